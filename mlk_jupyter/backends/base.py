@@ -1,0 +1,79 @@
+"""What every backend promises. The faces know this protocol and nothing behind it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+from ..bundle import Bundle
+from ..errors import MlkError
+from ..model import JobSpec, JobStatus, JobSummary
+from ..model.api import BackendInfo, Preflight
+from ..record.folder import JobFolder
+
+
+class Refused(MlkError):
+    """The preflight found an error; nothing was created."""
+
+    code, title, status = "refused", "This job cannot be submitted", 422
+
+    def __init__(self, preflight: Preflight) -> None:
+        errors = [finding for finding in preflight.findings if finding.level == "error"]
+        hints = [finding.hint for finding in errors if finding.hint]
+        super().__init__(" ".join(finding.text for finding in errors), hint=" ".join(hints) or "Change the job.")
+        self.preflight = preflight
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What happened to the list of jobs since the last one."""
+
+    changed: list[JobSummary] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+
+
+@runtime_checkable
+class Backend(Protocol):
+    """A place where jobs run. All methods may raise `BackendUnavailable`; those naming a job, `JobNotFound`."""
+
+    name: str
+
+    async def info(self) -> BackendInfo:
+        """What this place is and has."""
+        ...
+
+    async def preflight(self, spec: JobSpec, bundle: Bundle) -> Preflight:
+        """All that speaks against the job, and what it will use. Creates nothing."""
+        ...
+
+    async def submit(self, spec: JobSpec, bundle: Bundle, *, request_id: str) -> JobStatus:
+        """Creates the job, or returns the one that the same `request_id` created before.
+
+        Raises: Refused when the preflight finds an error.
+        """
+        ...
+
+    async def jobs(self) -> list[JobSummary]:
+        """All jobs, newest first."""
+        ...
+
+    async def job(self, job_id: str) -> JobStatus:
+        """One job whole."""
+        ...
+
+    def watch(self) -> AsyncIterator[Changes]:
+        """The first item holds all jobs; each later one what changed. Holds resources only while iterated."""
+        ...
+
+    def folder(self, job_id: str) -> JobFolder:
+        """The job's record on this machine, being filled while the job runs."""
+        ...
+
+    async def stop(self, job_id: str) -> None:
+        """Asks a job to stop and keeps its record; nothing happens to one that is over."""
+        ...
+
+    async def delete(self, job_id: str) -> None:
+        """Stops a job if it runs, waits for its end, and removes its record."""
+        ...

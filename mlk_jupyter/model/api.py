@@ -1,0 +1,225 @@
+"""Bodies of requests and answers under `/mlk`. The OpenAPI document and the TypeScript types are made from these."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints
+
+from .base import Asked, Seen
+from .spec import JobSpec
+from .status import JobStatus, JobSummary
+
+
+class ErrorBody(Seen):
+    """Every answer with a status of 400 or more."""
+
+    code: str
+    title: str
+    detail: str
+    hint: str
+
+
+class Level(str, Enum):
+    """How much a finding weighs: an `error` keeps the job from being submitted."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+class Finding(Seen):
+    """One thing that the preflight found."""
+
+    level: Level
+    code: str
+    text: str
+    hint: str | None = None
+    field: str | None = None
+    """The field of the spec it is about."""
+
+
+class Use(Seen):
+    """One line of what the job will use, e.g. ("Workers", "2 processes on this machine")."""
+
+    label: str
+    text: str
+
+
+class Preflight(Seen):
+    """What would happen if this were submitted now."""
+
+    ok: bool
+    """No finding is an error."""
+    starts_now: bool | None = None
+    """Whether it would start at once; None when not known."""
+    uses: list[Use] = Field(default_factory=list)
+    findings: list[Finding] = Field(default_factory=list)
+    bundle_bytes: int | None = None
+    files: list[str] = Field(default_factory=list)
+    """What the bundle carries, relative to the notebook's folder."""
+
+
+class Parameter(Seen):
+    """One assignment of the cell tagged `parameters`."""
+
+    name: str
+    default: Any = None
+    """The literal value; None also when it is no literal (then `literal` is false)."""
+    literal: bool = True
+    source: str
+    """The right-hand side as written."""
+    help: str | None = None
+    """The comment behind it."""
+
+
+class Form(Seen):
+    """What the submit dialog needs for one notebook."""
+
+    form_schema: dict[str, Any]
+    """JSON schema (draft 7) of JobSpec with this notebook's parameters as typed fields."""
+    ui_schema: dict[str, Any] = Field(default_factory=dict)
+    values: dict[str, Any]
+    """What to fill in: a JobSpec."""
+    parameters: list[Parameter] = Field(default_factory=list)
+    findings: list[Finding] = Field(default_factory=list)
+
+
+RequestId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{8,64}$")]
+
+
+class PreflightRequest(Asked):
+    spec: JobSpec
+
+
+class Submission(Asked):
+    spec: JobSpec
+    request_id: RequestId
+    """Made once by the dialog; a second submission with the same id answers with the first one's job."""
+
+
+class JobList(Seen):
+    jobs: list[JobSummary]
+
+
+class BackendInfo(Seen):
+    """Where jobs run, and why there."""
+
+    name: str
+    title: str
+    """For people: "This machine" or the cluster's name."""
+    why: str
+    """One sentence: why this backend was chosen."""
+    cores: int | None = None
+    memory_bytes: int | None = None
+    gpus: int | None = None
+    """GPUs that exist; None when not known."""
+    gpus_free: int | None = None
+    gpu_names: list[str] = Field(default_factory=list)
+    gpus_why: str | None = None
+    """Why the number of GPUs is what it is (e.g. no driver)."""
+
+
+class ServerInfo(Seen):
+    version: str
+    backend: BackendInfo
+    mlflow_uri: str | None = None
+    """Tracking URI that jobs log to, without credentials; None when MLflow is not installed."""
+
+
+class LogPiece(Seen):
+    """Part of one rank's log. Offsets are bytes in the log file."""
+
+    rank: int
+    text: str
+    offset: int
+    next_offset: int
+    size: int
+    final: bool
+    """The job is over and `next_offset` is the end."""
+
+
+class FramePiece(Seen):
+    """Frames after an offset (bytes in frames.jsonl)."""
+
+    frames: list[dict[str, Any]]
+    next_offset: int
+    final: bool
+
+
+class MetricPoint(Seen):
+    step: int | None = None
+    at: float
+    value: float | None
+    """None for NaN and infinities, which JSON cannot carry."""
+
+
+class MetricSeries(Seen):
+    name: str
+    points: list[MetricPoint]
+
+
+class MetricList(Seen):
+    source: Literal["frames", "mlflow"]
+    series: list[MetricSeries]
+
+
+class RunView(Seen):
+    """The MLflow run of a job as the tracking server tells it."""
+
+    run_id: str
+    run_name: str | None = None
+    experiment: str | None = None
+    status: str | None = None
+    url: str | None = None
+    """Where a browser can open it; None when no server that the browser reaches shows it."""
+    params: dict[str, str] = Field(default_factory=dict)
+    metrics: dict[str, float | None] = Field(default_factory=dict)
+
+
+class Topic(Asked):
+    """What a window sends over the socket."""
+
+    op: Literal["subscribe", "unsubscribe", "pong"]
+    topic: Annotated[str, StringConstraints(max_length=200)] = ""
+    """`jobs`, `job/ID`, `job/ID/log/RANK` or `job/ID/frames`."""
+    offset: Annotated[int, Field(ge=0)] | None = None
+    """For logs and frames: where to go on; None means a snapshot first."""
+
+
+class Message(Seen):
+    """What the socket sends."""
+
+    topic: str
+    kind: Literal["snapshot", "delta", "error", "ping"]
+    seq: int
+    """Counts from 0 in each subscription; a gap means: subscribe again."""
+    data: Any = None
+
+
+class JobsSnapshot(Seen):
+    """data of topic `jobs`, kind `snapshot`."""
+
+    jobs: list[JobSummary]
+
+
+class JobsDelta(Seen):
+    """data of topic `jobs`, kind `delta`."""
+
+    changed: list[JobSummary] = Field(default_factory=list)
+    removed: list[str] = Field(default_factory=list)
+
+
+class FramesSnapshot(Seen):
+    """data of topic `job/ID/frames`, kind `snapshot`: the notebook so far, and where the frames go on."""
+
+    notebook: dict[str, Any]
+    offset: int
+    running_cell: int | None = None
+    """Index in `notebook.cells` of the running cell."""
+    final: bool = False
+
+
+JobDetail = JobStatus
+"""Answer of `GET /mlk/jobs/ID`, and data of topic `job/ID` (always whole, kind `snapshot` then `delta`)."""

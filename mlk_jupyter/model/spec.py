@@ -1,0 +1,84 @@
+"""What is asked of a job. No I/O: whether it can be had is the preflight's question."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, StringConstraints, field_validator
+
+from .base import Asked
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([smhd]?)\s*")
+_ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+# Set by the launcher for every rank; a person's own value would break the process group.
+RESERVED_ENV = frozenset(
+    {"RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"}
+)
+
+
+def seconds(value: Any) -> Any:
+    """A duration in seconds from `90`, `"90"`, `"90s"`, `"15m"`, `"2h"` or `"1.5d"`; other types pass through.
+
+    Raises: ValueError for text that is none of these.
+    """
+    if not isinstance(value, str):
+        return value
+    if not value.strip():
+        return None
+    match = _DURATION.fullmatch(value.lower())
+    if match is None:
+        raise ValueError(f"{value!r} is not a duration; write for example 90s, 15m, 2h or 1d")
+    return round(float(match[1]) * _UNITS[match[2] or "s"])
+
+
+Duration = Annotated[int, Field(ge=1, le=366 * 86_400), BeforeValidator(seconds)]
+
+
+class JobSpec(Asked):
+    """What was asked: the one description of a job that every face writes and every backend reads."""
+
+    name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+    """What the job is called on screen. Need not be unique."""
+    notebook: Annotated[str, Field(min_length=1, max_length=4096)]
+    """Path of the notebook or script as the person knows it (in JupyterLab: the contents path)."""
+    workers: Annotated[int, Field(ge=1, le=1024)] = 1
+    """Process groups on this machine, pods on a cluster."""
+    gpus: Annotated[int, Field(ge=0, le=64)] = 0
+    """Whole GPUs for each worker."""
+    ranks_per_worker: Annotated[int, Field(ge=1, le=64)] | None = None
+    """Processes in each worker; None means one for each GPU, and one without GPUs."""
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    """Values that replace those of the cell tagged `parameters`. Python literals that JSON can carry."""
+    env: dict[str, str] = Field(default_factory=dict)
+    """Environment variables of every rank."""
+    files: list[str] = Field(default_factory=list, max_length=1000)
+    """More files or folders to carry along, relative to the notebook's folder."""
+    time_limit_s: Duration | None = None
+    """Wall time in seconds after which the job is stopped; None means no limit. `"2h"` is understood."""
+    mlflow: bool = True
+    """Whether the job is recorded as an MLflow run."""
+
+    @field_validator("env")
+    @classmethod
+    def _env_is_settable(cls, env: dict[str, str]) -> dict[str, str]:
+        for name, value in env.items():
+            if not _ENV_NAME.fullmatch(name):
+                raise ValueError(f"{name!r} is not a name for an environment variable")
+            if name in RESERVED_ENV or name.startswith("MLK_"):
+                raise ValueError(f"{name} is set by the launcher and cannot be chosen")
+            if "\0" in value:
+                raise ValueError(f"the value of {name} contains a NUL character")
+        return env
+
+    @property
+    def ranks_in_worker(self) -> int:
+        """Processes in each worker, defaults resolved."""
+        return self.ranks_per_worker or max(1, self.gpus)
+
+    @property
+    def world_size(self) -> int:
+        """Processes in the whole job."""
+        return self.workers * self.ranks_in_worker

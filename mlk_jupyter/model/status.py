@@ -1,0 +1,188 @@
+"""What is seen of a job. None always means "not known", never zero."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from pydantic import Field
+
+from .base import Seen
+from .spec import JobSpec
+
+
+class Phase(str, Enum):
+    """Where a job is in its life. The last three are final and never change again."""
+
+    QUEUED = "Queued"
+    STARTING = "Starting"
+    RUNNING = "Running"
+    STOPPING = "Stopping"
+    SUSPENDED = "Suspended"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    STOPPED = "Stopped"
+
+    @property
+    def final(self) -> bool:
+        return self in (Phase.SUCCEEDED, Phase.FAILED, Phase.STOPPED)
+
+
+class RankState(str, Enum):
+    """Where one rank is in its life."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+
+class Reason(Seen):
+    """Why a job is in its phase."""
+
+    code: str
+    """Stable identifier, snake_case."""
+    text: str
+    """One sentence with the figures."""
+    hint: str | None = None
+    """What a person can do about it."""
+
+
+class Transition(Seen):
+    """One step of the timeline."""
+
+    phase: Phase
+    at: float
+    """Seconds since the epoch."""
+
+
+class Progress(Seen):
+    """How far rank 0 is."""
+
+    cells_done: int = 0
+    cells_total: int | None = None
+    """Code cells that will run."""
+    cell: int | None = None
+    """The running code cell, counted from 1; None between cells."""
+    fraction: float | None = None
+    """Share done, 0-1: what the notebook said with `progress()`, else by cells."""
+    text: str | None = None
+    """What the notebook said with `progress()`."""
+    eta_s: float | None = None
+    """Seconds still to go, if the notebook's own progress allows a guess."""
+
+
+class GpuSample(Seen):
+    """One GPU at one moment."""
+
+    index: int
+    uuid: str | None = None
+    name: str | None = None
+    busy: float | None = None
+    """Share of the last sampling period in which a kernel ran, 0-1."""
+    memory_bytes: int | None = None
+    memory_total_bytes: int | None = None
+
+
+class Sample(Seen):
+    """What one rank used at one moment."""
+
+    at: float
+    """Seconds since the epoch."""
+    cpu_cores: float | None = None
+    """Cores busy since the sample before."""
+    memory_bytes: int | None = None
+    """Resident memory of the rank and its child processes."""
+    gpus: list[GpuSample] = Field(default_factory=list)
+
+
+class RankStatus(Seen):
+    """One process of the job."""
+
+    rank: int
+    worker: int
+    state: RankState = RankState.WAITING
+    where: str | None = None
+    """Host (and node) it runs on."""
+    pid: int | None = None
+    exit_code: int | None = None
+    signal: str | None = None
+    """Name of the signal that killed it, e.g. SIGKILL."""
+    sample: Sample | None = None
+    last_line: str | None = None
+
+
+class Metric(Seen):
+    """The latest value of one metric."""
+
+    name: str
+    value: float
+    step: int | None = None
+    at: float
+    """Seconds since the epoch."""
+
+
+class RunState(str, Enum):
+    """What became of the job's MLflow run."""
+
+    PENDING = "pending"
+    RECORDED = "recorded"
+    OFF = "off"
+    UNAVAILABLE = "unavailable"
+
+
+class RunRef(Seen):
+    """The MLflow run of a job, or why there is none."""
+
+    state: RunState
+    text: str | None = None
+    """The sentence for a person when the state is not `recorded`."""
+    tracking_uri: str | None = None
+    experiment: str | None = None
+    experiment_id: str | None = None
+    run_id: str | None = None
+    run_name: str | None = None
+
+
+class JobSummary(Seen):
+    """What a row of the list shows."""
+
+    id: str
+    """Unique; a DNS label, at most 49 characters."""
+    name: str
+    notebook: str
+    backend: str
+    phase: Phase
+    reason: Reason | None = None
+    workers: int = 1
+    gpus: int = 0
+    """Per worker."""
+    world_size: int = 1
+    progress: Progress = Progress()
+    metrics: list[Metric] = Field(default_factory=list)
+    """Latest value of each metric, the most recent first, at most 8."""
+    error: str | None = None
+    """Last line of the error of a failed job."""
+    run: RunRef | None = None
+    created_at: float
+    """Seconds since the epoch."""
+    started_at: float | None = None
+    """When the first rank ran."""
+    finished_at: float | None = None
+
+
+class JobStatus(JobSummary):
+    """Everything known of one job."""
+
+    spec: JobSpec
+    timeline: list[Transition] = Field(default_factory=list)
+    ranks: list[RankStatus] = Field(default_factory=list)
+    notices: list[str] = Field(default_factory=list)
+    """Sentences worth reading that are no failure (files left out, no IPython, MLflow away)."""
+    folder: str | None = None
+    """Job folder on the machine of the server."""
+    owner: dict[str, str | int] | None = None
+    """Identity of the process that writes this record, so that a stale one is recognised."""
+
+    def summary(self) -> JobSummary:
+        return JobSummary.model_validate(self.model_dump())

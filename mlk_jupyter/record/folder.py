@@ -1,0 +1,166 @@
+"""The job folder: the one place where a job's life is written down, whichever backend ran it.
+
+    JOBS/ID/
+      spec.json         what was asked (model.JobSpec)
+      bundle.pyz        the code that ran
+      status.json       model.JobStatus, replaced atomically
+      frames.jsonl      one frame a line, all ranks, without the kinds `log` and `sample`
+      samples.jsonl     `sample` frames, thinned as the job grows old
+      logs/rank-N.log   text of one rank: its streams, its log frames, foreign lines
+      executed.ipynb    the notebook with its outputs, once the job is over
+      files/            the bundle's files, unpacked
+      outputs/          outputs too large for the notebook
+      checkpoints/      what `checkpoint_dir()` names
+      stop.json         its presence asks for the job to be stopped
+      supervisor.log    what the supervisor had to say (local backend)
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from ..model import JobSpec, JobStatus
+
+_JOB_ID = re.compile(r"[a-z][a-z0-9-]{0,62}")
+
+
+def data_dir() -> Path:
+    """Where everything of ours is kept: `MLK_DATA_DIR`, else `mlk-jupyter` in the Jupyter data directory."""
+    chosen = os.environ.get("MLK_DATA_DIR")
+    if chosen:
+        return Path(chosen).expanduser().absolute()
+    from jupyter_core.paths import jupyter_data_dir
+
+    return Path(jupyter_data_dir()) / "mlk-jupyter"
+
+
+def jobs_dir() -> Path:
+    """The folder of all job folders."""
+    return data_dir() / "jobs"
+
+
+def is_job_id(text: str) -> bool:
+    """Whether `text` can name a job folder: nothing else is ever joined to a path."""
+    return _JOB_ID.fullmatch(text) is not None
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Replaces a file so that a reader sees the old content or the new, never a part.
+
+    Raises: OSError as the file system gives it (disk full, read-only).
+    """
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+class JobFolder:
+    """Paths and whole-file access of one job's record."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def of(cls, job_id: str, root: Path | None = None) -> JobFolder:
+        """The folder of a job, whether or not it exists.
+
+        Raises: ValueError when `job_id` is no job id.
+        """
+        if not is_job_id(job_id):
+            raise ValueError(f"{job_id!r} is not a job id")
+        return cls((root or jobs_dir()) / job_id)
+
+    @property
+    def id(self) -> str:
+        return self.path.name
+
+    @property
+    def bundle(self) -> Path:
+        return self.path / "bundle.pyz"
+
+    @property
+    def frames(self) -> Path:
+        return self.path / "frames.jsonl"
+
+    @property
+    def samples(self) -> Path:
+        return self.path / "samples.jsonl"
+
+    @property
+    def executed(self) -> Path:
+        return self.path / "executed.ipynb"
+
+    @property
+    def stop_request(self) -> Path:
+        return self.path / "stop.json"
+
+    def log(self, rank: int) -> Path:
+        return self.path / "logs" / f"rank-{rank:d}.log"
+
+    def read_spec(self) -> JobSpec | None:
+        """What was asked, or None when it is missing or torn."""
+        return _read(self.path / "spec.json", JobSpec)
+
+    def write_spec(self, spec: JobSpec) -> None:
+        write_atomically(self.path / "spec.json", spec.model_dump_json(indent=1).encode())
+
+    def read_status(self) -> JobStatus | None:
+        """The latest status, or None when it is missing or unreadable."""
+        return _read(self.path / "status.json", JobStatus)
+
+    def write_status(self, status: JobStatus) -> None:
+        write_atomically(self.path / "status.json", status.model_dump_json().encode())
+
+    def read_frames(self, offset: int = 0, limit_bytes: int | None = None) -> tuple[list[dict[str, Any]], int]:
+        """Whole frames from a byte offset on, and the offset where to go on.
+
+        A torn last line is left for the next call; a broken line in between is skipped.
+        """
+        try:
+            with self.frames.open("rb") as file:
+                file.seek(offset)
+                data = file.read(limit_bytes if limit_bytes is not None else -1)
+                if limit_bytes is not None and b"\n" not in data:
+                    data += file.readline()
+        except FileNotFoundError:
+            return [], offset
+        end = data.rfind(b"\n") + 1
+        frames = []
+        for line in data[:end].splitlines():
+            try:
+                frame = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(frame, dict):
+                frames.append(frame)
+        return frames, offset + end
+
+    def read_log(self, rank: int, offset: int, limit_bytes: int) -> tuple[bytes, int]:
+        """At most `limit_bytes` of a rank's log from a byte offset on (negative: from the end), and the file's size."""
+        try:
+            with self.log(rank).open("rb") as file:
+                size = file.seek(0, os.SEEK_END)
+                start = max(0, size + offset) if offset < 0 else min(offset, size)
+                file.seek(start)
+                return file.read(limit_bytes), size
+        except FileNotFoundError:
+            return b"", 0
+
+
+def _read(path: Path, model: Any) -> Any:
+    try:
+        return model.model_validate_json(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError, ValidationError):
+        return None

@@ -1,0 +1,144 @@
+"""The frame protocol: the only definition of how a rank says what happens in it.
+
+A rank's standard output is a sequence of lines. A line that holds the marker is a frame, or a piece of one:
+
+    @mlk:NONCE RANK SEQ PIECE/PIECES JSON
+
+NONCE is 16 hex digits, chosen for each job, so that text which merely looks like a frame is none. SEQ counts from 0
+in each rank. JSON is ASCII and holds `{"kind": ..., "time": seconds since the epoch, ...}`; where it would make the
+line longer than LINE_LIMIT it is cut into PIECES that follow each other. Text before the marker in the same line, and
+every line without a marker, is log text of whatever else wrote there.
+
+Kinds, and the fields beside `kind`, `time`, `rank`, `seq`:
+
+    rank_started   world_size, worker, pid, host, python, ipython (version or None), cells (code cells that will run)
+    cell_started   cell (index in the notebook's cells), number (code cells counted from 1), count (execution count)
+    stream         cell, name ("stdout" | "stderr"), text
+    output         cell, output (an nbformat display_data, execute_result or error), display_id (or None)
+    update_display display_id, data, metadata
+    clear_output   cell, wait
+    cell_finished  cell, status ("ok" | "error" | "skipped" | "expected_error"), seconds
+    progress       fraction (0-1 or None), text (or None)
+    metric         name, value, step (or None)
+    run            run_id, experiment_id, experiment, run_name, tracking_uri        (an MLflow run was opened)
+    run_finished   run_id, status                                                   (and ended in the rank)
+    result         value (JSON)
+    sample         cpu_cores, memory_bytes, gpus [{index, uuid, name, busy, memory_bytes, memory_total_bytes}]
+    error          cell (or None), number (or None), ename, evalue, traceback [str]  (why the rank failed)
+    notice         text                                   (a sentence for a person that is no failure)
+    log            name ("stdout" | "stderr"), text       (text for the log that is no output of the notebook)
+    rank_finished  exit_code, signal (name or None), text (or None)
+
+Rank 0 sends all of them. Other ranks send text as `log`, and no `stream`, `output`, `update_display`, `clear_output`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
+
+LINE_LIMIT = 8 * 1024  # bytes of one line, its newline included
+_HEADER_ROOM = 96
+
+Frame = Dict[str, Any]
+
+
+class Encoder:
+    """Turns frames of one rank into lines. Not thread-safe: its owner serialises calls."""
+
+    def __init__(self, nonce: str, rank: int) -> None:
+        self._head = f"@mlk:{nonce} {rank} "
+        self._seq = 0
+
+    def encode(self, kind: str, **fields: Any) -> bytes:
+        """One frame as one or more whole lines, each at most LINE_LIMIT bytes.
+
+        Raises: TypeError or ValueError when a field is not JSON (NaN and infinities are not).
+        """
+        fields.setdefault("time", round(time.time(), 3))
+        body = json.dumps({"kind": kind, **fields}, allow_nan=False, separators=(",", ":"))
+        room = LINE_LIMIT - _HEADER_ROOM
+        pieces = [body[at : at + room] for at in range(0, len(body), room)]
+        seq, self._seq = self._seq, self._seq + 1
+        lines = [
+            f"{self._head}{seq} {number}/{len(pieces)} {piece}\n"
+            for number, piece in enumerate(pieces, 1)
+        ]
+        return "".join(lines).encode("ascii")
+
+
+class Decoder:
+    """Turns what a rank wrote back into frames and foreign text. Never raises, whatever it is fed.
+
+    A frame arrives whole or not at all: one whose pieces do not all come is dropped and counted in `lost`.
+    """
+
+    def __init__(self, nonce: str) -> None:
+        self._pattern = re.compile(
+            rb"@mlk:" + re.escape(nonce.encode()) + rb" (\d{1,9}) (\d{1,15}) (\d{1,9})/(\d{1,9}) (.*)", re.DOTALL
+        )
+        self._marker = b"@mlk:" + nonce.encode() + b" "
+        self._rest = b""
+        self._pieces: Dict[int, Tuple[int, int, List[bytes]]] = {}  # rank -> seq, pieces in all, pieces so far
+        self.lost = 0
+
+    def feed(self, data: bytes) -> Iterator[Union[Frame, bytes]]:
+        """Frames (dict) and foreign text (bytes, newlines kept), in the order they were written."""
+        lines = (self._rest + data).split(b"\n")
+        self._rest = lines.pop()
+        for line in lines:
+            yield from self._line(line + b"\n")
+        # A foreign line without end must not grow in memory; no frame's line is this long.
+        if len(self._rest) > LINE_LIMIT and self._marker not in self._rest[-LINE_LIMIT:]:
+            rest, self._rest = self._rest, b""
+            yield rest
+
+    def close(self) -> Iterator[Union[Frame, bytes]]:
+        """What is left when the stream ends: an unfinished line is foreign text, unfinished frames are lost."""
+        rest, self._rest = self._rest, b""
+        if rest:
+            if self._marker in rest:
+                self.lost += 1
+            else:
+                yield rest
+        self.lost += len(self._pieces)
+        self._pieces.clear()
+
+    def _line(self, line: bytes) -> Iterator[Union[Frame, bytes]]:
+        at = line.find(self._marker)
+        if at < 0:
+            yield line
+            return
+        if at:
+            yield line[:at]
+        match = self._pattern.match(line, at)
+        frame = None if match is None else self._piece(match)
+        if frame is not None:
+            yield frame
+
+    def _piece(self, match: "re.Match[bytes]") -> Optional[Frame]:
+        rank, seq, number, count = (int(match[group]) for group in (1, 2, 3, 4))
+        waiting = self._pieces.pop(rank, None)
+        pieces: List[bytes] = []
+        if waiting is not None:
+            if waiting[0] == seq and waiting[1] == count and len(waiting[2]) == number - 1:
+                pieces = waiting[2]
+            else:
+                self.lost += 1
+        if len(pieces) != number - 1:
+            return None  # its beginning never came; counted when the beginning was given up
+        pieces.append(match[5].rstrip(b"\r\n"))
+        if number < count:
+            self._pieces[rank] = (seq, count, pieces)
+            return None
+        try:
+            frame = json.loads(b"".join(pieces))
+        except ValueError:
+            frame = None
+        if not isinstance(frame, dict) or not isinstance(frame.get("kind"), str):
+            self.lost += 1
+            return None
+        frame["rank"], frame["seq"] = rank, seq
+        return frame
