@@ -116,7 +116,8 @@ class Metric(Seen):
     """The latest value of one metric."""
 
     name: str
-    value: float
+    value: float | None
+    """None for NaN and infinities, which JSON cannot carry: a loss that diverged is not shown as its last good value."""
     step: int | None = None
     at: float
     """Seconds since the epoch."""
