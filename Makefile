@@ -1,0 +1,122 @@
+# Needs git, make, Python >= 3.10 and Node >= 20 (to build; who installs the wheel needs no Node).
+# Every target installs and builds what it needs; .make/ remembers what is done until its sources change.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+MAKEFLAGS += --no-print-directory
+.DELETE_ON_ERROR:
+
+# The first Python on the PATH that is new enough; choose another with `make PYTHON=python3.12 …`.
+ifeq ($(wildcard .venv/pyvenv.cfg),)
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && command -v $$p && break; done)
+PYTHON := $(PYTHON)
+endif
+
+BIN := .venv/bin
+SYNC := $(if $(filter output-sync,$(.FEATURES)),--output-sync)  # macOS brings a make without it
+PYTEST_ARGS ?=
+
+# Node brings its own list of certificate authorities; behind a company's proxy only the system's list is complete.
+NODE_EXTRA_CA_CERTS ?= $(firstword $(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt))
+export NODE_EXTRA_CA_CERTS
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD := 1
+
+FRONT_END := $(shell find src style schema -type f 2>/dev/null) $(wildcard tsconfig*.json)
+PACKAGING := pyproject.toml package.json install.json $(wildcard jupyter-config/*/*)
+
+.PHONY: help install demo lab test test-fast all format lint types bench clean check-python check-front-end
+
+help:  ## What can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+install: .make/labextension  ## Everything for working on it: .venv, node_modules, the built extension
+	@echo 'Installed. Next: `make demo`, `make lab` or `make test`.'
+
+demo: .make/python  ## Run the example notebook with 2 ranks and watch it
+	@$(BIN)/mlk run examples/digits_ddp.ipynb --workers 2
+	@echo "Open JupyterLab on it: make lab"
+
+lab: .make/labextension  ## Open JupyterLab on the example, with the panel
+	@$(BIN)/jupyter lab examples/digits_ddp.ipynb
+
+test: .make/labextension .make/ui-tests  ## Every check and every test
+	@$(MAKE) -j2 $(SYNC) check-python check-front-end
+	@$(BIN)/pytest $(PYTEST_ARGS)
+
+test-fast: .make/labextension  ## The same without browser and wheel tests
+	@$(MAKE) -j2 $(SYNC) check-python check-front-end
+	@$(BIN)/pytest -m "not browser and not wheel and not slow" $(PYTEST_ARGS)
+
+all: format test  ## Format, then test
+
+check-python: .make/python
+	@$(BIN)/ruff check -q .
+	@$(BIN)/ruff format --check -q . || { echo 'Some Python files are not formatted: run `make format`.'; exit 1; }
+	@$(BIN)/mypy
+	@$(BIN)/python -m mlk_jupyter.server.openapi --check
+	@$(BIN)/lint-imports --no-cache > .make/lint-imports.log 2>&1 || { cat .make/lint-imports.log; exit 1; }
+	@echo 'Python: lint, format, types, API document and import contracts are fine.'
+
+check-front-end: .make/node
+	@jlpm lint:check
+	@jlpm types:check
+	@jlpm test
+	@echo 'Front end: lint, format, types and unit tests are fine.'
+
+lint: .make/node  ## Lint, formatting, types and import contracts, Python and TypeScript
+	@$(MAKE) check-python
+	@jlpm lint:check
+	@jlpm types:check
+
+format: .make/node  ## Format Python and TypeScript, fix what can be fixed
+	@$(BIN)/ruff check -q --fix .
+	@$(BIN)/ruff format -q .
+	@jlpm lint
+
+types: .make/node  ## Make docs/openapi.json from the models, and the TypeScript types from it
+	@$(BIN)/python -m mlk_jupyter.server.openapi
+	@jlpm types
+
+bench: .make/python  ## Measure: one JSON array on stdout, words on stderr
+	@$(BIN)/python -m benchmarks
+
+clean:  ## Remove everything that was installed or built
+	@rm -rf .venv .make .demo lib node_modules ui-tests/node_modules mlk_jupyter/labextension mlk_jupyter/_version.py \
+		dist build *.tsbuildinfo .mypy_cache .ruff_cache .pytest_cache
+
+# --- what is installed and built, once ------------------------------------------------------------------------------
+
+.venv/pyvenv.cfg:
+	@test -n "$(PYTHON)" || { echo 'No Python >= 3.10 on the PATH. Install one, or run `make PYTHON=/path/to/python3`.'; exit 1; }
+	@echo 'Making .venv with $(PYTHON)'
+	@rm -rf .venv && $(PYTHON) -m venv .venv || \
+		{ echo 'Python could not make a virtual environment. On Debian and Ubuntu: apt-get install python3-venv'; exit 1; }
+
+# The front end is built apart (below): an editable install would build it on every run.
+.make/python: .venv/pyvenv.cfg $(PACKAGING)
+	@mkdir -p .make
+	@echo 'Installing the Python side (PyTorch is large; the first time takes minutes)'
+	@SKIP_JUPYTER_BUILDER=1 $(BIN)/pip install -q -e '.[dev]'
+	@touch $@
+
+.make/node: .make/python package.json yarn.lock .yarnrc.yml
+	@node -e 'process.exit(parseInt(process.versions.node) >= 20 ? 0 : 1)' 2>/dev/null || \
+		{ echo 'Node >= 20 is needed to build the JupyterLab extension. Install it and try again.'; exit 1; }
+	@echo 'Installing the front end'"'"'s packages'
+	@jlpm install --immutable > .make/node.log 2>&1 || { cat .make/node.log; exit 1; }
+	@touch $@
+
+# build:prod cleans first: hatch packs whatever lies in mlk_jupyter/labextension, also a stale one.
+.make/labextension: .make/node $(FRONT_END)
+	@echo 'Building the JupyterLab extension'
+	@jlpm build:prod > .make/labextension.log 2>&1 || { cat .make/labextension.log; exit 1; }
+	@$(BIN)/jupyter-builder develop . --overwrite >> .make/labextension.log 2>&1 || { cat .make/labextension.log; exit 1; }
+	@touch $@
+
+.make/ui-tests: .make/node ui-tests/package.json ui-tests/yarn.lock
+	@echo 'Installing the browser tests'"'"' packages'
+	@jlpm --cwd ui-tests install --immutable > .make/ui-tests.log 2>&1 || { cat .make/ui-tests.log; exit 1; }
+	@touch $@
