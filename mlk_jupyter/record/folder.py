@@ -1,18 +1,18 @@
 """The job folder: the one place where a job's life is written down, whichever backend ran it.
 
-    JOBS/ID/
-      spec.json         what was asked (model.JobSpec)
-      bundle.pyz        the code that ran
-      status.json       model.JobStatus, replaced atomically
-      frames.jsonl      one frame a line, all ranks, without the kinds `log` and `sample`
-      samples.jsonl     `sample` frames, thinned as the job grows old
-      logs/rank-N.log   text of one rank: its streams, its log frames, foreign lines
-      executed.ipynb    the notebook with its outputs, once the job is over
-      files/            the bundle's files, unpacked
-      outputs/          outputs too large for the notebook
-      checkpoints/      what `checkpoint_dir()` names
-      stop.json         its presence asks for the job to be stopped
-      supervisor.log    what the supervisor had to say (local backend)
+JOBS/ID/
+  spec.json         what was asked (model.JobSpec)
+  bundle.pyz        the code that ran
+  status.json       model.JobStatus, replaced atomically
+  frames.jsonl      one frame a line, all ranks, without the kinds `log` and `sample`
+  samples.jsonl     `sample` frames, thinned as the job grows old
+  logs/rank-N.log   text of one rank: its streams, its log frames, foreign lines
+  executed.ipynb    the notebook with its outputs, once the job is over
+  files/            the bundle's files, unpacked
+  outputs/          outputs too large for the notebook
+  checkpoints/      what `checkpoint_dir()` names
+  stop.json         its presence asks for the job to be stopped
+  supervisor.log    what the supervisor had to say (local backend)
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ import os
 import re
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from ..model import JobSpec, JobStatus
 
+_Model = TypeVar("_Model", bound=BaseModel)
 _JOB_ID = re.compile(r"[a-z][a-z0-9-]{0,62}")
 
 
@@ -60,7 +61,7 @@ def write_atomically(path: Path, data: bytes) -> None:
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
-        os.replace(temporary, path)
+        Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
@@ -141,7 +142,7 @@ class JobFolder:
         for line in data[:end].splitlines():
             try:
                 frame = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
             if isinstance(frame, dict):
                 frames.append(frame)
@@ -159,7 +160,7 @@ class JobFolder:
             return b"", 0
 
 
-def _read(path: Path, model: Any) -> Any:
+def _read(path: Path, model: type[_Model]) -> _Model | None:
     try:
         return model.model_validate_json(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError, ValidationError):

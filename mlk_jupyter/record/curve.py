@@ -1,0 +1,83 @@
+"""One metric's whole curve in bounded memory. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..model.api import MetricPoint
+
+MOST_POINTS = 2_000
+_MOST_BUCKETS = (MOST_POINTS - 2) // 3  # lowest, highest and gap of each bucket, and the two ends
+
+
+@dataclass
+class _Bucket:
+    """Neighbouring points, of which the ones that shape the curve are kept. Each with its position in the curve."""
+
+    count: int = 0
+    low: tuple[int, MetricPoint] | None = None
+    high: tuple[int, MetricPoint] | None = None
+    gap: tuple[int, MetricPoint] | None = None
+
+    def add(self, at: int, point: MetricPoint) -> None:
+        self.count += 1
+        if point.value is None:
+            self.gap = self.gap or (at, point)
+            return
+        if self.low is None or point.value < (self.low[1].value or 0.0):
+            self.low = (at, point)
+        if self.high is None or point.value > (self.high[1].value or 0.0):
+            self.high = (at, point)
+
+    def merged(self, other: _Bucket) -> _Bucket:
+        both = _Bucket()
+        for at, point in sorted({**self.points(), **other.points()}.items()):
+            both.add(at, point)
+        both.count = self.count + other.count
+        return both
+
+    def points(self) -> dict[int, MetricPoint]:
+        return dict(kept for kept in (self.low, self.high, self.gap) if kept is not None)
+
+
+class Curve:
+    """The points of one metric, in the order they were logged.
+
+    Up to about 700 points are kept as they are. Beyond that, neighbours share a bucket of which the lowest and the
+    highest value stay (and one gap, where a value was not finite); when the buckets are too many, pairs are merged.
+    So resolution is the same from beginning to end, and no spike is lost.
+    """
+
+    def __init__(self) -> None:
+        self._buckets: list[_Bucket] = []
+        self._size = 1  # points that fill one bucket
+        self._count = 0
+        self._first: MetricPoint | None = None
+        self.last: MetricPoint | None = None
+
+    def add(self, point: MetricPoint) -> None:
+        """One more point; constant time, amortised."""
+        if not self._buckets or self._buckets[-1].count >= self._size:
+            if len(self._buckets) >= _MOST_BUCKETS:
+                self._halve()
+            if not self._buckets or self._buckets[-1].count >= self._size:
+                self._buckets.append(_Bucket())
+        self._buckets[-1].add(self._count, point)
+        self._first = self._first or point
+        self.last = point
+        self._count += 1
+
+    def points(self) -> list[MetricPoint]:
+        """At most MOST_POINTS points; the first and the last are always among them."""
+        kept: dict[int, MetricPoint] = {}
+        for bucket in self._buckets:
+            kept.update(bucket.points())
+        if self._first is not None and self.last is not None:
+            kept[0], kept[self._count - 1] = self._first, self.last
+        return [point for _, point in sorted(kept.items())]
+
+    def _halve(self) -> None:
+        pairs = range(0, len(self._buckets) - 1, 2)
+        odd = self._buckets[-1:] if len(self._buckets) % 2 else []
+        self._buckets = [self._buckets[at].merged(self._buckets[at + 1]) for at in pairs] + odd
+        self._size *= 2

@@ -1,0 +1,56 @@
+"""The executed notebook of a job folder: the finished file, or what the frames so far add up to."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from typing import Any
+
+from .folder import JobFolder
+from .replay import Replay
+
+
+def as_file(notebook: dict[str, Any]) -> bytes:
+    """The bytes of an .ipynb file, laid out as Jupyter writes them."""
+    text = json.dumps(notebook, ensure_ascii=False, indent=1, sort_keys=True, separators=(",", ": "))
+    return (text + "\n").encode("utf-8", "replace")
+
+
+def submitted(folder: JobFolder) -> dict[str, Any] | None:
+    """The notebook that was submitted, from the bundle; None when the bundle is missing or broken."""
+    try:
+        with zipfile.ZipFile(folder.bundle) as bundle:
+            notebook = json.loads(bundle.read("job/notebook.ipynb"))
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+        return None
+    return notebook if isinstance(notebook, dict) else None
+
+
+def replay_of(folder: JobFolder) -> Replay | None:
+    """A replay to which no frame was applied yet, with the job's own metadata; None when there is no notebook."""
+    notebook = submitted(folder)
+    if notebook is None:
+        return None
+    spec = folder.read_spec()
+    return Replay(
+        notebook,
+        job_id=folder.id,
+        name=spec.name if spec else None,
+        parameters=spec.parameters if spec else None,
+    )
+
+
+def executed(folder: JobFolder) -> dict[str, Any] | None:
+    """The executed notebook: the finished file, else the frames so far; None when there is no notebook at all."""
+    try:
+        notebook = json.loads(folder.executed.read_bytes())
+        if isinstance(notebook, dict):
+            return notebook
+    except (OSError, ValueError):
+        pass  # not finished, or its last write failed: the frames know
+    replay = replay_of(folder)
+    if replay is None:
+        return None
+    for frame in folder.read_frames()[0]:
+        replay.apply(frame)
+    return replay.notebook()

@@ -1,0 +1,426 @@
+"""Frames -> the executed notebook, progress, metrics, ranks and the reason of a failure. Pure."""
+
+from __future__ import annotations
+
+import copy
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+from ..model import Metric, Progress, RankState, RankStatus, RunRef, RunState
+from ..model.api import MetricPoint, MetricSeries
+from .curve import Curve
+from .failure import Failure
+from .fields import count_of, is_plain, lines_of, number_of, text_of, whole_of
+from .outputs import CellOutputs, Displays, data_of, error_output, metadata_of, output_of
+from .seen import Seen
+
+_MOST_NOTICES = 100
+_MOST_METRICS = 1_000
+_EXIT_OF_SIGTERM = 143
+_RAN = ("ok", "error", "expected_error")
+
+
+@dataclass
+class _Cell:
+    """One code cell's life."""
+
+    outputs: CellOutputs
+    number: int
+    count: int | None = None
+    started: float | None = None
+    finished: float | None = None
+    seconds: float | None = None
+    status: str | None = None
+
+
+@dataclass
+class _Metric:
+    rank: int
+    curve: Curve
+
+
+@dataclass
+class _Rank:
+    worker: int = 0
+    state: RankState = RankState.WAITING
+    where: str | None = None
+    pid: int | None = None
+    exit_code: int | None = None
+    signal: str | None = None
+    cell: int | None = None
+    number: int | None = None
+
+
+class Replay:
+    """What the frames of a job add up to. Give it every frame of every rank as it comes.
+
+    Takes anything: a frame that makes no sense changes nothing, one that came before (same rank and seq) is ignored.
+
+    Args:
+        notebook:   the notebook of the bundle (nbformat 4); it is copied.
+        job_id, name, parameters: what goes into the executed notebook's metadata, under `mlk.job`.
+    """
+
+    def __init__(
+        self,
+        notebook: Mapping[str, Any],
+        *,
+        job_id: str | None = None,
+        name: str | None = None,
+        parameters: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._notebook = _prepared(notebook)
+        self._job = {"id": job_id, "name": name, "parameters": dict(parameters or {})}
+        self._displays = Displays()
+        code = (index for index, cell in enumerate(self._notebook["cells"]) if cell.get("cell_type") == "code")
+        self._cells = {index: _Cell(CellOutputs(self._displays), number) for number, index in enumerate(code, 1)}
+        self._total: int | None = None
+        self._latest_cell: int | None = None
+        self._running: int | None = None
+        self._said_fraction: float | None = None
+        self._said_text: str | None = None
+        self._said_first: tuple[float, float] | None = None  # time and fraction from which the pace is measured
+        self._said_at: float | None = None
+        self._metrics: dict[str, _Metric] = {}
+        self._ranks: dict[int, _Rank] = {}
+        self._seen: dict[int, Seen] = {}
+        self._failures: dict[int, Failure] = {}
+        self._run: RunRef | None = None
+        self.run_status: str | None = None
+        """MLflow's status of the run that ended in its rank (FINISHED, FAILED, KILLED); None while it is open."""
+        self.notices: list[str] = []
+        """Sentences from the ranks for a person, each once."""
+        self.result: Any = None
+        """The last value of a `result` frame of rank 0."""
+        self._handlers: dict[str, Callable[[Mapping[str, Any], int, float], None]] = {
+            "rank_started": self._rank_started,
+            "cell_started": self._cell_started,
+            "stream": self._stream,
+            "output": self._output,
+            "update_display": self._update_display,
+            "clear_output": self._clear_output,
+            "cell_finished": self._cell_finished,
+            "progress": self._progress,
+            "metric": self._metric,
+            "run": self._run_opened,
+            "run_finished": self._run_finished,
+            "result": self._result,
+            "error": self._error,
+            "notice": self._notice,
+            "rank_finished": self._rank_finished,
+        }
+
+    def apply(self, frame: object) -> bool:
+        """One more frame; constant time, amortised. Gives whether it was new and of a known kind. Never raises."""
+        if not isinstance(frame, Mapping):
+            return False
+        rank, seq, kind = count_of(frame, "rank"), count_of(frame, "seq"), frame.get("kind")
+        handler = self._handlers.get(kind) if isinstance(kind, str) else None
+        if handler is None or rank is None or seq is None:
+            return False
+        if not self._seen.setdefault(rank, Seen()).add(seq):
+            return False
+        handler(frame, rank, number_of(frame, "time") or 0.0)
+        return True
+
+    # What it adds up to
+
+    @property
+    def running_cell(self) -> int | None:
+        """Index in the notebook's cells of the cell that rank 0 runs; None between cells."""
+        return self._running
+
+    def notebook(self) -> dict[str, Any]:
+        """The notebook with what it showed so far, valid nbformat 4.5. Not to be changed in place."""
+        extra = self._unseen_failure()
+        cells = []
+        for index, cell in enumerate(self._notebook["cells"]):
+            state = self._cells.get(index)
+            if state is not None:
+                cell = {**cell, "execution_count": state.count, "outputs": state.outputs.as_outputs()}
+                cell["metadata"] = _cell_metadata(cell["metadata"], state)
+                if extra is not None and extra[0] == index:
+                    cell["outputs"].append(extra[1])
+            cells.append(cell)
+        return {**self._notebook, "cells": cells, "metadata": {**self._notebook["metadata"], "mlk": {"job": self._job}}}
+
+    def progress(self) -> Progress:
+        """How far rank 0 is."""
+        done = sum(1 for cell in self._cells.values() if cell.status is not None)
+        total = max(self._total if self._total is not None else len(self._cells), done)
+        complete = total > 0 and done >= total
+        by_cells = done / total if total else None
+        running = self._cells.get(self._running) if self._running is not None else None
+        return Progress(
+            cells_done=done,
+            cells_total=total,
+            cell=running.number if running else None,
+            fraction=1.0 if complete else self._said_fraction if self._said_fraction is not None else by_cells,
+            text=self._said_text,
+            eta_s=None if complete else self._eta(),
+        )
+
+    def metrics(self) -> list[Metric]:
+        """The latest value of each metric, the most recent first."""
+        latest = [
+            Metric(name=name, value=metric.curve.last.value, step=metric.curve.last.step, at=metric.curve.last.at)
+            for name, metric in self._metrics.items()
+            if metric.curve.last is not None
+        ]
+        return sorted(latest, key=lambda metric: -metric.at)
+
+    def series(self) -> list[MetricSeries]:
+        """The curve of each metric, by name, thinned to at most 2,000 points."""
+        return [MetricSeries(name=name, points=self._metrics[name].curve.points()) for name in sorted(self._metrics)]
+
+    def error(self) -> Failure | None:
+        """The first failure of any rank, by the time of its frame: what came later is likely its consequence."""
+        return min(self._failures.values(), key=lambda failure: (failure.at, failure.rank), default=None)
+
+    def run(self) -> RunRef | None:
+        """The MLflow run that rank 0 opened, or None while there is none."""
+        return self._run
+
+    def ranks(self) -> list[RankStatus]:
+        """Every rank that was heard of, by number."""
+        return [
+            RankStatus(
+                rank=number,
+                worker=rank.worker,
+                state=rank.state,
+                where=rank.where,
+                pid=rank.pid,
+                exit_code=rank.exit_code,
+                signal=rank.signal,
+            )
+            for number, rank in sorted(self._ranks.items())
+        ]
+
+    # Frames, one method a kind
+
+    def _rank_started(self, frame: Mapping[str, Any], rank: int, at: float) -> None:
+        state = self._rank(rank)
+        state.worker = count_of(frame, "worker") or 0
+        state.where = text_of(frame, "host")
+        state.pid = count_of(frame, "pid")
+        if state.state is RankState.WAITING:
+            state.state = RankState.RUNNING
+        if rank == 0:
+            self._total = count_of(frame, "cells")
+
+    def _cell_started(self, frame: Mapping[str, Any], rank: int, at: float) -> None:
+        index = count_of(frame, "cell")
+        cell = self._cells.get(index) if index is not None else None
+        if cell is None:
+            return
+        state = self._rank(rank)
+        state.cell, state.number = index, count_of(frame, "number") or cell.number
+        if rank != 0:
+            return
+        self._running = self._latest_cell = index
+        cell.number = state.number
+        cell.count = count_of(frame, "count")
+        cell.started = at
+        cell.finished = cell.seconds = cell.status = None
+
+    def _stream(self, frame: Mapping[str, Any], rank: int, at: float) -> None:
+        cell, text = self._shown_in(frame, rank), text_of(frame, "text")
+        if cell is not None and text is not None:
+            cell.outputs.stream("stderr" if frame.get("name") == "stderr" else "stdout", text)
+
+    def _output(self, frame: Mapping[str, Any], rank: int, at: float) -> None:
+        cell, output = self._shown_in(frame, rank), output_of(frame.get("output"))
+        if cell is None or output is None:
+            return
+        if output["output_type"] == "execute_result" and output["execution_count"] is not None:
+            cell.count = output["execution_count"]
+        cell.outputs.show(output, text_of(frame, "display_id"))
+
+    def _update_display(self, frame: Mapping[str, Any], rank: int, at: float) -> None:
+        display_id = text_of(frame, "display_id")
+        if rank == 0 and display_id is not None:
+            self._displays.update(display_id, data_of(frame.get("data")), metadata_of(frame.get("metadata")))
+
+    def _clear_output(self, frame: Mapping[str, Any], rank: int, at: float) -> None:
+        cell = self._shown_in(frame, rank)
+        if cell is not None:
+            cell.outputs.clear(wait=frame.get("wait") is True)
+
+    def _cell_finished(self, frame: Mapping[str, Any], rank: int, at: float) -> None:
+        index, status = count_of(frame, "cell"), text_of(frame, "status")
+        cell = self._cells.get(index) if index is not None else None
+        if cell is None or status not in (*_RAN, "skipped"):
+            return
+        state = self._rank(rank)
+        if state.cell == index and status != "error":  # a failed cell stays known: the `error` frame may not name it
+            state.cell = state.number = None
+        if rank != 0:
+            return
+        if self._running == index:
+            self._running = None
+        cell.status = status
+        if status in _RAN:
+            cell.finished, cell.seconds = at, number_of(frame, "seconds")
+
+    def _progress(self, frame: Mapping[str, Any], rank: int, at: float) -> None:
+        if rank != 0:
+            return
+        fraction = number_of(frame, "fraction")
+        if fraction is not None:
+            fraction = min(1.0, max(0.0, fraction))
+            begins_again = self._said_fraction is None or fraction < self._said_fraction
+            if begins_again or self._said_first is None:
+                self._said_first = (at, fraction)
+            self._said_fraction, self._said_at = fraction, at
+        self._said_text = text_of(frame, "text")
+
+    def _metric(self, frame: Mapping[str, Any], rank: int, at: float) -> None:
+        name = text_of(frame, "name")
+        if name is None or (name not in self._metrics and len(self._metrics) >= _MOST_METRICS):
+            return
+        metric = self._metrics.get(name)
+        if metric is None or rank < metric.rank:  # ranks that all log the same name give one curve: the lowest rank's
+            metric = self._metrics[name] = _Metric(rank, Curve())
+        if rank == metric.rank:
+            metric.curve.add(MetricPoint(step=whole_of(frame, "step"), at=at, value=number_of(frame, "value")))
+
+    def _run_opened(self, frame: Mapping[str, Any], rank: int, at: float) -> None:
+        run_id = text_of(frame, "run_id")
+        if run_id is None or self._run is not None:  # the first run is the job's; nested ones are its children
+            return
+        self._run = RunRef(
+            state=RunState.RECORDED,
+            tracking_uri=text_of(frame, "tracking_uri"),
+            experiment=text_of(frame, "experiment"),
+            experiment_id=text_of(frame, "experiment_id"),
+            run_id=run_id,
+            run_name=text_of(frame, "run_name"),
+        )
+
+    def _run_finished(self, frame: Mapping[str, Any], rank: int, at: float) -> None:
+        if self._run is not None and text_of(frame, "run_id") == self._run.run_id:
+            self.run_status = text_of(frame, "status")
+
+    def _result(self, frame: Mapping[str, Any], rank: int, at: float) -> None:
+        if rank == 0 and is_plain(frame.get("value")):
+            self.result = frame.get("value")
+
+    def _error(self, frame: Mapping[str, Any], rank: int, at: float) -> None:
+        state = self._rank(rank)
+        index = count_of(frame, "cell")
+        if index not in self._cells:
+            index = state.cell
+        number = count_of(frame, "number")
+        if number is None and index is not None:
+            number = state.number if index == state.cell else self._cells[index].number
+        known = self._failures.get(rank)
+        if known is not None and known.ename and known.at <= at:
+            return
+        self._failures[rank] = Failure(
+            rank=rank,
+            at=at,
+            ename=text_of(frame, "ename") or "Error",
+            evalue=text_of(frame, "evalue") or "",
+            traceback=lines_of(frame, "traceback"),
+            cell=index,
+            number=number,
+        )
+
+    def _notice(self, frame: Mapping[str, Any], rank: int, at: float) -> None:
+        text = text_of(frame, "text")
+        if text and text not in self.notices and len(self.notices) < _MOST_NOTICES:
+            self.notices.append(text)
+
+    def _rank_finished(self, frame: Mapping[str, Any], rank: int, at: float) -> None:
+        state = self._rank(rank)
+        state.exit_code, state.signal = whole_of(frame, "exit_code"), text_of(frame, "signal")
+        failed = bool(state.exit_code) or state.signal is not None
+        stopped = state.exit_code == _EXIT_OF_SIGTERM or state.signal == "SIGTERM"
+        state.state = RankState.STOPPED if stopped else RankState.FAILED if failed else RankState.SUCCEEDED
+        if rank == 0:
+            self._running = None
+        if failed and not stopped and rank not in self._failures:
+            how = f"was ended by {state.signal}" if state.signal else f"ended with exit code {state.exit_code}"
+            text = text_of(frame, "text") or f"The process {how}."
+            cell = state.cell
+            self._failures[rank] = Failure(rank, at, "", text, [], cell, state.number)
+
+    # Helpers
+
+    def _rank(self, rank: int) -> _Rank:
+        return self._ranks.setdefault(rank, _Rank())
+
+    def _shown_in(self, frame: Mapping[str, Any], rank: int) -> _Cell | None:
+        """The cell that an output of rank 0 belongs to: the one it names, else the latest that ran."""
+        if rank != 0:
+            return None
+        index = count_of(frame, "cell")
+        if index not in self._cells:
+            index = self._latest_cell
+        return None if index is None else self._cells[index]
+
+    def _eta(self) -> float | None:
+        """Seconds from the latest progress to the end, at the pace since the first."""
+        if self._said_first is None or self._said_fraction is None or self._said_at is None:
+            return None
+        seconds, share = self._said_at - self._said_first[0], self._said_fraction - self._said_first[1]
+        return (1.0 - self._said_fraction) * seconds / share if seconds > 0 and share > 0 else None
+
+    def _unseen_failure(self) -> tuple[int, dict[str, Any]] | None:
+        """The first failure as an output, and its cell, if no output of rank 0 shows it already."""
+        failure = self.error()
+        if failure is None or not self._cells:
+            return None
+        index = failure.cell
+        if index is None:
+            index = self._latest_cell if self._latest_cell is not None else next(iter(self._cells))
+        if failure.rank == 0 and self._cells[index].outputs.has_error():
+            return None
+        head = f"Rank {failure.rank} failed first: {': '.join(filter(None, (failure.ename, failure.evalue)))}"
+        evalue = f"[rank {failure.rank}] {failure.evalue}"
+        return index, error_output(failure.ename or "RankFailed", evalue, [head, *failure.traceback])
+
+
+def _prepared(notebook: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy with everything that nbformat 4.5 asks for, without outputs."""
+    prepared: dict[str, Any] = {key: value for key, value in notebook.items() if key not in ("cells", "metadata")}
+    prepared["nbformat"], prepared["nbformat_minor"] = 4, 5
+    prepared["metadata"] = metadata_of(notebook.get("metadata"))
+    prepared["cells"] = cells = []
+    known: set[str] = set()
+    raw = notebook.get("cells")
+    for position, source_cell in enumerate(raw if isinstance(raw, list) else []):
+        cell = copy.deepcopy(dict(source_cell))
+        cell["metadata"] = metadata_of(cell.get("metadata"))
+        cell_id = cell.get("id")
+        if not isinstance(cell_id, str) or not cell_id or cell_id in known:
+            cell_id = uuid.uuid5(uuid.NAMESPACE_URL, f"mlk-cell-{position}").hex[:12]
+        known.add(cell_id)
+        cell["id"] = cell_id
+        if cell.get("cell_type") == "code":
+            cell["outputs"], cell["execution_count"] = [], None
+        cells.append(cell)
+    return prepared
+
+
+def _cell_metadata(metadata: dict[str, Any], cell: _Cell) -> dict[str, Any]:
+    """The cell's metadata with its times, as JupyterLab records them and in seconds."""
+    if cell.started is None and cell.status is None:
+        return metadata
+    times = {"started": cell.started, "finished": cell.finished, "seconds": cell.seconds, "status": cell.status}
+    execution = {"iopub.execute_input": _moment(cell.started), "shell.execute_reply": _moment(cell.finished)}
+    known = {name: moment for name, moment in execution.items() if moment is not None}
+    return {**metadata, "execution": known, "mlk": times}
+
+
+def _moment(at: float | None) -> str | None:
+    """ISO 8601 in UTC, as the messages of a kernel have it; None for a time no calendar knows."""
+    if at is None:
+        return None
+    try:
+        return datetime.fromtimestamp(at, timezone.utc).isoformat().replace("+00:00", "Z")
+    except (OverflowError, ValueError, OSError):
+        return None
