@@ -1,0 +1,6 @@
+export { ApiError } from './errors';
+export { Api } from './requests';
+export type { IRequestOptions } from './requests';
+export * from './schemas';
+export { Channel } from './socket';
+export type { IListener, Link } from './socket';

@@ -1,0 +1,167 @@
+import { URLExt } from '@jupyterlab/coreutils';
+import { ServerConnection } from '@jupyterlab/services';
+import type { TranslationBundle } from '@jupyterlab/translation';
+
+import { ApiError, extensionMissing, plainFailure, unreachable } from './errors';
+import type {
+  ErrorBody,
+  Form,
+  FramesSnapshot,
+  JobList,
+  JobSpec,
+  JobStatus,
+  JobSpecInput,
+  LogPiece,
+  MetricList,
+  Preflight,
+  RunView,
+  ServerInfo
+} from './schemas';
+
+/** Where everything of ours lies below the server's base URL. */
+export const ROOT = 'mlk';
+
+export interface IRequestOptions {
+  method?: 'GET' | 'POST' | 'DELETE';
+  body?: unknown;
+  query?: Record<string, string | number>;
+  signal?: AbortSignal;
+  /** Whether a person did this: polls must not keep an idle server from being culled. Default: all but GET. */
+  activity?: boolean;
+}
+
+/** The REST API of the server extension. */
+export class Api {
+  constructor(
+    readonly settings: ServerConnection.ISettings,
+    private readonly _trans: TranslationBundle
+  ) {}
+
+  info(): Promise<ServerInfo> {
+    return this.request<ServerInfo>(['info']);
+  }
+
+  jobs(): Promise<JobList> {
+    return this.request<JobList>(['jobs']);
+  }
+
+  job(id: string): Promise<JobStatus> {
+    return this.request<JobStatus>(['jobs', id]);
+  }
+
+  form(notebook: string): Promise<Form> {
+    return this.request<Form>(['form'], { query: { path: notebook } });
+  }
+
+  preflight(spec: JobSpec | JobSpecInput, signal?: AbortSignal): Promise<Preflight> {
+    return this.request<Preflight>(['preflight'], { method: 'POST', body: { spec }, signal });
+  }
+
+  /** The same `requestId` twice gives the same job. */
+  submit(spec: JobSpec | JobSpecInput, requestId: string): Promise<JobStatus> {
+    return this.request<JobStatus>(['jobs'], {
+      method: 'POST',
+      body: { spec, request_id: requestId }
+    });
+  }
+
+  stop(id: string): Promise<JobStatus> {
+    return this.request<JobStatus>(['jobs', id, 'stop'], { method: 'POST', body: {} });
+  }
+
+  async remove(id: string): Promise<void> {
+    await this.request<null>(['jobs', id], { method: 'DELETE' });
+  }
+
+  /** A piece of a rank's log; a negative offset counts from the end, in bytes. */
+  log(id: string, rank: number, offset: number, limit: number): Promise<LogPiece> {
+    return this.request<LogPiece>(['jobs', id, 'log'], { query: { rank, offset, limit } });
+  }
+
+  notebook(id: string): Promise<FramesSnapshot> {
+    return this.request<FramesSnapshot>(['jobs', id, 'notebook']);
+  }
+
+  metrics(id: string): Promise<MetricList> {
+    return this.request<MetricList>(['jobs', id, 'metrics']);
+  }
+
+  run(id: string): Promise<RunView> {
+    return this.request<RunView>(['jobs', id, 'run']);
+  }
+
+  /** Address for a download by the browser itself. */
+  logDownloadUrl(id: string, rank: number): string {
+    return this.url(['jobs', id, 'log', 'download'], { rank });
+  }
+
+  /** Address for a download by the browser itself. */
+  notebookDownloadUrl(id: string): string {
+    return this.url(['jobs', id, 'notebook'], { download: 1 });
+  }
+
+  url(path: string[], query: Record<string, string | number> = {}): string {
+    const parts = path.map(part => encodeURIComponent(part));
+    return URLExt.join(this.settings.baseUrl, ROOT, ...parts) + URLExt.objectToQueryString(query);
+  }
+
+  /**
+   * The one way to the server. Every failure is an ApiError, except an abort, which stays a DOMException.
+   */
+  async request<T>(path: string[], options: IRequestOptions = {}): Promise<T> {
+    const method = options.method ?? 'GET';
+    const activity = options.activity ?? method !== 'GET';
+    const query = { ...options.query, ...(activity ? {} : { no_track_activity: 1 }) };
+    const init: RequestInit = { method, signal: options.signal };
+    if (options.body !== undefined) {
+      init.body = JSON.stringify(options.body);
+      init.headers = { 'Content-Type': 'application/json' };
+    }
+    let response: Response;
+    let text: string;
+    try {
+      response = await ServerConnection.makeRequest(this.url(path, query), init, this.settings);
+      text = await response.text();
+    } catch (error) {
+      options.signal?.throwIfAborted();
+      throw error instanceof TypeError ? unreachable(this._trans) : error;
+    }
+    const body = parse(text);
+    if (response.ok) {
+      if (body === undefined) {
+        throw plainFailure(response.status, this._trans.__('The answer is not JSON.'), this._trans);
+      }
+      return body as T;
+    }
+    if (isErrorBody(body)) {
+      throw new ApiError(body, response.status);
+    }
+    if (response.status === 404) {
+      throw extensionMissing(this._trans);
+    }
+    throw plainFailure(response.status, messageOf(body), this._trans);
+  }
+}
+
+/** JSON of a body, null for an empty one, undefined for what is not JSON (a proxy's page, say). */
+function parse(text: string): unknown {
+  if (!text) {
+    return null;
+  }
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function isErrorBody(body: unknown): body is ErrorBody {
+  const fields = body as Partial<ErrorBody> | null | undefined;
+  return typeof fields?.code === 'string' && typeof fields.title === 'string';
+}
+
+/** Jupyter's own errors carry `{message}`. */
+function messageOf(body: unknown): string {
+  const message = (body as { message?: unknown } | null | undefined)?.message;
+  return typeof message === 'string' ? message : '';
+}

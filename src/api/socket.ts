@@ -1,0 +1,292 @@
+import { URLExt } from '@jupyterlab/coreutils';
+import type { ServerConnection } from '@jupyterlab/services';
+import { DisposableDelegate } from '@lumino/disposable';
+import type { IDisposable } from '@lumino/disposable';
+import { Signal } from '@lumino/signaling';
+import type { ISignal } from '@lumino/signaling';
+
+import { ApiError } from './errors';
+import { ROOT } from './requests';
+import type { Api } from './requests';
+import type { ErrorBody, Message, Topic } from './schemas';
+
+/** How the socket is. `missing`: the server runs without our extension. */
+export type Link =
+  'connecting' | 'live' | 'reconnecting' | 'server-gone' | 'not-allowed' | 'missing';
+
+/** What one listener of a topic gets. */
+export interface IListener<S = unknown, D = S> {
+  /** Everything so far: replaces what the listener holds. */
+  snapshot(data: S): void;
+  delta(data: D): void;
+  error?(error: ErrorBody): void;
+  /** Where to go on after a lost connection (logs and frames); null asks for a snapshot. */
+  offset?(): number | null;
+}
+
+interface ISubscription {
+  readonly listeners: Set<IListener<never>>;
+  /** Sequence number that the next message must bear. */
+  next: number;
+}
+
+const FIRST_DELAY_MS = 500;
+const MAX_DELAY_MS = 30_000;
+/** The server pings every 15 s: silence of three pings means a half-open connection. */
+const SILENCE_MS = 45_000;
+/** Timers may fire a little before the clock says so. */
+const TIMER_SLACK_MS = 100;
+
+/**
+ * One websocket for a window, many topics. Reconnects by itself, subscribes again, and says how it is.
+ *
+ * Opens with the first subscription, closes with the last.
+ */
+export class Channel implements IDisposable {
+  constructor(
+    private readonly _api: Api,
+    private readonly _random: () => number = Math.random
+  ) {
+    this._settings = _api.settings;
+    document.addEventListener('visibilitychange', this._check);
+    window.addEventListener('online', this._check);
+  }
+
+  get isDisposed(): boolean {
+    return this._isDisposed;
+  }
+
+  get link(): Link {
+    return this._link;
+  }
+
+  /** Emits the new state of the link. */
+  get linkChanged(): ISignal<this, Link> {
+    return this._linkChanged;
+  }
+
+  /**
+   * Listens to a topic until the returned disposable is disposed. A topic with several listeners is
+   * subscribed once; a newcomer makes the server send everybody a new snapshot.
+   */
+  subscribe<S, D = S>(topic: string, listener: IListener<S, D>): IDisposable {
+    const known = this._subscriptions.get(topic);
+    const subscription = known ?? { listeners: new Set(), next: 0 };
+    subscription.listeners.add(listener as IListener<never>);
+    this._subscriptions.set(topic, subscription);
+    this._open();
+    this._ask(topic, known ? null : (listener.offset?.() ?? null));
+    return new DisposableDelegate(() => this._forget(topic, listener as IListener<never>));
+  }
+
+  /** Tries at once instead of waiting for the next attempt. */
+  retry(): void {
+    if (!this._socket && this._subscriptions.size > 0) {
+      this._attempts = 0;
+      this._open();
+    }
+  }
+
+  dispose(): void {
+    if (this._isDisposed) {
+      return;
+    }
+    this._isDisposed = true;
+    document.removeEventListener('visibilitychange', this._check);
+    window.removeEventListener('online', this._check);
+    this._subscriptions.clear();
+    this._close();
+    Signal.clearData(this);
+  }
+
+  private _open(): void {
+    if (this._socket || this._isDisposed) {
+      return;
+    }
+    clearTimeout(this._retryTimer);
+    const socket = new this._settings.WebSocket(this._url());
+    this._socket = socket;
+    this._watchSilence();
+    socket.onopen = () => {
+      this._attempts = 0;
+      this._setLink('live');
+      for (const topic of this._subscriptions.keys()) {
+        this._ask(topic, this._offset(topic));
+      }
+    };
+    socket.onmessage = event => this._receive(event);
+    socket.onclose = () => this._lost(socket);
+  }
+
+  /** Same rules as for kernels: the token goes into the address only where a cookie cannot do. */
+  private _url(): string {
+    const { wsUrl, token, appendToken } = this._settings;
+    const url = URLExt.join(wsUrl, ROOT, 'channel');
+    return appendToken && token ? url + URLExt.objectToQueryString({ token }) : url;
+  }
+
+  private _close(): void {
+    clearTimeout(this._retryTimer);
+    clearTimeout(this._silenceTimer);
+    const socket = this._socket;
+    this._socket = null;
+    if (socket) {
+      socket.onopen = socket.onmessage = socket.onclose = null;
+      socket.close();
+    }
+  }
+
+  private _lost(socket: WebSocket): void {
+    if (socket !== this._socket) {
+      return;
+    }
+    this._close();
+    this._setLink(this._link === 'connecting' ? 'connecting' : 'reconnecting');
+    const delay = Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** this._attempts);
+    this._attempts += 1;
+    // Half fixed, half by chance: the windows of a restarted server do not come back all at once.
+    this._retryTimer = setTimeout(() => this._open(), delay * (0.5 + this._random() / 2));
+    if (this._attempts > 1) {
+      void this._explain();
+    }
+  }
+
+  /** A browser does not say why a websocket was refused; the same server over HTTP does. */
+  private async _explain(): Promise<void> {
+    let link: Link = 'reconnecting';
+    try {
+      await this._api.info();
+    } catch (error) {
+      link = reasonOf(error);
+    }
+    if (this._link !== 'live' && !this._isDisposed) {
+      this._setLink(link);
+    }
+  }
+
+  private _receive(event: MessageEvent): void {
+    this._watchSilence();
+    const message = JSON.parse(event.data as string) as Message;
+    if (message.kind === 'ping') {
+      this._send({ op: 'pong', topic: '' });
+      return;
+    }
+    const subscription = this._subscriptions.get(message.topic);
+    if (!subscription) {
+      return;
+    }
+    if (message.seq !== 0 && message.seq !== subscription.next) {
+      // What was sent before the server saw our new subscription is dropped: it starts at 0.
+      if (subscription.next !== 0) {
+        subscription.next = 0;
+        this._ask(message.topic, this._offset(message.topic));
+      }
+      return;
+    }
+    subscription.next = message.seq + 1;
+    for (const listener of [...subscription.listeners]) {
+      deliver(listener, message);
+    }
+  }
+
+  private _ask(topic: string, offset: number | null): void {
+    const subscription = this._subscriptions.get(topic);
+    if (subscription) {
+      subscription.next = 0;
+      this._send({ op: 'subscribe', topic, ...(offset === null ? {} : { offset }) });
+    }
+  }
+
+  /** One listener goes on where it was; several may be at different places and start over. */
+  private _offset(topic: string): number | null {
+    const listeners = [...(this._subscriptions.get(topic)?.listeners ?? [])];
+    return listeners.length === 1 ? (listeners[0].offset?.() ?? null) : null;
+  }
+
+  private _forget(topic: string, listener: IListener<never>): void {
+    const subscription = this._subscriptions.get(topic);
+    if (!subscription?.listeners.delete(listener) || subscription.listeners.size > 0) {
+      return;
+    }
+    this._subscriptions.delete(topic);
+    this._send({ op: 'unsubscribe', topic });
+    if (this._subscriptions.size === 0) {
+      this._close();
+      this._setLink('connecting');
+    }
+  }
+
+  private _send(topic: Topic): void {
+    const socket = this._socket;
+    if (socket?.readyState === this._settings.WebSocket.OPEN) {
+      socket.send(JSON.stringify(topic));
+    }
+  }
+
+  private _watchSilence(): void {
+    this._heardAt = Date.now();
+    clearTimeout(this._silenceTimer);
+    this._silenceTimer = setTimeout(this._check, SILENCE_MS + TIMER_SLACK_MS);
+  }
+
+  /** A laptop that woke up: its timers slept, its connection may be half open. */
+  private readonly _check = (): void => {
+    if (document.visibilityState === 'hidden' || this._subscriptions.size === 0) {
+      return;
+    }
+    if (!this._socket) {
+      this.retry();
+    } else if (Date.now() - this._heardAt >= SILENCE_MS) {
+      this._close();
+      this._setLink('reconnecting');
+      this._open();
+    }
+  };
+
+  private _setLink(link: Link): void {
+    if (link !== this._link) {
+      this._link = link;
+      this._linkChanged.emit(link);
+    }
+  }
+
+  private readonly _settings: ServerConnection.ISettings;
+  private readonly _subscriptions = new Map<string, ISubscription>();
+  private readonly _linkChanged = new Signal<this, Link>(this);
+  private _socket: WebSocket | null = null;
+  private _link: Link = 'connecting';
+  private _attempts = 0;
+  private _heardAt = 0;
+  private _retryTimer: ReturnType<typeof setTimeout> | undefined;
+  private _silenceTimer: ReturnType<typeof setTimeout> | undefined;
+  private _isDisposed = false;
+}
+
+/** A listener's bug must not keep the others from their message. */
+function deliver(listener: IListener<never>, message: Message): void {
+  try {
+    if (message.kind === 'error') {
+      listener.error?.(message.data as ErrorBody);
+    } else if (message.kind === 'snapshot') {
+      listener.snapshot(message.data as never);
+    } else {
+      listener.delta(message.data as never);
+    }
+  } catch (error) {
+    console.error(`Listener of ${message.topic} failed`, error);
+  }
+}
+
+function reasonOf(error: unknown): Link {
+  if (!(error instanceof ApiError)) {
+    return 'server-gone';
+  }
+  const { code, status } = error;
+  if (code === 'extension_missing') {
+    return 'missing';
+  }
+  if (status === 401 || status === 403) {
+    return 'not-allowed';
+  }
+  return status === 0 || status >= 502 ? 'server-gone' : 'reconnecting';
+}

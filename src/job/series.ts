@@ -1,0 +1,118 @@
+/** One value of a metric. */
+export interface IPoint {
+  readonly step: number | null;
+  /** Seconds since the epoch. */
+  readonly at: number;
+  /** null for NaN and infinities. */
+  readonly value: number | null;
+}
+
+export interface ISeries {
+  readonly name: string;
+  readonly points: readonly IPoint[];
+}
+
+/** What can be said of a curve in words. */
+export interface ISummary {
+  readonly last: number | null;
+  readonly min: number | null;
+  readonly max: number | null;
+  readonly count: number;
+}
+
+/** By step where every point has one and they differ, else by time. */
+export type Axis = 'step' | 'time';
+
+/** The curves of one job: what the server has told, and what came since. */
+export class SeriesStore {
+  /** All series, in the order in which they first appeared. */
+  get all(): readonly ISeries[] {
+    return [...this._points].map(([name, points]) => ({ name, points }));
+  }
+
+  /** One point as it comes. */
+  add(name: string, point: IPoint): void {
+    const points = this._points.get(name);
+    if (points) {
+      points.push(point);
+    } else {
+      this._points.set(name, [point]);
+    }
+  }
+
+  /** What the server knows; points that came meanwhile and that it did not know yet stay. */
+  load(series: readonly ISeries[]): void {
+    const live = new Map(this._points);
+    this._points.clear();
+    for (const { name, points } of series) {
+      const known = [...points];
+      const last = known.at(-1);
+      const newer = (live.get(name) ?? []).filter(
+        point => last === undefined || isAfter(point, last, known)
+      );
+      this._points.set(name, [...known, ...newer]);
+      live.delete(name);
+    }
+    for (const [name, points] of live) {
+      this._points.set(name, points);
+    }
+  }
+
+  private readonly _points = new Map<string, IPoint[]>();
+}
+
+/** Frames are stamped in milliseconds: points of the same moment are told apart by their step. */
+function isAfter(point: IPoint, last: IPoint, known: readonly IPoint[]): boolean {
+  if (point.at !== last.at) {
+    return point.at > last.at;
+  }
+  for (let index = known.length - 1; index >= 0 && known[index].at === point.at; index--) {
+    if (known[index].step === point.step) {
+      return false;
+    }
+  }
+  return true;
+}
+
+/** The last value and the extremes; null where there is none. */
+export function summarise(points: readonly IPoint[]): ISummary {
+  let last: number | null = null;
+  let min: number | null = null;
+  let max: number | null = null;
+  for (const { value } of points) {
+    if (value === null) {
+      continue;
+    }
+    last = value;
+    min = min === null || value < min ? value : min;
+    max = max === null || value > max ? value : max;
+  }
+  return { last, min, max, count: points.length };
+}
+
+/** Which axis tells more. */
+export function axisOf(points: readonly IPoint[]): Axis {
+  const steps = new Set(points.map(point => point.step));
+  return !steps.has(null) && (steps.size > 1 || points.length === 1) ? 'step' : 'time';
+}
+
+/** The two columns that uPlot draws: x ascending (steps, or seconds since the epoch), a gap is null. */
+export function columnsOf(points: readonly IPoint[], axis: Axis): [number[], (number | null)[]] {
+  const rows = points.map(
+    point => [axis === 'step' ? (point.step ?? 0) : point.at, point.value] as const
+  );
+  rows.sort((one, other) => one[0] - other[0]);
+  return [rows.map(row => row[0]), rows.map(row => row[1])];
+}
+
+/** A figure as people read it: four significant digits, no long tails. */
+export function figure(value: number | null): string {
+  if (value === null) {
+    return '–';
+  }
+  const size = Math.abs(value);
+  if (size !== 0 && (size < 1e-4 || size >= 1e7)) {
+    return value.toExponential(3);
+  }
+  return String(Number(value.toPrecision(size >= 1000 ? Math.ceil(Math.log10(size)) : 4)));
+}

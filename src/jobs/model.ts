@@ -1,0 +1,160 @@
+import type { TranslationBundle } from '@jupyterlab/translation';
+import type { IDisposable } from '@lumino/disposable';
+import { Signal } from '@lumino/signaling';
+import type { ISignal } from '@lumino/signaling';
+
+import { ApiError } from '../api';
+import type { Api, Channel, JobsDelta, JobsSnapshot, JobSummary, Link } from '../api';
+import type { IJobs, IJobsChange } from '../tokens';
+import { isFinal } from './phase';
+
+export interface IJobsModelOptions {
+  api: Api;
+  channel: Channel;
+  trans: TranslationBundle;
+}
+
+/** The list of jobs, from the socket; one for the whole window. */
+export class JobsModel implements IJobs, IDisposable {
+  constructor(options: IJobsModelOptions) {
+    this.api = options.api;
+    this.channel = options.channel;
+    this.trans = options.trans;
+    this.channel.linkChanged.connect(this._onLink, this);
+    this._subscription = this.channel.subscribe<JobsSnapshot, JobsDelta>('jobs', {
+      snapshot: ({ jobs }) => this._replace(jobs),
+      delta: ({ changed, removed }) => this._merge(changed, removed),
+      error: error => this._fail(new ApiError(error, 0))
+    });
+  }
+
+  readonly api: Api;
+  readonly channel: Channel;
+  readonly trans: TranslationBundle;
+
+  get isDisposed(): boolean {
+    return this._subscription.isDisposed;
+  }
+
+  get isReady(): boolean {
+    return this._isReady;
+  }
+
+  get error(): ApiError | null {
+    return this._error;
+  }
+
+  get link(): Link {
+    return this.channel.link;
+  }
+
+  get jobs(): readonly JobSummary[] {
+    this._sorted ??= [...this._byId.values()].sort(
+      (a, b) => b.created_at - a.created_at || (a.id < b.id ? 1 : -1)
+    );
+    return this._sorted;
+  }
+
+  get active(): { readonly jobs: number; readonly gpus: number } {
+    let jobs = 0;
+    let gpus = 0;
+    for (const job of this._byId.values()) {
+      if (job.phase === 'Starting' || job.phase === 'Running' || job.phase === 'Stopping') {
+        jobs += 1;
+        gpus += job.workers * job.gpus;
+      }
+    }
+    return { jobs, gpus };
+  }
+
+  get changed(): ISignal<this, IJobsChange> {
+    return this._changed;
+  }
+
+  get stateChanged(): ISignal<this, void> {
+    return this._stateChanged;
+  }
+
+  get(id: string): JobSummary | undefined {
+    return this._byId.get(id);
+  }
+
+  unfinishedOf(notebook: string): readonly JobSummary[] {
+    return this.jobs.filter(job => job.notebook === notebook && !isFinal(job.phase));
+  }
+
+  put(job: JobSummary): void {
+    this._merge([job], []);
+  }
+
+  drop(id: string): void {
+    this._merge([], [id]);
+  }
+
+  async refresh(): Promise<void> {
+    this.channel.retry();
+    try {
+      this._replace((await this.api.jobs()).jobs);
+    } catch (error) {
+      this._fail(ApiError.from(error, this.trans));
+    }
+  }
+
+  dispose(): void {
+    if (this.isDisposed) {
+      return;
+    }
+    this._subscription.dispose();
+    Signal.clearData(this);
+  }
+
+  private _replace(jobs: readonly JobSummary[]): void {
+    const before = this._byId;
+    this._byId = new Map(jobs.map(job => [job.id, job]));
+    this._sorted = null;
+    this._isReady = true;
+    this._error = null;
+    this._changed.emit({
+      reset: true,
+      changed: jobs,
+      removed: [...before.keys()].filter(id => !this._byId.has(id)),
+      ended: jobs.filter(job => hasEnded(before.get(job.id), job))
+    });
+    this._stateChanged.emit();
+  }
+
+  private _merge(changed: readonly JobSummary[], removed: readonly string[]): void {
+    const ended = changed.filter(job => hasEnded(this._byId.get(job.id), job));
+    for (const job of changed) {
+      this._byId.set(job.id, job);
+    }
+    const gone = removed.filter(id => this._byId.delete(id));
+    this._sorted = null;
+    this._changed.emit({ reset: false, changed, removed: gone, ended });
+  }
+
+  private _fail(error: ApiError): void {
+    this._error = error;
+    this._stateChanged.emit();
+  }
+
+  private _onLink(_: Channel, link: Link): void {
+    if (link === 'missing' || link === 'not-allowed') {
+      // The socket cannot say why it was refused; the same question over HTTP says it in words.
+      void this.refresh();
+    }
+    this._stateChanged.emit();
+  }
+
+  private readonly _subscription: IDisposable;
+  private readonly _changed = new Signal<this, IJobsChange>(this);
+  private readonly _stateChanged = new Signal<this, void>(this);
+  private _byId = new Map<string, JobSummary>();
+  private _sorted: readonly JobSummary[] | null = null;
+  private _isReady = false;
+  private _error: ApiError | null = null;
+}
+
+function hasEnded(before: JobSummary | undefined, now: JobSummary): boolean {
+  return before !== undefined && !isFinal(before.phase) && isFinal(now.phase);
+}

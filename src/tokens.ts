@@ -1,0 +1,71 @@
+import type { TranslationBundle } from '@jupyterlab/translation';
+import { Token } from '@lumino/coreutils';
+import type { ISignal } from '@lumino/signaling';
+
+import type { Api, ApiError, Channel, JobSummary, Link } from './api';
+
+/** The domain of our translations. */
+export const DOMAIN = 'mlk_jupyter';
+
+/** Commands that other extensions may call. All of them open something or ask; none acts unasked. */
+export namespace CommandIDs {
+  /** Opens the dialog that submits a notebook. Arguments: `{path?}`. */
+  export const submit = 'mlk:submit';
+  /** Opens the dialog with the values of a job. Arguments: `{id}`. */
+  export const again = 'mlk:run-again';
+  /** Opens the tab of a job. Arguments: `{id, page?}`. */
+  export const openJob = 'mlk:open-job';
+  /** Asks whether to stop a job. Arguments: `{id}`. */
+  export const stop = 'mlk:stop-job';
+  /** Asks whether to delete a job and its record. Arguments: `{id}`. */
+  export const remove = 'mlk:delete-job';
+  /** Copies the name of a job. Arguments: `{id}`. */
+  export const copyName = 'mlk:copy-job-name';
+  /** Opens the notebook that a job was made from. Arguments: `{id}`. */
+  export const openNotebook = 'mlk:open-notebook';
+  /** Shows the panel. */
+  export const showPanel = 'mlk:show-jobs';
+}
+
+/** What a change of the list was. */
+export interface IJobsChange {
+  /** The whole list was replaced (first answer, reconnect). */
+  readonly reset: boolean;
+  readonly changed: readonly JobSummary[];
+  readonly removed: readonly string[];
+  /** Jobs that were seen unfinished and have now ended. */
+  readonly ended: readonly JobSummary[];
+}
+
+/** The jobs that the server knows, kept up to date. */
+export interface IJobs {
+  readonly api: Api;
+  readonly channel: Channel;
+  readonly trans: TranslationBundle;
+  /** Newest first. The same array as long as nothing changed. */
+  readonly jobs: readonly JobSummary[];
+  /** Whether the first answer is there. */
+  readonly isReady: boolean;
+  /** Why the list cannot be read, if so. */
+  readonly error: ApiError | null;
+  readonly link: Link;
+  /** Jobs that are neither queued nor over, and the GPUs they were given. */
+  readonly active: { readonly jobs: number; readonly gpus: number };
+  get(id: string): JobSummary | undefined;
+  /** Jobs of one notebook that are not over, newest first. */
+  unfinishedOf(notebook: string): readonly JobSummary[];
+  /** Takes an answer of the server into the list before the socket tells it. */
+  put(job: JobSummary): void;
+  /** Takes a deleted job out of the list before the socket tells it. */
+  drop(id: string): void;
+  /** Reads the list again. */
+  refresh(): Promise<void>;
+  readonly changed: ISignal<IJobs, IJobsChange>;
+  /** `isReady`, `error` or `link` changed. */
+  readonly stateChanged: ISignal<IJobs, void>;
+}
+
+export const IJobs = new Token<IJobs>(
+  'mlk-jupyter:IJobs',
+  'The jobs that the server knows, kept up to date, with the API and the socket behind them.'
+);

@@ -1,0 +1,16 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    environment: 'jsdom',
+    include: ['src/**/__tests__/**/*.test.{ts,tsx}'],
+    setupFiles: ['./vitest.setup.ts'],
+    restoreMocks: true,
+    // Jupyter's packages import style sheets and icons; vite has to transform them.
+    server: {
+      deps: {
+        inline: [/@jupyterlab\//, /@jupyter\//, /@lumino\//, /@rjsf\//, /lib0/, /y-protocols/]
+      }
+    }
+  }
+});
