@@ -24,6 +24,10 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD := 1
 
+# The browser of the browser tests: one that is installed, else Playwright's own.
+MLK_CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
+export MLK_CHROMIUM
+
 FRONT_END := $(shell find src style schema -type f 2>/dev/null) $(wildcard tsconfig*.json)
 PACKAGING := pyproject.toml package.json install.json $(wildcard jupyter-config/*/*)
 
@@ -117,6 +121,8 @@ clean:  ## Remove everything that was installed or built
 	@touch $@
 
 .make/ui-tests: .make/node ui-tests/package.json ui-tests/yarn.lock
-	@echo 'Installing the browser tests'"'"' packages'
+	@echo 'Installing the packages of the browser tests'
 	@jlpm --cwd ui-tests install --immutable > .make/ui-tests.log 2>&1 || { cat .make/ui-tests.log; exit 1; }
+	@test -n "$(MLK_CHROMIUM)" || ui-tests/node_modules/.bin/playwright install chromium || \
+		{ echo 'The browser tests need Chromium: install it, or name the program in MLK_CHROMIUM.'; exit 1; }
 	@touch $@
