@@ -1,5 +1,20 @@
 """Notebook or script -> bundle: the one file that carries code into a job. Floor 1."""
 
-from .archive import Bundle, BundleTooLarge, build
+from .archive import LIMIT, Bundle, BundleTooLarge, build
+from .notebook import NotebookDict, kernel_of, parse_notebook, parse_script, valid_notebook
+from .parameters import UnknownParameter, check, parameters_of
 
-__all__ = ["Bundle", "BundleTooLarge", "build"]
+__all__ = [
+    "LIMIT",
+    "Bundle",
+    "BundleTooLarge",
+    "NotebookDict",
+    "UnknownParameter",
+    "build",
+    "check",
+    "kernel_of",
+    "parameters_of",
+    "parse_notebook",
+    "parse_script",
+    "valid_notebook",
+]

@@ -2,38 +2,183 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
+import json
+import os
+import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from ..errors import MlkError
 from ..model import JobSpec
+from .code import experiments, runs_files, spawns_processes, trees, uses
+from .modules import find_modules
+from .notebook import for_bundle, kernel_of
+from .parameters import inject
+from .paths import inside, is_secret, named_files, read_regular
+
+LIMIT = 64 * 1024 * 1024  # bytes, on this machine
+_PACKAGE = Path(__file__).resolve().parent.parent
+_MOMENT = (1980, 1, 1, 0, 0, 0)  # the first that a zip can tell
+_MAIN = b"""import sys
+
+from mlk_jupyter.worker.main import main
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[0]))
+"""
+# No bundle can be this many times smaller than what goes into it and still be worth trying.
+_BEST_RATIO = 16
 
 
 class BundleTooLarge(MlkError):
+    """More code and files than the backend can carry."""
+
     code, title, status = "bundle_too_large", "The notebook's files do not fit", 413
+
+    def __init__(self, size: int, limit: int, largest: list[tuple[str, int]]) -> None:
+        names = ", ".join(f"{name} ({bytes_:,} bytes)" for name, bytes_ in largest)
+        super().__init__(
+            f"The bundle has {size:,} bytes; the limit is {limit:,}. Largest: {names}.",
+            hint="Leave large files out of `files` and out of packages, and read them where they are.",
+        )
+        self.size, self.limit, self.largest = size, limit, largest
 
 
 @dataclass(frozen=True)
 class Bundle:
     """What a backend needs to run a job."""
 
-    data: bytes
+    data: bytes = field(repr=False)
     """The zip: `python bundle.pyz` is one rank."""
-    notebook: dict[str, Any]
+    notebook: dict[str, Any] = field(repr=False)
     """The notebook in it (nbformat 4, outputs removed, parameters injected)."""
     directory: Path | None
     """The notebook's own folder on this machine, if it has one."""
     kernel: str | None = None
     """Name of the kernelspec the notebook asks for."""
     files: list[str] = field(default_factory=list)
+    """Local modules and named files in it, relative to the notebook's folder."""
     notices: list[str] = field(default_factory=list)
     """Sentences for a person: what was left out, and why."""
+    uses_mlflow: bool = False
+    """Whether the notebook, or a local module it imports, imports MLflow."""
+    sets_experiment: list[str | None] = field(default_factory=list)
+    """Names that the notebook gives to MLflow's `set_experiment`; None for one that is not written out."""
 
-    @property
+    @cached_property
     def sha256(self) -> str:
-        raise NotImplementedError
+        """Hexadecimal SHA-256 of the zip: the bundle's name."""
+        return hashlib.sha256(self.data).hexdigest()
 
 
-def build(notebook: dict[str, Any], spec: JobSpec, directory: Path | None) -> Bundle:
-    raise NotImplementedError
+def build(
+    notebook: dict[str, Any],
+    spec: JobSpec,
+    directory: Path | None,
+    *,
+    script: bool = False,
+    limit_bytes: int = LIMIT,
+) -> Bundle:
+    """One file with the worker, the notebook, its local modules and the named files. Reads files, so it may take long.
+
+    Args:
+        notebook:    valid nbformat 4.5, as `valid_notebook` gives it.
+        spec:        its parameters are injected, its files carried along.
+        directory:   where local modules and files are looked for; None when there is no such place.
+        script:      whether the notebook was made from a script.
+        limit_bytes: most bytes of the zip.
+
+    Raises: BadInput for parameters or files that cannot be used; BundleTooLarge.
+    """
+    prepared = inject(for_bundle(notebook), spec.parameters)
+    parsed = trees(prepared)
+    files: list[str] = []
+    notices: list[str] = []
+    if directory is not None:
+        directory = Path(os.path.realpath(directory))
+        modules = find_modules(parsed, directory)
+        named, left_out = named_files(spec.files, directory)
+        run = [name for name in runs_files(prepared) if _can_carry(directory, name)]
+        files = sorted({*modules.files, *named, *(os.path.normpath(name).replace(os.sep, "/") for name in run)})
+        notices = [*modules.notices, *left_out]
+    elif spec.files:
+        notices.append("Files are not carried along: the notebook has no folder on this machine.")
+    if spawns_processes(parsed):
+        notices.append(
+            "The notebook starts processes by `spawn`, which cannot see functions defined in a notebook: "
+            "define them in a module beside it, or use `fork`."
+        )
+    job = {"name": spec.name, "notebook": spec.notebook, "files": files, "script": script}
+    entries = {
+        **_worker(),
+        "job/job.json": _json(job),
+        "job/notebook.ipynb": _json(prepared),
+        **_contents(files, directory, limit_bytes),
+    }
+    local = [directory / name for name in files if name.endswith(".py")] if directory is not None else []
+    return Bundle(
+        data=_zipped(entries, limit_bytes),
+        notebook=prepared,
+        directory=directory,
+        kernel=kernel_of(notebook),
+        files=files,
+        notices=list(dict.fromkeys(notices)),
+        uses_mlflow=uses(parsed, "mlflow") or any(_mentions_mlflow(path) for path in local),
+        sets_experiment=experiments(parsed),
+    )
+
+
+def _worker() -> dict[str, bytes]:
+    """What runs in the job, from this very installation."""
+    sources = [_PACKAGE / "__init__.py", _PACKAGE / "_version.py", *(_PACKAGE / "worker").rglob("*.py")]
+    names = {f"mlk_jupyter/{path.relative_to(_PACKAGE).as_posix()}": path for path in sources if path.is_file()}
+    return {"__main__.py": _MAIN, **{name: path.read_bytes() for name, path in names.items()}}
+
+
+def _contents(files: list[str], directory: Path | None, limit_bytes: int) -> dict[str, bytes]:
+    """The files' bytes. Gives up before reading what can never fit."""
+    if directory is None:
+        return {}
+    sizes = {name: (directory / name).stat().st_size for name in files}
+    if sum(sizes.values()) > limit_bytes * _BEST_RATIO:
+        raise BundleTooLarge(sum(sizes.values()), limit_bytes, _largest(sizes))
+    return {f"job/files/{name}": read_regular(directory / name, limit_bytes * _BEST_RATIO) for name in files}
+
+
+def _zipped(entries: Mapping[str, bytes], limit_bytes: int) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name in sorted(entries):
+            info = zipfile.ZipInfo(name, _MOMENT)
+            info.compress_type = zipfile.ZIP_DEFLATED
+            info.create_system = 3  # Unix, wherever it was made
+            info.external_attr = 0o100644 << 16
+            archive.writestr(info, entries[name], compresslevel=6)
+        sizes = {info.filename.removeprefix("job/files/"): info.compress_size for info in archive.infolist()}
+    data = buffer.getvalue()
+    if len(data) > limit_bytes:
+        raise BundleTooLarge(len(data), limit_bytes, _largest(sizes))
+    return data
+
+
+def _largest(sizes: Mapping[str, int]) -> list[tuple[str, int]]:
+    return sorted(sizes.items(), key=lambda item: (-item[1], item[0]))[:5]
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=True, indent=1, sort_keys=True).encode()
+
+
+def _can_carry(directory: Path, name: str) -> bool:
+    """Whether a file that the notebook runs with `%run` is one of its folder."""
+    path = directory / name
+    return not is_secret(name) and inside(path, directory) and path.is_file()
+
+
+def _mentions_mlflow(path: Path) -> bool:
+    return b"mlflow" in read_regular(path, 1024 * 1024)

@@ -1,0 +1,131 @@
+"""Notebook cells as Python syntax trees, and what they tell about a job. Nothing is run."""
+
+from __future__ import annotations
+
+import ast
+import re
+import warnings
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from .notebook import source_of
+
+_LINE_MAGIC = re.compile(r"^(\s*)(?:%|!|\?|,|;|/(?=\w))")
+_ASSIGNED_MAGIC = re.compile(r"^(\s*)([\w.\[\]'\", ]+?)\s*=\s*[%!](?!=)")
+_HELP = re.compile(r"^(\s*)[\w.]+\?{1,2}\s*$")
+_CELL_MAGIC = re.compile(r"\s*%%(\w+)")
+_RUN = re.compile(r"^\s*%run\s+(?:-\S+\s+)*([^\s;]+)", re.MULTILINE)
+_IMPORT = re.compile(r"^\s*(?:import|from)\s")
+# Cell magics whose body is Python; that of others (bash, html, writefile, ...) is not.
+_PYTHON_MAGICS = frozenset({"time", "timeit", "capture", "prun", "python", "python3", "memit", "mprun", "lprun"})
+_CONTEXTS = ("multiprocessing_context", "start_method", "method")
+
+
+def trees(notebook: Mapping[str, Any]) -> list[ast.Module]:
+    """One syntax tree for each code cell that can be read."""
+    return [tree(source_of(cell)) for cell in notebook["cells"] if cell["cell_type"] == "code"]
+
+
+def tree(source: str) -> ast.Module:
+    """The syntax tree of a cell, its magics and shell lines left out; of broken code, its imports."""
+    plain = without_magics(source)
+    parsed = _parse(plain)
+    if parsed is not None:
+        return parsed
+    lines = (_parse(line.strip()) for line in plain.splitlines() if _IMPORT.match(line))
+    return ast.Module(body=[node for line in lines if line is not None for node in line.body], type_ignores=[])
+
+
+def without_magics(source: str) -> str:
+    """A cell's Python, with the same line numbers: what only IPython understands becomes `pass`."""
+    lines = source.split("\n")
+    first = next((at for at, line in enumerate(lines) if line.strip()), 0)
+    match = _CELL_MAGIC.match(lines[first])
+    if match:
+        if match[1] not in _PYTHON_MAGICS:
+            return ""
+        lines[first] = ""
+    if _parse("\n".join(lines)) is not None:
+        return "\n".join(lines)
+    return "\n".join(_plain_line(line) for line in lines)
+
+
+def runs_files(notebook: Mapping[str, Any]) -> list[str]:
+    """Files that the notebook runs with `%run`, as written."""
+    sources = (source_of(cell) for cell in notebook["cells"] if cell["cell_type"] == "code")
+    return [name.strip("\"'") for source in sources for name in _RUN.findall(source)]
+
+
+def uses(parsed: Iterable[ast.AST], module: str) -> bool:
+    """Whether the code imports a module (or one in its package)."""
+    for root in parsed:
+        for node in ast.walk(root):
+            names: list[str] = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                names = [node.module or ""]
+            if any(name == module or name.startswith(f"{module}.") for name in names):
+                return True
+    return False
+
+
+def experiments(parsed: Iterable[ast.AST]) -> list[str | None]:
+    """What the code gives to `set_experiment`, once each; None where the name is not written out."""
+    found: list[str | None] = []
+    for root in parsed:
+        for call in _calls(root, "set_experiment"):
+            named = [keyword.value for keyword in call.keywords if keyword.arg == "experiment_name"]
+            value = next(iter([*call.args, *named]), None)
+            name = value.value if isinstance(value, ast.Constant) and isinstance(value.value, str) else None
+            if name not in found:
+                found.append(name)
+    return found
+
+
+def spawns_processes(parsed: Iterable[ast.AST]) -> bool:
+    """Whether the code starts processes by `spawn`, which cannot see what a notebook defines."""
+    for root in parsed:
+        for name in ("set_start_method", "get_context"):
+            if any(call.args and _is_spawn(call.args[0]) for call in _calls(root, name)):
+                return True
+        for node in ast.walk(root):
+            if isinstance(node, ast.keyword) and node.arg in _CONTEXTS and _is_spawn(node.value):
+                return True
+        for call in _calls(root, "spawn"):  # torch.multiprocessing.spawn(fn, ...), mp.spawn(fn, ...)
+            if isinstance(call.func, ast.Attribute) and call.args and not isinstance(call.args[0], ast.Constant):
+                return True
+    return False
+
+
+def _is_spawn(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and node.value in ("spawn", "forkserver")
+
+
+def _calls(root: ast.AST, name: str) -> Iterable[ast.Call]:
+    for node in ast.walk(root):
+        if isinstance(node, ast.Call):
+            called = node.func
+            known_as = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", None)
+            if known_as == name:
+                yield node
+
+
+def _parse(source: str) -> ast.Module | None:
+    try:
+        with warnings.catch_warnings():  # a person's `"\d"` is not our warning
+            warnings.simplefilter("ignore")
+            return ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def _plain_line(line: str) -> str:
+    assigned = _ASSIGNED_MAGIC.match(line)
+    if assigned:
+        return f"{assigned[1]}{assigned[2]} = None"
+    for pattern in (_LINE_MAGIC, _HELP):
+        match = pattern.match(line)
+        if match:
+            return f"{match[1]}pass"
+    return line

@@ -1,0 +1,137 @@
+"""The local modules that a notebook imports, found from its import statements. Nothing is imported or run."""
+
+from __future__ import annotations
+
+import ast
+import os
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .code import tree
+from .paths import inside, is_secret
+
+MOST_FILES = 2_000
+LARGEST_DATA = 1024 * 1024  # bytes of a package's data file that goes along unasked
+_SKIPPED_FOLDERS = frozenset({"__pycache__", "node_modules", "venv", "site-packages", "build", "dist"})
+
+
+@dataclass
+class Modules:
+    """What was found, as paths relative to the notebook's folder (with `/`)."""
+
+    files: list[str] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+
+
+def find_modules(trees: Iterable[ast.Module], directory: Path) -> Modules:
+    """The files of all local modules that these trees import, and that those import in turn.
+
+    A module is a file. Of a package everything goes along (its Python files, data files up to 1 MiB each), as a part
+    of one would hide the rest of it. Modules of the standard library and installed ones are not local; nothing outside
+    the folder is, nor what a link leads to outside.
+    """
+    return _Search(directory).run(trees)
+
+
+class _Search:
+    def __init__(self, directory: Path) -> None:
+        self._root = directory
+        self._found: dict[str, None] = {}
+        self._queue: list[tuple[Path, ast.Module]] = []
+        self._packages: set[str] = set()
+        self._notices: list[str] = []
+        self._full = False
+
+    def run(self, trees: Iterable[ast.Module]) -> Modules:
+        notebook = self._root / "notebook.py"  # only its folder counts
+        self._queue = [(notebook, parsed) for parsed in trees]
+        while self._queue:
+            path, parsed = self._queue.pop()
+            for node in ast.walk(parsed):
+                if isinstance(node, ast.Import):
+                    for alias in node.names:
+                        self._resolve(self._root, alias.name.split("."))
+                elif isinstance(node, ast.ImportFrom):
+                    self._from(path, node)
+        return Modules(sorted(self._found), self._notices)
+
+    def _from(self, path: Path, node: ast.ImportFrom) -> None:
+        base = self._root
+        if node.level:
+            base = path.parent
+            for _ in range(node.level - 1):
+                base = base.parent
+        parts = node.module.split(".") if node.module else []
+        for alias in node.names:
+            self._resolve(base, [*parts, *([] if alias.name == "*" else alias.name.split("."))])
+        if not node.names:
+            self._resolve(base, parts)
+
+    def _resolve(self, base: Path, parts: list[str]) -> None:
+        """Adds every module on the way of a dotted name; names that are no module end the way."""
+        if base == self._root and parts and parts[0] in sys.stdlib_module_names:
+            return
+        at = base
+        for part in parts:
+            package, module = at / part / "__init__.py", at / f"{part}.py"
+            if package.is_file():
+                self._add_package(at / part)
+            elif module.is_file():
+                self._add(module)
+                return
+            elif not (at / part).is_dir():
+                return
+            at = at / part
+
+    def _add_package(self, folder: Path) -> None:
+        name = folder.relative_to(self._root).as_posix() if inside(folder, self._root) else ""
+        if not name or name in self._packages or any(name.startswith(f"{known}/") for known in self._packages):
+            return
+        self._packages.add(name)
+        large = []
+        for where, folders, files in os.walk(folder):
+            folders[:] = sorted(sub for sub in folders if sub not in _SKIPPED_FOLDERS and not sub.startswith("."))
+            for file in sorted(files):
+                path = Path(where) / file
+                if file.endswith((".pyc", ".pyo")) or (file.startswith(".") and not is_secret(file)):
+                    continue
+                if file.endswith(".py") or _size(path) <= LARGEST_DATA:
+                    self._add(path)
+                else:
+                    large.append(path.relative_to(self._root).as_posix())
+        if large:
+            shown = ", ".join(large[:3]) + (f" and {len(large) - 3} more" if len(large) > 3 else "")
+            self._notices.append(f"Data files over 1 MiB in package {name} stay behind: {shown}. Name them in `files`.")
+
+    def _add(self, path: Path) -> None:
+        if not path.is_relative_to(self._root):
+            return
+        name = path.relative_to(self._root).as_posix()
+        if name in self._found or self._full:
+            return
+        if not inside(path, self._root):
+            self._notices.append(f"{name} was left out: it is a link that leads out of the notebook's folder.")
+            return
+        if is_secret(name):
+            self._notices.append(f"{name} was left out: it looks like a secret.")
+            return
+        if len(self._found) >= MOST_FILES:
+            self._full = True
+            self._notices.append(f"Only the first {MOST_FILES:,} files of local modules are carried along.")
+            return
+        self._found[name] = None
+        if name.endswith(".py"):
+            try:
+                self._queue.append((path, tree(path.read_text(encoding="utf-8", errors="replace"))))
+            except OSError as error:
+                self._notices.append(f"{name} could not be read: {error.strerror}.")
+                del self._found[name]
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
