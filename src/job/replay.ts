@@ -3,8 +3,9 @@ import type * as nbformat from '@jupyterlab/nbformat';
 /** One frame as the server hands it on; what has the wrong type counts as missing (see worker/frames.py). */
 export type Frame = Readonly<Record<string, unknown>>;
 
-/** Where one cell is in its life. */
-export type CellState = 'waiting' | 'running' | 'ok' | 'error' | 'skipped' | 'expected_error';
+/** Where one cell is in its life. `interrupted`: it began, and its process ended before it did. */
+export type CellState =
+  'waiting' | 'running' | 'ok' | 'error' | 'skipped' | 'expected_error' | 'interrupted';
 
 export interface ICellRun {
   readonly state: CellState;
@@ -12,11 +13,9 @@ export interface ICellRun {
   readonly count: number | null;
   /** How long it took, null while not known. */
   readonly seconds: number | null;
-  /** When it started, in seconds since the epoch; null while not known. */
-  readonly startedAt: number | null;
 }
 
-/** What one frame changes in the notebook. The view applies it; nothing else is touched. */
+/** What a frame changes in the notebook. The view applies it; nothing else is touched. */
 export type Change =
   | { readonly kind: 'run'; readonly cell: number; readonly run: ICellRun }
   | {
@@ -39,19 +38,23 @@ interface IBearer {
   readonly index: number;
 }
 
-const WAITING: ICellRun = { state: 'waiting', count: null, seconds: null, startedAt: null };
+const EXIT_OF_SIGTERM = 143;
+const WAITING: ICellRun = { state: 'waiting', count: null, seconds: null };
 
 /**
  * Frames to changes of a notebook, by the rules of `mlk_jupyter/record/replay.py`: rank 0's outputs are the
- * notebook's; another rank is heard only when it fails. Never throws, whatever a frame holds.
+ * notebook's; another rank is heard only when it fails first. Never throws, whatever a frame holds.
  */
 export class Replay {
   constructor(notebook: nbformat.INotebookContent, runningCell: number | null) {
     notebook.cells.forEach((cell, index) => {
+      this._isCode.push(cell.cell_type === 'code');
       this._outputs.push(outputsOf(cell));
       this._runs.push(runOf(cell, index === runningCell));
     });
     this._running = runningCell;
+    this._latest = runningCell;
+    this._hasFailed = notebook.cells.some((_, index) => this._showsFailure(index));
   }
 
   /** Index of the running cell, null between cells. */
@@ -59,7 +62,7 @@ export class Replay {
     return this._running;
   }
 
-  /** The state of one cell. */
+  /** How one cell is doing. */
   run(cell: number): ICellRun {
     return this._runs[cell] ?? WAITING;
   }
@@ -76,8 +79,14 @@ export class Replay {
 
   /** What the frame changes, in the order to apply it. */
   apply(frame: Frame): Change[] {
-    if (frame.rank !== undefined && frame.rank !== 0) {
-      return frame.kind === 'error' ? this._failed(frame) : [];
+    if (frame.kind === 'error') {
+      return this._fail(frame, frame);
+    }
+    if (frame.kind === 'rank_finished') {
+      return this._rankFinished(frame);
+    }
+    if (rankOf(frame) !== 0) {
+      return [];
     }
     switch (frame.kind) {
       case 'cell_started':
@@ -92,8 +101,6 @@ export class Replay {
         return this._update(text(frame.display_id), frame.data, frame.metadata);
       case 'clear_output':
         return this._clear(frame);
-      case 'error':
-        return this._failed(frame);
       default:
         return [];
     }
@@ -105,32 +112,24 @@ export class Replay {
       return [];
     }
     this._running = cell;
-    this._runs[cell] = {
-      state: 'running',
-      count: number(frame.count),
-      seconds: null,
-      startedAt: number(frame.time)
-    };
-    return [...this._empty(cell), { kind: 'run', cell, run: this._runs[cell] }];
+    this._latest = cell;
+    return [this._set(cell, { state: 'running', count: number(frame.count), seconds: null })];
   }
 
   private _finished(frame: Frame): Change[] {
     const cell = this._cell(frame);
-    if (cell === null) {
+    const state = stateOf(frame.status);
+    if (cell === null || state === null) {
       return [];
     }
     if (this._running === cell) {
       this._running = null;
     }
-    const status = text(frame.status);
-    const state: CellState =
-      status === 'error' || status === 'skipped' || status === 'expected_error' ? status : 'ok';
-    this._runs[cell] = { ...this.run(cell), state, seconds: number(frame.seconds) };
-    return [{ kind: 'run', cell, run: this._runs[cell] }];
+    return [this._set(cell, { ...this.run(cell), state, seconds: number(frame.seconds) })];
   }
 
   private _stream(frame: Frame): Change[] {
-    const cell = this._cell(frame);
+    const cell = this._shownIn(frame);
     const added = text(frame.text);
     if (cell === null || !added) {
       return [];
@@ -147,7 +146,7 @@ export class Replay {
   }
 
   private _output(frame: Frame): Change[] {
-    const cell = this._cell(frame);
+    const cell = this._shownIn(frame);
     const output = outputOf(frame.output);
     if (cell === null || output === null) {
       return [];
@@ -160,7 +159,8 @@ export class Replay {
     changes.push(...this._emptyIfDue(cell));
     const index = this._outputs[cell].push(output) - 1;
     if (displayId !== null) {
-      this._bearers.set(displayId, [...(this._bearers.get(displayId) ?? []), { cell, index }]);
+      const others = this._bearers.get(displayId) ?? [];
+      this._bearers.set(displayId, [...others, { cell, index }]);
     }
     changes.push({ kind: 'add', cell, output });
     return changes;
@@ -187,7 +187,7 @@ export class Replay {
   }
 
   private _clear(frame: Frame): Change[] {
-    const cell = this._cell(frame);
+    const cell = this._shownIn(frame);
     if (cell === null) {
       return [];
     }
@@ -198,24 +198,41 @@ export class Replay {
     return this._empty(cell);
   }
 
-  /** The traceback of a failure, once: rank 0's own failing cell has shown it already. */
-  private _failed(frame: Frame): Change[] {
-    const cell = this._cell(frame) ?? this._running;
-    if (cell === null || !this._outputs[cell]) {
-      return [];
-    }
-    const changes: Change[] = [];
-    if (!this._outputs[cell].some(output => output.output_type === 'error')) {
-      const output = errorOf(frame);
-      this._outputs[cell].push(output);
-      changes.push({ kind: 'add', cell, output });
-    }
-    if (this.run(cell).state === 'running') {
+  private _rankFinished(frame: Frame): Change[] {
+    const code = number(frame.exit_code);
+    const signal = text(frame.signal);
+    const stopped = code === EXIT_OF_SIGTERM || signal === 'SIGTERM';
+    const failed = !stopped && (Boolean(code) || signal !== null);
+    const changes = failed ? this._fail(frame, { evalue: frame.text }) : [];
+    if (rankOf(frame) === 0 && this._running !== null) {
+      const cell = this._running;
       this._running = null;
-      this._runs[cell] = { ...this.run(cell), state: 'error' };
-      changes.push({ kind: 'run', cell, run: this._runs[cell] });
+      changes.push(this._set(cell, { ...this.run(cell), state: failed ? 'error' : 'interrupted' }));
     }
     return changes;
+  }
+
+  /** The first failure of any rank as an output, unless rank 0's failing cell has shown it already. */
+  private _fail(frame: Frame, error: Frame): Change[] {
+    const rank = rankOf(frame);
+    const cell = this._shownIn(frame);
+    if (this._hasFailed || cell === null) {
+      return [];
+    }
+    this._hasFailed = true;
+    if (rank === 0 && this._outputs[cell].some(isError)) {
+      return [];
+    }
+    const { ename, evalue, traceback } = errorOf(error);
+    const what = [ename, evalue].filter(Boolean).join(', ');
+    const output: nbformat.IError = {
+      output_type: 'error',
+      ename: ename || 'RankFailed',
+      evalue: `[rank ${rank}] ${evalue}`,
+      traceback: [`Rank ${rank} failed first: ${what}`, ...traceback]
+    };
+    this._outputs[cell].push(output);
+    return [{ kind: 'add', cell, output }];
   }
 
   private _emptyIfDue(cell: number): Change[] {
@@ -239,18 +256,34 @@ export class Replay {
     return [{ kind: 'clear', cell }];
   }
 
-  private _cell(frame: Frame): number | null {
-    const cell = frame.cell;
-    return typeof cell === 'number' && Number.isInteger(cell) && this._outputs[cell] !== undefined
-      ? cell
-      : null;
+  private _set(cell: number, run: ICellRun): Change {
+    this._runs[cell] = run;
+    return { kind: 'run', cell, run };
   }
 
+  /** The code cell that the frame names. */
+  private _cell(frame: Frame): number | null {
+    const cell = frame.cell;
+    return typeof cell === 'number' && this._isCode[cell] ? cell : null;
+  }
+
+  /** The cell that an output belongs to: the one it names, else the latest that ran. */
+  private _shownIn(frame: Frame): number | null {
+    return this._cell(frame) ?? this._latest;
+  }
+
+  private _showsFailure(cell: number): boolean {
+    return this.run(cell).state !== 'expected_error' && this._outputs[cell].some(isError);
+  }
+
+  private readonly _isCode: boolean[] = [];
   private readonly _outputs: nbformat.IOutput[][] = [];
   private readonly _runs: ICellRun[] = [];
   private readonly _bearers = new Map<string, readonly IBearer[]>();
   private readonly _due = new Set<number>();
   private _running: number | null;
+  private _latest: number | null;
+  private _hasFailed: boolean;
   private _outdated = false;
 }
 
@@ -268,23 +301,25 @@ function runOf(cell: nbformat.ICell, running: boolean): ICellRun {
   if (cell.cell_type !== 'code') {
     return WAITING;
   }
-  const count = number(cell.execution_count);
   const mlk = isObject(cell.metadata.mlk) ? cell.metadata.mlk : {};
-  const seconds = number(mlk.seconds);
-  const startedAt = number(mlk.started_at);
-  if (running) {
-    return { state: 'running', count, seconds: null, startedAt };
+  const began = number(mlk.started) !== null;
+  return {
+    state: running ? 'running' : (stateOf(mlk.status) ?? (began ? 'interrupted' : 'waiting')),
+    count: number(cell.execution_count),
+    seconds: number(mlk.seconds)
+  };
+}
+
+function stateOf(status: unknown): CellState | null {
+  switch (status) {
+    case 'ok':
+    case 'error':
+    case 'skipped':
+    case 'expected_error':
+      return status;
+    default:
+      return null;
   }
-  const status = text(mlk.status);
-  if (
-    status === 'ok' ||
-    status === 'error' ||
-    status === 'skipped' ||
-    status === 'expected_error'
-  ) {
-    return { state: status, count, seconds, startedAt };
-  }
-  return { state: 'waiting', count, seconds, startedAt };
 }
 
 function outputOf(raw: unknown): nbformat.IOutput | null {
@@ -307,16 +342,22 @@ function outputOf(raw: unknown): nbformat.IOutput | null {
   }
 }
 
-function errorOf(raw: Readonly<Record<string, unknown>>): nbformat.IOutput {
-  const traceback = Array.isArray(raw.traceback)
-    ? raw.traceback.filter(line => typeof line === 'string')
-    : [];
+function errorOf(raw: Frame): nbformat.IError {
+  const traceback = Array.isArray(raw.traceback) ? raw.traceback : [];
   return {
     output_type: 'error',
     ename: text(raw.ename) ?? '',
     evalue: text(raw.evalue) ?? '',
-    traceback
+    traceback: traceback.filter((line): line is string => typeof line === 'string')
   };
+}
+
+function isError(output: nbformat.IOutput): boolean {
+  return output.output_type === 'error';
+}
+
+function rankOf(frame: Frame): number {
+  return number(frame.rank) ?? 0;
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -1,0 +1,155 @@
+import type { TranslationBundle } from '@jupyterlab/translation';
+import type { IDisposable } from '@lumino/disposable';
+import { Signal } from '@lumino/signaling';
+import type { ISignal } from '@lumino/signaling';
+
+import { ApiError } from '../api';
+import type { Api, Channel, ErrorBody, JobStatus, RunView } from '../api';
+import { FramesFeed, LogFeed } from './feeds';
+
+/** The pages of the tab, in their order. */
+export const PAGES = ['overview', 'notebook', 'log', 'metrics'] as const;
+export type Page = (typeof PAGES)[number];
+
+export function isPage(value: unknown): value is Page {
+  return PAGES.includes(value as Page);
+}
+
+/**
+ * One job as its tab needs it: the whole status, always; frames and log only while a page shows them.
+ *
+ * Owns its subscriptions from construction to `dispose`.
+ */
+export class JobModel implements IDisposable {
+  constructor(
+    readonly id: string,
+    private readonly _api: Api,
+    private readonly _channel: Channel,
+    private readonly _trans: TranslationBundle
+  ) {
+    this.frames = new FramesFeed(id, _api, _channel);
+    this._subscription = _channel.subscribe<JobStatus>(`job/${id}`, {
+      snapshot: status => this._take(status),
+      delta: status => this._take(status),
+      error: error => this._fail(error)
+    });
+  }
+
+  readonly frames: FramesFeed;
+
+  /** Null before the first answer. */
+  get status(): JobStatus | null {
+    return this._status;
+  }
+
+  /** Why the job cannot be read, if so. */
+  get error(): ErrorBody | null {
+    return this._error;
+  }
+
+  /** The MLflow run as the tracking server tells it; null while not known. */
+  get run(): RunView | null {
+    return this._run;
+  }
+
+  /** Why the run cannot be shown, if so. */
+  get runError(): ApiError | null {
+    return this._runError;
+  }
+
+  /** `status`, `error`, `run` or `runError` changed. */
+  get changed(): ISignal<this, void> {
+    return this._changed;
+  }
+
+  get isDisposed(): boolean {
+    return this._isDisposed;
+  }
+
+  /** The log of one rank; the same object until another rank is asked for. */
+  log(rank: number): LogFeed {
+    if (this._log?.rank !== rank) {
+      this._log?.dispose();
+      this._log = new LogFeed(this.id, rank, this._api, this._channel);
+    }
+    return this._log;
+  }
+
+  /** Subscribes what the page needs and nothing else; null when the tab is hidden. */
+  show(page: Page | null): void {
+    this._page = page;
+    this.frames.active = page === 'notebook' || page === 'metrics';
+    if (this._log) {
+      this._log.active = page === 'log';
+    }
+    if (page === 'overview') {
+      void this._loadRun();
+    }
+  }
+
+  /** Shows an answer of the server before the socket tells it. */
+  put(status: JobStatus): void {
+    this._take(status);
+  }
+
+  dispose(): void {
+    if (this._isDisposed) {
+      return;
+    }
+    this._isDisposed = true;
+    this._subscription.dispose();
+    this.frames.dispose();
+    this._log?.dispose();
+    Signal.clearData(this);
+  }
+
+  private _take(status: JobStatus): void {
+    const before = this._status;
+    this._status = status;
+    this._error = null;
+    this._changed.emit();
+    if (
+      this._page === 'overview' &&
+      (before?.phase !== status.phase || before.run?.run_id !== status.run?.run_id)
+    ) {
+      void this._loadRun();
+    }
+  }
+
+  private _fail(error: ErrorBody): void {
+    this._error = error;
+    this._changed.emit();
+  }
+
+  private async _loadRun(): Promise<void> {
+    if (!this._status?.run?.run_id) {
+      return;
+    }
+    const asked = ++this._runAsked;
+    try {
+      const run = await this._api.run(this.id);
+      if (asked === this._runAsked) {
+        this._run = run;
+        this._runError = null;
+      }
+    } catch (error) {
+      if (asked === this._runAsked) {
+        this._runError = ApiError.from(error, this._trans);
+      }
+    }
+    if (!this._isDisposed) {
+      this._changed.emit();
+    }
+  }
+
+  private _status: JobStatus | null = null;
+  private _error: ErrorBody | null = null;
+  private _run: RunView | null = null;
+  private _runError: ApiError | null = null;
+  private _runAsked = 0;
+  private _page: Page | null = null;
+  private _log: LogFeed | null = null;
+  private _isDisposed = false;
+  private readonly _subscription: IDisposable;
+  private readonly _changed = new Signal<this, void>(this);
+}
