@@ -35,7 +35,7 @@ class StoreNotPrepared(MlkError):
 
 
 def tracking_uri(data_dir: Path, base: Mapping[str, str] | None = None) -> str:
-    """MLFLOW_TRACKING_URI, else a SQLite file in `data_dir`. A relative SQLite path counts from this process' folder."""
+    """MLFLOW_TRACKING_URI, else a SQLite file in `data_dir`. A relative SQLite path counts from this folder."""
     chosen = (os.environ if base is None else base).get("MLFLOW_TRACKING_URI", "").strip()
     if not chosen:
         return f"sqlite:///{data_dir.absolute() / 'mlflow.db'}"
@@ -71,7 +71,7 @@ def without_credentials(uri: str) -> str:
 
 
 async def has_mlflow(python: str = sys.executable) -> bool | None:
-    """Whether MLflow is installed in an interpreter, without importing it; None when the interpreter does not answer."""
+    """Whether MLflow is installed in an interpreter, without importing it; None when it does not answer."""
     try:
         process = await asyncio.create_subprocess_exec(
             python,
@@ -123,7 +123,7 @@ async def prepare(uri: str, artifacts: Path, python: str = sys.executable) -> No
         if not path.exists():
             with tempfile.TemporaryDirectory(dir=path.parent, prefix=".mlflow-new-") as folder:
                 await _create(Path(folder) / path.name, artifacts, python)
-                (Path(folder) / path.name).replace(path)
+                _move(Path(folder) / path.name, path)
     except OSError as error:
         raise StoreNotPrepared(f"{path}: {error.strerror or error}.", hint=_HINT) from error
     finally:
@@ -131,6 +131,16 @@ async def prepare(uri: str, artifacts: Path, python: str = sys.executable) -> No
 
 
 _HINT = "Free some space or choose another folder with MLK_DATA_DIR, or switch MLflow off for this job."
+
+
+def _move(made: Path, path: Path) -> None:
+    """Puts the store in its place, unless a rank that did not wait has made one there."""
+    try:
+        path.hardlink_to(made)
+    except FileExistsError:
+        return
+    except OSError:  # a file system without links
+        made.replace(path)
 
 
 async def _locked(path: Path) -> int:
