@@ -1,6 +1,7 @@
 """Notebook or script -> bundle: the one file that carries code into a job. Floor 1."""
 
 from .archive import LIMIT, Bundle, BundleTooLarge, build
+from .form import form_of
 from .notebook import NotebookDict, kernel_of, parse_notebook, parse_script, valid_notebook
 from .parameters import UnknownParameter, check, parameters_of
 
@@ -12,6 +13,7 @@ __all__ = [
     "UnknownParameter",
     "build",
     "check",
+    "form_of",
     "kernel_of",
     "parameters_of",
     "parse_notebook",

@@ -56,7 +56,7 @@ class JobSpec(Asked):
     """Environment variables of every rank."""
     files: list[str] = Field(default_factory=list, max_length=1000)
     """More files or folders to carry along, relative to the notebook's folder."""
-    time_limit_s: Duration | None = None
+    time_limit_s: Annotated[Duration | None, BeforeValidator(seconds)] = None
     """Wall time in seconds after which the job is stopped; None means no limit. `"2h"` is understood."""
     mlflow: bool = True
     """Whether the job is recorded as an MLflow run."""

@@ -1,0 +1,168 @@
+"""The submit dialog of one notebook as a JSON schema. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from ..model import JobSpec
+from ..model.api import Finding, Form, Level, Parameter
+from .notebook import NotebookDict
+from .parameters import parameters_of
+
+# Titles, and what a person sees first. What is not listed keeps the order of the model.
+_TITLES = {
+    "name": "Name",
+    "notebook": "Notebook",
+    "workers": "Workers",
+    "gpus": "GPUs for each worker",
+    "parameters": "Parameters",
+    "env": "Environment variables",
+    "time_limit_s": "Time limit",
+    "files": "Files to carry along",
+    "ranks_per_worker": "Processes in each worker",
+    "mlflow": "Record as an MLflow run",
+}
+_UNITS = ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s"))
+_TYPES: list[tuple[type, str]] = [(bool, "boolean"), (int, "integer"), (float, "number"), (str, "string")]
+
+
+def form_of(notebook: NotebookDict, path: str, name: str, last: Mapping[str, Any] | None) -> Form:
+    """The form for one notebook, filled in.
+
+    Args:
+        path: as the person knows the notebook.
+        name: what the job is called unless `last` says otherwise.
+        last: options of the last time, a part of a JobSpec; None means those in the notebook's metadata, `mlk.options`.
+    """
+    parameters = parameters_of(notebook)
+    values, findings = _values(_remembered(notebook) if last is None else last, path, name, parameters)
+    if not parameters:
+        findings.append(
+            Finding(
+                level=Level.NOTE,
+                code="no_parameters",
+                text="The notebook declares no parameters.",
+                hint="Tag a cell that assigns them `parameters` to set them here.",
+                field="parameters",
+            )
+        )
+    return Form(
+        form_schema=_schema(parameters),
+        ui_schema=_ui_schema(parameters),
+        values=values,
+        parameters=parameters,
+        findings=findings,
+    )
+
+
+def _schema(parameters: list[Parameter]) -> dict[str, Any]:
+    """Draft 7, from the model: the limits stand there and nowhere else."""
+    model = JobSpec.model_json_schema()
+    properties = {}
+    for name in [*_TITLES, *(other for other in model["properties"] if other not in _TITLES)]:
+        properties[name] = {**_plain(model["properties"][name]), "title": _TITLES.get(name, name)}
+    properties["time_limit_s"] = {
+        "type": "string",
+        "title": _TITLES["time_limit_s"],
+        "description": "Wall time after which the job is stopped, e.g. 90s, 15m, 2h or 1d. Empty means no limit.",
+        "pattern": r"^\s*(\d+(\.\d+)?\s*[smhdSMHD]?)?\s*$",
+    }
+    properties["parameters"] = {
+        "type": "object",
+        "title": _TITLES["parameters"],
+        "description": "Values that replace those of the cell tagged `parameters`." if parameters else "",
+        "properties": {parameter.name: _parameter(parameter) for parameter in parameters},
+        "additionalProperties": False,
+    }
+    return {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "type": "object",
+        "properties": properties,
+        "required": model["required"],
+        "additionalProperties": False,
+    }
+
+
+def _plain(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Without the null branch: in a form, a field that may be None is one that may be left empty."""
+    branches = [branch for branch in schema.get("anyOf", []) if branch.get("type") != "null"]
+    plain = {key: value for key, value in schema.items() if key not in ("anyOf", "title")}
+    if len(branches) == 1:
+        plain.update(branches[0])
+    if plain.get("default", 0) is None:
+        del plain["default"]
+    return plain
+
+
+def _parameter(parameter: Parameter) -> dict[str, Any]:
+    field: dict[str, Any] = {"title": parameter.name}
+    help_ = [parameter.help] if parameter.help else []
+    kind = next((name for type_, name in _TYPES if isinstance(parameter.default, type_)), None)
+    if kind is not None:
+        field.update(type=kind, default=parameter.default)
+    else:
+        field["type"] = "string"
+        help_.append(f"JSON. Default: {parameter.source}")
+    if help_:
+        field["description"] = ". ".join(help_)
+    return field
+
+
+def _ui_schema(parameters: list[Parameter]) -> dict[str, Any]:
+    return {
+        "ui:order": [*_TITLES, "*"],
+        "notebook": {"ui:widget": "hidden"},
+        "time_limit_s": {"ui:placeholder": "no limit"},
+        "parameters": {
+            "ui:order": [*(parameter.name for parameter in parameters), "*"],
+            **{
+                parameter.name: {"ui:placeholder": parameter.source}
+                for parameter in parameters
+                if not isinstance(parameter.default, (bool, int, float, str))
+            },
+        },
+    }
+
+
+def _values(
+    last: Mapping[str, Any], path: str, name: str, parameters: list[Parameter]
+) -> tuple[dict[str, Any], list[Finding]]:
+    """A JobSpec as plain data, from the last options as far as they still make sense."""
+    findings: list[Finding] = []
+    defaults = {"name": name, "notebook": path}
+    kept: dict[str, Any] = {}
+    for option, value in last.items():
+        if option not in JobSpec.model_fields or option == "notebook":
+            continue
+        try:
+            JobSpec.model_validate({**defaults, option: value})
+        except ValidationError:
+            text = f"The last value of {option} cannot be used any more and was left out."
+            findings.append(Finding(level=Level.NOTE, code="option_dropped", text=text, field=option))
+        else:
+            kept[option] = value
+    spec = JobSpec.model_validate({**defaults, **kept})
+    known = {parameter.name for parameter in parameters}
+    chosen = {name: value for name, value in spec.parameters.items() if name in known}
+    for gone in sorted(spec.parameters.keys() - known):
+        text = f"The notebook has no parameter {gone!r} any more; its last value was left out."
+        findings.append(Finding(level=Level.NOTE, code="option_dropped", text=text, field="parameters"))
+    values = spec.model_dump(mode="json", exclude={"parameters"}, exclude_none=True)
+    if spec.time_limit_s is not None:
+        values["time_limit_s"] = _duration(spec.time_limit_s)
+    return {**values, "parameters": chosen}, findings
+
+
+def _duration(seconds: int) -> str:
+    """Seconds in the largest unit that keeps them whole: 7200 is "2h"."""
+    size, unit = next((size, unit) for size, unit in _UNITS if seconds % size == 0)
+    return f"{seconds // size}{unit}"
+
+
+def _remembered(notebook: NotebookDict) -> Mapping[str, Any]:
+    ours = notebook["metadata"].get("mlk")
+    options = ours.get("options") if isinstance(ours, Mapping) else None
+    return options if isinstance(options, Mapping) else {}

@@ -1,0 +1,266 @@
+"""The library that every face uses: read a notebook, describe its form, prepare its bundle, choose where it runs.
+
+Everything that reads files or parses code is async and works in a thread, so that no event loop waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from .backends.base import Backend
+from .bundle import (
+    LIMIT,
+    Bundle,
+    NotebookDict,
+    build,
+    form_of,
+    parameters_of,
+    parse_notebook,
+    parse_script,
+    valid_notebook,
+)
+from .errors import BackendUnavailable, BadInput, JobNotFound
+from .model import JobSpec, JobSummary
+from .model.api import Form, Parameter
+from .record.folder import JobFolder, write_atomically
+from .record.notebook import as_file, executed
+
+_Model = TypeVar("_Model", bound=BaseModel)
+_LARGEST_SOURCE = 256 * 1024 * 1024  # bytes; a notebook with heavy outputs, which are not carried
+_BACKENDS = ("local", "kubernetes")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A notebook or script that was read and can be run."""
+
+    notebook: NotebookDict = field(repr=False)
+    """Valid nbformat 4.5; of a script, its cells."""
+    path: str
+    """As the person knows it (in JupyterLab: the contents path)."""
+    directory: Path | None
+    """The folder on this machine that it lies in and runs in; None when there is none."""
+    script: bool = False
+
+    @property
+    def stem(self) -> str:
+        """What a job made from it is called unless somebody says otherwise."""
+        return PurePosixPath(self.path).stem[:100].strip() or "job"
+
+
+async def read_source(path: str | os.PathLike[str]) -> Source:
+    """A notebook (.ipynb) or script (.py) from a file of this machine.
+
+    Raises: BadInput when there is no such file, or it holds nothing that can be run.
+    """
+    return await asyncio.to_thread(_read, Path(path))
+
+
+async def source_of(content: Mapping[str, Any] | str, path: str, directory: Path | None) -> Source:
+    """A notebook (a dict, or the text of an .ipynb) or the text of a script that somebody else has read.
+
+    Args:
+        path:      as the person knows it; its ending tells notebook from script.
+        directory: the folder on this machine that it lies in, or None.
+
+    Raises: BadInput when it is nothing that can be run.
+    """
+    return await asyncio.to_thread(_source, content, path, directory)
+
+
+async def prepare(source: Source, spec: JobSpec, *, limit_bytes: int = LIMIT) -> Bundle:
+    """The bundle of a job: parameters injected, local modules and files found. Creates nothing on disk.
+
+    Raises: BadInput for parameters or files that cannot be used; BundleTooLarge.
+    """
+    return await asyncio.to_thread(_prepare, source, spec, limit_bytes)
+
+
+async def form(source: Source, last: Mapping[str, Any] | None = None) -> Form:
+    """What the submit dialog needs.
+
+    Args: last: options of the last time; None means those in the notebook's metadata, `mlk.options`.
+    """
+    return await asyncio.to_thread(form_of, source.notebook, source.path, source.stem, last)
+
+
+def parameters(source: Source) -> list[Parameter]:
+    """The parameters that the notebook declares, in its order."""
+    return parameters_of(source.notebook)
+
+
+def spec_from(data: Mapping[str, Any]) -> JobSpec:
+    """A spec from plain data that a person wrote.
+
+    Raises: BadInput that names the field and, for an unknown one, the closest that exists.
+    """
+    return validated(JobSpec, data)
+
+
+def validated(model: type[_Model], data: object) -> _Model:
+    """Data from a person as a model.
+
+    Raises: BadInput with every field that is wrong, and why.
+    """
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise explained(error, model) from error
+
+
+def explained(error: ValidationError, model: type[BaseModel]) -> BadInput:
+    """What pydantic found, in words that name the field."""
+    sentences, hints = [], []
+    for problem in error.errors(include_url=False, include_context=False):
+        # Names of union branches and types are pydantic's business; a person knows the fields.
+        path = [str(part) for part in problem["loc"] if isinstance(part, int) or str(part).isidentifier()]
+        where = ".".join(path) or "The request"
+        if problem["type"] == "extra_forbidden":
+            near = difflib.get_close_matches(path[-1] if path else "", _field_names(model), 1)
+            sentences.append(f"{where} is not known." + (f" Did you mean {near[0]!r}?" if near else ""))
+            hints.append(f"Fields: {', '.join(sorted(model.model_fields))}.")
+        elif problem["type"] == "missing":
+            sentences.append(f"{where} is missing.")
+        else:
+            sentences.append(f"{where}: {problem['msg'].removeprefix('Value error, ')}.")
+    detail = " ".join(dict.fromkeys(sentences))
+    return BadInput(detail, hint=" ".join(dict.fromkeys(hints)) or "Correct the fields named above.")
+
+
+def choose_backend() -> Backend:
+    """Where jobs run: `MLK_BACKEND`, else this machine.
+
+    Raises: BadInput for a name that is none; BackendUnavailable for one that this installation lacks.
+    """
+    name = os.environ.get("MLK_BACKEND", "").strip().lower() or "local"
+    if name == "local":
+        from .backends.local import LocalBackend
+
+        local: Backend = LocalBackend()
+        return local
+    if name == "kubernetes":
+        raise BackendUnavailable(
+            "MLK_BACKEND is `kubernetes`, and this version cannot run jobs on a cluster.",
+            hint="Unset MLK_BACKEND to run jobs on this machine.",
+        )
+    near = difflib.get_close_matches(name, _BACKENDS, 1)
+    raise BadInput(
+        f"MLK_BACKEND is {name!r}, which is no backend." + (f" Did you mean {near[0]!r}?" if near else ""),
+        hint=f"Choose one of: {', '.join(_BACKENDS)}.",
+    )
+
+
+async def find(backend: Backend, name_or_id: str) -> JobSummary:
+    """The job with this id, else the newest of this name, else the only one whose id begins so.
+
+    Raises: JobNotFound with the closest names; BadInput when several ids begin so.
+    """
+    jobs = await backend.jobs()
+    for job in jobs:
+        if job.id == name_or_id:
+            return job
+    named = [job for job in jobs if job.name == name_or_id]
+    if named:
+        return max(named, key=lambda job: job.created_at)
+    begun = [job for job in jobs if name_or_id and job.id.startswith((name_or_id, f"mlk-{name_or_id}"))]
+    if len(begun) == 1:
+        return begun[0]
+    if begun:
+        raise BadInput(
+            f"{len(begun)} jobs have ids that begin with {name_or_id!r}: {', '.join(job.id for job in begun[:5])}.",
+            hint="Give more of the id.",
+        )
+    known = list(dict.fromkeys(text for job in jobs for text in (job.name, job.id)))
+    raise JobNotFound(name_or_id, difflib.get_close_matches(name_or_id, known, 3))
+
+
+def notebook_file(folder: JobFolder) -> Path:
+    """A notebook that Jupyter can open: the executed one, or while the job runs, a copy of what it showed so far.
+
+    Raises: JobNotFound when the folder holds no notebook.
+    """
+    if folder.executed.is_file():
+        return folder.executed
+    notebook = executed(folder)
+    if notebook is None:
+        raise JobNotFound(folder.id)
+    path = folder.path / "so-far.ipynb"
+    write_atomically(path, as_file(notebook))
+    return path
+
+
+def _read(path: Path) -> Source:
+    if not path.is_file():
+        what = "a folder" if path.is_dir() else "no file"
+        near = difflib.get_close_matches(path.name, _runnable_beside(path), 1)
+        meant = f" Did you mean {near[0]}?" if near else ""
+        raise BadInput(f"{path} is {what}.{meant}", hint="Name a notebook (.ipynb) or a script (.py).")
+    try:
+        with path.open("rb") as file:
+            data = file.read(_LARGEST_SOURCE + 1)
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read: {error.strerror}.", hint="Check its permissions.") from error
+    if len(data) > _LARGEST_SOURCE:
+        raise BadInput(f"{path} has more than {_LARGEST_SOURCE:,} bytes.", hint="Clear the notebook's outputs.")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{path} is not UTF-8 text.", hint="Name a notebook (.ipynb) or a script (.py).") from error
+    return _source(text, str(path), path.absolute().parent)
+
+
+def _source(content: Mapping[str, Any] | str, path: str, directory: Path | None) -> Source:
+    suffix = PurePosixPath(path).suffix.lower()
+    if isinstance(content, str) and suffix == ".py":
+        return Source(parse_script(content, path), path, directory, script=True)
+    if suffix != ".ipynb":
+        raise BadInput(f"{path} is neither a notebook nor a script.", hint="Name an .ipynb or a .py file.")
+    notebook = parse_notebook(content, path) if isinstance(content, str) else valid_notebook(content, path)
+    return Source(notebook, path, directory)
+
+
+def _prepare(source: Source, spec: JobSpec, limit_bytes: int) -> Bundle:
+    decoded = _decoded(spec.parameters, parameters_of(source.notebook))
+    spec = spec.model_copy(update={"parameters": decoded})
+    return build(source.notebook, spec, source.directory, script=source.script, limit_bytes=limit_bytes)
+
+
+def _decoded(values: Mapping[str, Any], known: list[Parameter]) -> dict[str, Any]:
+    """Values as their parameters want them: text is read as JSON where the default is no plain number, text or bool.
+
+    A form has no field for lists and dicts but a text field.
+    """
+    structured = {parameter.name for parameter in known if not isinstance(parameter.default, (bool, int, float, str))}
+    decoded = dict(values)
+    for name, value in values.items():
+        if name in structured and isinstance(value, str):
+            try:
+                decoded[name] = json.loads(value)
+            except ValueError:
+                continue  # text that is no JSON is meant as text
+    return decoded
+
+
+def _field_names(model: type[BaseModel]) -> list[str]:
+    """Fields of a model and of the models in it."""
+    names = list(model.model_fields)
+    for info in model.model_fields.values():
+        if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
+            names += _field_names(info.annotation)
+    return names
+
+
+def _runnable_beside(path: Path) -> list[str]:
+    try:
+        return [entry.name for entry in path.parent.iterdir() if entry.suffix in (".ipynb", ".py")]
+    except OSError:
+        return []
