@@ -30,3 +30,4 @@ export type Sample = Schemas['Sample'];
 export type ServerInfo = Schemas['ServerInfo'];
 export type Submission = Schemas['Submission'];
 export type Topic = Schemas['Topic'];
+export type Transition = Schemas['Transition'];
