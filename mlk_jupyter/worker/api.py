@@ -1,0 +1,88 @@
+"""What a notebook may call: `from mlk_jupyter import progress, rank, world_size, checkpoint_dir, log_metric, result`.
+
+Outside of a job the same calls work, for one process alone: nothing is shown, folders are local.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Optional
+
+    from .wire import Sender
+
+RESULT_LIMIT = 64 * 1024  # bytes of JSON
+
+_sender: Optional[Sender] = None
+
+
+def connect(sender: Sender) -> None:
+    """The calls below speak through this from now on."""
+    global _sender
+    _sender = sender
+
+
+def rank() -> int:
+    """This process' number in the job, from 0. 0 outside of a job."""
+    return int(os.environ.get("RANK") or 0)
+
+
+def world_size() -> int:
+    """How many ranks the job has. 1 outside of a job."""
+    return int(os.environ.get("WORLD_SIZE") or 1)
+
+
+def checkpoint_dir() -> str:
+    """A folder that outlives the process, the same for all ranks; made when it is not there.
+
+    It is `MLK_CHECKPOINT_DIR`, else `checkpoints` in the working folder.
+    """
+    folder = os.path.abspath(os.environ.get("MLK_CHECKPOINT_DIR") or "checkpoints")
+    os.makedirs(folder, exist_ok=True)
+    return folder
+
+
+def progress(fraction: Optional[float] = None, text: Optional[str] = None) -> None:
+    """How far the job is: a share from 0 to 1 (None: not known) and a few words. The latest one is shown.
+
+    Raises: ValueError when `fraction` is outside of 0 to 1.
+    """
+    if fraction is not None:
+        fraction = float(fraction)
+        if not 0 <= fraction <= 1:
+            raise ValueError(f"progress() takes a share from 0 to 1, not {fraction:g}: divide by the total")
+    if _sender is not None:
+        _sender.send("progress", fraction=fraction, text=None if text is None else str(text)[:500])
+
+
+def log_metric(name: str, value: float, step: Optional[int] = None) -> None:
+    """Shows a number in the job's metrics, and logs it to MLflow where the notebook has a run open."""
+    number = float(value)
+    mlflow: Any = sys.modules.get("mlflow")
+    if mlflow is not None and mlflow.active_run() is not None:
+        mlflow.log_metric(name, number, step=step)
+        if _mlflow_is_watched():
+            return
+    if _sender is not None:
+        _sender.send("metric", name=str(name), value=number, step=None if step is None else int(step))
+
+
+def result(value: Any) -> None:
+    """What the job gives back to whoever submitted it: a JSON value of at most 64 KiB. The last one counts.
+
+    Raises: TypeError or ValueError when it is not JSON or too large.
+    """
+    body = json.dumps(value, allow_nan=False)
+    if len(body) > RESULT_LIMIT:
+        raise ValueError(f"A result has at most {RESULT_LIMIT:,} bytes as JSON, this one {len(body):,}: save a file")
+    if _sender is not None:
+        _sender.send("result", value=json.loads(body))
+
+
+def _mlflow_is_watched() -> bool:
+    hook: Any = sys.modules.get(__package__ + ".mlflow_hook")
+    return hook is not None and bool(hook.watching())

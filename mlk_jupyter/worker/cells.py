@@ -1,0 +1,113 @@
+"""Runs a notebook's cells, one after the other, in one event loop. Says what begins and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import time
+
+from . import streams
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, List, Optional, Tuple
+
+    from .user import Stop
+    from .wire import Sender
+
+_CLEANUP_S = 5.0  # seconds that an interrupted `await` gets for its `finally`
+
+
+class Failure:
+    """Why a cell failed: the exception, and its traceback as the notebook shows it."""
+
+    def __init__(self, error: BaseException, lines: List[str]) -> None:
+        self.error, self.lines = error, lines
+
+
+def run(notebook: Dict[str, Any], sender: Sender, shell: Any, stop: Stop) -> int:
+    """Runs all cells. Gives the exit code: 0 done, 1 a cell failed, 143 stopped, or what a cell gave to `sys.exit`."""
+    cells = [(index, cell) for index, cell in enumerate(notebook.get("cells") or []) if _is_code(cell)]
+    running = sum("skip-execution" not in _tags(cell) for _, cell in cells)
+    sender.send("started", python=platform.python_version(), ipython=shell.version, cells=running)
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    task = loop.create_task(_run_all(cells, sender, shell, stop))
+    try:
+        return loop.run_until_complete(task)
+    except KeyboardInterrupt:
+        # It hit the loop itself, while the cell was awaiting: the cell hears of it as a cancellation.
+        task.cancel()
+        try:
+            loop.run_until_complete(asyncio.wait_for(task, _CLEANUP_S))
+        except (asyncio.CancelledError, asyncio.TimeoutError, KeyboardInterrupt):
+            pass
+        return 143 if stop.requested else 130
+
+
+async def _run_all(cells: List[Tuple[int, Dict[str, Any]]], sender: Sender, shell: Any, stop: Stop) -> int:
+    number = 0
+    for index, cell in cells:
+        tags = _tags(cell)
+        if "skip-execution" in tags:
+            sender.send("cell_finished", cell=index, status="skipped", seconds=0)
+            continue
+        number += 1
+        code = await _run_one(index, number, cell, "raises-exception" in tags, sender, shell, stop)
+        if code is not None:
+            return code
+        await asyncio.sleep(0)  # tasks that a cell started move on between cells, as in a kernel
+    return 0
+
+
+async def _run_one(
+    index: int, number: int, cell: Dict[str, Any], may_fail: bool, sender: Sender, shell: Any, stop: Stop
+) -> Optional[int]:
+    """Runs a cell. Gives None when the next may run, else the exit code."""
+    sender.send("cell_started", cell=index, number=number, count=shell.count)
+    start = time.perf_counter()
+    failure: Optional[Failure]
+    try:
+        failure = await shell.run(_source(cell))
+    except (KeyboardInterrupt, asyncio.CancelledError) as error:
+        failure = Failure(error, [f"{type(error).__name__}: {error}"])
+    streams.flush()
+    error = None if failure is None else failure.error
+    exits = isinstance(error, SystemExit)
+    well = error is None or (isinstance(error, SystemExit) and error.code in (None, 0))
+    expected = may_fail and not exits and not stop.requested
+    status = "ok" if well else "expected_error" if expected else "error"
+    sender.send("cell_finished", cell=index, status=status, seconds=round(time.perf_counter() - start, 6))
+    if failure is None or expected:
+        return None
+    if well:
+        return 0
+    interrupted = isinstance(error, (KeyboardInterrupt, asyncio.CancelledError))
+    if stop.requested and interrupted:
+        return 143
+    sender.send(
+        "error",
+        cell=index,
+        number=number,
+        ename=type(error).__name__,
+        evalue=str(error),
+        traceback=failure.lines,
+    )
+    return _exit_code(error) if isinstance(error, SystemExit) else 1
+
+
+def _exit_code(error: SystemExit) -> int:
+    return (error.code & 0xFF or 1) if isinstance(error.code, int) else 1
+
+
+def _is_code(cell: Dict[str, Any]) -> bool:
+    return cell.get("cell_type") == "code" and bool(_source(cell).strip())
+
+
+def _source(cell: Dict[str, Any]) -> str:
+    source = cell.get("source") or ""
+    return source if isinstance(source, str) else "".join(source)
+
+
+def _tags(cell: Dict[str, Any]) -> List[str]:
+    return list((cell.get("metadata") or {}).get("tags") or [])

@@ -1,0 +1,374 @@
+"""The keeper: one rank's parent process. It alone writes frames, and it outlives whatever happens to the user's code.
+
+It reads the user process' pipes, applies limits, samples, passes signals on, says how the process died, and leaves no
+process of the rank behind.
+"""
+
+from __future__ import annotations
+
+import codecs
+import os
+import select
+import signal
+import time
+
+from . import tree
+from .frames import Encoder
+from .outputs import Outputs
+from .overflow import Overflow
+from .wire import Receiver
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, List, Optional
+
+    from .launchers import Identity
+
+_READ_SIZE = 1 << 20  # bytes read at once
+_PIPE_SIZE = 1 << 20  # bytes a pipe may hold, where the system allows it: a burst of prints does not wait for us
+_FLUSH_S = 0.05  # seconds that text may wait for more of its kind: about 20 frames a second
+_REST_S = 0.004  # seconds to rest after a small read, so that many small writes are read in one go
+_GRACE_S = 1.0  # seconds between SIGTERM and SIGKILL for what a finished notebook left running
+_LINGER_S = 120.0  # seconds a finished notebook's process may take to end
+_EARLY = ((0.0, 2.0), (60.0, 5.0))  # seconds since the start, seconds between samples
+
+
+class Keeper:
+    """Owns the user process `pid`, whose outputs come through `out_fd` and `err_fd`, until nothing of it is left."""
+
+    def __init__(
+        self, identity: Identity, nonce: str, token: str, pid: int, out_fd: int, err_fd: int, lifeline: Optional[int]
+    ) -> None:
+        self._identity, self._pid = identity, pid
+        self._out_fd, self._err_fd, self._lifeline = out_fd, err_fd, lifeline
+        self._encoder = Encoder(nonce, identity.rank)
+        self._receiver = Receiver(token)
+        decoder = codecs.getincrementaldecoder("utf-8")
+        self._decoders = {"stdout": decoder("replace"), "stderr": decoder("replace")}
+        self._outputs = Outputs(self._frame, Overflow(os.environ.get("MLK_OUTPUTS")).save, identity.rank)
+        self._silent = identity.rank != 0
+        self._lines: List[bytes] = []
+        self._text: List[str] = []
+        self._text_name = "stdout"
+        self._text_since: Optional[float] = None
+        self._progress: Optional[Dict[str, Any]] = None
+        self._cell: Optional[Dict[str, Any]] = None
+        self._cell_since = 0.0
+        self._failed = self._done = self._told = self._orphaned = False
+        self._stopping = False
+        self._status: Optional[int] = None
+        self._peak_bytes: Optional[int] = None
+        self._deadline: Optional[float] = None
+
+    def run(self) -> int:
+        """Watches until the user process has ended and everything is written. Gives the rank's exit code."""
+        self._take_signals()
+        tree.become_subreaper()
+        for fd in (self._out_fd, self._err_fd):
+            _widen(fd)
+            os.set_blocking(fd, False)
+        from . import deaths
+
+        kills_before = deaths.oom_kills()
+        self._watch()
+        if self._orphaned:
+            tree.kill_descendants()
+            return 137
+        self._drain()
+        tree.kill_descendants(_GRACE_S if self._done else 0.0)
+        self._drain()
+        self._finish(deaths, kills_before)
+        return self._exit_code()
+
+    # -- watching -----------------------------------------------------------------------------------------------------
+
+    def _take_signals(self) -> None:
+        self._wake_fd, wake = os.pipe()
+        for fd in (self._wake_fd, wake):
+            os.set_blocking(fd, False)
+        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
+            signal.signal(number, lambda number, frame: None)  # the wake-up pipe tells of it
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD))
+        self._reap()  # it may have ended before we listened
+
+    def _watch(self) -> None:
+        from .samples import Sampler
+
+        sampler: Optional[Sampler] = None
+        start = time.monotonic()
+        sample_at = start + _EARLY[0][1]
+        quiet, busy = select.poll(), select.poll()
+        for poll in (quiet, busy):
+            poll.register(self._wake_fd, select.POLLIN)
+            if self._lifeline is not None:
+                poll.register(self._lifeline, select.POLLIN)
+        for fd in (self._out_fd, self._err_fd):
+            busy.register(fd, select.POLLIN)
+        sampler = Sampler(os.getpid())
+        rest = False
+        while self._status is None and not self._orphaned:
+            now = time.monotonic()
+            wait = _REST_S if rest else max(0.0, min(sample_at - now, self._wait(now)))
+            events = {fd for fd, _ in (quiet if rest else busy).poll(wait * 1000)}
+            rest = False
+            if self._wake_fd in events:
+                self._on_signals()
+            if self._lifeline in events and not os.read(self._lifeline or 0, 4096):
+                self._orphaned = True
+            for fd in (self._err_fd, self._out_fd):
+                if fd in events:
+                    size = self._read(fd)
+                    if size is None:
+                        busy.unregister(fd)  # its last writer has closed it
+                    elif size < _READ_SIZE // 16:
+                        rest = True
+            now = time.monotonic()
+            if now >= sample_at:
+                self._frame("sample", **sampler.sample())
+                sample_at = now + next(gap for since, gap in reversed(_EARLY) if now - start >= since)
+            self._pulse(now)
+
+    def _wait(self, now: float) -> float:
+        waits = [60.0]
+        if self._text_since is not None:
+            waits.append(self._text_since + _FLUSH_S - now)
+        if self._progress is not None:
+            waits.append(_FLUSH_S)
+        if self._deadline is not None:
+            waits.append(self._deadline - now)
+        return min(waits)
+
+    def _pulse(self, now: float) -> None:
+        """What is due goes out."""
+        if self._text_since is not None and now >= self._text_since + _FLUSH_S:
+            self._flush_text()
+        if self._text_since is None and self._progress is not None:
+            self._flush_progress()
+        self._outputs.tick()
+        if self._deadline is not None and now >= self._deadline:
+            self._deadline = None
+            self._frame("notice", text=f"The notebook was done, but its process did not end within {_LINGER_S:.0f} "
+                        "seconds (a thread or an exit handler still ran). It was killed.")
+            os.kill(self._pid, signal.SIGKILL)
+        self._write()
+
+    def _on_signals(self) -> None:
+        try:
+            numbers = set(os.read(self._wake_fd, 4096))
+        except BlockingIOError:
+            return
+        if signal.SIGCHLD in numbers:
+            self._reap()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            if number in numbers and self._status is None:
+                self._stopping = True
+                os.kill(self._pid, number)
+
+    def _reap(self) -> None:
+        """Collects ended children: the user process, and orphans that became ours."""
+        try:
+            while True:
+                pid, status, usage = os.wait4(-1, os.WNOHANG)
+                if not pid:
+                    return
+                if pid == self._pid:
+                    self._status = status
+                    self._peak_bytes = usage.ru_maxrss * 1024
+        except ChildProcessError:
+            return
+
+    # -- reading ------------------------------------------------------------------------------------------------------
+
+    def _read(self, fd: int) -> Optional[int]:
+        """Takes what a pipe holds. Gives the bytes read, None at its end."""
+        try:
+            data = os.read(fd, _READ_SIZE)
+        except BlockingIOError:
+            return 0
+        if not data:
+            return None
+        if fd == self._err_fd:
+            self._add_text("stderr", data)
+        else:
+            for item in self._receiver.feed(data):
+                if isinstance(item, bytes):
+                    self._add_text("stdout", item)
+                else:
+                    self._on_message(item)
+        return len(data)
+
+    def _drain(self) -> None:
+        """Takes all that the pipes hold now."""
+        for fd in (self._out_fd, self._err_fd):
+            while self._read(fd):
+                self._pulse(time.monotonic())
+
+    def _add_text(self, name: str, data: bytes) -> None:
+        self._add(name, self._decoders[name].decode(data))
+
+    def _add(self, name: str, text: str) -> None:
+        if not text:
+            return
+        if name != self._text_name:
+            self._flush_text()
+            self._text_name = name
+        self._text.append(text)
+        if self._text_since is None:
+            self._text_since = time.monotonic()
+        if len(text) > _READ_SIZE // 4:
+            self._flush_text()
+
+    def _flush_text(self) -> None:
+        if self._text:
+            text = "".join(self._text)
+            self._text.clear()
+            self._text_since = None
+            self._outputs.text(self._text_name, text)
+
+    def _flush_progress(self) -> None:
+        progress, self._progress = self._progress, None
+        if progress is not None:
+            self._frame("progress", **progress)
+
+    def _on_message(self, message: Dict[str, Any]) -> None:
+        kind = message.pop("kind")
+        if kind == "text":
+            self._add(str(message.get("name")), str(message.get("text")))
+            return
+        if kind == "progress":
+            self._progress = message
+            return
+        if kind in ("cell_started", "cell_finished"):
+            while self._read(self._err_fd):  # what was written to it before belongs before
+                pass
+        self._flush_text()
+        handler = getattr(self, "_on_" + kind, None)
+        if handler is not None:
+            handler(**message)
+        else:
+            self._frame(kind, **message)
+
+    def _on_started(self, **fields: Any) -> None:
+        identity = self._identity
+        self._frame(
+            "rank_started", world_size=identity.world_size, worker=identity.worker, pid=os.getpid(),
+            host=os.uname().nodename, **fields,
+        )
+
+    def _on_cell_started(self, **fields: Any) -> None:
+        self._frame("cell_started", **fields)
+        self._cell, self._cell_since = fields, time.monotonic()
+        if not self._silent:
+            self._outputs.begin(fields["cell"])
+
+    def _on_cell_finished(self, **fields: Any) -> None:
+        self._flush_progress()
+        self._outputs.end()
+        self._cell = None
+        self._frame("cell_finished", **fields)
+
+    def _on_output(self, output: Dict[str, Any], display_id: Optional[str] = None) -> None:
+        self._outputs.output(output, display_id)
+
+    def _on_update_display(self, display_id: str, data: Dict[str, Any], metadata: Dict[str, Any]) -> None:
+        if not self._silent:
+            self._outputs.update(display_id, data, metadata)
+
+    def _on_clear_output(self, wait: bool) -> None:
+        self._outputs.clear(wait)
+
+    def _on_error(self, **fields: Any) -> None:
+        self._failed = True
+        self._frame("error", **fields)
+
+    def _on_done(self) -> None:
+        self._done = True
+        self._outputs.close()
+        self._deadline = time.monotonic() + _LINGER_S
+
+    # -- writing ------------------------------------------------------------------------------------------------------
+
+    def _frame(self, kind: str, **fields: Any) -> None:
+        try:
+            line = self._encoder.encode(kind, **fields)
+        except ValueError:  # NaN and infinities are no JSON
+            line = self._encoder.encode(kind, **_finite(fields))
+        self._lines.append(line)
+        if len(line) > _READ_SIZE:
+            self._write()
+
+    def _write(self) -> None:
+        if not self._lines:
+            return
+        data = memoryview(b"".join(self._lines))
+        self._lines.clear()
+        try:
+            while data:
+                data = data[os.write(1, data) :]
+        except OSError:  # nobody reads any more: what held the other end is gone
+            self._orphaned = True
+
+    def _finish(self, deaths: Any, kills_before: Optional[int]) -> None:
+        for name, decoder in self._decoders.items():
+            self._add(name, decoder.decode(b"", True))
+        self._flush_text()
+        self._flush_progress()
+        code, number = self._exit_code(), self._signal()
+        name = None if number is None else deaths.name_of(number)
+        text = None
+        if number is not None and not self._done:
+            killed_for_memory = deaths.oom_killed(kills_before)
+            text = deaths.explain(number, killed_for_memory, self._peak_bytes, self._stopping)
+            self._say_failed(name or str(number), text)
+        elif code and not self._failed and not self._stopping:
+            text = f"The process ended itself with exit code {code}."
+            self._say_failed("SystemExit", text)
+        elif not self._done and not self._failed and not code:
+            text = "The process ended itself before the notebook's last cell was done."
+            self._frame("notice", text=text)
+        self._outputs.close()
+        self._frame("rank_finished", exit_code=code, signal=name, text=text)
+        self._write()
+
+    def _say_failed(self, name: str, text: str) -> None:
+        cell = self._cell or {}
+        if cell:
+            if not self._silent:
+                self._outputs.output({"output_type": "error", "ename": name, "evalue": text, "traceback": [text]})
+            self._outputs.end()
+            seconds = round(time.monotonic() - self._cell_since, 3)
+            self._frame("cell_finished", cell=cell["cell"], status="error", seconds=seconds)
+        if not self._stopping:
+            self._frame(
+                "error", cell=cell.get("cell"), number=cell.get("number"), ename=name, evalue=text, traceback=[text]
+            )
+
+    def _signal(self) -> Optional[int]:
+        return os.WTERMSIG(self._status) if self._status is not None and os.WIFSIGNALED(self._status) else None
+
+    def _exit_code(self) -> int:
+        if self._orphaned or self._status is None:
+            return 137
+        number = self._signal()
+        return 128 + number if number is not None else os.WEXITSTATUS(self._status)
+
+
+def _widen(fd: int) -> None:
+    try:
+        import fcntl
+
+        fcntl.fcntl(fd, 1031, _PIPE_SIZE)  # F_SETPIPE_SZ, which `fcntl` names from Python 3.10 on
+    except (ImportError, OSError):
+        pass  # a smaller pipe is only slower
+
+
+def _finite(value: Any) -> Any:
+    """The same without NaN and infinities, which become null."""
+    if isinstance(value, float):
+        return value if value - value == 0 else None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return value

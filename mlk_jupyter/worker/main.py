@@ -1,0 +1,58 @@
+"""Where a rank begins: `python bundle.pyz`. Finds out which rank it is, and forks the process that runs the cells."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn, Optional
+
+    from .launchers import Identity
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
+
+
+def main(archive: Optional[str] = None) -> NoReturn:
+    """Runs the bundle at `archive` (what Python was started with, where it is left out) as one rank, and exits.
+
+    Exit codes: 0 the notebook is done; 1 a cell failed; the cell's own code after `sys.exit`; 143 stopped;
+    128 + n ended by signal n; 2 the launcher's variables make no sense.
+    """
+    archive = os.path.abspath(archive or sys.argv[0])
+    from .launchers import identify
+
+    try:
+        identity = identify(os.environ)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+    _start(archive, identity)
+
+
+def _start(archive: str, identity: Identity) -> NoReturn:
+    import json  # noqa: F401  both processes need it: imported once, before they part
+
+    nonce = os.environ.pop("MLK_NONCE", "") or os.urandom(8).hex()
+    token = os.urandom(8).hex()
+    lifeline_text = os.environ.pop("MLK_LIFELINE", "")
+    lifeline = int(lifeline_text) if lifeline_text.isdigit() else None
+    out_read, out_write = os.pipe()
+    err_read, err_write = os.pipe()
+    keeper = os.getpid()
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # none may hit before its handler is there
+    pid = os.fork()
+    if pid == 0:
+        for fd in (out_read, err_read, *(() if lifeline is None else (lifeline,))):
+            os.close(fd)
+        from . import user
+
+        sys.exit(user.run(archive, identity, token, keeper, out_write, err_write))
+    os.close(out_write)
+    os.close(err_write)
+    from .keeper import Keeper
+
+    code = Keeper(identity, nonce, token, pid, out_read, err_read, lifeline).run()
+    os._exit(code)  # nothing of this process is left to be tidied up, and a rank's end should take no time

@@ -1,0 +1,223 @@
+"""IPython in a rank: the shell of a kernel without the kernel. Outputs go to the keeper as messages."""
+
+from __future__ import annotations
+
+import base64
+import builtins
+import getpass
+import json
+import sys
+import types
+import warnings
+
+import IPython
+from IPython.core.displayhook import DisplayHook
+from IPython.core.displaypub import DisplayPublisher
+from IPython.core.error import StdinNotImplementedError
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets import Any, Type, default
+from traitlets.config import Config
+
+from .cells import Failure
+from .noinput import WORDS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Dict, NoReturn, Optional
+
+    from .wire import Sender
+
+
+def clean(value: Any) -> Any:
+    """The same as JSON can say it: bytes in base 64, other objects as their text."""
+
+    def say(item: object) -> object:
+        if isinstance(item, bytes):
+            return base64.b64encode(item).decode("ascii")
+        if isinstance(item, (set, frozenset, types.GeneratorType)):
+            return list(item)
+        return repr(item)
+
+    return json.loads(json.dumps(value, default=say))
+
+
+class Publisher(DisplayPublisher):  # type: ignore[misc]
+    """What `display()` speaks to."""
+
+    sender = Any()
+
+    def publish(  # type: ignore[no-untyped-def]
+        self, data, metadata=None, source=None, *, transient=None, update=False, **kwargs
+    ) -> None:
+        """Sends a display, or a new content for those that bear its display id."""
+        self._validate_data(data, metadata or {})
+        data, metadata = clean(data), clean(metadata or {})
+        display_id = (transient or {}).get("display_id")
+        sys.stdout.flush()
+        if update:
+            self.sender.send("update_display", display_id=display_id, data=data, metadata=metadata)
+        else:
+            output = {"output_type": "display_data", "data": data, "metadata": metadata}
+            self.sender.send("output", output=output, display_id=display_id)
+
+    def clear_output(self, wait: bool = False) -> None:
+        """Sends that the cell's outputs are to go."""
+        sys.stdout.flush()
+        self.sender.send("clear_output", wait=bool(wait))
+
+
+class Hook(DisplayHook):  # type: ignore[misc]
+    """What the value of a cell's last expression goes to."""
+
+    sender = Any()
+
+    def start_displayhook(self) -> None:
+        """Nothing is written before the value."""
+
+    def write_output_prompt(self) -> None:
+        """The count travels with the output."""
+
+    def write_format_data(self, format_dict: Dict[str, Any], md_dict: Optional[Dict[str, Any]] = None) -> None:
+        """Sends the value in all its forms."""
+        if not format_dict:
+            return
+        sys.stdout.flush()
+        output = {
+            "output_type": "execute_result",
+            "execution_count": self.prompt_count,
+            "data": clean(format_dict),
+            "metadata": clean(md_dict or {}),
+        }
+        self.sender.send("output", output=output, display_id=None)
+
+    def finish_displayhook(self) -> None:
+        """Nothing is written after the value."""
+
+
+# Named as the shell of a kernel: rich, pandas, plotly and others look for this name to know that they may show HTML.
+class ZMQInteractiveShell(InteractiveShell):  # type: ignore[misc]
+    """The shell of one rank. Reads no configuration files and keeps no history file."""
+
+    displayhook_class = Type(Hook)
+    display_pub_class = Type(Publisher)
+    sender = Any()
+    autoindent = False
+    last_traceback: Any = None
+
+    def init_ipython_dir(self, ipython_dir: Any) -> None:
+        """None is made: a home folder may be missing or read-only."""
+
+    def init_profile_dir(self, profile_dir: Any) -> None:
+        """None is made; see below."""
+
+    @default("profile_dir")
+    def _profile_dir(self) -> Any:
+        """The person's own profile, at first use (`%store` keeps its values there)."""
+        from IPython.core.profiledir import ProfileDir
+        from IPython.paths import get_ipython_dir
+
+        return ProfileDir.create_profile_dir_by_name(get_ipython_dir(), "default")
+
+    def init_environment(self) -> None:
+        """Programs that cells start may colour their text and must not page it, as in a kernel."""
+        import os
+
+        os.environ.update(
+            TERM="xterm-color", CLICOLOR="1", FORCE_COLOR="1", CLICOLOR_FORCE="1", PAGER="cat", GIT_PAGER="cat"
+        )
+
+    def init_display_pub(self) -> None:
+        super().init_display_pub()
+        self.display_pub.sender = self.sender
+
+    def init_displayhook(self) -> None:
+        super().init_displayhook()
+        self.displayhook.sender = self.sender
+
+    def enable_gui(self, gui: Any = None) -> None:
+        """There is no screen: windows are not integrated, figures are shown inline."""
+
+    def ask_exit(self) -> NoReturn:
+        """`exit` and `quit` end the job well."""
+        raise SystemExit(0)
+
+    def showtraceback(self, *args: Any, **kwargs: Any) -> None:
+        """An exit is no error to be shown."""
+        if not isinstance(sys.exc_info()[1], SystemExit):
+            super().showtraceback(*args, **kwargs)
+
+    def _showtraceback(self, etype: Any, evalue: BaseException, stb: Any) -> None:
+        sys.stdout.flush()
+        lines = [stb] if isinstance(stb, str) else [str(line) for line in stb]
+        self.last_traceback = lines
+        output = {
+            "output_type": "error",
+            "ename": str(etype.__name__),
+            "evalue": str(evalue),
+            "traceback": lines,
+        }
+        self.sender.send("output", output=output, display_id=None)
+
+
+class Cells:
+    """Runs cells in IPython, as a kernel's loop does."""
+
+    def __init__(self, shell: ZMQInteractiveShell) -> None:
+        self._shell = shell
+        self.version: str = IPython.__version__
+
+    @property
+    def count(self) -> int:
+        """The number that the next cell gets."""
+        return int(self._shell.execution_count)
+
+    async def run(self, source: str) -> Optional[Failure]:
+        """Runs a cell. Gives why it failed, or None."""
+        shell = self._shell
+        shell.last_traceback = None
+        problem = None
+        try:
+            transformed = shell.transform_cell(source)
+        except Exception:
+            transformed, problem = source, sys.exc_info()
+        if shell.should_run_async(source, transformed_cell=transformed, preprocessing_exc_tuple=problem):
+            result: Any = None
+            try:
+                result = await shell.run_cell_async(
+                    source, store_history=True, transformed_cell=transformed, preprocessing_exc_tuple=problem
+                )
+            finally:
+                shell.events.trigger("post_execute")
+                if result is not None:
+                    shell.events.trigger("post_run_cell", result)
+        else:
+            result = shell.run_cell(source, store_history=True)
+        error = result.error_before_exec or result.error_in_exec
+        if error is None:
+            return None
+        if not isinstance(error, BaseException):
+            error = RuntimeError(str(error))
+        return Failure(error, shell.last_traceback or [f"{type(error).__name__}: {error}"])
+
+
+def make(sender: Sender, filename: Optional[str]) -> Cells:
+    """The shell, ready for the first cell. `filename`: what `__file__` is, for a script."""
+    module = types.ModuleType("__main__", "Automatically created module for the notebook's cells")
+    config = Config()
+    config.HistoryManager.enabled = False
+    config.HistoryManager.hist_file = ":memory:"
+    shell = ZMQInteractiveShell.instance(config=config, sender=sender, user_module=module, user_ns=module.__dict__)
+    if filename is not None:
+        module.__file__ = filename
+    _refuse_input()
+    # IPython's advice for people at a prompt; `sys.exit` in a cell of a job ends the job.
+    warnings.filterwarnings("ignore", message="To exit: use 'exit'", category=UserWarning)
+    return Cells(shell)
+
+
+def _refuse_input() -> None:
+    def refuse(*args: object, **kwargs: object) -> NoReturn:
+        raise StdinNotImplementedError(WORDS)
+
+    builtins.input = refuse
+    getpass.getpass = refuse

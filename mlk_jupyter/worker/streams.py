@@ -1,0 +1,84 @@
+"""`sys.stdout` and `sys.stderr` of the user process: text leaves at once, in the order in which it was written."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Optional
+
+    from .wire import Sender
+
+_libc: Optional[Any] = None
+
+
+class _Pipe(io.FileIO):
+    """A descriptor that takes all it is given: a signal may cut a long write to a pipe short."""
+
+    def write(self, data: Any) -> int:
+        view = memoryview(data).cast("B")
+        size = len(view)
+        while view:
+            view = view[super().write(view) or 0 :]
+        return size
+
+
+class Errors(io.TextIOBase):
+    """`sys.stderr`. Its text goes in band with stdout's, so that the two keep their order."""
+
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
+        self.buffer = io.TextIOWrapper(_Pipe(2, "w", closefd=False), write_through=True).detach()
+
+    encoding = "utf-8"
+    errors = "backslashreplace"
+    name = "<stderr>"
+    mode = "w"
+    line_buffering = True
+
+    def write(self, text: str) -> int:
+        if not isinstance(text, str):
+            raise TypeError(f"write() argument must be str, not {type(text).__name__}")
+        if text:
+            self._sender.send("text", name="stderr", text=text)
+        return len(text)
+
+    def fileno(self) -> int:
+        return 2
+
+    def writable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        """Stays open: libraries close what they believe is theirs."""
+
+
+def install(sender: Sender) -> None:
+    """Puts the streams in place."""
+    import faulthandler
+
+    out = io.TextIOWrapper(
+        _Pipe(1, "w", closefd=False), encoding="utf-8", errors="backslashreplace", newline="\n", write_through=True
+    )
+    sys.stdin = sys.__stdin__ = open(os.devnull)
+    sys.stdout = sys.__stdout__ = out
+    sys.stderr = sys.__stderr__ = Errors(sender)  # type: ignore[assignment,misc]
+    faulthandler.enable(2)
+
+
+def flush() -> None:
+    """Also what C code has printed and its library still holds."""
+    global _libc
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError, AttributeError):
+            pass  # the notebook replaced or closed it
+    if _libc is None:
+        from .tree import libc
+
+        _libc = libc()
+    _libc.fflush(None)

@@ -1,0 +1,92 @@
+"""The processes of one rank: who they are, and an end for all of them. Linux; elsewhere it does what it can."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, List
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+def libc() -> Any:
+    """The C library of this process."""
+    import ctypes
+
+    return ctypes.CDLL(None, use_errno=True)
+
+
+def become_subreaper() -> None:
+    """Orphans below this process become its children instead of init's: none is lost from sight."""
+    if sys.platform == "linux":
+        libc().prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def die_with(parent: int) -> None:
+    """The kernel kills this process when the thread that forked it ends; it ends now where that has happened."""
+    if sys.platform == "linux":
+        libc().prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(137)
+
+
+def children_of(pid: int) -> List[int]:
+    """The direct children of a process; none where it is gone."""
+    found: List[int] = []
+    try:
+        for task in os.listdir(f"/proc/{pid}/task"):
+            try:
+                with open(f"/proc/{pid}/task/{task}/children") as file:
+                    found += [int(word) for word in file.read().split()]
+            except OSError:
+                continue  # the thread has ended
+    except OSError:
+        pass
+    return found
+
+
+def descendants_of(pid: int) -> List[int]:
+    """All processes below one, parents before children."""
+    found = children_of(pid)
+    for child in found:  # grows while it is walked
+        found += children_of(child)
+    return found
+
+
+def kill_descendants(grace_s: float = 0.0, limit_s: float = 10.0) -> None:
+    """Ends every process below this one and reaps it.
+
+    Args: grace_s: time between SIGTERM and SIGKILL; 0 kills at once. limit_s: give up after this (a process that hangs
+          in the kernel cannot be killed).
+    """
+    start = time.monotonic()
+    kill_at = start + grace_s
+    told: List[int] = []
+    while time.monotonic() < start + limit_s:
+        if not _reap():
+            return
+        final = time.monotonic() >= kill_at
+        for pid in descendants_of(os.getpid()):
+            if final or pid not in told:
+                try:
+                    os.kill(pid, signal.SIGKILL if final else signal.SIGTERM)
+                except OSError:
+                    pass
+                told.append(pid)
+        time.sleep(0.005)
+
+
+def _reap() -> bool:
+    """Collects ended children. False when there are none left, neither ended nor alive."""
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        return False
+    return True

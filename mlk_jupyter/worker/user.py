@@ -1,0 +1,165 @@
+"""The user process: what it must have before the first cell runs, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import zipimport
+
+from . import api, streams, tree
+from .wire import Sender
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict
+
+    from .launchers import Identity
+
+_INLINE = "module://matplotlib_inline.backend_inline"
+
+
+class Stop:
+    """Whether the job was asked to stop. The request becomes a KeyboardInterrupt where the user's code is."""
+
+    def __init__(self) -> None:
+        self.requested = False
+
+    def on_signal(self, number: int, frame: Any) -> None:
+        if os.getpid() != self._pid:  # a forked child: end as a process does that knows of no handler
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+            return
+        self.requested = self.requested or number == signal.SIGTERM
+        raise KeyboardInterrupt("the job was asked to stop" if number == signal.SIGTERM else "")
+
+    def listen(self) -> None:
+        self._pid = os.getpid()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self.on_signal)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD))
+
+
+def run(archive: str, identity: Identity, token: str, keeper: int, out_fd: int, err_fd: int) -> int:
+    """Runs the bundle's notebook or script in this process, a fresh fork of the keeper. Gives the exit code."""
+    tree.die_with(keeper)
+    # A group of its own: a signal for the keeper's group reaches the notebook once, through the keeper.
+    os.setpgid(0, 0)
+    sender = _connect(out_fd, err_fd, token)
+    stop = Stop()
+    code = 1
+    try:
+        stop.listen()
+        code = _run(archive, identity, sender, stop)
+    except KeyboardInterrupt:
+        code = 143 if stop.requested else 130
+    except SystemExit as error:
+        code = error.code if isinstance(error.code, int) else 1
+    except BaseException as error:  # a fault of ours, or of the image: say so as any failure is said
+        import traceback
+
+        lines = traceback.format_exception(type(error), error, error.__traceback__)
+        sender.send("error", cell=None, number=None, ename=type(error).__name__, evalue=str(error), traceback=lines)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what follows is the way out
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    streams.flush()
+    sender.send("done")
+    return 143 if stop.requested and code else code
+
+
+def _connect(out_fd: int, err_fd: int, token: str) -> Sender:
+    """Points this process' descriptors at the keeper's pipes. Messages have their own, which survives `os.dup2`."""
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.dup2(out_fd, 1)
+    os.dup2(err_fd, 2)
+    os.close(null)
+    os.close(err_fd)
+    sender = Sender(out_fd, token)
+    streams.install(sender)
+    return sender
+
+
+def _run(archive: str, identity: Identity, sender: Sender, stop: Stop) -> int:
+    import json
+
+    bundle = zipimport.zipimporter(archive)
+    job: Dict[str, Any] = json.loads(bundle.get_data("job/job.json"))
+    source = bundle.get_data("job/notebook.ipynb")
+    notebook: Dict[str, Any] = json.loads(source)
+    os.environ.update(identity.environment())
+    folder = _unpack(bundle, job.get("files") or [])
+    _set_path(archive, folder)
+    api.connect(sender)
+    script = bool(job.get("script"))
+    if script:
+        sys.argv = [str(job.get("notebook") or "script.py"), *(str(word) for word in job.get("arguments") or [])]
+    else:
+        sys.argv = [str(job.get("notebook") or "notebook.ipynb")]
+    _watch_mlflow(identity, sender)
+
+    from . import cells
+
+    shell = _shell(sender, notebook, script, str(job.get("notebook") or ""))
+    return cells.run(notebook, sender, shell, stop)
+
+
+def _shell(sender: Sender, notebook: Dict[str, Any], script: bool, name: str) -> Any:
+    """IPython's shell, or ours where the image has none."""
+    filename = os.path.abspath(name) if script else None
+    try:
+        from .shell import make
+    except ImportError:
+        if os.environ.get("MPLBACKEND", _INLINE) == _INLINE:
+            os.environ["MPLBACKEND"] = "module://mlk_jupyter.worker.figures"
+        from .plain import PlainShell
+
+        sender.send(
+            "notice",
+            text="The image has no IPython: cells run as plain Python, with the common magics only. "
+            "Install `ipython` in the image for the others.",
+        )
+        return PlainShell(sender, filename)
+    os.environ.setdefault("MPLBACKEND", _INLINE)
+    return make(sender, filename)
+
+
+def _unpack(bundle: zipimport.zipimporter, files: Any) -> str:
+    """Writes the bundle's files into a folder; other ranks may be doing the same into the same one."""
+    names = [str(name) for name in files]
+    folder = os.environ.pop("MLK_FILES", "")
+    if not names:
+        return folder
+    if not folder:
+        import atexit
+        import shutil
+        import tempfile
+
+        folder = tempfile.mkdtemp(prefix="mlk-")
+        owner = os.getpid()
+        atexit.register(lambda: shutil.rmtree(folder, ignore_errors=True) if os.getpid() == owner else None)
+    root = os.path.abspath(folder)
+    for name in names:
+        path = os.path.normpath(os.path.join(root, name))
+        if not path.startswith(root + os.sep):
+            raise ValueError(f"The bundle names a file outside of its folder: {name}")
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        part = f"{path}.{os.uname().nodename}.{os.getpid()}"
+        with open(part, "wb") as file:
+            file.write(bundle.get_data("job/files/" + name))
+        os.replace(part, path)
+    return root
+
+
+def _set_path(archive: str, folder: str) -> None:
+    """The bundle's files first, then the working folder, as in a kernel; the archive stays, for `import mlk_jupyter`."""
+    rest = [entry for entry in sys.path if os.path.abspath(entry or ".") != archive]
+    sys.path[:] = [*([folder] if folder else []), "", *rest, archive]
+
+
+def _watch_mlflow(identity: Identity, sender: Sender) -> None:
+    if identity.rank == 0:
+        from . import mlflow_hook
+
+        mlflow_hook.install(sender)
