@@ -23,6 +23,11 @@ class Failure:
     """The same code cell as people count, from 1."""
 
     @property
+    def died(self) -> bool:
+        """Whether its process ended without an exception that says why."""
+        return not self.ename
+
+    @property
     def text(self) -> str:
         """For a row of a list: "cell 4, rank 0: KeyError: 'train'"."""
         where = f"cell {self.number}, rank {self.rank}" if self.number is not None else f"rank {self.rank}"

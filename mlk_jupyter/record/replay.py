@@ -19,6 +19,7 @@ from .seen import Seen
 
 _MOST_NOTICES = 100
 _MOST_METRICS = 1_000
+_SAME_MOMENT_S = 1.0
 _EXIT_OF_SIGTERM = 143
 _RAN = ("ok", "error", "expected_error")
 
@@ -176,9 +177,19 @@ class Replay:
         """The curve of each metric, by name, thinned to at most 2,000 points."""
         return [MetricSeries(name=name, points=self._metrics[name].curve.points()) for name in sorted(self._metrics)]
 
+    def failures(self) -> list[Failure]:
+        """The failure of each rank that failed, by the time of its frame."""
+        return sorted(self._failures.values(), key=lambda failure: (failure.at, failure.rank))
+
     def error(self) -> Failure | None:
-        """The first failure of any rank, by the time of its frame: what came later is likely its consequence."""
-        return min(self._failures.values(), key=lambda failure: (failure.at, failure.rank), default=None)
+        """The first failure of any rank: what came later is likely its consequence.
+
+        Of those in the same moment it is the rank that died without an exception: the exceptions of the others tell
+        of their broken connection to it.
+        """
+        failures = self.failures()
+        deaths = (failure for failure in failures if failure.died and failure.at - failures[0].at <= _SAME_MOMENT_S)
+        return next(deaths, failures[0] if failures else None)
 
     def run(self) -> RunRef | None:
         """The MLflow run that rank 0 opened, or None while there is none."""

@@ -1,0 +1,309 @@
+"""Fills a job folder from what the ranks write: frames, samples, logs. Whoever owns the job owns the writer."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from pydantic import ValidationError
+from typing_extensions import Self
+
+from ..model import Sample
+from ..worker.frames import Decoder
+from .fields import count_of, lines_of, number_of, text_of
+from .folder import JobFolder
+from .replay import Replay
+from .seen import Seen
+
+LOG_LIMIT = 256 * 1024 * 1024  # bytes of one rank's log
+_MOST_RANKS = 100_000
+_TAIL = 4_096  # characters of a log that are kept at hand
+_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
+# Samples come once in so many seconds at first; later once in each 500th part of the job's age, so that a week of
+# them is about 4,000 lines.
+_SAMPLE_S = 1.0
+_SAMPLE_AGE_SHARE = 1 / 500
+
+
+class FolderWriter:
+    """Turns the bytes of a job's ranks into the files of its folder, and applies their frames to a replay.
+
+    A folder that has frames already is continued: they are applied first, and what is fed again is ignored. What was
+    fed can be read by others at once: nothing is buffered. Not thread-safe.
+
+    Args:
+        replay: gets every frame, also those that could not be written.
+        nonce:  of the job's frames.
+    """
+
+    def __init__(self, folder: JobFolder, replay: Replay, nonce: str) -> None:
+        self._folder = folder
+        self._replay = replay
+        self._nonce = nonce
+        self._decoders: dict[int, Decoder] = {}
+        self._seen: dict[int, Seen] = {}
+        self._frames = _File(folder.frames)
+        self._samples = _File(folder.samples)
+        self._logs: dict[int, _Log] = {}
+        self._latest: dict[int, Sample] = {}
+        self._thinning: dict[int, _Thinning] = {}
+        self._resume()
+
+    @property
+    def unwritten_bytes(self) -> int:
+        """Bytes that the file system refused (disk full): the record lacks them."""
+        return sum(file.unwritten_bytes for file in [self._frames, self._samples, *self._logs.values()])
+
+    @property
+    def lost_frames(self) -> int:
+        """Frames that arrived torn and could not be used."""
+        return sum(decoder.lost for decoder in self._decoders.values())
+
+    def feed(self, source: int, data: bytes) -> None:
+        """What one source (the standard output of one rank, or of several behind one launcher) wrote.
+
+        Args:    source: rank whose log gets the text that is no frame.
+        Raises:  OSError when something could not be written. The replay has the frames all the same, the rest of the
+                 files was tried, and feeding may go on: what does not fit is left out whole.
+        """
+        decoder = self._decoders.get(source)
+        if decoder is None:
+            decoder = self._decoders[source] = Decoder(self._nonce)
+        self._take(source, decoder.feed(data))
+
+    def close_source(self, source: int) -> None:
+        """The source has ended: a line that it left unfinished goes to the log.
+
+        Raises: OSError as `feed`.
+        """
+        decoder = self._decoders.get(source)
+        if decoder is not None:
+            self._take(source, decoder.close())
+
+    def close(self) -> None:
+        """Ends all sources and closes the files.
+
+        Raises: OSError as `feed`; the files are closed all the same.
+        """
+        try:
+            for source in list(self._decoders):
+                self.close_source(source)
+        finally:
+            for file in [self._frames, self._samples, *self._logs.values()]:
+                file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def sample(self, rank: int) -> Sample | None:
+        """What a rank used most recently, or None while it is not known."""
+        return self._latest.get(rank)
+
+    def last_line(self, rank: int) -> str | None:
+        """The last line of a rank's log that has text, as a terminal would show it without colours; None: no text."""
+        log = self._logs.get(rank)
+        return log.last_line() if log is not None else None
+
+    def _take(self, source: int, items: Iterable[dict[str, Any] | bytes]) -> None:
+        batch = _Batch()
+        for item in items:
+            if isinstance(item, bytes):
+                batch.logs[source].append(item.decode("utf-8", "replace"))
+            else:
+                self._frame(item, batch)
+        self._write(batch)
+
+    def _frame(self, frame: dict[str, Any], batch: _Batch) -> None:
+        rank, seq, kind = count_of(frame, "rank"), count_of(frame, "seq"), frame.get("kind")
+        if rank is None or seq is None or rank >= _MOST_RANKS or not self._seen.setdefault(rank, Seen()).add(seq):
+            return
+        if kind == "sample":
+            if self._keep(rank, frame):
+                batch.samples.append(_line(frame))
+            return
+        if kind in ("log", "stream"):
+            batch.logs[rank].append(text_of(frame, "text") or "")
+        elif kind == "error":
+            traceback = "\n".join(lines_of(frame, "traceback"))
+            named = ": ".join(part for part in (text_of(frame, "ename"), text_of(frame, "evalue")) if part)
+            batch.logs[rank].append(_Paragraph(traceback or named))
+        if kind != "log":
+            self._replay.apply(frame)
+            batch.frames.append(_line(frame))
+
+    def _keep(self, rank: int, frame: dict[str, Any]) -> bool:
+        """Remembers a sample; gives whether it is one of those to write."""
+        at = number_of(frame, "time")
+        if at is None:
+            return False
+        try:
+            self._latest[rank] = Sample.model_validate({**frame, "at": at})
+        except ValidationError:
+            return False
+        return self._thinning.setdefault(rank, _Thinning(at)).due(at)
+
+    def _write(self, batch: _Batch) -> None:
+        errors: list[OSError] = []
+        for rank in batch.logs:
+            if rank not in self._logs:
+                self._logs[rank] = _Log(self._folder.log(rank))
+        writes = [(self._logs[rank].add, texts) for rank, texts in batch.logs.items()]
+        writes += [(self._frames.add, batch.frames), (self._samples.add, batch.samples)]
+        for add, pieces in writes:
+            try:
+                add(pieces)
+            except OSError as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
+
+    def _resume(self) -> None:
+        frames, _ = self._folder.read_frames()
+        latest: dict[int, int] = {}
+        for frame in frames:
+            self._replay.apply(frame)
+            rank, seq = count_of(frame, "rank"), count_of(frame, "seq")
+            if rank is not None and seq is not None:
+                latest[rank] = max(seq, latest.get(rank, 0))
+        for rank, seq in latest.items():
+            # Kinds that are not in this file came in between; they were written as well.
+            self._seen.setdefault(rank, Seen()).add_up_to(seq)
+
+
+class _Paragraph(str):
+    """Text that begins on a line of its own and ends its line."""
+
+
+class _Batch:
+    """What one feed adds to each file."""
+
+    def __init__(self) -> None:
+        self.frames: list[str] = []
+        self.samples: list[str] = []
+        self.logs: defaultdict[int, list[str]] = defaultdict(list)
+
+
+class _Thinning:
+    """Which of a rank's samples are written: ever fewer as it grows old."""
+
+    def __init__(self, first: float) -> None:
+        self._first = first
+        self._next = first
+
+    def due(self, at: float) -> bool:
+        if at < self._next:
+            return False
+        self._next = at + max(_SAMPLE_S, (at - self._first) * _SAMPLE_AGE_SHARE) * 0.99  # clocks are not exact
+        return True
+
+
+class _File:
+    """A file that is only appended to, opened by its first line. What does not fit leaves no torn line behind."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._handle: int | None = None
+        self._size = 0
+        self.unwritten_bytes = 0
+
+    def add(self, pieces: list[str]) -> None:
+        data = "".join(pieces).encode("utf-8", "replace")
+        if data:
+            self._append(data)
+
+    def close(self) -> None:
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None
+
+    def _append(self, data: bytes) -> None:
+        try:
+            handle = self._open()
+            written = 0
+            while written < len(data):
+                written += os.write(handle, data[written:])
+        except OSError:
+            self.unwritten_bytes += len(data)
+            if self._handle is not None:
+                os.ftruncate(self._handle, self._size)
+            raise
+        self._size += len(data)
+
+    def _open(self) -> int:
+        if self._handle is None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            handle = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._handle, self._size = handle, os.fstat(handle).st_size
+            self._repair(handle)
+        return self._handle
+
+    def _repair(self, handle: int) -> None:
+        """Takes off a line that a writer before us tore when it died."""
+        end = self._size
+        while end > 0:
+            start = max(0, end - 65_536)
+            newline = os.pread(handle, end - start, start).rfind(b"\n")
+            if newline >= 0:
+                end = start + newline + 1
+                break
+            end = start
+        if end < self._size:
+            os.ftruncate(handle, end)
+            self._size = end
+
+
+class _Log(_File):
+    """The text of one rank, up to a limit."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._tail = ""
+        self._cut = False
+
+    def add(self, pieces: list[str]) -> None:
+        text = "".join(self._joined(pieces))
+        self._tail = (self._tail + text)[-_TAIL:]
+        if not text or self._cut:
+            return
+        self._open()
+        data = text.encode("utf-8", "replace")
+        if self._size + len(data) > LOG_LIMIT:
+            data = data[: max(0, LOG_LIMIT - self._size)]
+            data += f"\n[mlk: the log is cut here: it has reached {LOG_LIMIT // 1024**2} MiB]\n".encode()
+            self._cut = True
+        self._append(data)
+
+    def last_line(self) -> str | None:
+        lines = re.split(r"[\r\n]", _ESCAPES.sub("", self._tail))
+        return next((line.strip() for line in reversed(lines) if line.strip()), None)
+
+    def _joined(self, pieces: list[str]) -> Iterable[str]:
+        at_start = not self._tail or self._tail.endswith("\n")
+        for piece in pieces:
+            if isinstance(piece, _Paragraph) and not at_start:
+                yield "\n"
+            yield piece
+            if isinstance(piece, _Paragraph) and not piece.endswith("\n"):
+                yield "\n"
+                at_start = True
+            elif piece:
+                at_start = piece.endswith("\n")
+
+    def _repair(self, handle: int) -> None:
+        """Text has no lines that could be torn; a log that was cut before stays cut."""
+        self._cut = self._size > LOG_LIMIT
+
+
+def _line(frame: dict[str, Any]) -> str:
+    return json.dumps(frame, separators=(",", ":")) + "\n"
