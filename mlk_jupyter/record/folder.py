@@ -21,6 +21,7 @@ import json
 import os
 import re
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,6 +30,7 @@ from pydantic import BaseModel, ValidationError
 from ..model import JobSpec, JobStatus
 
 _Model = TypeVar("_Model", bound=BaseModel)
+_PIECE_BYTES = 1024 * 1024
 _JOB_ID = re.compile(r"[a-z][a-z0-9-]{0,62}")
 
 
@@ -147,6 +149,16 @@ class JobFolder:
             if isinstance(frame, dict):
                 frames.append(frame)
         return frames, offset + end
+
+    def each_frame(self) -> Iterator[dict[str, Any]]:
+        """All whole frames so far, read in pieces."""
+        offset = 0
+        while True:
+            frames, following = self.read_frames(offset, _PIECE_BYTES)
+            yield from frames
+            if following == offset:
+                return
+            offset = following
 
     def read_log(self, rank: int, offset: int, limit_bytes: int) -> tuple[bytes, int]:
         """At most `limit_bytes` of a rank's log from a byte offset on (negative: from the end), and the file's size."""

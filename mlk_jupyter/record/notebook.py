@@ -51,6 +51,6 @@ def executed(folder: JobFolder) -> dict[str, Any] | None:
     replay = replay_of(folder)
     if replay is None:
         return None
-    for frame in folder.read_frames()[0]:
+    for frame in folder.each_frame():
         replay.apply(frame)
     return replay.notebook()

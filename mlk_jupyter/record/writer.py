@@ -12,7 +12,6 @@ from types import TracebackType
 from typing import Any
 
 from pydantic import ValidationError
-from typing_extensions import Self
 
 from ..model import Sample
 from ..worker.frames import Decoder
@@ -98,7 +97,7 @@ class FolderWriter:
             for file in [self._frames, self._samples, *self._logs.values()]:
                 file.close()
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> FolderWriter:
         return self
 
     def __exit__(
@@ -169,9 +168,8 @@ class FolderWriter:
             raise errors[0]
 
     def _resume(self) -> None:
-        frames, _ = self._folder.read_frames()
         latest: dict[int, int] = {}
-        for frame in frames:
+        for frame in self._folder.each_frame():
             self._replay.apply(frame)
             rank, seq = count_of(frame, "rank"), count_of(frame, "seq")
             if rank is not None and seq is not None:

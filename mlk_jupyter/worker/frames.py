@@ -135,7 +135,7 @@ class Decoder:
             return None
         try:
             frame = json.loads(b"".join(pieces))
-        except ValueError:
+        except (ValueError, RecursionError):
             frame = None
         if not isinstance(frame, dict) or not isinstance(frame.get("kind"), str):
             self.lost += 1
