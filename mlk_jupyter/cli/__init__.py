@@ -1,0 +1,36 @@
+"""`mlk`: the command line. Data goes to stdout, words to stderr. Floor 5.
+
+Exit codes: 0 done (for `mlk run`: the job succeeded), 1 the job did not succeed, 2 refused or misused,
+130 interrupted while following; the job was left running.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from .parser import build_parser
+
+REFUSED = 2
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command and gives its exit code. A failure that has words never shows a traceback."""
+    options = build_parser().parse_args(arguments)
+    from ..errors import MlkError  # from here on a command runs; before, `mlk --help` needs none of it
+    from .commands import COMMANDS
+
+    try:
+        return COMMANDS[options.command](options)
+    except MlkError as error:
+        print(f"{error.title}: {error.detail}\n{error.hint}", file=sys.stderr)
+        return REFUSED
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of a pipe (`mlk logs … | head`) left. Python would complain again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0

@@ -1,0 +1,184 @@
+"""The commands of `mlk`, each from its options to its exit code."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from .. import jobs
+from ..backends.base import Backend
+from ..errors import BadInput
+from ..model import JobStatus, RankStatus
+from . import text
+from .run import run
+
+_LOG_PIECE_BYTES = 1024 * 1024
+_LOG_POLL_S = 0.3
+_Answer = TypeVar("_Answer")
+
+
+def list_jobs(options: argparse.Namespace) -> int:
+    """`mlk jobs`: a table, newest first."""
+    found = asyncio.run(jobs.choose_backend().jobs())
+    if options.json:
+        from ..model.api import JobList
+
+        print(JobList(jobs=found).model_dump_json())
+        return 0
+    if not found:
+        print("No jobs yet. Run one: `mlk run NOTEBOOK`.", file=sys.stderr)
+        return 0
+    rows = [("JOB", "PHASE", "DONE", "SIZE", "AGE", "METRICS")]
+    for job in found:
+        share, figures = text.percent(job.progress.fraction).strip(), text.metrics(job.metrics)
+        rows.append((job.id, job.phase.value, share, text.shape(job), text.age(time.time() - job.created_at), figures))
+    print("\n".join(text.plain(line) for line in text.table(rows)))
+    return 0
+
+
+def show(options: argparse.Namespace) -> int:
+    """`mlk show`: everything known of one job."""
+    job = _with_job(options, lambda backend, job_id: backend.job(job_id))
+    if options.json:
+        print(job.model_dump_json())
+        return 0
+    print("\n".join(text.plain(line) for line in _story(job)))
+    return 0
+
+
+def logs(options: argparse.Namespace) -> int:
+    """`mlk logs`: the log of one rank, as bytes, to the end or as long as the job lives."""
+    _with_job(options, lambda backend, job_id: _copy_log(backend, job_id, options.rank, follow=options.follow))
+    return 0
+
+
+def stop(options: argparse.Namespace) -> int:
+    """`mlk stop`: asks, and does not wait."""
+
+    async def ask(backend: Backend, job_id: str) -> JobStatus:
+        await backend.stop(job_id)
+        return await backend.job(job_id)
+
+    job = _with_job(options, ask)
+    ended = f"{job.id} is over already: {job.phase.value}." if job.phase.final else f"Stopping {job.id}."
+    print(ended, file=sys.stderr)
+    return 0
+
+
+def delete(options: argparse.Namespace) -> int:
+    """`mlk delete`: the job and all it wrote."""
+
+    async def remove(backend: Backend, job_id: str) -> str:
+        await backend.delete(job_id)
+        return job_id
+
+    print(f"Deleted {_with_job(options, remove)} and its record.", file=sys.stderr)
+    return 0
+
+
+def open_notebook(options: argparse.Namespace) -> int:
+    """`mlk open`: the path of a notebook that Jupyter can open."""
+
+    async def locate(backend: Backend, job_id: str) -> str:
+        return str(jobs.notebook_file(backend.folder(job_id)))
+
+    print(_with_job(options, locate))
+    return 0
+
+
+def _with_job(options: argparse.Namespace, action: Callable[[Backend, str], Awaitable[_Answer]]) -> _Answer:
+    """Does something with the job that was named.
+
+    Raises: JobNotFound; BadInput when the name fits several.
+    """
+
+    async def find_and_act() -> _Answer:
+        backend = jobs.choose_backend()
+        return await action(backend, (await jobs.find(backend, options.job)).id)
+
+    return asyncio.run(find_and_act())
+
+
+async def _copy_log(backend: Backend, job_id: str, rank: int, *, follow: bool) -> None:
+    """Copies a log to stdout. Following, it ends once the job is over and everything was copied."""
+    job = await backend.job(job_id)
+    if not 0 <= rank < job.world_size:
+        raise BadInput(f"{job_id} has no rank {rank}.", hint=f"Choose one from 0 to {job.world_size - 1}.")
+    folder, offset = backend.folder(job_id), 0
+    while True:
+        over = (await backend.job(job_id)).phase.final  # asked before reading: what comes later is still copied
+        data, size = await asyncio.to_thread(folder.read_log, rank, offset, _LOG_PIECE_BYTES)
+        offset += len(data)
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+        if offset >= size:
+            if over or not follow:
+                return
+            await asyncio.sleep(_LOG_POLL_S)
+
+
+def _story(job: JobStatus) -> list[str]:
+    """A job as lines to read."""
+    facts = [
+        ("Job", job.id),
+        ("Name", job.name),
+        ("Notebook", job.notebook),
+        ("Phase", f"{job.phase.value}: {job.reason.text}" if job.reason else job.phase.value),
+        ("What to do", job.reason.hint if job.reason else None),
+        ("Error", job.error),
+        ("Size", text.shape(job)),
+        ("Progress", "  ".join(part for part in (text.cells(job.progress), job.progress.text) if part)),
+        ("Parameters", ", ".join(f"{name} = {value!r}" for name, value in job.spec.parameters.items())),
+        ("Metrics", text.metrics(job.metrics, limit=len(job.metrics))),
+        ("Timeline", _timeline(job)),
+        ("Folder", job.folder),
+        ("MLflow", _run_in_words(job)),
+    ]
+    lines = [f"{title + ':':12}{value}" for title, value in facts if value]
+    if job.ranks:
+        rows = [("RANK", "WORKER", "STATE", "PID", "CPU", "MEMORY", "LAST LINE"), *map(_rank_row, job.ranks)]
+        lines += ["", *text.table(rows)]
+    return [*lines, *(["", *job.notices] if job.notices else [])]
+
+
+def _timeline(job: JobStatus) -> str:
+    """The phases with the time each took: `Queued 0:04, Starting 0:01, Running 2:10, Succeeded`."""
+    ends = [step.at for step in job.timeline[1:]]
+    if job.timeline and not job.phase.final:
+        ends.append(time.time())
+    times = [text.duration(end - step.at) for step, end in zip(job.timeline, ends, strict=False)]
+    return ", ".join(
+        f"{step.phase.value} {times[number]}" if number < len(times) else step.phase.value
+        for number, step in enumerate(job.timeline)
+    )
+
+
+def _run_in_words(job: JobStatus) -> str | None:
+    run = job.run
+    if run is None or run.run_id is None:
+        return run.text if run else None
+    return f"{run.run_name or run.run_id} ({run.run_id}) in {run.experiment}, {run.tracking_uri}"
+
+
+def _rank_row(rank: RankStatus) -> tuple[str, ...]:
+    sample = rank.sample
+    cpu = f"{sample.cpu_cores:.1f}" if sample and sample.cpu_cores is not None else ""
+    memory = f"{sample.memory_bytes / 1024**2:.0f} MiB" if sample and sample.memory_bytes is not None else ""
+    end = f" ({rank.signal or rank.exit_code})" if rank.exit_code or rank.signal else ""
+    pid = str(rank.pid) if rank.pid else ""
+    return str(rank.rank), str(rank.worker), f"{rank.state.value}{end}", pid, cpu, memory, rank.last_line or ""
+
+
+COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "run": run,
+    "jobs": list_jobs,
+    "show": show,
+    "logs": logs,
+    "stop": stop,
+    "delete": delete,
+    "open": open_notebook,
+}

@@ -1,0 +1,86 @@
+"""What `mlk` understands. Imports the standard library only, so that `mlk --help` answers at once."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TypeAlias
+
+from .._version import __version__
+
+_Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+_JOB = "id of the job, the beginning of it, or the job's name (the newest with that name)"
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of every command; `options.command` names the one chosen."""
+    parser = argparse.ArgumentParser(
+        prog="mlk", description="Run a notebook or script as a distributed job, watch it, and keep what it made."
+    )
+    parser.add_argument("--version", action="version", version=f"mlk {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    _add_run(_command(commands, "run", "run a notebook or script as a job and follow it"))
+    _add_json(
+        _command(commands, "jobs", "list all jobs, newest first"),
+        "print one JSON object {jobs: […]} instead of a table",
+    )
+    show = _with_job(_command(commands, "show", "show everything known of one job"))
+    _add_json(show, "print the whole status as one JSON object")
+    logs = _with_job(_command(commands, "logs", "print what one rank of a job wrote"))
+    logs.add_argument("--rank", type=int, default=0, metavar="N", help="which process of the job (default: 0)")
+    logs.add_argument("--follow", action="store_true", help="go on printing until the job is over")
+    _with_job(_command(commands, "stop", "stop a job; its notebook so far is kept"))
+    _with_job(_command(commands, "delete", "remove a job and its record, stopping it first if it runs"))
+    _with_job(_command(commands, "open", "print the path of the executed notebook; of a running job, of it so far"))
+    return parser
+
+
+def _command(commands: _Commands, name: str, text: str) -> argparse.ArgumentParser:
+    return commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+
+
+def _with_job(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    parser.add_argument("job", metavar="JOB", help=_JOB)
+    return parser
+
+
+def _add_json(parser: argparse.ArgumentParser, text: str) -> None:
+    parser.add_argument("--json", action="store_true", help=text)
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("source", metavar="NOTEBOOK", help="a notebook (.ipynb) or a Python script (.py)")
+    add("--workers", type=int, default=1, metavar="N", help="process groups on this machine (default: 1)")
+    add("--gpus", type=int, default=0, metavar="N", help="whole GPUs for each worker (default: 0)")
+    add(
+        "--ranks-per-worker",
+        type=int,
+        metavar="N",
+        help="processes in each worker (default: one for each GPU, and one without GPUs)",
+    )
+    add(
+        "--param",
+        action="append",
+        default=[],
+        metavar="K=V",
+        help="value for the notebook's `parameters` cell: a Python or JSON literal, else text (repeatable)",
+    )
+    add(
+        "--env",
+        action="append",
+        default=[],
+        metavar="K=V",
+        help="environment variable of every rank; K alone takes its value from here (repeatable)",
+    )
+    add(
+        "--file",
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="one more file or folder to carry along, relative to the notebook's folder (repeatable)",
+    )
+    add("--name", metavar="NAME", help="what the job is called (default: the file's name)")
+    add("--time-limit", metavar="TIME", help="stop the job after this wall time, for example 90s, 15m or 2h")
+    add("--no-mlflow", action="store_true", help="do not record the job as an MLflow run")
+    add("--detach", action="store_true", help="submit, print the job's id, and leave it running")
+    _add_json(parser, "print one JSON object as the last line of stdout when the job is over")

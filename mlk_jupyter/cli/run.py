@@ -1,0 +1,108 @@
+"""`mlk run`: from a notebook or script to the end of its job."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+import uuid
+
+from .. import jobs
+from ..backends.base import Backend
+from ..bundle import Bundle
+from ..model import JobStatus, Phase
+from ..model.api import Level
+from ..record.folder import JobFolder
+from . import text
+from .asking import spec_of
+from .follow import follow
+from .screen import Screen, screen_for
+
+SUCCEEDED, NOT_SUCCEEDED, LEFT_RUNNING = 0, 1, 130
+
+
+def run(options: argparse.Namespace) -> int:
+    """`mlk run`: submits a job and follows it to its end, unless it is to be left alone."""
+    return asyncio.run(_run(options))
+
+
+async def _run(options: argparse.Namespace) -> int:
+    screen = screen_for(sys.stderr)
+    source = await jobs.read_source(options.source)
+    spec = spec_of(options, source)
+    bundle = await jobs.prepare(source, spec)
+    backend = jobs.choose_backend()
+    for finding in (await backend.preflight(spec, bundle)).findings:
+        if finding.level is not Level.ERROR:  # errors are raised by submit
+            screen.say(" ".join(part for part in (finding.text, finding.hint) if part))
+    job = await backend.submit(spec, bundle, request_id=uuid.uuid4().hex)
+    if options.detach:
+        screen.say(
+            f"Submitted {job.id}. Follow it with `mlk logs {job.id} --follow`, stop it with `mlk stop {job.id}`."
+        )
+        _print_result(options, backend, job)
+        return SUCCEEDED
+    ended = await follow(backend, job.id, screen, _code(bundle))
+    if ended is None:
+        screen.say(f"{job.id} goes on running. See it with `mlk show {job.id}`, stop it with `mlk stop {job.id}`.")
+        _print_result(options, backend, await backend.job(job.id))
+        return LEFT_RUNNING
+    _explain(screen, ended)
+    _print_result(options, backend, ended)
+    return SUCCEEDED if ended.phase is Phase.SUCCEEDED else NOT_SUCCEEDED
+
+
+def _code(bundle: Bundle) -> list[str]:
+    """The first line of each code cell: what the running cell is called."""
+    cells = (cell for cell in bundle.notebook["cells"] if cell["cell_type"] == "code")
+    return [next(iter("".join(cell["source"]).strip().splitlines()), "") for cell in cells]
+
+
+def _explain(screen: Screen, job: JobStatus) -> None:
+    """Why a job ended as it did, and what is worth knowing beside it."""
+    for notice in job.notices:
+        screen.say(notice)
+    if job.run is not None and job.run.text:
+        screen.say(job.run.text)
+    if job.phase is Phase.SUCCEEDED:
+        return
+    if job.reason is not None:
+        screen.say(" ".join(part for part in (job.reason.text, job.reason.hint) if part))
+    if job.error:
+        screen.say(job.error)
+
+
+def _print_result(options: argparse.Namespace, backend: Backend, job: JobStatus) -> None:
+    """What the job left behind, for people or as one JSON object; of a job left alone, what is there by now."""
+    folder = backend.folder(job.id)
+    executed = str(folder.executed) if folder.executed.is_file() else None
+    if options.json:
+        result = {
+            "id": job.id,
+            "name": job.name,
+            "phase": job.phase.value,
+            "reason": job.reason.text if job.reason else None,
+            "folder": str(folder.path),
+            "notebook": executed,
+            "run_id": job.run.run_id if job.run else None,
+            "metrics": {metric.name: metric.value for metric in job.metrics},
+        }
+        print(json.dumps(result), flush=True)
+    elif not job.phase.final:
+        print(job.id)
+    else:
+        print("\n".join(places(job, folder)))
+
+
+def places(job: JobStatus, folder: JobFolder) -> list[str]:
+    """Where the executed notebook, the logs and the MLflow run of a finished job are."""
+    logs = folder.log(0).parent if folder.log(0).parent.is_dir() else None
+    run = job.run if job.run and job.run.run_id else None
+    found = [
+        ("Notebook", str(folder.executed) if folder.executed.is_file() else None),
+        ("Logs", str(logs) if logs else None),
+        ("MLflow run", f"{run.run_name or run.run_id} in {run.experiment or 'its experiment'}" if run else None),
+        ("MLflow store", run.tracking_uri if run else None),
+    ]
+    return [f"{title + ':':14}{text.plain(value)}" for title, value in found if value]

@@ -1,0 +1,113 @@
+"""A followed job on a terminal, redrawn in place, or as plain lines where nobody can redraw (a file, a pipe, CI)."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from typing import Protocol, TextIO
+
+from ..model import JobSummary, Phase
+from . import text
+
+_BAR = 24
+_METRICS_EVERY_S = 5.0  # plain lines: figures that change with every step are not worth a line each
+_COLOURS = {Phase.SUCCEEDED: "32", Phase.FAILED: "31", Phase.STOPPED: "33", Phase.RUNNING: "36"}
+
+
+class Screen(Protocol):
+    """Where a followed job is shown."""
+
+    def show(self, job: JobSummary, code: str | None) -> None:
+        """The job as it is now; `code` is the first line of the running cell."""
+        ...
+
+    def say(self, sentence: str) -> None:
+        """A sentence that stays."""
+        ...
+
+
+def screen_for(stream: TextIO) -> Screen:
+    """The screen that fits a stream: a live one on a terminal that can move its cursor, else plain lines."""
+    if stream.isatty() and os.environ.get("TERM", "dumb") != "dumb":
+        return Terminal(stream, colour="NO_COLOR" not in os.environ)
+    return Lines(stream)
+
+
+class Terminal:
+    """Three lines that are drawn again and again at the same place."""
+
+    def __init__(self, stream: TextIO, *, colour: bool) -> None:
+        self._stream = stream
+        self._colour = colour
+        self._ascii = not _carries(stream, "█")
+        self._drawn = 0
+
+    def show(self, job: JobSummary, code: str | None) -> None:
+        width = shutil.get_terminal_size().columns - 1
+        lines = [text.clip(text.plain(line), width) for line in self._lines(job, code)]
+        if self._colour and job.phase in _COLOURS:
+            lines[0] = lines[0].replace(job.phase.value, f"\x1b[{_COLOURS[job.phase]}m{job.phase.value}\x1b[0m", 1)
+        self._stream.write(self._erase() + "".join(f"{line}\n" for line in lines))
+        self._stream.flush()
+        self._drawn = len(lines)
+
+    def say(self, sentence: str) -> None:
+        self._stream.write(f"{self._erase()}{sentence}\n")
+        self._stream.flush()
+        self._drawn = 0
+
+    def _erase(self) -> str:
+        return f"\x1b[{self._drawn}F\x1b[J" if self._drawn else ""
+
+    def _lines(self, job: JobSummary, code: str | None) -> list[str]:
+        progress = job.progress
+        why = f"  {job.reason.text}" if job.reason and job.phase is not Phase.RUNNING else ""
+        bar = text.bar(progress.fraction, _BAR, ascii_only=self._ascii)
+        doing = "  ".join(part for part in (text.cells(progress), progress.text or code or "") if part)
+        lines = [
+            f"{job.phase.value}  {job.name}  {text.duration(_elapsed(job))}{why}",
+            f"{bar} {text.percent(progress.fraction)}  {doing}",
+        ]
+        return [*lines, text.metrics(job.metrics)] if job.metrics else lines
+
+
+class Lines:
+    """One line for each step: a new phase, another cell, other words; figures now and then."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._last: tuple[object, ...] = ()
+        self._metrics_at = 0.0
+
+    def show(self, job: JobSummary, code: str | None) -> None:
+        progress = job.progress
+        step = (job.phase, job.reason and job.reason.text, progress.cell, progress.text)
+        figures = text.metrics(job.metrics)
+        due = figures and time.monotonic() - self._metrics_at >= _METRICS_EVERY_S
+        if step == self._last[:-1] and not (due and figures != self._last[-1]):
+            return
+        self._last, self._metrics_at = (*step, figures), time.monotonic()
+        why = job.reason.text if job.reason and job.phase is not Phase.RUNNING else ""
+        bar = text.bar(progress.fraction, _BAR // 2, ascii_only=True)
+        words = [text.cells(progress), progress.text or code or "", figures, why]
+        shown = "  ".join(word for word in words if word)
+        line = f"{text.duration(_elapsed(job)):>7}  {job.phase.value:9}  [{bar}]  {shown}"
+        self._stream.write(f"{text.plain(line).rstrip()}\n")
+        self._stream.flush()
+
+    def say(self, sentence: str) -> None:
+        self._stream.write(f"{sentence}\n")
+        self._stream.flush()
+
+
+def _elapsed(job: JobSummary) -> float:
+    return (job.finished_at or time.time()) - job.created_at
+
+
+def _carries(stream: TextIO, sample: str) -> bool:
+    try:
+        sample.encode(stream.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True

@@ -1,0 +1,87 @@
+"""Figures and lists as text. Pure: nothing here prints, reads a clock or knows a terminal."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+
+from ..model import JobSummary, Metric, Progress
+
+
+def duration(seconds: float) -> str:
+    """A length of time as a clock shows it: `0:07`, `12:30`, `1:02:03`."""
+    minutes, rest = divmod(max(0, int(seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def age(seconds: float) -> str:
+    """How long ago, in the largest unit that fits: `5 s`, `3 min`, `2 h`, `4 d`."""
+    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{int(seconds // size)} {unit}"
+    return f"{max(0, int(seconds))} s"
+
+
+def bar(fraction: float | None, width: int, *, ascii_only: bool = False) -> str:
+    """A progress bar `width` characters wide; an empty one when the fraction is not known."""
+    full, empty = ("#", "-") if ascii_only else ("█", "░")
+    done = int(min(1.0, max(0.0, fraction or 0.0)) * width)
+    return full * done + empty * (width - done)
+
+
+def metrics(latest: Sequence[Metric], limit: int = 4) -> str:
+    """The latest value of each metric, by name so that they keep their places: `accuracy 0.94  loss 0.21`."""
+    shown = sorted(latest, key=lambda metric: metric.name)[:limit]
+    return "  ".join(f"{metric.name} {number(metric.value)}" for metric in shown)
+
+
+def number(value: float | None) -> str:
+    """A figure with four significant digits; a word where it is no finite number."""
+    return "not a number" if value is None else f"{value:.4g}"
+
+
+def cells(progress: Progress) -> str:
+    """Where the notebook is: `cell 3 of 9`, `9 of 9 cells`, or nothing when that is not known."""
+    if progress.cells_total is None:
+        return ""
+    if progress.cell is not None:
+        return f"cell {progress.cell} of {progress.cells_total}"
+    return f"{progress.cells_done} of {progress.cells_total} cells"
+
+
+def percent(fraction: float | None) -> str:
+    """A share as a percentage that keeps its width, or blanks when it is not known."""
+    return "    " if fraction is None else f"{int(fraction * 100):3d}%"
+
+
+def shape(job: JobSummary) -> str:
+    """How large a job is: `4 × 2 GPUs`, `2 workers`, `1 worker, 4 ranks`."""
+    if job.gpus:
+        return f"{job.workers} × {job.gpus} GPU{'s' if job.gpus > 1 else ''}"
+    words = f"{job.workers} worker{'s' if job.workers > 1 else ''}"
+    return words if job.world_size == job.workers else f"{words}, {job.world_size} ranks"
+
+
+def plain(words: str) -> str:
+    """Words on one line, without characters that move a terminal's cursor."""
+    return "".join(" " if unicodedata.category(char).startswith("C") else char for char in words)
+
+
+def clip(line: str, width: int) -> str:
+    """As much of a line as fits in `width` columns, with a `…` at the end when something was cut."""
+    if _columns(line) <= width:
+        return line
+    while line and _columns(line) > width - 1:
+        line = line[:-1]
+    return f"{line}…"
+
+
+def _columns(line: str) -> int:
+    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in line)
+
+
+def table(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows with their columns aligned; the first row is the head."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

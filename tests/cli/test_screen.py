@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from mlk_jupyter.cli.screen import Lines, Terminal, screen_for
+from mlk_jupyter.model import JobSummary, Metric, Phase, Progress, Reason
+
+
+def job(
+    phase: Phase = Phase.RUNNING, reason: str | None = None, loss: float | None = None, **progress: object
+) -> JobSummary:
+    return JobSummary(
+        id="a-1",
+        name="digits",
+        notebook="digits.ipynb",
+        backend="local",
+        phase=phase,
+        reason=Reason(code="because", text=reason) if reason else None,
+        progress=Progress.model_validate(progress),
+        metrics=[Metric(name="loss", value=loss, at=1.0)] if loss is not None else [],
+        created_at=1000.0,
+        finished_at=1075.0,
+    )
+
+
+def test_plain_lines_tell_each_step_once() -> None:
+    out = io.StringIO()
+    lines = Lines(out)
+    for _ in range(3):
+        lines.show(job(cells_total=4, cells_done=1, cell=2, fraction=0.25), "train()")
+    lines.show(job(Phase.FAILED, "Cell 2 raised KeyError.", cells_total=4, cells_done=2, fraction=0.5), None)
+    first, second = out.getvalue().splitlines()
+    assert first.split() == ["1:15", "Running", "[###---------]", "cell", "2", "of", "4", "train()"]
+    assert "Failed" in second and second.endswith("Cell 2 raised KeyError.")
+
+
+def test_figures_that_change_with_every_step_do_not_fill_the_log() -> None:
+    out = io.StringIO()
+    lines = Lines(out)
+    for step in range(100):
+        lines.show(job(cells_total=1, cell=1, loss=1 / (step + 1)), None)
+    assert len(out.getvalue().splitlines()) == 1
+
+
+def test_a_terminal_is_drawn_again_at_the_same_place() -> None:
+    out = io.StringIO()
+    screen = Terminal(out, colour=False)
+    screen.show(job(cells_total=4, cell=2, fraction=0.25, loss=0.5), "train()")
+    drawn = out.getvalue()
+    screen.show(job(cells_total=4, cell=3, fraction=0.5, loss=0.4), "test()")
+    assert out.getvalue()[len(drawn) :].startswith(f"\x1b[{drawn.count(chr(10))}F\x1b[J")
+    assert "cell 3 of 4  test()" in out.getvalue() and "loss 0.4" in out.getvalue()
+
+
+def test_a_sentence_stays_above_what_is_drawn_next() -> None:
+    out = io.StringIO()
+    screen = Terminal(out, colour=False)
+    screen.show(job(), None)
+    screen.say("Stopping the job.")
+    said = out.getvalue()
+    screen.show(job(), None)
+    assert said.endswith("Stopping the job.\n") and not out.getvalue()[len(said) :].startswith("\x1b[")
+
+
+def test_the_phase_is_a_word_with_and_without_colour() -> None:
+    plain, coloured = io.StringIO(), io.StringIO()
+    Terminal(plain, colour=False).show(job(Phase.FAILED), None)
+    Terminal(coloured, colour=True).show(job(Phase.FAILED), None)
+    assert plain.getvalue().startswith("Failed  digits  1:15")
+    assert coloured.getvalue().startswith("\x1b[31mFailed\x1b[0m  digits  1:15")
+
+
+def test_a_waiting_job_says_what_it_waits_for() -> None:
+    out = io.StringIO()
+    Terminal(out, colour=False).show(job(Phase.QUEUED, "2 GPUs asked for, 1 free."), None)
+    assert "2 GPUs asked for, 1 free." in out.getvalue()
+
+
+def test_a_job_name_cannot_send_commands_to_the_terminal() -> None:
+    out = io.StringIO()
+    Lines(out).show(job(Phase.QUEUED, "\x1b]0;owned\x07"), None)
+    assert "\x1b" not in out.getvalue() and "\x07" not in out.getvalue()
+
+
+def test_a_stream_that_is_no_terminal_gets_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    assert isinstance(screen_for(io.StringIO()), Lines)
