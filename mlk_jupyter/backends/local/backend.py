@@ -1,0 +1,336 @@
+"""Jobs on this machine. The job folders are the truth: any number of servers, kernels and shells see the same jobs."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import getpass
+import hashlib
+import json
+import os
+import re
+import secrets
+import shutil
+import signal
+import tempfile
+import time
+import unicodedata
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+from ...bundle import Bundle
+from ...errors import JobNotFound, MlkError
+from ...gpus import inventory
+from ...gpus import use as gpu_use
+from ...model import JobSpec, JobStatus, JobSummary, Phase, Reason, RunRef, RunState, Transition
+from ...model.api import BackendInfo, Level, Preflight
+from ...record.folder import JobFolder, data_dir, write_atomically
+from ...runs.store import has_mlflow
+from ..base import Changes, Refused
+from . import detach, launch, machine, process, settle
+from .catalogue import Catalogue, unreadable
+from .interpreter import Interpreter, interpreter
+from .launch import Launch
+from .ownership import Ownership, Taken
+from .preflight import Facts, preflight, unwritable
+from .queue import GpuQueue
+from .threads import in_thread
+
+_SUPERVISOR = "mlk_jupyter.backends.local.supervisor"
+_PERIOD_S = 0.25
+_DELETE_LIMIT_S = 30.0  # a stopped job has 10 s to end, and its MLflow run some more
+_LEFTOVER_S = 3600.0
+
+
+class FolderUnwritable(MlkError):
+    """The job's folder cannot be created or changed."""
+
+    code, title, status = "job_folder_unwritable", "The job's record cannot be written", 507
+
+    def __init__(self, error: OSError, folder: Path) -> None:
+        super().__init__(
+            f"{folder}: {error.strerror or error}.",
+            hint="Make room, check the permissions, or choose another place with MLK_DATA_DIR.",
+        )
+
+
+class LocalBackend:
+    """The backend that needs nothing but this machine. Holds nothing open; every method may run at any time."""
+
+    name = "local"
+
+    def __init__(self, root: Path | None = None) -> None:
+        """Args: root: the data directory; None means that of `record.folder.data_dir`."""
+        self._data_dir = root or data_dir()
+        self._jobs_dir = self._data_dir / "jobs"
+        self._catalogue = Catalogue(self._jobs_dir)
+
+    async def info(self) -> BackendInfo:
+        """What this machine is and has."""
+        return await in_thread(self._info)
+
+    async def preflight(self, spec: JobSpec, bundle: Bundle) -> Preflight:
+        """All that speaks against the job, and what it will use. Creates nothing."""
+        return (await self._examine(spec, bundle))[0]
+
+    async def submit(self, spec: JobSpec, bundle: Bundle, *, request_id: str) -> JobStatus:
+        """Creates the job and starts its supervisor, or returns the job that this `request_id` created before.
+
+        Raises: Refused when the preflight finds an error; FolderUnwritable.
+        """
+        known = await in_thread(self._find, request_id)
+        if known is not None:
+            return await in_thread(self._status, known)
+        findings, python = await self._examine(spec, bundle)
+        if not findings.ok:
+            raise Refused(findings)
+        warnings = [finding.text for finding in findings.findings if finding.level is Level.WARNING]
+        return await in_thread(self._create, spec, bundle, python, [*bundle.notices, *warnings], request_id)
+
+    async def jobs(self) -> list[JobSummary]:
+        """All jobs, newest first."""
+        return _newest_first(await in_thread(self._catalogue.scan))
+
+    async def job(self, job_id: str) -> JobStatus:
+        """One job whole. Raises: JobNotFound."""
+        return await in_thread(self._status, self.folder(job_id))
+
+    async def watch(self) -> AsyncIterator[Changes]:
+        """All jobs, then what changed. Looks at the folders four times a second, and only while iterated."""
+        known = await in_thread(self._catalogue.scan)
+        yield Changes(changed=_newest_first(known))
+        while True:
+            await asyncio.sleep(_PERIOD_S)
+            now = await in_thread(lambda: self._catalogue.scan(thorough=False))
+            changed = {name: summary for name, summary in now.items() if known.get(name) is not summary}
+            removed = sorted(known.keys() - now.keys())
+            known = now
+            if changed or removed:
+                yield Changes(changed=_newest_first(changed), removed=removed)
+
+    def folder(self, job_id: str) -> JobFolder:
+        """The job's folder. Raises: JobNotFound."""
+        with contextlib.suppress(ValueError):  # no job id: nothing that could be joined to a path
+            folder = JobFolder.of(job_id, self._jobs_dir)
+            if folder.path.is_dir():
+                return folder
+        raise JobNotFound(job_id)
+
+    async def stop(self, job_id: str) -> None:
+        """Asks the supervisor to end the job. Raises: JobNotFound, FolderUnwritable."""
+        await in_thread(self._stop, self.folder(job_id))
+
+    async def delete(self, job_id: str) -> None:
+        """Stops a job if it runs, waits for its end, and removes its folder. Raises: JobNotFound, FolderUnwritable."""
+        folder = self.folder(job_id)
+        await in_thread(self._stop, folder)
+        deadline = time.monotonic() + _DELETE_LIMIT_S
+        while not (status := await in_thread(self._status, folder)).phase.final:
+            if time.monotonic() > deadline:
+                await in_thread(_kill_supervisor, status)
+            await asyncio.sleep(_PERIOD_S)
+        await in_thread(self._remove, folder)
+
+    # Blocking, each in its own thread
+
+    def _info(self) -> BackendInfo:
+        there, queue = inventory(), GpuQueue(self._data_dir)
+        held = queue.held() if there.gpus else {}
+        names = sorted({gpu.name for gpu in there.gpus if gpu.name})
+        return BackendInfo(
+            name=self.name,
+            title="This machine",
+            why="No cluster is configured, so jobs run as processes of this machine.",
+            cores=machine.cores(),
+            memory_bytes=machine.memory()[0],
+            gpus=len(there.gpus),
+            gpus_free=sum(1 for gpu in there.gpus if gpu.uuid not in held),
+            gpu_names=names,
+            gpus_why=there.why,
+        )
+
+    async def _examine(self, spec: JobSpec, bundle: Bundle) -> tuple[Preflight, Interpreter]:
+        python = await in_thread(interpreter, bundle.kernel)
+        mlflow = await has_mlflow(python.path) if spec.mlflow else None
+        facts = await in_thread(self._facts, spec, mlflow)
+        return preflight(spec, bundle, python, facts), python
+
+    def _facts(self, spec: JobSpec, mlflow: bool | None) -> Facts:
+        total, free = machine.memory()
+        queue = GpuQueue(self._data_dir)
+        return Facts(
+            cores=machine.cores(),
+            memory_bytes=total,
+            memory_free_bytes=free,
+            disk_free_bytes=machine.disk_free(self._data_dir),
+            data_dir=self._data_dir,
+            unwritable=unwritable(self._jobs_dir),
+            inventory=inventory(),
+            held=queue.held() if spec.gpus else {},
+            waiting=queue.waiting() if spec.gpus else [],
+            use=gpu_use() if spec.gpus else {},
+            mlflow=mlflow,
+        )
+
+    def _find(self, request_id: str) -> JobFolder | None:
+        ending = f"-{_digest(request_id)}"
+        with contextlib.suppress(FileNotFoundError):
+            for path in self._jobs_dir.iterdir():
+                if path.name.endswith(ending) and not path.name.startswith("."):
+                    return JobFolder(path)
+        return None
+
+    def _create(
+        self, spec: JobSpec, bundle: Bundle, python: Interpreter, notices: list[str], request_id: str
+    ) -> JobStatus:
+        job_id = f"{_slug(spec.name)}-{_digest(request_id)}"
+        folder = JobFolder(self._jobs_dir / job_id)
+        try:
+            self._jobs_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._sweep()
+            made = Path(tempfile.mkdtemp(dir=self._jobs_dir, prefix=".new-"))
+            try:
+                status = _fill(JobFolder(made), folder, spec, bundle, python, notices)
+                with self._submitting():
+                    known = self._find(request_id)  # a second submission in the same moment finds the first
+                    if known is not None:
+                        return self._status(known)
+                    made.rename(folder.path)
+                    detach.start(_SUPERVISOR, folder)
+            finally:
+                shutil.rmtree(made, ignore_errors=True)
+        except OSError as error:
+            shutil.rmtree(folder.path, ignore_errors=True)
+            raise FolderUnwritable(error, folder.path) from error
+        return status
+
+    def _status(self, folder: JobFolder) -> JobStatus:
+        status = folder.read_status()
+        if status is None:
+            if not folder.path.is_dir():
+                raise JobNotFound(folder.id)
+            return unreadable(folder)
+        if settle.is_stale(status):
+            try:
+                return settle.settle(folder) or status
+            except OSError:
+                return settle.ended(folder, status)
+        return status
+
+    def _stop(self, folder: JobFolder) -> None:
+        status = self._status(folder)
+        if status.phase.final:
+            return
+        request = {"by": _user(), "at": time.time()}
+        try:
+            write_atomically(folder.stop_request, json.dumps(request).encode())
+            if status.owner is None:
+                _stop_unstarted(folder)
+        except OSError as error:
+            raise FolderUnwritable(error, folder.path) from error
+
+    def _remove(self, folder: JobFolder) -> None:
+        grave = folder.path.with_name(f".deleted-{folder.id}-{secrets.token_hex(4)}")
+        try:
+            folder.path.rename(grave)  # gone for everybody at once; the files follow
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise FolderUnwritable(error, folder.path) from error
+        shutil.rmtree(grave, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def _submitting(self) -> Iterator[None]:
+        handle = os.open(self._jobs_dir / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
+
+    def _sweep(self) -> None:
+        """Removes what a process left that died while it submitted or deleted."""
+        for path in [*self._jobs_dir.glob(".new-*"), *self._jobs_dir.glob(".deleted-*")]:
+            with contextlib.suppress(OSError):
+                if time.time() - path.stat().st_mtime > _LEFTOVER_S:
+                    shutil.rmtree(path, ignore_errors=True)
+
+
+def _fill(
+    made: JobFolder, final: JobFolder, spec: JobSpec, bundle: Bundle, python: Interpreter, notices: list[str]
+) -> JobStatus:
+    """Writes a new job folder, still under another name. Returns the job's first status."""
+    now = time.time()
+    status = JobStatus(
+        id=final.id,
+        name=spec.name,
+        notebook=spec.notebook,
+        backend=LocalBackend.name,
+        phase=Phase.QUEUED,
+        reason=Reason(code="submitted", text="Its supervisor is being started."),
+        workers=spec.workers,
+        gpus=spec.gpus,
+        world_size=spec.world_size,
+        run=RunRef(state=RunState.PENDING if spec.mlflow else RunState.OFF),
+        created_at=now,
+        spec=spec,
+        timeline=[Transition(phase=Phase.QUEUED, at=now)],
+        notices=notices,
+        folder=str(final.path),
+    )
+    directory = bundle.directory or final.path / "files"
+    for name in ("files", "outputs", "checkpoints", "logs"):
+        (made.path / name).mkdir()
+    made.bundle.write_bytes(bundle.data)
+    made.write_spec(spec)
+    plan = Launch(
+        python=python.path,
+        directory=str(directory),
+        nonce=secrets.token_hex(8),
+        env=python.env,
+        uses_mlflow=bundle.uses_mlflow,
+    )
+    launch.write(made, plan)
+    made.write_status(status)
+    return status
+
+
+def _stop_unstarted(folder: JobFolder) -> None:
+    """Ends a job whose supervisor has not taken over yet; that one then finds nothing to do."""
+    with contextlib.suppress(Taken), Ownership(folder):  # taken: it has by now, and sees the request
+        status = folder.read_status()
+        if status is not None and status.owner is None and not status.phase.final:
+            reason = Reason(code="stopped", text="It was stopped before it started.")
+            now = time.time()
+            timeline = [*status.timeline, Transition(phase=Phase.STOPPED, at=now)]
+            changes = {"phase": Phase.STOPPED, "reason": reason, "finished_at": now, "timeline": timeline}
+            folder.write_status(status.model_copy(update=changes))
+
+
+def _kill_supervisor(status: JobStatus) -> None:
+    """The last resort: its ranks end with it, and its record is completed by whoever looks next."""
+    if status.owner is not None and process.alive(status.owner):
+        process.send([int(status.owner["pid"])], signal.SIGKILL)
+
+
+def _newest_first(jobs: dict[str, JobSummary]) -> list[JobSummary]:
+    return sorted(jobs.values(), key=lambda job: (job.created_at, job.id), reverse=True)
+
+
+def _slug(name: str) -> str:
+    """A name as the beginning of a DNS label, at most 38 characters."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    words = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
+    return (words if words[:1].isalpha() else f"job-{words}").strip("-")[:38].rstrip("-")
+
+
+def _digest(request_id: str) -> str:
+    return hashlib.sha256(request_id.encode()).hexdigest()[:10]
+
+
+def _user() -> str | None:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):  # a container's user id without a name
+        return None

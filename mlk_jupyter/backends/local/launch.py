@@ -1,0 +1,41 @@
+"""What the supervisor must know beside the spec: fixed when the job is submitted, kept in the job folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+
+from ...model.base import Seen
+from ...record.folder import JobFolder, write_atomically
+
+
+class Launch(Seen):
+    """How the ranks of one job are started on this machine."""
+
+    python: str
+    """The interpreter that runs the ranks."""
+    directory: str
+    """Where they run: the notebook's own folder."""
+    nonce: str
+    """What marks the frames of this job."""
+    env: dict[str, str] = Field(default_factory=dict)
+    """What the notebook's kernelspec sets."""
+    uses_mlflow: bool = True
+    """Whether the notebook imports MLflow, so that its store must be there before the ranks are."""
+
+
+def read(folder: JobFolder) -> Launch | None:
+    """How the job is to be started, or None when the file is missing or torn."""
+    try:
+        return Launch.model_validate_json(_path(folder).read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def write(folder: JobFolder, launch: Launch) -> None:
+    write_atomically(_path(folder), launch.model_dump_json(indent=1).encode())
+
+
+def _path(folder: JobFolder) -> Path:
+    return folder.path / "launch.json"

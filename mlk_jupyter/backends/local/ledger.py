@@ -1,0 +1,89 @@
+"""The status of one job as its supervisor knows it, and its way to status.json even when the disk is full."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import time
+from typing import Any
+
+from ...model import JobStatus, Phase, Reason, Transition
+from ...record.folder import JobFolder
+
+_PERIOD_S = 0.25
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_BALLAST_BYTES = 256 * 1024
+
+
+class Ledger:
+    """Keeps status.json true: at once when the phase changes, else at most four times a second.
+
+    A small file beside it holds room back: when the disk is full it is given up, so that the end can be written.
+    """
+
+    def __init__(self, folder: JobFolder, status: JobStatus) -> None:
+        self._folder = folder
+        self.status = status
+        self._unsaved = False
+        self._saved_at = 0.0
+        self._ballast = folder.path / ".ballast"
+
+    def hold_room(self) -> None:
+        """Fills the ballast. Raises OSError when the disk is full already or the folder cannot be written."""
+        self._ballast.write_bytes(b"\0" * _BALLAST_BYTES)
+
+    def give_room(self) -> None:
+        """Frees the ballast, for what must still be written."""
+        with contextlib.suppress(OSError):
+            self._ballast.unlink()
+
+    def enter(self, phase: Phase, reason: Reason) -> None:
+        """Changes the phase and saves. A final phase stays. Raises OSError when it cannot be written."""
+        if self.status.phase.final:
+            return
+        if phase is not self.status.phase:
+            self.update(timeline=[*self.status.timeline, Transition(phase=phase, at=time.time())])
+        self.update(phase=phase, reason=reason)
+        self.save()
+
+    def update(self, **changes: Any) -> None:
+        """Changes fields in memory; `save_when_due` brings them to the file."""
+        changes = {name: value for name, value in changes.items() if getattr(self.status, name) != value}
+        if changes:
+            self.status = self.status.model_copy(update=changes)
+            self._unsaved = True
+
+    def notice(self, text: str) -> None:
+        """Adds a sentence for a person, once."""
+        if text not in self.status.notices:
+            self.update(notices=[*self.status.notices, text])
+
+    def save_when_due(self) -> None:
+        """Saves if something changed and the last time is long enough ago. Raises OSError."""
+        if self._unsaved and time.monotonic() - self._saved_at >= _PERIOD_S:
+            self.save()
+
+    def save(self) -> None:
+        """Saves now. Raises OSError when not even giving up the ballast made room."""
+        try:
+            self._folder.write_status(self.status)
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            self.give_room()
+            self._save_in_full()
+        self._unsaved, self._saved_at = False, time.monotonic()
+
+    def _save_in_full(self) -> None:
+        try:
+            self._folder.write_status(self.status)
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            # Somebody took the room at once. The file's own blocks are still ours: writing over them asks for none,
+            # at the price that a reader may meet half of it.
+            data = self.status.model_dump_json().encode()
+            with (self._folder.path / "status.json").open("r+b", buffering=0) as file:
+                os.write(file.fileno(), data)
+                file.truncate(len(data))

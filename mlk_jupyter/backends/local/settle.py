@@ -1,0 +1,130 @@
+"""What becomes of a job whose supervisor is gone: its record is completed, and what it left running is ended.
+
+Also a process of its own (`python -m mlk_jupyter.backends.local.settle FOLDER`) for the MLflow run, which may take
+seconds that nobody who looks at the list should wait for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+import time
+from pathlib import Path
+
+from ...model import JobStatus, Phase, RankState, Reason, RunState, Transition
+from ...record.folder import JobFolder, write_atomically
+from ...record.notebook import as_file, executed
+from . import detach, launch, process
+from .ownership import Ownership, Taken
+from .recording import Recording
+
+_MODULE = __name__
+# From the creation of the folder to the first word of its supervisor; on a machine under load Python starts slowly.
+_START_S = 60.0
+
+
+def is_stale(status: JobStatus) -> bool:
+    """Whether the record claims a job that nobody runs any more."""
+    if status.phase.final:
+        return False
+    if status.owner is None:
+        return time.time() - status.created_at > _START_S
+    return not process.alive(status.owner)
+
+
+def ending_of(status: JobStatus, stop_requested: bool) -> tuple[Phase, Reason]:
+    """What a stale record is completed with. Pure but for this machine's boot."""
+    if stop_requested:
+        return Phase.STOPPED, Reason(code="stopped", text="It was stopped on request; its supervisor was gone already.")
+    hint = "What it did until then is in the notebook and the logs. Run it again."
+    if status.owner is None:
+        text = "Its supervisor never started; the log `supervisor.log` in the job's folder may say why."
+        return Phase.FAILED, Reason(code="never_started", text=text, hint="Submit it again.")
+    if status.owner.get("boot") != process.boot_id():
+        text = "The machine was restarted while the job ran."
+        return Phase.FAILED, Reason(code="machine_restarted", text=text, hint=hint)
+    text = f"The supervisor was killed (process {status.owner['pid']}), and its ranks with it."
+    return Phase.FAILED, Reason(code="supervisor_killed", text=text, hint=hint)
+
+
+def ended(folder: JobFolder, status: JobStatus) -> JobStatus:
+    """The completed record of a stale job, not yet written."""
+    phase, reason = ending_of(status, folder.stop_request.exists())
+    at = _last_sign(folder, status)
+    ranks = [
+        rank.model_copy(update={"state": RankState.STOPPED})
+        if rank.state in (RankState.WAITING, RankState.RUNNING)
+        else rank
+        for rank in status.ranks
+    ]
+    return status.model_copy(
+        update={
+            "phase": phase,
+            "reason": reason,
+            "error": reason.text if phase is Phase.FAILED else None,
+            "finished_at": at,
+            "timeline": [*status.timeline, Transition(phase=phase, at=at)],
+            "ranks": ranks,
+        }
+    )
+
+
+def settle(folder: JobFolder) -> JobStatus | None:
+    """Completes the record of a stale job: status, executed notebook, and, soon after, its MLflow run.
+
+    Returns: the status as it is now; None when there is none that can be read.
+    Raises: OSError when the folder cannot be written.
+    """
+    try:
+        with Ownership(folder):
+            status = folder.read_status()
+            if status is None or not is_stale(status):
+                return status
+            _end_what_is_left(folder.id)
+            status = ended(folder, status)
+            notebook = executed(folder)
+            if notebook is not None:
+                write_atomically(folder.executed, as_file(notebook))
+            folder.write_status(status)
+            with contextlib.suppress(OSError):
+                (folder.path / ".ballast").unlink()
+    except Taken:
+        return folder.read_status()  # another viewer completes it, or its supervisor lives after all
+    if status.spec.mlflow:
+        detach.start(_MODULE, folder)
+    return status
+
+
+def _end_what_is_left(job_id: str) -> None:
+    """Ranks end with their supervisor. What escaped all the same bears the job's id in its environment."""
+    process.send(process.bearing("MLK_JOB", job_id), signal.SIGKILL)
+
+
+def _last_sign(folder: JobFolder, status: JobStatus) -> float:
+    """When the job was last known to live, in seconds since the epoch."""
+    times = [status.created_at]
+    for path in (folder.path / "status.json", folder.frames, folder.samples):
+        with contextlib.suppress(OSError):
+            times.append(path.stat().st_mtime)
+    return max(times)
+
+
+def main() -> int:
+    """Records the MLflow run of a job that is over."""
+    folder = JobFolder(Path(sys.argv[1]))
+    try:
+        with Ownership(folder):
+            status, how = folder.read_status(), launch.read(folder)
+            if status is None or how is None or not status.phase.final:
+                return 0
+            run = Recording(folder, status.spec, how).settle(status, status.phase)
+            if run.state is not RunState.RECORDED or run != status.run:
+                folder.write_status(status.model_copy(update={"run": run}))
+    except Taken:
+        return 0
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
