@@ -1,0 +1,109 @@
+"""The extension as Jupyter sees it. Starting costs next to nothing: everything else is loaded by the first request."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import time
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
+
+from jupyter_server.extension.application import ExtensionApp
+from traitlets import Integer
+
+from . import channel, form, frames, info, jobs, log, metrics, notebook, run
+from .limits import Slots, TokenBuckets
+
+if TYPE_CHECKING:
+    from ..backends.base import Backend
+    from ..model.api import ServerInfo
+    from .tracking import Tracking
+    from .watcher import JobsWatcher
+    from .window import Window
+
+_DESCRIBED_FOR_S = 5.0
+
+
+class MlkJupyterApp(ExtensionApp):
+    """Run notebooks as distributed jobs and watch them."""
+
+    name = "mlk_jupyter"
+
+    submissions_per_minute = Integer(10, min=1, help="Jobs that one user may submit in a minute.").tag(config=True)
+    concurrent_preparations = Integer(
+        4, min=1, help="Submissions and preflights of one user that are worked on at the same time."
+    ).tag(config=True)
+    followers_per_user = Integer(8, min=1, help="Logs that one user may follow at the same time.").tag(config=True)
+
+    def initialize_handlers(self) -> None:
+        rooms = (info, jobs, form, log, frames, notebook, metrics, run, channel)
+        self.handlers.extend(handler for room in rooms for handler in room.handlers)
+
+    @functools.cached_property
+    def backend(self) -> Backend:
+        """Where jobs run, chosen by the first request."""
+        from ..jobs import choose_backend
+
+        return choose_backend()
+
+    @functools.cached_property
+    def watcher(self) -> JobsWatcher:
+        """What all windows share; at rest while nobody looks."""
+        from .watcher import JobsWatcher
+
+        return JobsWatcher(self.backend)
+
+    @functools.cached_property
+    def tracking(self) -> Tracking:
+        """Where runs are read."""
+        from ..record.folder import data_dir
+        from .tracking import Tracking
+
+        return Tracking(data_dir())
+
+    @functools.cached_property
+    def submissions(self) -> TokenBuckets:
+        return TokenBuckets(self.submissions_per_minute)
+
+    @functools.cached_property
+    def preparations(self) -> Slots:
+        return Slots(self.concurrent_preparations, "notebooks can be prepared", "Wait for the ones before.")
+
+    @functools.cached_property
+    def followers(self) -> Slots:
+        return Slots(self.followers_per_user, "logs can be followed", "Close a log that is open elsewhere.")
+
+    async def describe(self) -> ServerInfo:
+        """What this server is; asked of the backend at most every few seconds."""
+        from .describe import describe
+
+        now = time.monotonic()
+        if self._described is None or now - self._described[0] > _DESCRIBED_FOR_S:
+            self._described = (now, await describe(self.backend))
+        return self._described[1]
+
+    _described: tuple[float, ServerInfo] | None = None
+
+    @functools.cached_property
+    def windows(self) -> set[Window]:
+        """The browser windows that are connected."""
+        return set()
+
+    def end_later(self, ending: Coroutine[Any, Any, None]) -> None:
+        """Runs what a closed connection left to end."""
+        task = asyncio.ensure_future(ending)
+        self._endings.add(task)
+        task.add_done_callback(self._endings.discard)
+
+    @functools.cached_property
+    def _endings(self) -> set[asyncio.Future[None]]:
+        return set()
+
+    async def stop_extension(self) -> None:
+        """Ends what was started. Jobs go on: they do not belong to this server."""
+        for window in list(self.windows):
+            await window.close()
+        if self._endings:
+            await asyncio.wait(self._endings)
+        if "tracking" in self.__dict__:
+            await self.tracking.close()

@@ -1,0 +1,271 @@
+"""What every handler shares: who may do what, reading a body, answering, and one shape for every error."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import math
+import secrets
+from collections.abc import Awaitable, Callable
+from http.client import responses
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from jupyter_core.utils import ensure_async
+from jupyter_server.base.handlers import APIHandler, JupyterHandler
+from jupyter_server.extension.handler import ExtensionHandlerMixin
+from tornado import web
+
+from ..errors import MlkError
+from .limits import TooManyRequests
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from ..backends.base import Backend
+    from .app import MlkJupyterApp
+    from .routes import Action
+
+logger = logging.getLogger(__name__)
+
+RESOURCE = "mlk"
+"""What an authorizer is asked about, for every endpoint of ours."""
+
+JOB_ID = r"(?P<job_id>[a-z][a-z0-9-]{0,62})"
+"""A job id in a URL pattern."""
+
+BODY_LIMIT = 1 << 20
+"""Most bytes of a request body; the server's own limit is 512 MiB."""
+
+
+class NotLoggedIn(MlkError):
+    """Nobody is logged in."""
+
+    code, title, status = "not_logged_in", "This needs a login", 403
+
+
+class NoXsrfToken(MlkError):
+    """The cookie alone does not show that the request comes from a page of this server."""
+
+    code, title, status = "xsrf", "This did not come from a page of this server", 403
+
+
+class NotAllowed(MlkError):
+    """The server's authorizer said no."""
+
+    code, title, status = "not_allowed", "You may not do this", 403
+
+
+class BadRequest(MlkError):
+    """The request cannot be read. A face sent something wrong, not a person."""
+
+    code, title, status = "bad_request", "The request cannot be read", 400
+
+
+class BodyTooLarge(MlkError):
+    """More bytes than any request of ours needs."""
+
+    code, title, status = "body_too_large", "The request is too large", 413
+
+    def __init__(self) -> None:
+        super().__init__(f"A request may have {BODY_LIMIT:,} bytes.", hint="Put large values into a file of the job.")
+
+
+Handled = TypeVar("Handled", bound="Callable[..., Awaitable[None]]")
+
+
+def allowed(action: Action, *, is_activity: bool = False) -> Callable[[Handled], Handled]:
+    """Lets only those in whom the authorizer lets do `action`. Goes below `@web.authenticated`, on every method anew.
+
+    jupyter_server's `@authorized` (2.21) keeps the action and resource of the first request that it sees, also for
+    other classes that share the method; this one keeps nothing.
+
+    Args: is_activity: whether a success counts as the person being there, for those who stop idle servers.
+    """
+
+    def decorate(method: Handled) -> Handled:
+        @functools.wraps(method)
+        async def checked(self: Handler, *args: Any, **kwargs: Any) -> None:
+            await authorize(self, action)
+            self._track_activity = is_activity
+            await method(self, *args, **kwargs)
+
+        checked.__mlk_action__ = action  # type: ignore[attr-defined]
+        return checked  # type: ignore[return-value]
+
+    return decorate
+
+
+async def authorize(handler: JupyterHandler, action: Action) -> None:
+    """Returns when the user may do it.
+
+    Raises: NotLoggedIn, NotAllowed.
+    """
+    user = handler.current_user
+    if user is None:
+        raise NotLoggedIn("The request bears no valid token or cookie.", hint="Reload the page and log in again.")
+    if not await ensure_async(handler.authorizer.is_authorized(handler, user, action, RESOURCE)):
+        raise NotAllowed(f"This server does not let you {action} jobs.", hint="Ask the owner of the server for access.")
+
+
+def user_key(handler: JupyterHandler) -> str:
+    """Who a limit counts for. With a shared token names are made up for each request, so all its users are one."""
+    if handler.token_authenticated:
+        return "token"
+    return str(handler.current_user.username)
+
+
+class OwnErrors(JupyterHandler):
+    """Headers and errors of every endpoint of ours, REST or websocket."""
+
+    def set_default_headers(self) -> None:
+        super().set_default_headers()
+        self.set_header("Cache-Control", "no-store")
+        self.set_header("Cross-Origin-Resource-Policy", "same-origin")
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Every failure as {code, title, detail, hint}. What we did not foresee shows only a reference into the log."""
+        error = explain(status_code, kwargs.get("exc_info", (None, None, None))[1], self)
+        self.set_status(error.status)
+        if isinstance(error, TooManyRequests):
+            self.set_header("Retry-After", str(error.retry_after_s))
+        self.finish(error.as_dict())
+
+    def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
+        if isinstance(value, MlkError):
+            logger.debug("%s %s: %s", self.request.method, self.request.path, value.code)
+        elif isinstance(value, web.HTTPError):
+            super().log_exception(typ, value, tb)
+        else:
+            self._reference = secrets.token_hex(4)
+            logger.error(
+                "Bug, reference %s, in %s %s", self._reference, self.request.method, self.request.path, exc_info=value
+            )
+
+
+@web.stream_request_body
+class Handler(OwnErrors, ExtensionHandlerMixin, APIHandler):
+    """Base of all REST handlers. Polls are no activity; a body is read only from those who may send one."""
+
+    _track_activity = False
+
+    def initialize(self, *args: Any, **kwargs: Any) -> None:
+        super().initialize(*args, **kwargs)
+        self._body = bytearray()
+
+    async def prepare(self) -> None:  # type: ignore[override]
+        await super().prepare()
+        declared = self.request.headers.get("Content-Length", "0")
+        if declared.isdigit() and int(declared) > BODY_LIMIT:
+            raise BodyTooLarge
+        # The connection refuses what comes in chunks.
+        self.request.connection.set_max_body_size(BODY_LIMIT)  # type: ignore[union-attr]
+
+    def data_received(self, chunk: bytes) -> None:
+        self._body += chunk
+
+    @property
+    def app(self) -> MlkJupyterApp:
+        return self.extensionapp  # type: ignore[return-value]
+
+    @property
+    def backend(self) -> Backend:
+        return self.app.backend
+
+    @property
+    def user(self) -> str:
+        return user_key(self)
+
+    def json_body(self, model: type[ModelT]) -> ModelT:
+        """The body as a model.
+
+        Raises: BadRequest for what is no JSON object; BadInput naming the fields for one that does not fit.
+        """
+        return parse(bytes(self._body), model)
+
+    def integer(self, name: str, default: int, *, least: int | None, most: int) -> int:
+        """A number behind the question mark.
+
+        Raises: BadRequest when it is none, or out of bounds.
+        """
+        text = self.get_query_argument(name, None)
+        if text is None:
+            return default
+        number = None
+        if text.removeprefix("-").isdecimal() and text.isascii() and len(text) <= 16:
+            number = int(text)
+        if number is None or number > most or (least is not None and number < least):
+            bounds = f"at most {most}" if least is None else f"between {least} and {most}"
+            raise BadRequest(f"`{name}` must be a whole number, {bounds}.", hint="Correct the address.")
+        return number
+
+    def answer(self, model: BaseModel, status: int = 200) -> None:
+        """Finishes with a model as JSON."""
+        self.set_status(status)
+        self.finish(model.model_dump_json())
+
+    def offer_file(self, name: str, media_type: str) -> None:
+        """Makes the answer a download that no browser runs or shows as a page of this server.
+
+        Raises: HTTPError 403 without an XSRF token, as for `/files`: another site must not be able to start it.
+        """
+        self.check_xsrf_cookie()
+        self.set_attachment_header(name)
+        self.set_header("Content-Security-Policy", "sandbox; default-src 'none'")
+        self.set_header("Content-Type", media_type)
+
+
+def explain(status: int, cause: BaseException | None, handler: JupyterHandler) -> MlkError:
+    """Any failure of a request as one of ours, without a word of what the cause says unless it is ours."""
+    if isinstance(cause, MlkError):
+        return cause
+    if status == 403 and handler.current_user is None:
+        return NotLoggedIn("The request bears no valid token or cookie.", hint="Reload the page and log in again.")
+    if isinstance(cause, web.HTTPError) and status < 500:
+        words = responses.get(status, "Refused")
+        refused = BadRequest(f"{words} (HTTP {status}).", hint="Reload the page; if it stays, report it.")
+        if status == 403:
+            return NoXsrfToken("The request bears no valid XSRF token.", hint="Reload the page.")
+        refused.status = status
+        return refused
+    reference = getattr(handler, "_reference", None)
+    where = f" under reference {reference}" if reference else ""
+    return MlkError(
+        f"This is a bug in mlk-jupyter. The server's log has the details{where}.",
+        hint="Report it with that part of the log.",
+    )
+
+
+ModelT = TypeVar("ModelT", bound="BaseModel")
+
+
+def parse(data: bytes | str, model: type[ModelT]) -> ModelT:
+    """JSON as a model: UTF-8, an object, no NaN, no nesting that later steps could not write.
+
+    Raises: BadRequest, BadInput.
+    """
+    from pydantic import ValidationError
+    from pydantic_core import from_json
+
+    try:
+        value = from_json(data, allow_inf_nan=False)
+    except ValueError as error:
+        raise BadRequest(f"The body is no JSON: {str(error)[:200]}.", hint="Send a JSON object in UTF-8.") from error
+    if _has_infinity(value):
+        raise BadRequest("The body holds a number that is too large.", hint="Send numbers that a double can hold.")
+    if not isinstance(value, dict):
+        raise BadRequest("The body is no JSON object.", hint="Send a JSON object in UTF-8.")
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        from ..jobs import explained
+
+        raise explained(error, model) from error
+
+
+def _has_infinity(value: object) -> bool:
+    """`1e999` is good JSON and becomes infinity. The parser has bounded the depth."""
+    if isinstance(value, dict):
+        return any(map(_has_infinity, value.values()))
+    if isinstance(value, list):
+        return any(map(_has_infinity, value))
+    return isinstance(value, float) and math.isinf(value)

@@ -1,0 +1,102 @@
+"""`/mlk/channel`: one websocket for each browser window, many topics."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from jupyter_server.auth.decorator import ws_authenticated
+from jupyter_server.base.handlers import JupyterHandler
+from jupyter_server.base.websocket import WebSocketMixin
+from jupyter_server.extension.handler import ExtensionHandlerMixin
+from tornado.websocket import WebSocketClosedError, WebSocketHandler
+
+from ..errors import MlkError
+from .base import OwnErrors, authorize, parse, user_key
+
+if TYPE_CHECKING:
+    from .app import MlkJupyterApp
+    from .window import Window
+
+MESSAGE_LIMIT = 64 * 1024
+"""Most bytes of one message from a window; tornado's own limit is 10 MiB."""
+
+
+class ChannelHandler(OwnErrors, ExtensionHandlerMixin, WebSocketMixin, WebSocketHandler, JupyterHandler):
+    """Checks who comes in and carries messages; what they mean is the window's affair."""
+
+    _window: Window | None = None
+
+    # The heartbeat is the window's: this mixin counts in milliseconds what tornado reads as seconds, and would find a
+    # dead window only after two minutes.
+    ping_interval = 0
+
+    @property
+    def max_message_size(self) -> int:
+        return MESSAGE_LIMIT
+
+    @property
+    def app(self) -> MlkJupyterApp:
+        return self.extensionapp  # type: ignore[return-value]
+
+    @ws_authenticated
+    async def get(self, *args: Any, **kwargs: Any) -> None:
+        # `@authorized` would ask whether the user may "read", since a websocket begins as a GET.
+        await authorize(self, "execute")
+        await super().get(*args, **kwargs)
+
+    def open(self, *args: str, **kwargs: str) -> None:
+        from .window import Window
+
+        super().open(*args, **kwargs)
+        self._window = Window(
+            backend=self.app.backend,
+            watcher=self.app.watcher,
+            followers=self.app.followers,
+            user=user_key(self),
+            send=self._send,
+            ping=self._send_ping,
+            hang_up=self._hang_up,
+        )
+        self.app.windows.add(self._window)
+        self._window.start()
+
+    async def on_message(self, message: str | bytes) -> None:
+        from ..model.api import Topic
+
+        if self._window is None:
+            return
+        self._window.heard()
+        try:
+            topic = parse(message, Topic)
+        except MlkError as error:
+            self._window.refuse(error)
+            return
+        await self._window.take(topic)
+
+    def on_pong(self, data: bytes) -> None:
+        if self._window is not None:
+            self._window.heard()
+
+    def on_close(self) -> None:
+        window, self._window = self._window, None
+        if window is not None:
+            self.app.windows.discard(window)
+            self.app.end_later(window.close())
+
+    async def _send(self, text: str) -> None:
+        try:
+            await self.write_message(text)
+        except WebSocketClosedError:
+            # The writer rests until `on_close` ends it.
+            await asyncio.Event().wait()
+
+    def _send_ping(self) -> None:
+        if self.ws_connection is not None and not self.ws_connection.is_closing():
+            self.ping(b"")
+
+    def _hang_up(self) -> None:
+        self.close(1001, "no sign of life")
+
+
+handlers = [(r"/mlk/channel", ChannelHandler)]

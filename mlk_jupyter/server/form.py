@@ -1,0 +1,25 @@
+"""`/mlk/form`: what the submit dialog needs for one notebook."""
+
+from __future__ import annotations
+
+from tornado import web
+
+from .base import BadRequest, Handler, allowed
+
+
+class FormHandler(Handler):
+    """The form for a notebook, with its parameters and what was chosen last time."""
+
+    @web.authenticated
+    @allowed("read")
+    async def get(self) -> None:
+        from ..jobs import form
+        from .source import read
+
+        path = self.get_query_argument("path", "")
+        if not 0 < len(path) <= 4096:
+            raise BadRequest("`path` must name a notebook.", hint="Correct the address.")
+        self.answer(await form(await read(self.contents_manager, path)))
+
+
+handlers = [(r"/mlk/form", FormHandler)]

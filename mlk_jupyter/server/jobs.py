@@ -1,0 +1,84 @@
+"""`/mlk/jobs`, `/mlk/jobs/ID`, `/mlk/jobs/ID/stop` and `/mlk/preflight`: the life of a job."""
+
+from __future__ import annotations
+
+from tornado import web
+
+from .base import JOB_ID, Handler, allowed
+
+
+class JobsHandler(Handler):
+    """All jobs."""
+
+    @web.authenticated
+    @allowed("read")
+    async def get(self) -> None:
+        from ..model.api import JobList
+
+        self.answer(JobList(jobs=await self.backend.jobs()))
+
+    @web.authenticated
+    @allowed("write", is_activity=True)
+    async def post(self) -> None:
+        from ..jobs import prepare
+        from ..model.api import Submission
+        from .source import read
+
+        submission = self.json_body(Submission)
+        self.app.submissions.take(self.user)
+        with self.app.preparations.held(self.user):
+            known = {job.id for job in await self.backend.jobs()}
+            source = await read(self.contents_manager, submission.spec.notebook)
+            bundle = await prepare(source, submission.spec)
+            status = await self.backend.submit(submission.spec, bundle, request_id=submission.request_id)
+        self.answer(status, 200 if status.id in known else 201)
+
+
+class PreflightHandler(Handler):
+    """What would happen if this were submitted now."""
+
+    @web.authenticated
+    @allowed("write")
+    async def post(self) -> None:
+        from ..jobs import prepare
+        from ..model.api import PreflightRequest
+        from .source import read
+
+        spec = self.json_body(PreflightRequest).spec
+        with self.app.preparations.held(self.user):
+            bundle = await prepare(await read(self.contents_manager, spec.notebook), spec)
+            self.answer(await self.backend.preflight(spec, bundle))
+
+
+class JobHandler(Handler):
+    """One job."""
+
+    @web.authenticated
+    @allowed("read")
+    async def get(self, job_id: str) -> None:
+        self.answer(await self.backend.job(job_id))
+
+    @web.authenticated
+    @allowed("write", is_activity=True)
+    async def delete(self, job_id: str) -> None:
+        await self.backend.delete(job_id)
+        self.set_status(204)
+        self.finish()
+
+
+class StopHandler(Handler):
+    """Asks one job to stop."""
+
+    @web.authenticated
+    @allowed("write", is_activity=True)
+    async def post(self, job_id: str) -> None:
+        await self.backend.stop(job_id)
+        self.answer(await self.backend.job(job_id), 202)
+
+
+handlers = [
+    (r"/mlk/jobs", JobsHandler),
+    (r"/mlk/preflight", PreflightHandler),
+    (rf"/mlk/jobs/{JOB_ID}", JobHandler),
+    (rf"/mlk/jobs/{JOB_ID}/stop", StopHandler),
+]

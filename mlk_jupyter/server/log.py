@@ -1,0 +1,61 @@
+"""`/mlk/jobs/ID/log`: the text of one rank, in pieces for the page or whole as a file."""
+
+from __future__ import annotations
+
+import asyncio
+
+from tornado import web
+
+from .base import JOB_ID, Handler, allowed
+
+_CHUNK = 256 * 1024  # bytes of a download that are in memory at once
+_MEDIA_TYPE = "text/plain; charset=utf-8"
+_MOST_RANK = 99_999
+_MOST_OFFSET = 1 << 50
+
+
+class LogHandler(Handler):
+    """A piece of the log, made readable."""
+
+    @web.authenticated
+    @allowed("read")
+    async def get(self, job_id: str) -> None:
+        from .records import check_rank, log_piece
+
+        rank = self.integer("rank", 0, least=0, most=_MOST_RANK)
+        offset = self.integer("offset", 0, least=None, most=_MOST_OFFSET)
+        limit = self.integer("limit", 1 << 16, least=1, most=1 << 20)
+        status = await self.backend.job(job_id)
+        check_rank(status, rank)
+        folder = self.backend.folder(job_id)
+        self.answer(await asyncio.to_thread(log_piece, folder, rank, offset, limit, over=status.phase.final))
+
+
+class LogDownloadHandler(Handler):
+    """The whole log as it was written."""
+
+    @web.authenticated
+    @allowed("read")
+    async def get(self, job_id: str) -> None:
+        from .records import check_rank, file_name
+
+        rank = self.integer("rank", 0, least=0, most=_MOST_RANK)
+        status = await self.backend.job(job_id)
+        check_rank(status, rank)
+        folder = self.backend.folder(job_id)
+        self.offer_file(file_name(status.name, f"-rank-{rank}.log"), _MEDIA_TYPE)
+        offset = 0
+        while True:
+            data, _ = await asyncio.to_thread(folder.read_log, rank, offset, _CHUNK)
+            if not data:
+                break
+            offset += len(data)
+            self.write(data)
+            await self.flush()
+        self.finish(set_content_type=_MEDIA_TYPE)
+
+
+handlers = [
+    (rf"/mlk/jobs/{JOB_ID}/log", LogHandler),
+    (rf"/mlk/jobs/{JOB_ID}/log/download", LogDownloadHandler),
+]

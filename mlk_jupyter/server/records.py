@@ -1,0 +1,137 @@
+"""Parts of a job's record, as the REST handlers and the channel give them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..errors import MlkError
+from ..model import JobStatus
+from ..model.api import ErrorBody, FramePiece, FramesSnapshot, LogPiece, MetricList
+from ..record.notebook import replay_of
+from ..record.replay import Replay
+from .text import readable, whole_length
+
+if TYPE_CHECKING:
+    from ..record.folder import JobFolder
+
+FRAMES_LIMIT = 256 * 1024
+"""Bytes of frames in one piece."""
+
+_SNAPSHOT_STEP = 4 << 20  # bytes of frames that are held in memory at once
+
+
+class NoSuchRank(MlkError):
+    """The job has fewer ranks."""
+
+    code, title, status = "no_such_rank", "No such rank", 404
+
+    def __init__(self, rank: int, world_size: int) -> None:
+        super().__init__(
+            f"The job has ranks 0 to {world_size - 1}; {rank} is none of them.", hint="Choose one of these ranks."
+        )
+
+
+class NoNotebook(MlkError):
+    """The job's record holds no notebook (any more)."""
+
+    code, title, status = "no_notebook", "No notebook in the record", 404
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(
+            f"The record of {job_id} has no readable bundle, so its notebook cannot be shown.",
+            hint="The log is still there.",
+        )
+
+
+def check_rank(status: JobStatus, rank: int) -> None:
+    """Raises: NoSuchRank when the job does not have it."""
+    if rank >= status.world_size:
+        raise NoSuchRank(rank, status.world_size)
+
+
+def log_piece(folder: JobFolder, rank: int, offset: int, limit: int, *, over: bool) -> LogPiece:
+    """At most `limit` bytes of a rank's log, made readable.
+
+    Args:
+        offset: where to begin; a negative one counts from the end and moves on to the next line.
+        over:   whether the job was over before this call: then nothing more comes, and nothing waits for its rest.
+    """
+    data, size = folder.read_log(rank, offset, limit)
+    start = max(0, size + offset) if offset < 0 else min(offset, size)
+    if offset < 0 and start > 0:
+        skipped = data.find(b"\n") + 1
+        data, start = data[skipped:], start + skipped
+    complete = over and start + len(data) >= size
+    end = len(data) if complete else whole_length(data)
+    if end == 0 and len(data) == limit:
+        end = len(data)  # a piece so small that one character fills it
+    text = readable(data[:end].decode("utf-8", "replace"))
+    return LogPiece(
+        rank=rank, text=text, offset=start, next_offset=start + end, size=size, final=over and start + end >= size
+    )
+
+
+def frame_piece(folder: JobFolder, offset: int, *, over: bool) -> FramePiece:
+    """Frames after an offset, about FRAMES_LIMIT bytes of them."""
+    frames, next_offset = folder.read_frames(offset, FRAMES_LIMIT)
+    # Where nothing whole follows, a torn last line of a writer that died is all there is.
+    final = over and (next_offset == offset or next_offset >= frames_size(folder))
+    return FramePiece(frames=frames, next_offset=next_offset, final=final)
+
+
+def frames_size(folder: JobFolder) -> int:
+    """Bytes of frames so far."""
+    try:
+        return folder.frames.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def replayed(folder: JobFolder) -> tuple[Replay, int]:
+    """All frames so far, applied, and the offset behind them. Can take seconds: not for the event loop.
+
+    Raises: NoNotebook.
+    """
+    replay = replay_of(folder)
+    if replay is None:
+        raise NoNotebook(folder.id)
+    return replay, _apply_all(folder, replay)
+
+
+def _apply_all(folder: JobFolder, replay: Replay) -> int:
+    offset = 0
+    while True:
+        frames, next_offset = folder.read_frames(offset, _SNAPSHOT_STEP)
+        if next_offset == offset:
+            return offset
+        for frame in frames:
+            replay.apply(frame)
+        offset = next_offset
+
+
+def snapshot(folder: JobFolder, *, over: bool) -> FramesSnapshot:
+    """The notebook so far. Not for the event loop.
+
+    Raises: NoNotebook.
+    """
+    replay, offset = replayed(folder)
+    running = None if over else replay.running_cell
+    return FramesSnapshot(notebook=replay.notebook(), offset=offset, running_cell=running, final=over)
+
+
+def metrics(folder: JobFolder) -> MetricList:
+    """Every metric that the ranks logged. Not for the event loop."""
+    replay = replay_of(folder) or Replay({"cells": []})
+    _apply_all(folder, replay)
+    return MetricList(source="frames", series=replay.series())
+
+
+def file_name(text: str, ending: str) -> str:
+    """A name for a download, from anything."""
+    kept = "".join(character if character.isalnum() or character in "-_." else "-" for character in text)
+    return f"{kept.strip('-.')[:80] or 'job'}{ending}"
+
+
+def error_body(error: MlkError) -> ErrorBody:
+    """An error as the model of what is sent."""
+    return ErrorBody(**error.as_dict())
