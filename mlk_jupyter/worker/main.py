@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -22,6 +23,7 @@ def main(archive: Optional[str] = None) -> NoReturn:
     128 + n ended by signal n; 2 the launcher's variables make no sense.
     """
     archive = os.path.abspath(archive or sys.argv[0])
+    gc.disable()  # nothing that the imports make is garbage, and looking for it costs a third of their time
     from .launchers import identify
 
     try:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import builtins
 import getpass
-import json
 import sys
 import types
 import warnings
@@ -19,6 +17,7 @@ from traitlets import Any, Type, default
 from traitlets.config import Config
 
 from .cells import Failure
+from .mime import clean
 from .noinput import WORDS
 
 TYPE_CHECKING = False
@@ -26,19 +25,6 @@ if TYPE_CHECKING:
     from typing import Dict, NoReturn, Optional
 
     from .wire import Sender
-
-
-def clean(value: Any) -> Any:
-    """The same as JSON can say it: bytes in base 64, other objects as their text."""
-
-    def say(item: object) -> object:
-        if isinstance(item, bytes):
-            return base64.b64encode(item).decode("ascii")
-        if isinstance(item, (set, frozenset, types.GeneratorType)):
-            return list(item)
-        return repr(item)
-
-    return json.loads(json.dumps(value, default=say))
 
 
 class Publisher(DisplayPublisher):  # type: ignore[misc]

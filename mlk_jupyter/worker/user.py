@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -102,6 +103,8 @@ def _run(archive: str, identity: Identity, sender: Sender, stop: Stop) -> int:
     from . import cells
 
     shell = _shell(sender, notebook, script, str(job.get("notebook") or ""))
+    gc.freeze()  # what was made so far stays: collections in the notebook need not look at it
+    gc.enable()
     return cells.run(notebook, sender, shell, stop)
 
 
