@@ -1,0 +1,43 @@
+"""What all tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+NotebookMaker = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data directory of this test's own: no test sees another's jobs, or a person's."""
+    path = tmp_path / "data"
+    path.mkdir()
+    monkeypatch.setenv("MLK_DATA_DIR", str(path))
+    return path
+
+
+@pytest.fixture(scope="session")
+def make_notebook() -> NotebookMaker:
+    """Makes a valid nbformat 4.5 notebook: of each source a code cell; of a (source, tags) pair a tagged one."""
+
+    def make(*cells: str | tuple[str, list[str]], metadata: dict[str, Any] | None = None) -> dict[str, Any]:
+        made = []
+        for number, cell in enumerate(cells):
+            source, tags = (cell, []) if isinstance(cell, str) else cell
+            made.append(
+                {
+                    "cell_type": "code",
+                    "id": f"cell-{number}",
+                    "metadata": {"tags": tags} if tags else {},
+                    "source": source,
+                    "outputs": [],
+                    "execution_count": None,
+                }
+            )
+        return {"nbformat": 4, "nbformat_minor": 5, "metadata": metadata or {}, "cells": made}
+
+    return make
