@@ -157,7 +157,7 @@ def _runs(client: Any, ended: Ended) -> list[Found]:
     for run_id in ended.opened:
         try:
             found[run_id] = _found(client.get_run(run_id))
-        except MlflowException:  # deleted by the notebook, or opened in a store that the notebook chose itself
+        except MlflowException:  # deleted by the notebook
             continue
     experiments = [experiment.experiment_id for experiment in client.search_experiments(max_results=1000)]
     tagged = (

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ async def settle(
     job's status; where none was opened, one is made with the job's times, parameters and metrics.
 
     Args:
-        status:       the job; its phase is final.
+        status:       the job; its phase is final, and without `finished_at` it ended now.
         frames:       of all ranks; kinds `run`, `run_finished` and `metric` are read.
         tracking_uri: where the ranks' runs went (MLFLOW_TRACKING_URI of `environment`).
         parameters:   all of the notebook's parameters; None means those of the spec.
@@ -56,9 +57,10 @@ async def settle(
         return RunRef(state=RunState.OFF, text="Recording in MLflow was switched off for this job.")
     inherited = os.environ if base is None else base
     ended = _ended(status, frames, status.spec.parameters if parameters is None else parameters, inherited)
-    if ended.opened and set(ended.opened) <= set(ended.closed):
-        return _as_the_rank_said(frames, tracking_uri)
     shown = without_credentials(tracking_uri)
+    told = _as_the_rank_said(frames, shown)
+    if told is not None and (told.tracking_uri != shown or set(ended.opened) <= set(ended.closed)):
+        return told  # in order, or in a store that the notebook chose: that one is the notebook's own affair
     try:
         if is_http(tracking_uri):
             said = await asyncio.wait_for(_over_rest(ended, Credentials.of(tracking_uri, inherited)), _REST_LIMIT_S)
@@ -83,7 +85,7 @@ def _ended(
         (frame for frame in frames if frame.get("kind") == "run" and frame.get("run_id")),
         key=lambda frame: frame.get("rank", 0),  # stable: of one rank's runs the first comes first
     )
-    finished_at = status.finished_at or status.created_at
+    finished_at = status.finished_at or time.time()
     return Ended(
         job_id=status.id,
         run_name=status.name,
@@ -102,12 +104,16 @@ def _ended(
     )
 
 
-def _as_the_rank_said(frames: Sequence[Mapping[str, Any]], tracking_uri: str) -> RunRef:
+def _as_the_rank_said(frames: Sequence[Mapping[str, Any]], shown: str) -> RunRef | None:
+    """The job's run by the ranks' own account; None when they opened none."""
     opened = [frame for frame in frames if frame.get("kind") == "run" and frame.get("run_id")]
+    if not opened:
+        return None
     first = min(opened, key=lambda frame: frame.get("rank", 0))
+    elsewhere = first.get("tracking_uri")
     return RunRef(
         state=RunState.RECORDED,
-        tracking_uri=without_credentials(first.get("tracking_uri") or tracking_uri),
+        tracking_uri=without_credentials(elsewhere) if elsewhere else shown,
         experiment=first.get("experiment"),
         experiment_id=first.get("experiment_id"),
         run_id=first["run_id"],
@@ -122,7 +128,7 @@ async def _over_rest(ended: Ended, credentials: Credentials) -> dict[str, str | 
             if run_id not in runs:
                 try:
                     runs[run_id] = await server.run(run_id)
-                except RunMissing:  # deleted by the notebook, or opened in a store that the notebook chose itself
+                except RunMissing:  # deleted by the notebook
                     continue
         found = [_found(run) for run in runs.values()]
         for step in recorder.steps(ended, found):
