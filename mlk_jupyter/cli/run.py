@@ -65,12 +65,10 @@ def _explain(screen: Screen, job: JobStatus) -> None:
         screen.say(notice)
     if job.run is not None and job.run.text:
         screen.say(job.run.text)
-    if job.phase is Phase.SUCCEEDED:
-        return
-    if job.reason is not None:
-        screen.say(" ".join(part for part in (job.reason.text, job.reason.hint) if part))
-    if job.error:
+    reason = job.reason.text if job.reason else ""
+    if job.error and job.error not in reason:
         screen.say(job.error)
+    screen.say(" ".join(part for part in (reason, job.reason.hint if job.reason else None) if part))
 
 
 def _print_result(options: argparse.Namespace, backend: Backend, job: JobStatus) -> None:

@@ -62,11 +62,11 @@ class Terminal:
 
     def _lines(self, job: JobSummary, code: str | None) -> list[str]:
         progress = job.progress
-        why = f"  {job.reason.text}" if job.reason and job.phase is not Phase.RUNNING else ""
+        why = f"  {_why(job)}"
         bar = text.bar(progress.fraction, _BAR, ascii_only=self._ascii)
         doing = "  ".join(part for part in (text.cells(progress), progress.text or code or "") if part)
         lines = [
-            f"{job.phase.value}  {job.name}  {text.duration(_elapsed(job))}{why}",
+            f"{job.phase.value}  {job.name}  {text.duration(_elapsed(job))}{why}".rstrip(),
             f"{bar} {text.percent(progress.fraction)}  {doing}",
         ]
         return [*lines, text.metrics(job.metrics)] if job.metrics else lines
@@ -88,9 +88,8 @@ class Lines:
         if step == self._last[:-1] and not (due and figures != self._last[-1]):
             return
         self._last, self._metrics_at = (*step, figures), time.monotonic()
-        why = job.reason.text if job.reason and job.phase is not Phase.RUNNING else ""
         bar = text.bar(progress.fraction, _BAR // 2, ascii_only=True)
-        words = [text.cells(progress), progress.text or code or "", figures, why]
+        words = [text.cells(progress), progress.text or code or "", figures, _why(job)]
         shown = "  ".join(word for word in words if word)
         line = f"{text.duration(_elapsed(job)):>7}  {job.phase.value:9}  [{bar}]  {shown}"
         self._stream.write(f"{text.plain(line).rstrip()}\n")
@@ -99,6 +98,11 @@ class Lines:
     def say(self, sentence: str) -> None:
         self._stream.write(f"{sentence}\n")
         self._stream.flush()
+
+
+def _why(job: JobSummary) -> str:
+    """What a job waits for. What it ended with is said once it is over, whole."""
+    return job.reason.text if job.reason and not job.phase.final and job.phase is not Phase.RUNNING else ""
 
 
 def _elapsed(job: JobSummary) -> float:

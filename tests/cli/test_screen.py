@@ -30,10 +30,10 @@ def test_plain_lines_tell_each_step_once() -> None:
     lines = Lines(out)
     for _ in range(3):
         lines.show(job(cells_total=4, cells_done=1, cell=2, fraction=0.25), "train()")
-    lines.show(job(Phase.FAILED, "Cell 2 raised KeyError.", cells_total=4, cells_done=2, fraction=0.5), None)
+    lines.show(job(Phase.STOPPING, "Cell 2 raised KeyError.", cells_total=4, cells_done=2, fraction=0.5), None)
     first, second = out.getvalue().splitlines()
     assert first.split() == ["1:15", "Running", "[###---------]", "cell", "2", "of", "4", "train()"]
-    assert "Failed" in second and second.endswith("Cell 2 raised KeyError.")
+    assert "Stopping" in second and second.endswith("Cell 2 raised KeyError.")
 
 
 def test_figures_that_change_with_every_step_do_not_fill_the_log() -> None:
