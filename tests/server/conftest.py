@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from memory_backend import NOTEBOOK, MemoryBackend
 from pytest_jupyter.jupyter_server import *  # noqa: F403  (fixtures; a plugin may be named at the top only)
+from socket_window import Socket
 
 from mlk_jupyter.server.app import MlkJupyterApp
 
@@ -70,3 +71,11 @@ def login(http_server_client: Any, jp_serverapp: Any) -> Callable[[], Awaitable[
         }
 
     return log_in
+
+
+@pytest.fixture
+def connect(jp_ws_fetch: Any) -> Callable[[], Awaitable[Socket]]:
+    async def open_one() -> Socket:
+        return Socket(await jp_ws_fetch("mlk", "channel"))
+
+    return open_one
