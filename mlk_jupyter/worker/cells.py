@@ -6,7 +6,7 @@ import asyncio
 import platform
 import time
 
-from . import streams
+from . import mlflow_hook, streams
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ async def _run_one(
         failure = await shell.run(_source(cell))
     except (KeyboardInterrupt, asyncio.CancelledError) as error:
         failure = Failure(error, [f"{type(error).__name__}: {error}"])
+    mlflow_hook.after_cell()
     streams.flush()
     error = None if failure is None else failure.error
     exits = isinstance(error, SystemExit)

@@ -1,14 +1,111 @@
-"""Tells the keeper of MLflow runs and metrics that the notebook logs."""
+"""MLflow in a rank: its runs and metrics become frames, and a tracking server that is down harms no notebook.
+
+The class through which all of MLflow's logging goes is wrapped as soon as the notebook imports it. It is MLflow's own
+affair; where another version has it otherwise, the extras are lost and nothing else.
+"""
+
 from __future__ import annotations
+
+import os
+import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any, Callable, Dict, Optional
+
+    from .mlflow_watch import Watch
     from .wire import Sender
 
+_MODULE = "mlflow.tracking._tracking_service.client"
 
-def install(sender: Sender) -> None:
-    pass
+_watch: Optional[Watch] = None
+
+
+class _Finder:
+    """Finds MLflow's module as Python would, and has it wrapped once it is loaded."""
+
+    def __init__(self, loaded: Callable[[Any], None]) -> None:
+        self._loaded = loaded
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+        if name != _MODULE:
+            return None
+        from importlib.machinery import PathFinder
+
+        spec = PathFinder.find_spec(name, path, target)
+        if spec is not None and spec.loader is not None:
+            spec.loader = _Loader(spec.loader, self._loaded)  # type: ignore[assignment]
+        return spec
+
+
+class _Loader:
+    def __init__(self, loader: Any, loaded: Callable[[Any], None]) -> None:
+        self._loader, self._loaded = loader, loaded
+
+    def create_module(self, spec: Any) -> Any:
+        return self._loader.create_module(spec)
+
+    def exec_module(self, module: Any) -> None:
+        self._loader.exec_module(module)
+        self._loaded(module)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loader, name)
+
+
+def install(sender: Sender, rank: int) -> None:
+    """To be called before the first cell. Frames of runs and metrics come from rank 0 only."""
+    if os.environ.get("MLK_MLFLOW") == "off":
+        return
+
+    def send(kind: str, **fields: Any) -> None:
+        if rank == 0 or kind == "notice":
+            sender.send(kind, **fields)
+
+    def loaded(module: Any) -> None:
+        global _watch
+        from .mlflow_watch import Watch
+
+        try:
+            _watch = Watch(module.TrackingServiceClient, send, _parameters() if rank == 0 else {})
+        except (AttributeError, TypeError) as error:
+            send("notice", text=f"This version of MLflow is not known here: metrics are not shown live ({error}).")
+
+    sys.meta_path.insert(0, _Finder(loaded))
 
 
 def watching() -> bool:
-    return False
+    """Whether what is logged to MLflow is seen here."""
+    return _watch is not None
+
+
+def after_cell() -> None:
+    """A cell has ended: what waited for it is logged."""
+    if _watch is not None:
+        _watch.log_parameters()
+
+
+def finish(code: int) -> None:
+    """Ends the runs that the notebook left open, as its end deserves. Never raises."""
+    mlflow: Any = sys.modules.get("mlflow")
+    if _watch is None or mlflow is None:
+        return
+    status = "FINISHED" if code == 0 else "KILLED" if code in (130, 143) else "FAILED"
+    try:
+        _watch.log_parameters()
+        for _ in range(100):  # nested runs, the innermost first
+            if mlflow.active_run() is None:
+                break
+            mlflow.end_run(status)
+    except Exception as error:
+        _watch.give_up(error)
+
+
+def _parameters() -> Dict[str, Any]:
+    import json
+
+    try:
+        parameters = json.loads(os.environ.get("MLK_PARAMETERS") or "{}")
+    except ValueError:
+        return {}
+    return parameters if isinstance(parameters, dict) else {}

@@ -8,7 +8,7 @@ import signal
 import sys
 import zipimport
 
-from . import api, streams, tree
+from . import api, mlflow_hook, streams, tree
 from .wire import Sender
 
 TYPE_CHECKING = False
@@ -64,6 +64,7 @@ def run(archive: str, identity: Identity, token: str, keeper: int, out_fd: int, 
         sender.send("error", cell=None, number=None, ename=type(error).__name__, evalue=str(error), traceback=lines)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what follows is the way out
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    mlflow_hook.finish(code)
     streams.flush()
     sender.send("done")
     return 143 if stop.requested and code else code
@@ -98,7 +99,7 @@ def _run(archive: str, identity: Identity, sender: Sender, stop: Stop) -> int:
         sys.argv = [str(job.get("notebook") or "script.py"), *(str(word) for word in job.get("arguments") or [])]
     else:
         sys.argv = [str(job.get("notebook") or "notebook.ipynb")]
-    _watch_mlflow(identity, sender)
+    mlflow_hook.install(sender, identity.rank)
 
     from . import cells
 
@@ -156,13 +157,6 @@ def _unpack(bundle: zipimport.zipimporter, files: Any) -> str:
 
 
 def _set_path(archive: str, folder: str) -> None:
-    """The bundle's files first, then the working folder, as in a kernel; the archive stays, for `import mlk_jupyter`."""
+    """The bundle's files first, then the working folder, as in a kernel. The archive stays, for our own package."""
     rest = [entry for entry in sys.path if os.path.abspath(entry or ".") != archive]
     sys.path[:] = [*([folder] if folder else []), "", *rest, archive]
-
-
-def _watch_mlflow(identity: Identity, sender: Sender) -> None:
-    if identity.rank == 0:
-        from . import mlflow_hook
-
-        mlflow_hook.install(sender)
