@@ -21,6 +21,7 @@ from .replay import Replay
 from .seen import Seen
 
 LOG_LIMIT = 256 * 1024 * 1024  # bytes of one rank's log
+_ENCODER = json.JSONEncoder(separators=(",", ":"))  # json.dumps would make one for each line
 _MOST_RANKS = 100_000
 _TAIL = 4_096  # characters of a log that are kept at hand
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
@@ -304,4 +305,4 @@ class _Log(_File):
 
 
 def _line(frame: dict[str, Any]) -> str:
-    return json.dumps(frame, separators=(",", ":")) + "\n"
+    return _ENCODER.encode(frame) + "\n"

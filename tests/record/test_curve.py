@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -35,7 +37,7 @@ def test_a_long_curve_keeps_its_ends_its_spikes_and_its_gaps() -> None:
 
 def test_resolution_is_the_same_from_beginning_to_end() -> None:
     steps = [point.step or 0 for point in curve_of([float(number) for number in range(50_000)]).points()]
-    gaps = [after - before for before, after in zip(steps, steps[1:], strict=False)]
+    gaps = [after - before for before, after in itertools.pairwise(steps)]
     first, second = gaps[: len(gaps) // 2], gaps[len(gaps) // 2 :]
     assert max(gaps) <= 50_000 / 300
     assert max(first) == max(second)
