@@ -104,15 +104,3 @@ export function columnsOf(points: readonly IPoint[], axis: Axis): [number[], (nu
   rows.sort((one, other) => one[0] - other[0]);
   return [rows.map(row => row[0]), rows.map(row => row[1])];
 }
-
-/** A figure as people read it: four significant digits, no long tails. */
-export function figure(value: number | null): string {
-  if (value === null) {
-    return '–';
-  }
-  const size = Math.abs(value);
-  if (size !== 0 && (size < 1e-4 || size >= 1e7)) {
-    return value.toExponential(3);
-  }
-  return String(Number(value.toPrecision(size >= 1000 ? Math.ceil(Math.log10(size)) : 4)));
-}

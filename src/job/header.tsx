@@ -1,0 +1,157 @@
+import type { TranslationBundle } from '@jupyterlab/translation';
+import { useEffect, useState } from 'react';
+
+import type { ErrorBody, JobStatus } from '../api';
+import { duration, ErrorBanner, exactTime, PhaseLabel } from '../components';
+import { canStop, isFinal } from '../jobs/phase';
+import { PAGES } from './model';
+import type { Page } from './model';
+import { elapsed } from './words';
+
+/** Seconds since the epoch; counts on by itself while `ticking`. */
+export function useClock(ticking: boolean): number {
+  const [now, setNow] = useState(() => Date.now() / 1000);
+  useEffect(() => {
+    setNow(Date.now() / 1000);
+    if (!ticking) {
+      return;
+    }
+    const timer = setInterval(() => setNow(Date.now() / 1000), 1000);
+    return () => clearInterval(timer);
+  }, [ticking]);
+  return now;
+}
+
+export interface IHeaderProps {
+  job: JobStatus | null;
+  /** Why the job cannot be read. */
+  error: ErrorBody | null;
+  /** Whether anybody sees it: a hidden header does not count seconds. */
+  visible: boolean;
+  trans: TranslationBundle;
+  onStop: () => void;
+  onAgain: () => void;
+  onDelete: () => void;
+  onOpenNotebook: () => void;
+}
+
+/** Name, phase, how long, and what can be done. */
+export function Header(props: IHeaderProps): JSX.Element {
+  const { job, error, visible, trans } = props;
+  const now = useClock(visible && job !== null && !isFinal(job.phase));
+  return (
+    <div className="mlk-JobHeader" data-phase={job?.phase}>
+      <div className="mlk-JobHeader-line">
+        <h1 className="mlk-JobHeader-name">{job?.name ?? trans.__('Job')}</h1>
+        {job && (
+          <span className="mlk-JobHeader-state">
+            <span role="status">
+              <PhaseLabel phase={job.phase} trans={trans} />
+            </span>
+            <span
+              className="mlk-JobHeader-time"
+              title={exactTime(job.started_at ?? job.created_at)}
+            >
+              {duration(elapsed(job, now), trans)}
+            </span>
+          </span>
+        )}
+        {job && (
+          <span className="mlk-JobHeader-actions">
+            {canStop(job.phase) && (
+              <button type="button" className="mlk-Button" onClick={props.onStop}>
+                {trans.__('Stop')}
+              </button>
+            )}
+            <button type="button" className="mlk-Button" onClick={props.onAgain}>
+              {trans.__('Run again')}
+            </button>
+            <button type="button" className="mlk-Button" onClick={props.onOpenNotebook}>
+              {trans.__('Open source')}
+            </button>
+            {isFinal(job.phase) && (
+              <button type="button" className="mlk-Button" onClick={props.onDelete}>
+                {trans.__('Delete')}
+              </button>
+            )}
+          </span>
+        )}
+      </div>
+      {error && <ErrorBanner error={error} trans={trans} />}
+    </div>
+  );
+}
+
+export interface ITabsProps {
+  /** Distinguishes the ids of several open jobs. */
+  prefix: string;
+  page: Page;
+  /** Pages that are on the page already: only they can be pointed at. */
+  made: readonly Page[];
+  trans: TranslationBundle;
+  onPage: (page: Page) => void;
+}
+
+/** The pages to choose from: arrow keys move, as the ARIA practices for tabs say. */
+export function Tabs({ prefix, page, made, trans, onPage }: ITabsProps): JSX.Element {
+  const onKeyDown = (event: React.KeyboardEvent<HTMLElement>) => {
+    const at = PAGES.indexOf(page);
+    const to = {
+      ArrowRight: (at + 1) % PAGES.length,
+      ArrowLeft: (at + PAGES.length - 1) % PAGES.length,
+      Home: 0,
+      End: PAGES.length - 1
+    }[event.key];
+    if (to === undefined) {
+      return;
+    }
+    event.preventDefault();
+    onPage(PAGES[to]);
+    document.getElementById(tabId(prefix, PAGES[to]))?.focus();
+  };
+  return (
+    <div
+      className="mlk-JobTabs"
+      role="tablist"
+      aria-label={trans.__('Pages of the job')}
+      onKeyDown={onKeyDown}
+    >
+      {PAGES.map(each => (
+        <button
+          key={each}
+          type="button"
+          role="tab"
+          id={tabId(prefix, each)}
+          className="mlk-JobTabs-tab"
+          aria-selected={each === page}
+          aria-controls={made.includes(each) ? panelId(prefix, each) : undefined}
+          tabIndex={each === page ? 0 : -1}
+          onClick={() => onPage(each)}
+        >
+          {pageWord(each, trans)}
+        </button>
+      ))}
+    </div>
+  );
+}
+
+export function tabId(prefix: string, page: Page): string {
+  return `${prefix}-tab-${page}`;
+}
+
+export function panelId(prefix: string, page: Page): string {
+  return `${prefix}-page-${page}`;
+}
+
+function pageWord(page: Page, trans: TranslationBundle): string {
+  switch (page) {
+    case 'overview':
+      return trans.__('Overview');
+    case 'notebook':
+      return trans.__('Notebook');
+    case 'log':
+      return trans.__('Log');
+    case 'metrics':
+      return trans.__('Metrics');
+  }
+}

@@ -1,0 +1,156 @@
+import type { Cell } from '@jupyterlab/cells';
+import { CodeCell } from '@jupyterlab/cells';
+import type { IEditorMimeTypeService } from '@jupyterlab/codeeditor';
+import type * as nbformat from '@jupyterlab/nbformat';
+import { NotebookModel, StaticNotebook } from '@jupyterlab/notebook';
+import type { IRenderMimeRegistry } from '@jupyterlab/rendermime';
+import type { ITranslator, TranslationBundle } from '@jupyterlab/translation';
+
+import { outputsOf } from './replay';
+import type { Change, ICellRun, Replay } from './replay';
+import { took } from './words';
+
+export interface ILiveNotebookOptions {
+  rendermime: IRenderMimeRegistry;
+  contentFactory: StaticNotebook.IContentFactory;
+  mimeTypeService: IEditorMimeTypeService;
+  translator: ITranslator;
+  trans: TranslationBundle;
+}
+
+/**
+ * A notebook to look at while it runs: core's own cells, read-only and never trusted.
+ *
+ * A snapshot is laid over what is shown; only cells and outputs that differ are drawn anew.
+ */
+export class LiveNotebook extends StaticNotebook {
+  constructor(options: ILiveNotebookOptions) {
+    const readOnly = { ...StaticNotebook.defaultEditorConfig };
+    super({
+      rendermime: options.rendermime,
+      contentFactory: options.contentFactory,
+      mimeTypeService: options.mimeTypeService,
+      translator: options.translator,
+      editorConfig: readOnly,
+      notebookConfig: {
+        ...StaticNotebook.defaultNotebookConfig,
+        // Cells out of sight cost no layout: 500 of them scroll as 5 do.
+        windowingMode: 'contentVisibility',
+        showEditorForReadOnlyMarkdown: false,
+        scrollPastEnd: false
+      }
+    });
+    this._trans = options.trans;
+    this.addClass('mlk-LiveNotebook');
+    // Commands for notebooks that run code look for these: none of them fits here.
+    delete this.node.dataset.jpKernelUser;
+    delete this.node.dataset.jpUndoer;
+    delete this.node.dataset.jpCodeRunner;
+  }
+
+  /** Shows a snapshot; what is equal to what is shown stays as it is. */
+  load(notebook: nbformat.INotebookContent, replay: Replay): void {
+    if (!this.model || !this._sameCells(notebook)) {
+      this._replace(notebook);
+    } else {
+      notebook.cells.forEach((cell, index) => this._setOutputs(index, outputsOf(cell)));
+    }
+    notebook.cells.forEach((_, index) => this._mark(index, replay.run(index)));
+  }
+
+  apply(changes: readonly Change[]): void {
+    for (const change of changes) {
+      const outputs = this._codeCell(change.cell)?.model.outputs;
+      if (!outputs) {
+        continue;
+      }
+      switch (change.kind) {
+        case 'run':
+          this._mark(change.cell, change.run);
+          break;
+        case 'stream':
+          outputs.add({ output_type: 'stream', name: change.name, text: change.text });
+          break;
+        case 'add':
+          outputs.add(change.output);
+          break;
+        case 'set':
+          outputs.set(change.index, change.output);
+          break;
+        case 'clear':
+          outputs.clear();
+          break;
+      }
+    }
+  }
+
+  override dispose(): void {
+    const { model } = this;
+    super.dispose();
+    model?.dispose();
+  }
+
+  protected override onCellInserted(index: number, cell: Cell): void {
+    super.onCellInserted(index, cell);
+    cell.syncEditable = false;
+    cell.readOnly = true;
+  }
+
+  private _replace(notebook: nbformat.INotebookContent): void {
+    const before = this.model;
+    const model = new NotebookModel();
+    model.fromJSON(untrusted(notebook));
+    model.readOnly = true;
+    this.model = model;
+    before?.dispose();
+  }
+
+  private _sameCells(notebook: nbformat.INotebookContent): boolean {
+    return (
+      notebook.cells.length === this.widgets.length &&
+      notebook.cells.every((cell, index) => cell.id === this.widgets[index].model.id)
+    );
+  }
+
+  private _setOutputs(index: number, wanted: readonly nbformat.IOutput[]): void {
+    const outputs = this._codeCell(index)?.model.outputs;
+    if (!outputs || JSON.stringify(outputs.toJSON()) === JSON.stringify(wanted)) {
+      return;
+    }
+    outputs.fromJSON([...wanted]);
+  }
+
+  private _mark(index: number, run: ICellRun): void {
+    const cell = this._codeCell(index);
+    if (!cell) {
+      return;
+    }
+    cell.model.executionCount = run.count;
+    cell.model.executionState = run.state === 'running' ? 'running' : 'idle';
+    cell.node.dataset.mlkState = run.state;
+    if (run.seconds === null) {
+      delete cell.node.dataset.mlkTook;
+    } else {
+      cell.node.dataset.mlkTook = took(run.seconds, this._trans);
+    }
+  }
+
+  private _codeCell(index: number): CodeCell | null {
+    const cell = this.widgets[index];
+    return cell instanceof CodeCell ? cell : null;
+  }
+
+  private readonly _trans: TranslationBundle;
+}
+
+/** What comes back from a job is never trusted, whatever its metadata says. */
+export function untrusted(notebook: nbformat.INotebookContent): nbformat.INotebookContent {
+  return {
+    ...notebook,
+    cells: notebook.cells.map(cell => {
+      const { trusted: _, ...metadata } = cell.metadata;
+      const outputs = cell.cell_type === 'code' ? { outputs: outputsOf(cell) } : {};
+      return { ...cell, ...outputs, metadata } as nbformat.ICell;
+    })
+  };
+}

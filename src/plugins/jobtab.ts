@@ -1,0 +1,112 @@
+import { ILabShell, ILayoutRestorer } from '@jupyterlab/application';
+import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { IThemeManager, MainAreaWidget, WidgetTracker } from '@jupyterlab/apputils';
+import { IEditorServices } from '@jupyterlab/codeeditor';
+import { NotebookPanel } from '@jupyterlab/notebook';
+import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
+import { ITranslator, nullTranslator } from '@jupyterlab/translation';
+
+import { jobsIcon } from '../components';
+import { isPage } from '../job/model';
+import type { ISurroundings } from '../job/create';
+import type { JobTab } from '../job/tab';
+import { CommandIDs, IJobs } from '../tokens';
+
+/** The tab of a job in the main area; in Notebook 7, whose main area holds one document, below it. */
+export const jobTab: JupyterFrontEndPlugin<void> = {
+  id: 'mlk-jupyter:job-tab',
+  description: 'A tab that shows one job: overview, live notebook, log and metrics.',
+  autoStart: true,
+  requires: [IJobs, IRenderMimeRegistry, NotebookPanel.IContentFactory, IEditorServices],
+  optional: [ILabShell, ILayoutRestorer, IThemeManager, ITranslator],
+  activate: (
+    app: JupyterFrontEnd,
+    jobs: IJobs,
+    rendermime: IRenderMimeRegistry,
+    contentFactory: NotebookPanel.IContentFactory,
+    editorServices: IEditorServices,
+    labShell: ILabShell | null,
+    restorer: ILayoutRestorer | null,
+    themes: IThemeManager | null,
+    translator: ITranslator | null
+  ) => {
+    const { commands } = app;
+    const { trans } = jobs;
+    const tracker = new WidgetTracker<MainAreaWidget<JobTab>>({ namespace: 'mlk-job' });
+    const around: ISurroundings = {
+      jobs,
+      commands,
+      contents: app.serviceManager.contents,
+      rendermime,
+      contentFactory,
+      editorServices,
+      translator: translator ?? nullTranslator,
+      themes
+    };
+
+    commands.addCommand(CommandIDs.openJob, {
+      label: trans.__('Open Job'),
+      caption: trans.__('Show a job: overview, live notebook, log and metrics'),
+      icon: jobsIcon,
+      describedBy: {
+        args: {
+          type: 'object',
+          required: ['id'],
+          properties: {
+            id: { type: 'string', description: trans.__('The id of the job') },
+            page: {
+              type: 'string',
+              enum: ['overview', 'notebook', 'log', 'metrics'],
+              description: trans.__('The page to show')
+            }
+          }
+        }
+      },
+      isEnabled: args => typeof args.id === 'string',
+      execute: async args => {
+        const id = String(args.id);
+        const known = tracker.find(widget => widget.content.model.id === id);
+        if (known) {
+          if (isPage(args.page)) {
+            known.content.page = args.page;
+          }
+          app.shell.activateById(known.id);
+          return known;
+        }
+        const { createTab } = await import('../job/create');
+        const content = createTab(id, isPage(args.page) ? args.page : 'overview', around);
+        const widget = new MainAreaWidget({ content });
+        widget.id = `mlk-job-${id}`;
+        widget.title.icon = jobsIcon;
+        widget.title.closable = true;
+        widget.toolbar.hide();
+        const rename = () => {
+          const name = content.model.status?.name ?? jobs.get(id)?.name ?? id;
+          widget.title.label = trans.__('Job %1', name);
+          widget.title.caption = trans.__('Job %1', name);
+        };
+        rename();
+        content.model.changed.connect(rename);
+        content.pageChanged.connect(() => void tracker.save(widget));
+        await tracker.add(widget);
+        app.shell.add(widget, labShell ? 'main' : 'down');
+        app.shell.activateById(widget.id);
+        return widget;
+      }
+    });
+
+    jobs.changed.connect((_, { removed }) => {
+      for (const id of removed) {
+        tracker.find(widget => widget.content.model.id === id)?.dispose();
+      }
+    });
+
+    if (restorer) {
+      void restorer.restore(tracker, {
+        command: CommandIDs.openJob,
+        args: ({ content }) => ({ id: content.model.id, page: content.page }),
+        name: ({ content }) => content.model.id
+      });
+    }
+  }
+};
