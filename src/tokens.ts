@@ -11,6 +11,8 @@ export const DOMAIN = 'mlk_jupyter';
 export namespace CommandIDs {
   /** Opens the dialog that submits a notebook. Arguments: `{path?}`. */
   export const submit = 'mlk:submit';
+  /** Opens the dialog for the file selected in the file browser. */
+  export const submitSelected = 'mlk:submit-selected';
   /** Opens the dialog with the values of a job. Arguments: `{id}`. */
   export const again = 'mlk:run-again';
   /** Opens the tab of a job. Arguments: `{id, page?}`. */

@@ -28,6 +28,8 @@ interface ISubscription {
   readonly listeners: Set<IListener<never>>;
   /** Sequence number that the next message must bear. */
   next: number;
+  /** The server ended it with an error; only a retry asks again. */
+  isBroken: boolean;
 }
 
 const FIRST_DELAY_MS = 500;
@@ -71,7 +73,7 @@ export class Channel implements IDisposable {
    */
   subscribe<S, D = S>(topic: string, listener: IListener<S, D>): IDisposable {
     const known = this._subscriptions.get(topic);
-    const subscription = known ?? { listeners: new Set(), next: 0 };
+    const subscription = known ?? { listeners: new Set(), next: 0, isBroken: false };
     subscription.listeners.add(listener as IListener<never>);
     this._subscriptions.set(topic, subscription);
     this._open();
@@ -79,11 +81,16 @@ export class Channel implements IDisposable {
     return new DisposableDelegate(() => this._forget(topic, listener as IListener<never>));
   }
 
-  /** Tries at once instead of waiting for the next attempt. */
+  /** Tries at once instead of waiting for the next attempt; asks again for topics that ended with an error. */
   retry(): void {
     if (!this._socket && this._subscriptions.size > 0) {
       this._attempts = 0;
       this._open();
+    }
+    for (const [topic, { isBroken }] of this._subscriptions) {
+      if (isBroken) {
+        this._ask(topic, this._offset(topic));
+      }
     }
   }
 
@@ -175,7 +182,9 @@ export class Channel implements IDisposable {
     if (!subscription) {
       return;
     }
-    if (message.seq !== 0 && message.seq !== subscription.next) {
+    if (message.kind === 'error') {
+      subscription.isBroken = true;
+    } else if (message.seq !== 0 && message.seq !== subscription.next) {
       // What was sent before the server saw our new subscription is dropped: it starts at 0.
       if (subscription.next !== 0) {
         subscription.next = 0;
@@ -193,6 +202,7 @@ export class Channel implements IDisposable {
     const subscription = this._subscriptions.get(topic);
     if (subscription) {
       subscription.next = 0;
+      subscription.isBroken = false;
       this._send({ op: 'subscribe', topic, ...(offset === null ? {} : { offset }) });
     }
   }

@@ -7,7 +7,8 @@ export interface IProgressBarProps {
 
 /** A thin bar. Drawn by hand: a native one turns grey in the dark theme. */
 export const ProgressBar = ({ fraction, label }: IProgressBarProps): JSX.Element => {
-  const percent = fraction === null ? undefined : Math.round(Math.min(1, Math.max(0, fraction)) * 100);
+  const percent =
+    fraction === null ? undefined : Math.round(Math.min(1, Math.max(0, fraction)) * 100);
   return (
     <div
       className="mlk-ProgressBar"

@@ -1,0 +1,167 @@
+import type { TranslationBundle } from '@jupyterlab/translation';
+import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react';
+import type { KeyboardEvent, RefObject } from 'react';
+
+import type { JobSummary } from '../api';
+import { useNow } from '../components';
+import { JobRow, linesOf } from './row';
+import type { IJobActions } from './row';
+import { rowAt, topsOf, windowOf } from './window';
+
+export interface IJobListProps {
+  jobs: readonly JobSummary[];
+  actions: IJobActions;
+  trans: TranslationBundle;
+}
+
+/** Shown ages are right to half a minute. */
+const AGE_MS = 15_000;
+/** Up to so many rows all are drawn, so that the browser's own search finds them. */
+const DRAW_ALL = 100;
+/** Padding of a row, above and below together; with the height of a line from the style sheet. */
+const ROW_PADDING_PX = 13;
+
+/** The jobs, one row each; only what is in view is drawn. One row is reached by Tab, the others by arrows. */
+export const JobList = ({ jobs, actions, trans }: IJobListProps): JSX.Element => {
+  const now = useNow(AGE_MS);
+  const scroller = useRef<HTMLDivElement>(null);
+  const probe = useRef<HTMLSpanElement>(null);
+  const { scrollTop, viewport, line, onScroll } = useGeometry(scroller, probe);
+  const [current, setCurrent] = useState({ id: '', index: 0 });
+  const wantsFocus = useRef(false);
+
+  const tops = useMemo(
+    () => topsOf(jobs.map(job => linesOf(job) * line + ROW_PADDING_PX)),
+    [jobs, line]
+  );
+  const found = jobs.findIndex(job => job.id === current.id);
+  // A deleted row hands its place to the one that takes it.
+  const index = found >= 0 ? found : Math.max(0, Math.min(current.index, jobs.length - 1));
+  const { first, end } =
+    jobs.length <= DRAW_ALL ? { first: 0, end: jobs.length } : windowOf(tops, scrollTop, viewport);
+  const rows = range(first, end);
+  if (jobs.length > 0 && (index < first || index >= end)) {
+    rows.push(index); // else the focus would be lost when the row scrolls away
+  }
+
+  const onFocus = useCallback(
+    (id: string) => setCurrent({ id, index: jobs.findIndex(job => job.id === id) }),
+    [jobs]
+  );
+
+  const moveTo = (to: number): void => {
+    const next = Math.max(0, Math.min(jobs.length - 1, to));
+    wantsFocus.current = true;
+    setCurrent({ id: jobs[next].id, index: next });
+    reveal(scroller.current, tops[next], tops[next + 1]);
+  };
+
+  const onKeyDown = (event: KeyboardEvent): void => {
+    const job = jobs.at(index);
+    if (!job || event.altKey || event.ctrlKey || event.metaKey) {
+      return;
+    }
+    const page = rowAt(tops, tops[index] + viewport) - index;
+    switch (event.key) {
+      case 'ArrowDown':
+        moveTo(index + 1);
+        break;
+      case 'ArrowUp':
+        moveTo(index - 1);
+        break;
+      case 'PageDown':
+        moveTo(index + Math.max(1, page));
+        break;
+      case 'PageUp':
+        moveTo(Math.min(index - 1, rowAt(tops, tops[index] - viewport)));
+        break;
+      case 'Home':
+        moveTo(0);
+        break;
+      case 'End':
+        moveTo(jobs.length - 1);
+        break;
+      case 'Delete':
+        actions.remove(job.id);
+        break;
+      default:
+        return;
+    }
+    event.preventDefault();
+    event.stopPropagation();
+  };
+
+  useEffect(() => {
+    if (wantsFocus.current) {
+      wantsFocus.current = false;
+      const row = scroller.current?.querySelector(`[data-job="${CSS.escape(current.id)}"]`);
+      row?.querySelector<HTMLElement>('.mlk-JobRow-open')?.focus({ preventScroll: true });
+    }
+  }, [current]);
+
+  return (
+    <div className="mlk-JobList" ref={scroller} onScroll={onScroll}>
+      <span className="mlk-JobList-probe" ref={probe} aria-hidden="true" />
+      <ul
+        role="list"
+        aria-label={trans.__('Jobs')}
+        style={{ height: tops[jobs.length] }}
+        onKeyDown={onKeyDown}
+      >
+        {rows.map(at => (
+          <JobRow
+            key={jobs[at].id}
+            job={jobs[at]}
+            now={now}
+            position={at + 1}
+            count={jobs.length}
+            top={tops[at]}
+            isCurrent={at === index}
+            actions={actions}
+            onFocus={onFocus}
+            trans={trans}
+          />
+        ))}
+      </ul>
+    </div>
+  );
+};
+
+/** What the browser says of sizes: height of the view and of a line (which follows the font), scroll. */
+function useGeometry(
+  scroller: RefObject<HTMLElement>,
+  probe: RefObject<HTMLElement>
+): { scrollTop: number; viewport: number; line: number; onScroll: () => void } {
+  const [size, setSize] = useState({ viewport: 600, line: 19 });
+  const [scrollTop, setScrollTop] = useState(0);
+  useLayoutEffect(() => {
+    const measure = (): void => {
+      const viewport = scroller.current?.clientHeight || 600;
+      const line = probe.current?.getBoundingClientRect().height || 19;
+      setSize(old => (old.viewport === viewport && old.line === line ? old : { viewport, line }));
+    };
+    measure();
+    const observer = new ResizeObserver(measure);
+    observer.observe(scroller.current as Element);
+    observer.observe(probe.current as Element);
+    return () => observer.disconnect();
+  }, [scroller, probe]);
+  const onScroll = useCallback(() => setScrollTop(scroller.current?.scrollTop ?? 0), [scroller]);
+  return { ...size, scrollTop, onScroll };
+}
+
+/** Scrolls as little as needed to show what lies between two heights. */
+function reveal(scroller: HTMLElement | null, top: number, bottom: number): void {
+  if (!scroller) {
+    return;
+  }
+  if (top < scroller.scrollTop) {
+    scroller.scrollTop = top;
+  } else if (bottom > scroller.scrollTop + scroller.clientHeight) {
+    scroller.scrollTop = bottom - scroller.clientHeight;
+  }
+}
+
+function range(first: number, end: number): number[] {
+  return Array.from({ length: Math.max(0, end - first) }, (_, offset) => first + offset);
+}

@@ -1,0 +1,120 @@
+import type { TranslationBundle } from '@jupyterlab/translation';
+import { deleteIcon, notebookIcon, refreshIcon, stopIcon } from '@jupyterlab/ui-components';
+import { memo } from 'react';
+
+import type { JobSummary } from '../api';
+import { IconButton, PhaseLabel, ProgressBar, RelativeTime } from '../components';
+import { canStop, isFinal } from './phase';
+import { ageFrom, metricText, progressText, reasonText, showsProgress, sizeText } from './words';
+
+/** What can be done with a job. Everything asks before it changes something. */
+export interface IJobActions {
+  open(id: string): void;
+  stop(id: string): void;
+  again(id: string): void;
+  openNotebook(id: string): void;
+  remove(id: string): void;
+}
+
+export interface IJobRowProps {
+  job: JobSummary;
+  /** Seconds since the epoch. */
+  now: number;
+  /** Where the row is in the whole list, from 1, and how long that list is. */
+  position: number;
+  count: number;
+  /** Pixels from the top of the list. */
+  top: number;
+  /** Whether the row is the one that Tab reaches. */
+  isCurrent: boolean;
+  actions: IJobActions;
+  onFocus: (id: string) => void;
+  trans: TranslationBundle;
+}
+
+/** Lines of a row: its height is known without measuring. */
+export function linesOf(job: JobSummary): 2 | 3 {
+  return showsProgress(job) || reasonText(job) ? 3 : 2;
+}
+
+/** One job in two or three lines. */
+export const JobRow = memo((props: IJobRowProps): JSX.Element => {
+  const { job, now, isCurrent, actions, trans } = props;
+  const reason = reasonText(job);
+  const facts = [sizeText(job, trans), metricText(job, trans)].filter(Boolean).join(' · ');
+  const tabIndex = isCurrent ? 0 : -1;
+  return (
+    <li
+      className="mlk-JobRow"
+      data-job={job.id}
+      data-phase={job.phase}
+      data-lines={linesOf(job)}
+      aria-posinset={props.position}
+      aria-setsize={props.count}
+      style={{ transform: `translateY(${props.top}px)` }}
+      onFocus={() => props.onFocus(job.id)}
+    >
+      <div className="mlk-JobRow-line">
+        <button
+          type="button"
+          className="mlk-JobRow-open"
+          tabIndex={tabIndex}
+          title={trans.__('%1, from %2', job.name, job.notebook)}
+          onClick={() => actions.open(job.id)}
+        >
+          {job.name}
+        </button>
+        <PhaseLabel phase={job.phase} trans={trans} />
+      </div>
+      {showsProgress(job) ? (
+        <div className="mlk-JobRow-line mlk-JobRow-progress">
+          <ProgressBar
+            fraction={job.progress.fraction}
+            label={trans.__('Progress of %1', job.name)}
+          />
+          <span>{progressText(job.progress, trans) ?? trans.__('starting the ranks')}</span>
+        </div>
+      ) : reason ? (
+        <div className="mlk-JobRow-line mlk-JobRow-reason" title={reason}>
+          {reason}
+        </div>
+      ) : null}
+      <div className="mlk-JobRow-line mlk-JobRow-facts">
+        <span className="mlk-JobRow-fact">{facts}</span>
+        <span aria-hidden="true"> · </span>
+        <RelativeTime at={ageFrom(job)} now={now} trans={trans} />
+      </div>
+      <div className="mlk-JobRow-actions">
+        {canStop(job.phase) && (
+          <IconButton
+            icon={stopIcon}
+            label={trans.__('Stop %1', job.name)}
+            tabIndex={tabIndex}
+            onClick={() => actions.stop(job.id)}
+          />
+        )}
+        <IconButton
+          icon={refreshIcon}
+          label={trans.__('Run %1 again', job.name)}
+          tabIndex={tabIndex}
+          onClick={() => actions.again(job.id)}
+        />
+        <IconButton
+          icon={notebookIcon}
+          label={trans.__('Open the notebook of %1', job.name)}
+          tabIndex={tabIndex}
+          onClick={() => actions.openNotebook(job.id)}
+        />
+        {isFinal(job.phase) && (
+          <IconButton
+            icon={deleteIcon}
+            label={trans.__('Delete %1', job.name)}
+            tabIndex={tabIndex}
+            onClick={() => actions.remove(job.id)}
+          />
+        )}
+      </div>
+    </li>
+  );
+});
+JobRow.displayName = 'JobRow';

@@ -1,0 +1,107 @@
+import type { TranslationBundle } from '@jupyterlab/translation';
+
+import type { JobSummary, Link, Progress } from '../api';
+import { figure, roughly } from '../components/format';
+import { isFinal } from './phase';
+
+/** "cell 7 of 12 · ~2 min", or what the notebook itself said; null when nothing is known. */
+export function progressText(progress: Progress, trans: TranslationBundle): string | null {
+  const where = progress.text ?? cellText(progress, trans);
+  const eta = progress.eta_s === null ? null : roughly(progress.eta_s, trans);
+  return [where, eta].filter(Boolean).join(' · ') || null;
+}
+
+function cellText(progress: Progress, trans: TranslationBundle): string | null {
+  if (progress.cells_total === null) {
+    return progress.cell === null ? null : trans.__('cell %1', progress.cell);
+  }
+  if (progress.cell !== null) {
+    return trans.__('cell %1 of %2', progress.cell, progress.cells_total);
+  }
+  return trans.__('%1 of %2 cells', progress.cells_done, progress.cells_total);
+}
+
+/** "4 × 2 GPUs", "2 workers". */
+export function sizeText(job: JobSummary, trans: TranslationBundle): string {
+  if (job.gpus > 0) {
+    return job.workers === 1
+      ? trans._n('%1 GPU', '%1 GPUs', job.gpus)
+      : trans._n('%2 × %1 GPU', '%2 × %1 GPUs', job.gpus, job.workers);
+  }
+  return trans._n('%1 worker', '%1 workers', job.workers);
+}
+
+/** "loss 0.214": the metric that was logged last. */
+export function metricText(job: JobSummary, trans: TranslationBundle): string | null {
+  const metric = job.metrics.at(0);
+  return metric ? `${metric.name} ${figure(metric.value, trans)}` : null;
+}
+
+/** Why the job is where it is, where that is worth a line. */
+export function reasonText(job: JobSummary): string | null {
+  switch (job.phase) {
+    case 'Failed':
+      return job.error ?? job.reason?.text ?? null;
+    case 'Running':
+    case 'Succeeded':
+      return null;
+    default:
+      return job.reason?.text ?? null;
+  }
+}
+
+/** Whether a row shows a bar: the job runs, and how far it is makes sense. */
+export function showsProgress(job: JobSummary): boolean {
+  return job.phase === 'Running' || (job.phase === 'Starting' && !job.reason);
+}
+
+/** When the age of a job counts from: its end, or its submission. */
+export function ageFrom(job: JobSummary): number {
+  return isFinal(job.phase) ? (job.finished_at ?? job.created_at) : job.created_at;
+}
+
+export function linkText(link: Link, trans: TranslationBundle): string {
+  switch (link) {
+    case 'connecting':
+      return trans.__('Connecting');
+    case 'live':
+      return trans.__('Live');
+    case 'reconnecting':
+      return trans.__('Reconnecting');
+    case 'server-gone':
+      return trans.__('Server gone');
+    case 'not-allowed':
+      return trans.__('Not allowed');
+    case 'missing':
+      return trans.__('Server part missing');
+  }
+}
+
+/** What the state of the link means, for the tooltip. */
+export function linkHint(link: Link, trans: TranslationBundle): string {
+  switch (link) {
+    case 'connecting':
+      return trans.__('The list of jobs is on its way.');
+    case 'live':
+      return trans.__('What you see is up to date.');
+    case 'reconnecting':
+      return trans.__('The connection broke and is being made again. Jobs go on running.');
+    case 'server-gone':
+      return trans.__(
+        'The Jupyter server does not answer. Jobs go on running; this list comes back with the server.'
+      );
+    case 'not-allowed':
+      return trans.__('The server refuses you the list of jobs. Reload the page to log in again.');
+    case 'missing':
+      return trans.__('The Jupyter server runs without mlk-jupyter. Install it there and restart.');
+  }
+}
+
+/** Whether a job answers to what was typed: every word, in name, notebook or phase. */
+export function matches(job: JobSummary, query: string, phase: string): boolean {
+  const text = `${job.name}\n${job.notebook}\n${phase}`.toLocaleLowerCase();
+  return query
+    .toLocaleLowerCase()
+    .split(/\s+/)
+    .every(word => text.includes(word));
+}

@@ -1,0 +1,24 @@
+import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { IStatusBar } from '@jupyterlab/statusbar';
+
+import { StatusItem } from '../jobs/statusitem';
+import { CommandIDs, IJobs } from '../tokens';
+
+/** "2 jobs, 16 GPUs" in the status bar. */
+export const status: JupyterFrontEndPlugin<void> = {
+  id: 'mlk-jupyter:status',
+  description: 'Shows in the status bar how many jobs run.',
+  autoStart: true,
+  requires: [IJobs, IStatusBar],
+  activate: (app: JupyterFrontEnd, jobs: IJobs, statusBar: IStatusBar) => {
+    const item = new StatusItem(jobs, () => void app.commands.execute(CommandIDs.showPanel));
+    const registered = statusBar.registerStatusItem('mlk-jupyter:status', {
+      item,
+      align: 'left',
+      rank: 20,
+      isActive: () => jobs.active.jobs > 0,
+      activeStateChanged: item.activeStateChanged
+    });
+    item.disposed.connect(() => registered.dispose());
+  }
+};

@@ -1,0 +1,161 @@
+import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { ICommandPalette, showErrorMessage } from '@jupyterlab/apputils';
+import { IDocumentManager } from '@jupyterlab/docmanager';
+import { IFileBrowserFactory } from '@jupyterlab/filebrowser';
+import { ITranslator, nullTranslator } from '@jupyterlab/translation';
+import { refreshIcon } from '@jupyterlab/ui-components';
+import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
+
+import { ApiError } from '../api';
+import type { JobSpec } from '../api';
+import { jobsIcon } from '../components';
+import { canRun, contextOf, remember, save } from '../submit/document';
+import { CommandIDs, IJobs } from '../tokens';
+
+/** The dialog that makes jobs, and everything that opens it. */
+export const submit: JupyterFrontEndPlugin<void> = {
+  id: 'mlk-jupyter:submit',
+  description: 'Runs a notebook or script as a job, after a dialog that shows what it will use.',
+  autoStart: true,
+  requires: [IJobs, IDocumentManager],
+  optional: [ICommandPalette, IFileBrowserFactory, ITranslator],
+  activate: (
+    app: JupyterFrontEnd,
+    jobs: IJobs,
+    documents: IDocumentManager,
+    palette: ICommandPalette | null,
+    browsers: IFileBrowserFactory | null,
+    translator: ITranslator | null
+  ) => {
+    const { commands, shell } = app;
+    const { trans } = jobs;
+
+    /** The dialog for one file; `spec` fills in the values of an earlier job. */
+    const ask = async (path: string, spec?: Partial<JobSpec>): Promise<void> => {
+      const [{ askAndSubmit }, { SubmitModel }] = await Promise.all([
+        import('../submit/dialog'),
+        import('../submit/model')
+      ]);
+      const context = contextOf(documents, path);
+      await save(context);
+      const local = app.serviceManager.contents.localPath(path);
+      const model = new SubmitModel({ api: jobs.api, trans, path: local, spec });
+      const job = await askAndSubmit({
+        model,
+        path: local,
+        translator: translator ?? nullTranslator,
+        trans
+      });
+      if (job) {
+        jobs.put(job);
+        await remember(context, job.spec);
+        await commands.execute(CommandIDs.openJob, { id: job.id });
+      }
+    };
+    const told = async (action: () => Promise<void>): Promise<void> => {
+      try {
+        await action();
+      } catch (reason) {
+        const error = ApiError.from(reason, trans);
+        await showErrorMessage(error.title, `${error.detail} ${error.hint}`);
+      }
+    };
+    /** The file in front, if it can run. */
+    const front = (): string | undefined => {
+      const path = contextOf(documents, shell.currentWidget)?.path;
+      return path && canRun(path) ? path : undefined;
+    };
+    const chosen = async (): Promise<string | undefined> => {
+      const { FileDialog } = await import('@jupyterlab/filebrowser');
+      const { value } = await FileDialog.getOpenFiles({
+        manager: documents,
+        title: trans.__('Choose a notebook or script to run'),
+        filter: file => (canRun(file.path) ? {} : null),
+        translator: translator ?? undefined
+      });
+      return value?.map(file => file.path).find(canRun);
+    };
+
+    // Nothing but the path is taken from the arguments, and a dialog shows what would happen: a link in
+    // a notebook's output can run commands.
+    commands.addCommand(CommandIDs.submit, {
+      label: trans.__('Run on Cluster…'),
+      caption: trans.__('Save the notebook and run it as a job'),
+      icon: args => (args.isPalette ? undefined : jobsIcon),
+      describedBy: {
+        args: {
+          type: 'object',
+          properties: {
+            path: {
+              type: 'string',
+              description: trans.__('The notebook or script. Default: the one in front.')
+            }
+          }
+        }
+      },
+      execute: args =>
+        told(async () => {
+          const path = typeof args.path === 'string' ? args.path : (front() ?? (await chosen()));
+          if (path && canRun(path)) {
+            await ask(path);
+          }
+        })
+    });
+    palette?.addItem({
+      command: CommandIDs.submit,
+      category: trans.__('Jobs'),
+      args: { isPalette: true }
+    });
+
+    if (browsers) {
+      const selected = (): string | undefined => {
+        const items = [...(browsers.tracker.currentWidget?.selectedItems() ?? [])];
+        return items.length === 1 && canRun(items[0].path) ? items[0].path : undefined;
+      };
+      commands.addCommand(CommandIDs.submitSelected, {
+        label: trans.__('Run on Cluster…'),
+        caption: trans.__('Run the selected notebook or script as a job'),
+        icon: jobsIcon,
+        describedBy: { args: { type: 'object', properties: {} } },
+        isVisible: () => selected() !== undefined,
+        execute: () =>
+          told(async () => {
+            const path = selected();
+            if (path) {
+              await ask(path);
+            }
+          })
+      });
+    }
+
+    const clicked = (args: ReadonlyPartialJSONObject): string | undefined =>
+      typeof args.id === 'string'
+        ? args.id
+        : app.contextMenuHitTest(node => node.dataset.job !== undefined)?.dataset.job;
+    commands.addCommand(CommandIDs.again, {
+      label: trans.__('Run Again…'),
+      caption: trans.__('Open the dialog with the values of this job'),
+      icon: refreshIcon,
+      describedBy: {
+        args: {
+          type: 'object',
+          properties: {
+            id: {
+              type: 'string',
+              description: trans.__('The id of the job. Default: the row under the pointer.')
+            }
+          }
+        }
+      },
+      isEnabled: args => jobs.get(clicked(args) ?? '') !== undefined,
+      execute: args =>
+        told(async () => {
+          const id = clicked(args);
+          if (id) {
+            const { spec } = await jobs.api.job(id);
+            await ask(spec.notebook, spec);
+          }
+        })
+    });
+  }
+};

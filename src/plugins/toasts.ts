@@ -1,0 +1,65 @@
+import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { Notification } from '@jupyterlab/apputils';
+import { ISettingRegistry } from '@jupyterlab/settingregistry';
+
+import type { JobSummary } from '../api';
+import { reasonText } from '../jobs/words';
+import { CommandIDs, IJobs } from '../tokens';
+
+/** A word at the end of each job. */
+export const toasts: JupyterFrontEndPlugin<void> = {
+  id: 'mlk-jupyter:toasts',
+  description: 'Tells when a job has ended, with a button that opens it.',
+  autoStart: true,
+  requires: [IJobs],
+  optional: [ISettingRegistry],
+  activate: (app: JupyterFrontEnd, jobs: IJobs, settingRegistry: ISettingRegistry | null) => {
+    let isWanted = true;
+    void settingRegistry
+      ?.load(PANEL_SETTINGS)
+      .then(settings => {
+        const apply = (): void => {
+          isWanted = settings.get('notify').composite !== false;
+        };
+        apply();
+        settings.changed.connect(apply);
+      })
+      .catch((error: unknown) => console.error('The settings of the jobs cannot be read', error));
+
+    jobs.changed.connect((_, { ended }) => {
+      if (isWanted) {
+        ended.forEach(job => tell(app, jobs, job));
+      }
+    });
+  }
+};
+
+/** The panel's settings hold this one, too: nobody looks for a page of toasts. */
+const PANEL_SETTINGS = 'mlk-jupyter:panel';
+const SUCCESS_MS = 8000;
+
+function tell(app: JupyterFrontEnd, jobs: IJobs, job: JobSummary): void {
+  const { trans } = jobs;
+  const actions: Notification.IAction[] = [
+    {
+      label: trans.__('Open'),
+      caption: trans.__('Open the job %1', job.name),
+      callback: () => void app.commands.execute(CommandIDs.openJob, { id: job.id }),
+      displayType: 'accent'
+    }
+  ];
+  switch (job.phase) {
+    case 'Succeeded':
+      Notification.success(trans.__('%1 succeeded', job.name), { actions, autoClose: SUCCESS_MS });
+      break;
+    case 'Failed':
+      // stays: red is for what needs a person
+      Notification.error(
+        trans.__('%1 failed: %2', job.name, reasonText(job) ?? trans.__('the reason is not known')),
+        { actions, autoClose: false }
+      );
+      break;
+    default:
+      Notification.info(trans.__('%1 was stopped', job.name), { actions, autoClose: SUCCESS_MS });
+  }
+}

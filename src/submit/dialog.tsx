@@ -1,0 +1,149 @@
+import { Dialog, ReactWidget } from '@jupyterlab/apputils';
+import { PathExt } from '@jupyterlab/coreutils';
+import type { ITranslator, TranslationBundle } from '@jupyterlab/translation';
+
+import type { JobStatus } from '../api';
+import type { SubmitModel } from './model';
+import { SubmitView } from './view';
+
+export interface ISubmitDialogOptions {
+  model: SubmitModel;
+  path: string;
+  translator: ITranslator;
+  trans: TranslationBundle;
+}
+
+/** Shows the dialog. Gives the new job, or null when the person changed their mind. */
+export async function askAndSubmit(options: ISubmitDialogOptions): Promise<JobStatus | null> {
+  const dialog = new SubmitDialog(options);
+  void options.model.load();
+  await dialog.launch();
+  return dialog.job;
+}
+
+/**
+ * Core's dialog, but its button submits while the dialog stays: an answer that says no is shown where
+ * the values are.
+ */
+class SubmitDialog extends Dialog<void> {
+  constructor(options: ISubmitDialogOptions) {
+    const { trans, path } = options;
+    super({
+      title: trans.__('Run %1 as a job', PathExt.basename(path)),
+      body: new Body(options),
+      buttons: [Dialog.cancelButton(), Dialog.okButton({ label: trans.__('Run') })],
+      hasClose: true
+    });
+    this.addClass('mlk-SubmitDialog');
+    this._model = options.model;
+    this._model.changed.connect(this._onChanged, this);
+    this._onChanged();
+  }
+
+  /** The job that was made, once there is one. */
+  get job(): JobStatus | null {
+    return this._job;
+  }
+
+  override dispose(): void {
+    if (!this.isDisposed) {
+      this._model.changed.disconnect(this._onChanged, this);
+      this._model.dispose();
+      super.dispose();
+    }
+  }
+
+  override resolve(index: number = ACCEPT): void {
+    if (index === ACCEPT) {
+      void this._submit();
+    } else {
+      super.resolve(index);
+    }
+  }
+
+  /** Core enables the button after every key; only the preflight does here. */
+  protected override _checkValidation(): void {
+    this._onChanged();
+  }
+
+  protected override _evtKeydown(event: KeyboardEvent): void {
+    const isLast = document.activeElement === this._accept || this._accept?.disabled;
+    if (event.key === 'Tab' && !event.shiftKey && isLast && this._isInFooter()) {
+      // Core goes to what could be focused first when the dialog opened: the form was not there yet.
+      event.preventDefault();
+      event.stopPropagation();
+      this._firstField()?.focus();
+      return;
+    }
+    super._evtKeydown(event);
+  }
+
+  private async _submit(): Promise<void> {
+    this._job = await this._model.submit();
+    if (this._job) {
+      super.resolve(ACCEPT);
+    }
+  }
+
+  private _onChanged(): void {
+    const accept = this._accept;
+    if (accept) {
+      accept.disabled = !this._model.canSubmit;
+    }
+    if (this._model.form && !this._wasFilled) {
+      this._wasFilled = true;
+      requestAnimationFrame(() => this._firstField()?.focus());
+    }
+  }
+
+  private _isInFooter(): boolean {
+    return document.activeElement?.closest('.jp-Dialog-footer') !== null;
+  }
+
+  private _firstField(): HTMLElement | null {
+    return this.node.querySelector('.mlk-Submit input:not([type=hidden]), .mlk-Submit button');
+  }
+
+  private get _accept(): HTMLButtonElement | null {
+    return this.node.querySelector('.jp-Dialog-footer .jp-mod-accept');
+  }
+
+  private readonly _model: SubmitModel;
+  private _job: JobStatus | null = null;
+  private _wasFilled = false;
+}
+
+/** Place of the button among the buttons. */
+const ACCEPT = 1;
+
+class Body extends ReactWidget {
+  constructor(private readonly _options: ISubmitDialogOptions) {
+    super();
+    _options.model.changed.connect(this.update, this);
+  }
+
+  override dispose(): void {
+    if (!this.isDisposed) {
+      this._options.model.changed.disconnect(this.update, this);
+      super.dispose();
+    }
+  }
+
+  protected override render(): JSX.Element {
+    const { model, trans, translator } = this._options;
+    return (
+      <SubmitView
+        form={model.form}
+        values={model.values}
+        preflight={model.preflight}
+        unreadable={model.unreadable}
+        error={model.error}
+        isSubmitting={model.isSubmitting}
+        onChange={values => model.edit(values)}
+        onRetry={() => void (model.form ? model.check() : model.load())}
+        translator={translator}
+        trans={trans}
+      />
+    );
+  }
+}
