@@ -1,0 +1,339 @@
+"""REST: what is answered, what is refused, and that a refusal is never a bare 500."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from memory_backend import MemoryBackend
+from tornado.httpclient import HTTPResponse
+
+from mlk_jupyter.model import Phase
+from mlk_jupyter.server.app import MlkJupyterApp
+from mlk_jupyter.server.base import BODY_LIMIT
+
+
+@pytest.fixture
+def fetch(jp_fetch: Any) -> Any:
+    """A request below /mlk; gives status and parsed body, whatever the status."""
+
+    async def ask(path: str, method: str = "GET", body: Any = None, **more: Any) -> tuple[int, Any]:
+        response = await send(path, method, body, **more)
+        return response.code, json.loads(response.body) if response.body else None
+
+    async def send(path: str, method: str = "GET", body: Any = None, **more: Any) -> HTTPResponse:
+        if method in ("POST", "PUT") and not isinstance(body, (bytes, str)):
+            body = json.dumps(body if body is not None else {})
+        parts = ["mlk", *path.split("/")]
+        return await jp_fetch(*parts, method=method, body=body, raise_error=False, **more)
+
+    ask.response = send  # type: ignore[attr-defined]
+    return ask
+
+
+def submission(request_id: str = "request-1", **spec: Any) -> dict[str, Any]:
+    return {"spec": {"name": "work", "notebook": "work.ipynb", **spec}, "request_id": request_id}
+
+
+async def test_a_notebook_is_submitted_once_however_often_it_is_clicked(
+    fetch: Any, backend: MemoryBackend, notebook: Callable[[str], str]
+) -> None:
+    notebook("work.ipynb")
+    status, first = await fetch("jobs", "POST", submission(parameters={"epochs": 5}))
+    assert (status, first["phase"], first["spec"]["parameters"]) == (201, "Queued", {"epochs": 5})
+    status, second = await fetch("jobs", "POST", submission())
+    assert (status, second["id"]) == (200, first["id"])
+    status, other = await fetch("jobs", "POST", submission("request-2"))
+    assert status == 201 and other["id"] != first["id"]
+
+
+async def test_a_preflight_creates_nothing(fetch: Any, backend: MemoryBackend, notebook: Callable[[str], str]) -> None:
+    notebook("work.ipynb")
+    status, found = await fetch("preflight", "POST", {"spec": submission()["spec"]})
+    assert (status, found["ok"]) == (200, True)
+    assert backend.statuses == {}
+
+
+async def test_a_form_knows_the_parameters_of_its_notebook(
+    fetch: Any, backend: MemoryBackend, notebook: Callable[[str], str]
+) -> None:
+    notebook("deep/er/work.ipynb")
+    status, form = await fetch("form", params={"path": "deep/er/work.ipynb"})
+    assert status == 200
+    assert [(one["name"], one["default"]) for one in form["parameters"]] == [("epochs", 3)]
+    assert form["values"]["notebook"] == "deep/er/work.ipynb"
+
+
+async def test_a_script_can_be_submitted(fetch: Any, backend: MemoryBackend, jp_root_dir: Path) -> None:
+    (jp_root_dir / "train.py").write_text("print(1)\n")
+    status, _ = await fetch("jobs", "POST", submission(notebook="train.py"))
+    assert status == 201
+
+
+async def test_a_job_is_shown_stopped_and_deleted(fetch: Any, backend: MemoryBackend) -> None:
+    backend.put("a")
+    assert (await fetch("jobs/a"))[1]["id"] == "a"
+    status, job = await fetch("jobs/a/stop", "POST")
+    assert (status, job["phase"]) == (202, "Stopping")
+    assert await fetch("jobs/a", "DELETE") == (204, None)
+    status, error = await fetch("jobs/a")
+    assert (status, error["code"]) == (404, "job_not_found")
+
+
+UNUSABLE = [
+    (b"", 400),
+    (b"\xff\xfe{}", 400),
+    (b'{"spec": "\xc3\x28"}', 400),
+    (b'{"spec": "\\ud800"}', 400),
+    (b"[]", 400),
+    (b'"text"', 400),
+    (b"null", 400),
+    (b"17", 400),
+    (b"{", 400),
+    (b'{"a": NaN}', 400),
+    (b'{"a": -Infinity}', 400),
+    (b'{"a": 1e999}', 400),
+    (b"[" * 200_000, 400),
+    (b'{"a":' * 5_000 + b"1" + b"}" * 5_000, 400),
+    (b'{"a": ' + b"9" * 5_000 + b"}", 400),
+    (b"{}", 400),
+    (b'{"spec": {}, "request_id": "12345678"}', 400),
+    (b'{"spec": {"name": "a", "notebook": "a.ipynb", "wokers": 2}, "request_id": "12345678"}', 400),
+    (b'{"spec": {"name": "a", "notebook": "a.ipynb", "workers": 1e6}, "request_id": "12345678"}', 400),
+    (b'{"spec": {"name": "a", "notebook": "a.ipynb"}, "request_id": "../../x"}', 400),
+    (b" " * (BODY_LIMIT + 1), 413),
+]
+
+
+@pytest.mark.parametrize("path", ["jobs", "preflight"])
+async def test_a_body_that_cannot_be_used_is_refused_in_words(path: str, fetch: Any, backend: MemoryBackend) -> None:
+    for body, status in UNUSABLE:
+        answered, error = await fetch(path, "POST", body)
+        assert answered == status, body[:40]
+        assert set(error) == {"code", "title", "detail", "hint"} and all(error.values()), body[:40]
+    assert backend.statuses == {}
+
+
+async def test_a_wrong_field_is_named(fetch: Any, backend: MemoryBackend) -> None:
+    _, error = await fetch("jobs", "POST", submission(workers=0, gpus="many"))
+    assert error["code"] == "bad_input"
+    assert "spec.workers" in error["detail"] and "spec.gpus" in error["detail"]
+
+
+async def test_a_body_that_is_too_large_is_refused_though_it_does_not_say_so(
+    backend: MemoryBackend, http_server_client: Any, jp_auth_header: dict[str, str], jp_serverapp: Any
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", http_server_client.get_http_port())
+    path = f"{jp_serverapp.web_app.settings['base_url']}mlk/jobs"
+    head = [f"POST {path} HTTP/1.1", "Host: 127.0.0.1", "Transfer-Encoding: chunked"]
+    head += [f"{name}: {value}" for name, value in jp_auth_header.items()]
+    writer.write("\r\n".join([*head, "", ""]).encode())
+    with contextlib.suppress(ConnectionError):
+        for _ in range(40):
+            writer.write(b"10000\r\n" + b" " * 65_536 + b"\r\n")
+            await writer.drain()
+        writer.write(b"0\r\n\r\n")
+        await writer.drain()
+    answer = b""
+    with contextlib.suppress(ConnectionError):  # the rest of what we send meets a closed socket
+        answer = await asyncio.wait_for(reader.read(), 20)
+    assert answer.split(b"\r\n")[0] in (b"", b"HTTP/1.1 400 Bad Request")
+    writer.close()
+    assert backend.statuses == {}
+
+
+ELSEWHERE = [
+    "../outside.ipynb",
+    "/../outside.ipynb",
+    "a/../../outside.ipynb",
+    "~/outside.ipynb",
+    "..\\outside.ipynb",
+    "C:\\outside.ipynb",
+    "out\0side.ipynb",
+    "out\nside.ipynb",
+    ".",
+    "/",
+    "nothing.ipynb",
+    "folder",
+    "x" * 4000,
+]
+
+
+async def test_a_path_that_leads_elsewhere_is_refused(
+    fetch: Any, app: MlkJupyterApp, backend: MemoryBackend, jp_root_dir: Path
+) -> None:
+    app.submissions_per_minute = 1000
+    (jp_root_dir / "folder").mkdir()
+    (jp_root_dir.parent / "outside.ipynb").write_text("{}")
+    for path in ELSEWHERE:
+        for status, error in (
+            await fetch("jobs", "POST", submission(notebook=path)),
+            await fetch("form", params={"path": path}),
+        ):
+            assert 400 <= status < 500, (path[:40], error)
+            assert error["hint"] and str(jp_root_dir) not in error["detail"]
+    assert backend.statuses == {}
+
+
+async def test_modules_behind_a_link_out_of_the_root_are_not_read(
+    fetch: Any, backend: MemoryBackend, notebook: Callable[[str], str], jp_root_dir: Path, tmp_path: Path
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    content = json.loads((jp_root_dir / notebook("work.ipynb")).read_text())
+    content["cells"][1]["source"] = "import helper"
+    (outside / "work.ipynb").write_text(json.dumps(content))
+    (outside / "helper.py").write_text("secret = 1\n")
+    (jp_root_dir / "link").symlink_to(outside)
+    (jp_root_dir / "inside").mkdir()
+    (jp_root_dir / "inside" / "work.ipynb").write_text(json.dumps(content))
+    (jp_root_dir / "inside" / "helper.py").write_text("public = 1\n")
+    _, inside = await fetch("preflight", "POST", {"spec": submission(notebook="inside/work.ipynb")["spec"]})
+    assert inside["files"] == ["helper.py"]
+    _, linked = await fetch("preflight", "POST", {"spec": submission(notebook="link/work.ipynb")["spec"]})
+    assert linked["files"] == []
+
+
+async def test_too_many_submissions_are_told_when_to_come_back(
+    fetch: Any, app: MlkJupyterApp, backend: MemoryBackend, notebook: Callable[[str], str]
+) -> None:
+    notebook("work.ipynb")
+    for number in range(app.submissions_per_minute):
+        assert (await fetch("jobs", "POST", submission(f"request-{number}")))[0] == 201
+    response = await fetch.response("jobs", "POST", submission("request-last"))
+    assert response.code == 429 and json.loads(response.body)["code"] == "too_many_requests"
+    assert 1 <= int(response.headers["Retry-After"]) <= 7
+
+
+async def test_only_so_many_notebooks_are_prepared_at_the_same_time(
+    fetch: Any, app: MlkJupyterApp, backend: MemoryBackend, notebook: Callable[[str], str]
+) -> None:
+    notebook("work.ipynb")
+    for _ in range(app.concurrent_preparations):
+        app.preparations.take("token")
+    assert (await fetch("preflight", "POST", {"spec": submission()["spec"]}))[0] == 429
+    app.preparations.give_back("token")
+    assert (await fetch("preflight", "POST", {"spec": submission()["spec"]}))[0] == 200
+
+
+async def test_looking_is_no_activity_and_acting_is(
+    fetch: Any, backend: MemoryBackend, notebook: Callable[[str], str], jp_serverapp: Any, connect: Any
+) -> None:
+    def seen() -> Any:
+        return jp_serverapp.web_app.settings["api_last_activity"]
+
+    notebook("work.ipynb")
+    backend.put("a")
+    jp_serverapp.web_app.settings["api_last_activity"] = before = jp_serverapp.web_app.settings["started"]
+    for path in ("info", "jobs", "jobs/a", "jobs/a/log", "jobs/a/frames", "jobs/a/notebook", "jobs/a/metrics"):
+        assert (await fetch(path))[0] == 200
+    assert (await fetch("preflight", "POST", {"spec": submission()["spec"]}))[0] == 200
+    socket = await connect()
+    await socket.ask("subscribe", "jobs")
+    await socket.read()
+    assert seen() == before
+    for path, method, body in (("jobs", "POST", submission()), ("jobs/a/stop", "POST", {}), ("jobs/a", "DELETE", None)):
+        jp_serverapp.web_app.settings["api_last_activity"] = before
+        assert (await fetch(path, method, body))[0] < 300
+        assert seen() > before
+
+
+async def test_a_bug_is_told_by_a_reference_and_not_by_its_words(
+    fetch: Any, backend: MemoryBackend, caplog: pytest.LogCaptureFixture
+) -> None:
+    backend.failure = RuntimeError("password=hunter2")
+    status, error = await fetch("jobs")
+    assert (status, error["code"]) == (500, "error")
+    assert "hunter2" not in json.dumps(error)
+    reference = error["detail"].rsplit(" ", 1)[-1].rstrip(".")
+    assert any(reference in record.getMessage() for record in caplog.records)
+
+
+async def test_a_number_that_is_none_is_refused(fetch: Any, backend: MemoryBackend) -> None:
+    backend.put("a")
+    for query in ("rank=-1", "rank=x", "rank=1e3", "offset=0x10", "offset=", "limit=0", "limit=9999999", "rank=\u0663"):
+        name, _, value = query.partition("=")
+        status, error = await fetch("jobs/a/log", params={name: value})
+        assert (status, error["code"]) == (400, "bad_request"), query
+
+
+async def test_a_log_is_given_in_pieces_that_join(fetch: Any, backend: MemoryBackend) -> None:
+    text = "".join(f"Zeile {number} \u20ac\u00e4\n" for number in range(200))
+    backend.put("a", Phase.SUCCEEDED)
+    backend.write_log("a", text.encode())
+    read, offset = "", 0
+    while True:
+        status, piece = await fetch("jobs/a/log", params={"offset": offset, "limit": 37})
+        assert status == 200 and piece["offset"] == offset
+        read, offset = read + piece["text"], piece["next_offset"]
+        if piece["final"]:
+            break
+    assert read == text
+    _, end = await fetch("jobs/a/log", params={"offset": -40})
+    assert end["text"] and text.endswith(end["text"]) and end["text"].startswith("Zeile")
+
+
+async def test_a_log_that_does_not_exist_yet_is_empty_and_a_rank_that_does_not_exist_is_not_found(
+    fetch: Any, backend: MemoryBackend
+) -> None:
+    backend.put("a")
+    status, piece = await fetch("jobs/a/log")
+    assert (status, piece["text"], piece["final"]) == (200, "", False)
+    assert (await fetch("jobs/a/log", params={"rank": 1}))[1]["code"] == "no_such_rank"
+
+
+async def test_downloads_are_whole(fetch: Any, backend: MemoryBackend) -> None:
+    backend.put("a", name="m\u00fcll/x")
+    data = b"\x1b]8;;http://x\x07" + b"0123456789" * 100_000
+    backend.write_log("a", data)
+    response = await fetch.response("jobs/a/log/download")
+    assert response.body == data
+    response = await fetch.response("jobs/a/notebook", params={"download": "1"})
+    assert json.loads(response.body)["nbformat"] == 4
+    assert "x.ipynb" in response.headers["Content-Disposition"]
+
+
+async def test_metrics_come_from_the_frames(fetch: Any, backend: MemoryBackend) -> None:
+    backend.put("a")
+    for seq, value in enumerate((0.5, None, 0.25)):
+        backend.write_frames(
+            "a", {"kind": "metric", "rank": 0, "seq": seq, "time": 1.0, "name": "loss", "value": value, "step": seq}
+        )
+    status, found = await fetch("jobs/a/metrics")
+    assert status == 200
+    assert [point["value"] for point in found["series"][0]["points"]] == [0.5, None, 0.25]
+
+
+async def test_a_job_without_a_run_says_so(fetch: Any, backend: MemoryBackend) -> None:
+    backend.put("a")
+    status, error = await fetch("jobs/a/run")
+    assert (status, error["code"]) == (404, "no_run")
+
+
+async def test_a_run_recorded_elsewhere_is_told_from_the_record_and_nobody_is_called(
+    fetch: Any, backend: MemoryBackend
+) -> None:
+    run = {"state": "recorded", "run_id": "r1", "run_name": "fox", "tracking_uri": "http://169.254.169.254/latest"}
+    from mlk_jupyter.model import RunRef
+
+    backend.put("a", run=RunRef.model_validate(run))
+    status, view = await fetch("jobs/a/run")
+    assert (status, view["run_id"], view["run_name"], view["url"]) == (200, "r1", "fox", None)
+
+
+async def test_info_shows_no_password(fetch: Any, backend: MemoryBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://ada:hunter2@mlflow.example/base?token=abc")
+    status, info = await fetch("info")
+    assert (status, info["mlflow_uri"]) == (200, "https://mlflow.example/base")
+
+
+async def test_a_thousand_jobs_are_listed_without_holding_up_the_others(fetch: Any, backend: MemoryBackend) -> None:
+    for number in range(1000):
+        backend.put(f"j{number}")
+    (status, found), (other, _) = await asyncio.gather(fetch("jobs"), fetch("jobs/j1"))
+    assert (status, other, len(found["jobs"])) == (200, 200, 1000)
