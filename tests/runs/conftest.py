@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -12,8 +11,7 @@ import urllib.request
 from collections.abc import Iterator
 
 import pytest
-
-from mlk_jupyter.model import JobSpec, JobStatus, Phase
+from ended_jobs import free_port
 
 QUIET = {
     "GIT_PYTHON_REFRESH": "quiet",
@@ -62,30 +60,9 @@ def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         server.wait()
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
 def _answers(url: str) -> bool:
     try:
         with urllib.request.urlopen(f"{url}/health", timeout=2):
             return True
     except (urllib.error.URLError, OSError):
         return False
-
-
-def job(job_id: str, phase: Phase = Phase.SUCCEEDED, **spec: object) -> JobStatus:
-    """A job that is over: it ran for 60 s."""
-    return JobStatus(
-        id=job_id,
-        name="Digits",
-        notebook="examples/digits.ipynb",
-        backend="local",
-        phase=phase,
-        created_at=1_790_000_000.0,
-        started_at=1_790_000_010.0,
-        finished_at=1_790_000_070.0,
-        spec=JobSpec.model_validate({"name": "Digits", "notebook": "examples/digits.ipynb", **spec}),
-    )
