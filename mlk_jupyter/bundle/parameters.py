@@ -75,8 +75,10 @@ def inject(notebook: NotebookDict, values: Mapping[str, Any]) -> NotebookDict:
     cells = [cell for at, cell in enumerate(notebook["cells"]) if at != injected]
     changed = {**notebook, "cells": cells}
     at = _tagged(changed, "parameters")
-    if values and at is not None:
-        source = "\n".join(["# Parameters", *(f"{name} = {_as_python(value)}" for name, value in values.items())])
+    defaults = {parameter.name: parameter for parameter in parameters_of(changed)}
+    given = {name: value for name, value in values.items() if not _is_tuple_default(defaults[name], value)}
+    if given and at is not None:
+        source = "\n".join(["# Parameters", *(f"{name} = {_as_python(value)}" for name, value in given.items())])
         cells.insert(
             at + 1,
             {
@@ -113,6 +115,13 @@ def check(notebook: NotebookDict, values: Mapping[str, Any]) -> None:
                 f"The value of {name!r} cannot be carried into a job: {wrong}.",
                 hint="Use numbers, text, True, False, None, and lists or dicts of these.",
             )
+
+
+def _is_tuple_default(parameter: Parameter, value: object) -> bool:
+    """Whether a list is the parameter's own default, which JSON made of a tuple: that one stays as it is written."""
+    if not parameter.literal or not isinstance(value, (list, dict)) or value != parameter.default:
+        return False
+    return bool(ast.literal_eval(parameter.source) != value)
 
 
 def _not_carried(value: object, depth: int = 0) -> str | None:

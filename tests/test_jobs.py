@@ -1,0 +1,233 @@
+"""The library that every face uses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from mlk_jupyter import jobs
+from mlk_jupyter.errors import BackendUnavailable, BadInput, JobNotFound
+from mlk_jupyter.model import JobSpec, JobSummary, Phase
+from mlk_jupyter.model.ids import new_job_id, slug
+from mlk_jupyter.record.folder import JobFolder, is_job_id
+
+PARAMETERS = """\
+lr = 0.1  # learning rate
+epochs = 3
+shuffle = True
+name = "digits"
+hidden = (64, 32)
+limit = None
+"""
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def notebook(make_notebook: Any) -> dict[str, Any]:
+    return make_notebook((PARAMETERS, ["parameters"]), "print(lr)")
+
+
+@pytest.fixture
+def file(notebook: dict[str, Any], tmp_path: Path) -> Path:
+    path = tmp_path / "digits ddp.ipynb"
+    path.write_text(json.dumps(notebook))
+    return path
+
+
+async def test_a_notebook_is_read_from_a_file(file: Path) -> None:
+    source = await jobs.read_source(file)
+    assert (source.path, source.directory, source.stem, source.script) == (str(file), file.parent, "digits ddp", False)
+    assert [parameter.name for parameter in jobs.parameters(source)][:2] == ["lr", "epochs"]
+
+
+async def test_a_script_is_read_from_a_file_and_from_text(tmp_path: Path) -> None:
+    path = tmp_path / "train.py"
+    path.write_bytes(b"\xef\xbb\xbfprint(1)\n")
+    read, given = await jobs.read_source(path), await jobs.source_of("print(1)\n", "train.py", None)
+    assert read.script and given.script and read.notebook == given.notebook and given.directory is None
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("digits_ddp.ipynb", "Did you mean digits ddp.ipynb?"),
+        ("", "a folder"),
+        ("notes.txt", "neither a notebook nor a script"),
+        ("latin.py", "not UTF-8"),
+    ],
+)
+async def test_what_cannot_be_read_is_refused_with_a_way_out(file: Path, name: str, words: str) -> None:
+    (file.parent / "notes.txt").write_text("x")
+    (file.parent / "latin.py").write_bytes("# \xe9".encode("latin-1"))
+    with pytest.raises(BadInput) as refused:
+        await jobs.read_source(file.parent / name)
+    assert words in refused.value.detail and refused.value.hint
+
+
+async def test_the_form_describes_the_spec_and_its_values_fit_it(file: Path) -> None:
+    form = await jobs.form(await jobs.read_source(file))
+    jsonschema.Draft7Validator.check_schema(form.form_schema)
+    jsonschema.validate(form.values, form.form_schema)
+    assert set(form.form_schema["properties"]) == set(JobSpec.model_fields)
+    fields = form.form_schema["properties"]["parameters"]["properties"]
+    assert {name: field["type"] for name, field in fields.items()} == {
+        "lr": "number", "epochs": "integer", "shuffle": "boolean", "name": "string", "hidden": "string",
+        "limit": "string",
+    }  # fmt: skip
+    assert fields["lr"] == {"title": "lr", "type": "number", "default": 0.1, "description": "learning rate"}
+    assert form.values["name"] == "digits ddp" and form.values["parameters"] == {}
+    assert jobs.spec_from(form.values).workers == 1
+
+
+async def test_the_form_remembers_what_still_makes_sense(notebook: dict[str, Any]) -> None:
+    notebook["metadata"]["mlk"] = {
+        "options": {"workers": 4, "time_limit_s": 7200, "gpus": -1, "gone": 1, "parameters": {"lr": 0.5, "old": 1}}
+    }
+    form = await jobs.form(await jobs.source_of(notebook, "a.ipynb", None))
+    jsonschema.validate(form.values, form.form_schema)
+    assert (form.values["workers"], form.values["gpus"], form.values["time_limit_s"]) == (4, 0, "2h")
+    assert form.values["parameters"] == {"lr": 0.5}
+    assert sorted(finding.field or "" for finding in form.findings) == ["gpus", "parameters"]
+    given = await jobs.form(await jobs.source_of(notebook, "a.ipynb", None), {"workers": 2})
+    assert given.values["workers"] == 2 and given.values["parameters"] == {}
+
+
+async def test_a_notebook_without_parameters_gets_a_hint(make_notebook: Any) -> None:
+    form = await jobs.form(await jobs.source_of(make_notebook("x"), "a.ipynb", None))
+    assert [finding.code for finding in form.findings] == ["no_parameters"]
+
+
+async def test_values_reach_the_bundle_and_text_for_lists_is_read_as_json(file: Path) -> None:
+    source = await jobs.read_source(file)
+    spec = jobs.spec_from(
+        {"name": "x", "notebook": "x", "parameters": {"hidden": "[8]", "limit": "all", "name": "[1]", "lr": 1}}
+    )
+    bundle = await jobs.prepare(source, spec)
+    assert bundle.notebook["cells"][1]["source"] == "# Parameters\nhidden = [8]\nlimit = 'all'\nname = '[1]'\nlr = 1"
+    assert bundle.directory == file.parent
+
+
+async def test_a_default_that_json_changes_is_left_as_it_is_written(file: Path) -> None:
+    source = await jobs.read_source(file)
+    spec = jobs.spec_from({"name": "x", "notebook": "x", "parameters": {"hidden": [64, 32], "lr": 0.1}})
+    assert (await jobs.prepare(source, spec)).notebook["cells"][1]["source"] == "# Parameters\nlr = 0.1"
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ({"notebook": "a"}, "name is missing."),
+        ({"name": "a", "notebook": "a", "worker": 2}, "worker is not known. Did you mean 'workers'?"),
+        ({"name": "a", "notebook": "a", "workers": 0}, "workers: Input should be greater than or equal to 1"),
+        ({"name": "a", "notebook": "a", "time_limit_s": "2 weeks"}, "is not a duration"),
+        ({"name": "a", "notebook": "a", "env": {"RANK": "0"}}, "RANK is set by the launcher"),
+        ({"name": "a", "notebook": "a", "env": {"A": 1}}, "env.A: Input should be a valid string"),
+        ([], "The request: Input should be"),
+    ],
+)
+def test_a_wrong_spec_is_answered_with_the_field(data: Any, words: str) -> None:
+    with pytest.raises(BadInput) as refused:
+        jobs.spec_from(data)
+    assert words in refused.value.detail and "pydantic" not in refused.value.detail
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "words"),
+    [
+        ("kubernetes", BackendUnavailable, "cannot run jobs on a cluster"),
+        ("lokal", BadInput, "Did you mean 'local'?"),
+    ],
+)
+def test_a_backend_that_is_not_there_is_named(
+    monkeypatch: pytest.MonkeyPatch, name: str, error: type[Exception], words: str
+) -> None:
+    monkeypatch.setenv("MLK_BACKEND", name)
+    with pytest.raises(error) as refused:
+        jobs.choose_backend()
+    assert words in str(refused.value)
+
+
+def test_this_machine_is_the_default_backend(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLK_BACKEND", raising=False)
+    assert jobs.choose_backend().name == "local"
+
+
+class Shelf:
+    """A backend of which only the list of jobs is asked."""
+
+    def __init__(self, *names: str) -> None:
+        self.all = [
+            JobSummary(
+                id=new_job_id(name, f"request-{number}"), name=name, notebook="a", backend="shelf",
+                phase=Phase.RUNNING, created_at=float(number),
+            )
+            for number, name in enumerate(names)
+        ]  # fmt: skip
+
+    async def jobs(self) -> list[JobSummary]:
+        return self.all
+
+
+async def test_a_job_is_found_by_id_by_name_and_by_the_beginning_of_its_id() -> None:
+    shelf: Any = Shelf("digits", "bert", "digits")
+    assert (await jobs.find(shelf, shelf.all[0].id)).created_at == 0
+    assert (await jobs.find(shelf, "digits")).created_at == 2  # the newest
+    assert (await jobs.find(shelf, shelf.all[1].id[:7])).name == "bert"
+    assert (await jobs.find(shelf, "ber")).name == "bert"
+
+
+async def test_a_beginning_that_fits_several_jobs_is_not_guessed() -> None:
+    shelf: Any = Shelf("digits", "digits")
+    with pytest.raises(BadInput, match="2 jobs have ids that begin with 'mlk-dig'"):
+        await jobs.find(shelf, "mlk-dig")
+
+
+async def test_a_job_that_does_not_exist_is_answered_with_the_closest() -> None:
+    shelf: Any = Shelf("digits", "bert")
+    with pytest.raises(JobNotFound, match="Closest: digits"):
+        await jobs.find(shelf, "digist")
+    with pytest.raises(JobNotFound):
+        await jobs.find(shelf, "")
+
+
+async def test_the_notebook_of_a_running_job_is_a_file_that_jupyter_can_open(file: Path, tmp_path: Path) -> None:
+    folder = JobFolder(tmp_path / "mlk-x-1")
+    folder.path.mkdir()
+    with pytest.raises(JobNotFound):
+        jobs.notebook_file(folder)
+    bundle = await jobs.prepare(await jobs.read_source(file), JobSpec(name="x", notebook="x"))
+    folder.bundle.write_bytes(bundle.data)
+    frame = {"kind": "stream", "rank": 0, "seq": 0, "time": 1.0, "cell": 1, "name": "stdout", "text": "so far"}
+    folder.frames.write_text(json.dumps(frame) + "\n")
+    path = jobs.notebook_file(folder)
+    assert path.suffix == ".ipynb" and "so far" in path.read_text()
+    folder.executed.write_text("{}")
+    assert jobs.notebook_file(folder) == folder.executed
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("Digits DDP!", "digits-ddp"), ("Übung é", "ubung-e"), ("日本", ""), ("-a-", "a"), ("x" * 99, "x" * 36),
+        ("a" * 35 + " b", "a" * 35),
+    ],
+)  # fmt: skip
+def test_a_name_becomes_part_of_an_id(name: str, expected: str) -> None:
+    assert slug(name) == expected
+
+
+def test_the_same_request_gives_the_same_id() -> None:
+    one = new_job_id("Digits", "0b1c")
+    assert one == new_job_id("Digits", "0b1c") != new_job_id("Digits", "0b1d")
+    assert is_job_id(one) and len(new_job_id("x" * 99, "r")) == 49 and is_job_id(new_job_id("日本", "r"))
