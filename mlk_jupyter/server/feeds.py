@@ -6,7 +6,6 @@ read from the job folder when it asks, and a window that has fallen far behind g
 
 from __future__ import annotations
 
-import asyncio
 import re
 import time
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from pydantic import BaseModel
 
 from ..backends.base import Backend, Changes
+from ..backends.local.threads import in_thread
 from ..errors import MlkError
 from ..model import JobStatus, JobSummary
 from ..model.api import JobsDelta, JobsSnapshot, Topic
@@ -210,9 +210,9 @@ class _GrowingFeed(_FolderFeed):
             self._over = status.phase.final
         size = self._size()
         if self._offset is None or size - self._offset > _BEHIND:
-            kind, (piece, self._offset, final) = "snapshot", await asyncio.to_thread(self._snapshot)
+            kind, (piece, self._offset, final) = "snapshot", await in_thread(self._snapshot)
         elif size != self._offset or self._over:
-            kind, (piece, after, final) = "delta", await asyncio.to_thread(self._piece, self._offset)
+            kind, (piece, after, final) = "delta", await in_thread(self._piece, self._offset)
             if after == self._offset and not final:
                 return None
             self._offset = after

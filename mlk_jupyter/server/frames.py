@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from tornado import web
 
+from ..backends.local.threads import in_thread
 from .base import JOB_ID, Handler, allowed
 
 
@@ -20,7 +19,7 @@ class FramesHandler(Handler):
         offset = self.integer("offset", 0, least=0, most=1 << 50)
         status = await self.backend.job(job_id)
         folder = self.backend.folder(job_id)
-        self.answer(await asyncio.to_thread(frame_piece, folder, offset, over=status.phase.final))
+        self.answer(await in_thread(frame_piece, folder, offset, over=status.phase.final))
 
 
 handlers = [(rf"/mlk/jobs/{JOB_ID}/frames", FramesHandler)]

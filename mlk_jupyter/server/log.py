@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from tornado import web
 
+from ..backends.local.threads import in_thread
 from .base import JOB_ID, Handler, allowed
 
 _CHUNK = 256 * 1024  # bytes of a download that are in memory at once
@@ -28,7 +27,7 @@ class LogHandler(Handler):
         status = await self.backend.job(job_id)
         check_rank(status, rank)
         folder = self.backend.folder(job_id)
-        self.answer(await asyncio.to_thread(log_piece, folder, rank, offset, limit, over=status.phase.final))
+        self.answer(await in_thread(log_piece, folder, rank, offset, limit, over=status.phase.final))
 
 
 class LogDownloadHandler(Handler):
@@ -46,7 +45,7 @@ class LogDownloadHandler(Handler):
         self.offer_file(file_name(status.name, f"-rank-{rank}.log"), _MEDIA_TYPE)
         offset = 0
         while True:
-            data, _ = await asyncio.to_thread(folder.read_log, rank, offset, _CHUNK)
+            data, _ = await in_thread(folder.read_log, rank, offset, _CHUNK)
             if not data:
                 break
             offset += len(data)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from tornado import web
 
+from ..backends.local.threads import in_thread
 from .base import JOB_ID, Handler, allowed
 
 
@@ -18,7 +17,7 @@ class MetricsHandler(Handler):
         from .records import metrics
 
         await self.backend.job(job_id)
-        self.answer(await asyncio.to_thread(metrics, self.backend.folder(job_id)))
+        self.answer(await in_thread(metrics, self.backend.folder(job_id)))
 
 
 handlers = [(rf"/mlk/jobs/{JOB_ID}/metrics", MetricsHandler)]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from tornado import web
 
+from ..backends.local.threads import in_thread
 from .base import JOB_ID, Handler, allowed
 
 _MEDIA_TYPE = "application/x-ipynb+json"
@@ -24,13 +23,13 @@ class NotebookHandler(Handler):
         status = await self.backend.job(job_id)
         folder = self.backend.folder(job_id)
         if not as_download:
-            self.answer(await asyncio.to_thread(snapshot, folder, over=status.phase.final))
+            self.answer(await in_thread(snapshot, folder, over=status.phase.final))
             return
-        notebook = await asyncio.to_thread(executed, folder)
+        notebook = await in_thread(executed, folder)
         if notebook is None:
             raise NoNotebook(job_id)
         self.offer_file(file_name(status.name, ".ipynb"), _MEDIA_TYPE)
-        self.finish(await asyncio.to_thread(as_file, notebook), set_content_type=_MEDIA_TYPE)
+        self.finish(await in_thread(as_file, notebook), set_content_type=_MEDIA_TYPE)
 
 
 handlers = [(rf"/mlk/jobs/{JOB_ID}/notebook", NotebookHandler)]

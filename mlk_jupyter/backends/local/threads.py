@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
-async def in_thread(work: Callable[..., T], *args: object) -> T:
-    """What `work(*args)` gives. When the caller is cancelled, the work goes on to its own end.
+async def in_thread(work: Callable[P, T], *args: P.args, **keywords: P.kwargs) -> T:
+    """What `work(*args, **keywords)` gives. When the caller is cancelled, the work goes on to its own end.
 
     Not `asyncio.to_thread`: the loop's own pool keeps its threads for as long as the server lives.
     """
     pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mlk-local")
     try:
-        return await asyncio.get_running_loop().run_in_executor(pool, work, *args)
+        return await asyncio.get_running_loop().run_in_executor(pool, functools.partial(work, *args, **keywords))
     finally:
         pool.shutdown(wait=False)
