@@ -228,7 +228,10 @@ class LocalBackend:
             if status.owner is None:
                 _stop_unstarted(folder)
         except OSError as error:
-            raise FolderUnwritable(error, folder.path) from error
+            if status.owner is None:
+                raise FolderUnwritable(error, folder.path) from error
+            # No room to write the request down: on a full disk a job must be stoppable all the same.
+            process.send([int(status.owner["pid"])], process.STOP)
 
     def _remove(self, folder: JobFolder) -> None:
         grave = folder.path.with_name(f".deleted-{folder.id}-{secrets.token_hex(4)}")

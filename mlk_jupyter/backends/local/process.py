@@ -19,6 +19,8 @@ from pathlib import Path
 
 Identity = dict[str, str | int]
 
+STOP = signal.SIGUSR1  # tells a supervisor what the file stop.json tells it
+
 _PROC = Path("/proc")
 _PR_SET_CHILD_SUBREAPER = 36
 _TOOL_LIMIT_S = 10

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from ...gpus import Inventory, inventory
 from ...model import JobStatus, Phase, RankState, RankStatus, Reason
-from ...record.folder import JobFolder
+from ...record.folder import JobFolder, write_atomically
 from ...record.notebook import as_file, replay_of
 from ...record.replay import Replay
 from ...record.writer import FolderWriter
@@ -62,7 +62,7 @@ class Supervisor:
 
     def run(self) -> Phase:
         """Runs the job to its end. Returns the phase it ended in."""
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, process.STOP):
             signal.signal(number, self._on_signal)
         signal.signal(signal.SIGCHLD, lambda *_: None)  # ignored signals ring no bell
         try:
@@ -203,7 +203,9 @@ class Supervisor:
         if self._ending is not None:
             return False
         limit = self._spec.time_limit_s
-        if self._signalled:
+        if self._signalled == process.STOP.name:
+            self._end(verdict.stopped(None), GRACE_S)
+        elif self._signalled:
             self._end(verdict.supervisor_signalled(self._signalled), GRACE_S)
         elif self._folder.stop_request.exists():
             self._end(verdict.stopped(_who_asked(self._folder)), GRACE_S)
@@ -260,7 +262,7 @@ class Supervisor:
             with contextlib.suppress(OSError):  # the ending's own words follow
                 self._writer.close()
         try:
-            self._folder.executed.write_bytes(as_file(self._replay.notebook()))
+            write_atomically(self._folder.executed, as_file(self._replay.notebook()))
         except OSError as error:
             self._ledger.notice(f"The executed notebook could not be written: {error.strerror or error}.")
         self._observe()

@@ -1,0 +1,96 @@
+"""Real jobs for tests, from synchronous code; and an end to whatever a test leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from mlk_jupyter.backends.local import LocalBackend, process
+from mlk_jupyter.bundle import build
+from mlk_jupyter.model import JobSpec, JobStatus, Phase
+from mlk_jupyter.record.folder import JobFolder
+
+_LIMIT_S = 90.0  # far beyond what a slow machine needs: it ends a test that would hang
+
+FOREVER = "import time\nwhile True:\n    time.sleep(0.05)"
+
+
+class Jobs:
+    """Submits notebooks to a backend of this test's own and waits for what they do."""
+
+    def __init__(self, data_dir: Path, work: Path, make_notebook: Callable[..., dict[str, Any]]) -> None:
+        self.backend = LocalBackend(data_dir)
+        self._work = work
+        self._make = make_notebook
+        self._count = 0
+
+    def bundle(self, *cells: str, **spec: Any) -> tuple[JobSpec, Any]:
+        asked = JobSpec(**{"name": "a job", "notebook": "work/a.ipynb", "mlflow": False, **spec})
+        return asked, build(self._make(*cells), asked, self._work)
+
+    def submit(self, *cells: str, request_id: str | None = None, **spec: Any) -> str:
+        """Submits a notebook of these cells. Returns the job's id."""
+        self._count += 1
+        asked, bundle = self.bundle(*cells, **spec)
+        made = self.backend.submit(asked, bundle, request_id=request_id or f"request-{self._count:04d}")
+        return asyncio.run(made).id
+
+    def status(self, job: str) -> JobStatus:
+        return asyncio.run(self.backend.job(job))
+
+    def folder(self, job: str) -> JobFolder:
+        return self.backend.folder(job)
+
+    def stop(self, job: str) -> None:
+        asyncio.run(self.backend.stop(job))
+
+    def until(self, job: str, fits: Callable[[JobStatus], bool]) -> JobStatus:
+        """The first status that fits."""
+        return wait_for(lambda: (status := self.status(job)) and fits(status) and status, lambda: self.status(job))
+
+    def until_over(self, job: str) -> JobStatus:
+        return self.until(job, lambda status: status.phase.final)
+
+    def until_running(self, job: str, cell: int = 1) -> JobStatus:
+        """Waits until rank 0 runs a code cell, and all ranks have started."""
+        return self.until(
+            job,
+            lambda status: (
+                status.phase is Phase.RUNNING
+                and (status.progress.cell or 0) >= cell
+                and "have started" not in (status.reason.text if status.reason else "")
+            ),
+        )
+
+    def notebook_text(self, job: str) -> str:
+        return self.folder(job).executed.read_text()
+
+    def clean_up(self) -> None:
+        """Ends every supervisor of this test, and with it its ranks."""
+        for path in (self.backend._jobs_dir).glob("*/status.json"):
+            status = JobFolder(path.parent).read_status()
+            if status is not None and status.owner is not None and process.alive(status.owner):
+                os.kill(int(status.owner["pid"]), signal.SIGKILL)
+            for pid in processes_of(path.parent.name):
+                process.send([pid], signal.SIGKILL)
+
+
+def processes_of(job: str) -> list[int]:
+    """Living processes of a job's ranks, however far they have run from their parents."""
+    return [pid for pid in process.bearing("MLK_JOB", job) if process.start_time(pid) is not None]
+
+
+def wait_for(condition: Callable[[], Any], explain: Callable[[], Any] | None = None) -> Any:
+    """The first truthy value of `condition`."""
+    deadline = time.monotonic() + _LIMIT_S
+    while time.monotonic() < deadline:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.05)
+    raise AssertionError(f"It did not happen within {_LIMIT_S:.0f} s. {explain() if explain else ''}")

@@ -1,0 +1,95 @@
+"""How an end is put into words."""
+
+from __future__ import annotations
+
+import errno
+
+import pytest
+
+from mlk_jupyter.backends.local import verdict
+from mlk_jupyter.backends.local.verdict import RankEnd
+from mlk_jupyter.model import Phase
+from mlk_jupyter.record.failure import Failure
+
+
+def failure(rank: int, at: float, ename: str = "ValueError", evalue: str = "bad", number: int | None = 2) -> Failure:
+    return Failure(rank=rank, at=at, ename=ename, evalue=evalue, traceback=[], cell=number, number=number)
+
+
+def words(first: Failure | RankEnd, **known: object) -> tuple[str, str]:
+    ending = verdict.failed(first, **{"signal_name": None, "exit_code": None, "out_of_memory": False, **known})  # type: ignore[arg-type]
+    assert ending.phase is Phase.FAILED and ending.reason.hint
+    return ending.reason.code, ending.reason.text
+
+
+def test_what_failed_first_wins() -> None:
+    assert verdict.first_failure([failure(0, 12.0), failure(3, 10.0)], []) == failure(3, 10.0)
+
+
+def test_a_rank_that_was_killed_wins_over_the_broken_connections_to_it() -> None:
+    killed = RankEnd(1, 10.4, None, "SIGKILL")
+    assert verdict.first_failure([failure(0, 10.0, "RuntimeError", "Connection closed by peer")], [killed]) == killed
+    told = failure(2, 10.4, "SIGKILL", "The process was killed")
+    assert verdict.first_failure([failure(0, 10.0), told], []) == told
+
+
+def test_a_rank_that_was_killed_long_after_the_first_exception_is_its_consequence() -> None:
+    assert verdict.first_failure([failure(0, 10.0)], [RankEnd(1, 14.0, None, "SIGKILL")]) == failure(0, 10.0)
+
+
+def test_without_a_failure_nothing_came_first() -> None:
+    assert verdict.first_failure([], []) is None
+
+
+@pytest.mark.parametrize(
+    ("first", "known", "code", "text"),
+    [
+        (failure(1, 0.0, "KeyError", "'train'"), {}, "cell_failed", "Rank 1, cell 2: KeyError: 'train'"),
+        (failure(0, 0.0, "E", "one\ntwo", None), {}, "cell_failed", "Rank 0: E: one"),
+        (failure(0, 0.0, "KeyboardInterrupt", ""), {}, "cell_failed", "Rank 0, cell 2: KeyboardInterrupt"),
+        (RankEnd(2, 0.0, 3, None), {"exit_code": 3}, "rank_failed", "Rank 2 ended with exit code 3."),
+        (RankEnd(2, 0.0, None, "SIGSEGV"), {"signal_name": "SIGSEGV"}, "rank_killed", "Rank 2 crashed (SIGSEGV)."),
+        (RankEnd(2, 0.0, 137, None), {"exit_code": 137}, "rank_killed", "Rank 2 was killed (SIGKILL)."),
+        (RankEnd(2, 0.0, None, "SIGUSR2"), {"signal_name": "SIGUSR2"}, "rank_killed", "Rank 2 was ended by SIGUSR2."),
+        (
+            RankEnd(0, 0.0, None, "SIGKILL"),
+            {"signal_name": "SIGKILL", "out_of_memory": True},
+            "out_of_memory",
+            "Rank 0 was killed because the machine ran out of memory.",
+        ),
+        (failure(1, 0.0, "SIGKILL", "It was killed."), {}, "rank_killed", "Rank 1, cell 2: It was killed."),
+    ],
+)
+def test_a_failure_names_its_rank_its_cell_and_its_cause(
+    first: Failure | RankEnd, known: dict[str, object], code: str, text: str
+) -> None:
+    assert words(first, **known) == (code, text)
+
+
+def test_a_cause_without_end_is_cut() -> None:
+    assert len(words(failure(0, 0.0, "E", "x" * 10_000))[1]) == 500
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "said"),
+    [
+        (errno.ENOSPC, "disk_full", "disk is full"),
+        (errno.EDQUOT, "disk_full", "quota is used up"),
+        (errno.EROFS, "folder_unwritable", "Read-only"),
+        (errno.EACCES, "folder_unwritable", "Permission denied"),
+    ],
+)
+def test_a_record_that_cannot_be_written_says_why(number: int, code: str, said: str) -> None:
+    import os
+
+    ending = verdict.record_failed(OSError(number, os.strerror(number)), "/data/jobs/one")
+    assert ending.phase is Phase.FAILED and ending.reason.code == code
+    assert said in ending.reason.text and "/data/jobs/one" in ending.reason.text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.44, "0.4 s"), (2, "2 s"), (42.4, "42 s"), (60, "1 min"), (185, "3 min 5 s"), (7800, "2 h 10 min")],
+)
+def test_durations_are_read_as_people_say_them(seconds: float, text: str) -> None:
+    assert verdict.in_words(seconds) == text
