@@ -72,13 +72,14 @@ async def _run_one(
     except (KeyboardInterrupt, asyncio.CancelledError) as error:
         failure = Failure(error, [f"{type(error).__name__}: {error}"])
     mlflow_hook.after_cell()
-    streams.flush()
+    seconds = round(time.perf_counter() - start, 6)
+    sync = streams.end_of_cell()
     error = None if failure is None else failure.error
     exits = isinstance(error, SystemExit)
     well = error is None or (isinstance(error, SystemExit) and error.code in (None, 0))
     expected = may_fail and not exits and not stop.requested
     status = "ok" if well else "expected_error" if expected else "error"
-    sender.send("cell_finished", cell=index, status=status, seconds=round(time.perf_counter() - start, 6))
+    sender.send("cell_finished", cell=index, status=status, seconds=seconds, sync=sync)
     if failure is None or expected:
         return None
     if well:

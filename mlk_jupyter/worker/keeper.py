@@ -43,6 +43,9 @@ class Keeper:
         self._out_fd, self._err_fd, self._lifeline = out_fd, err_fd, lifeline
         self._encoder = Encoder(nonce, identity.rank)
         self._receiver = Receiver(token)
+        self._err_receiver = Receiver(token)
+        self._err_items: List[Any] = []  # read from fd 2, not yet taken: what comes after a cell's end waits for it
+        self._synced = 0
         decoder = codecs.getincrementaldecoder("utf-8")
         self._decoders = {"stdout": decoder("replace"), "stderr": decoder("replace")}
         self._outputs = Outputs(self._frame, Overflow(os.environ.get("MLK_OUTPUTS")).save, identity.rank)
@@ -116,7 +119,7 @@ class Keeper:
                 self._on_signals()
             if self._lifeline in events and not os.read(self._lifeline or 0, 4096):
                 self._orphaned = True
-            for fd in (self._err_fd, self._out_fd):
+            for fd in (self._out_fd, self._err_fd):
                 if fd in events:
                     size = self._read(fd)
                     if size is None:
@@ -189,7 +192,8 @@ class Keeper:
         if not data:
             return None
         if fd == self._err_fd:
-            self._add_text("stderr", data)
+            self._err_items += self._err_receiver.feed(data)
+            self._take_errors()
         else:
             for item in self._receiver.feed(data):
                 if isinstance(item, bytes):
@@ -203,6 +207,33 @@ class Keeper:
         for fd in (self._out_fd, self._err_fd):
             while self._read(fd):
                 self._pulse(time.monotonic())
+
+    def _take_errors(self) -> None:
+        """Text of fd 2, up to the end of a cell that the other pipe has not told of yet."""
+        while self._err_items:
+            item = self._err_items[0]
+            if not isinstance(item, bytes):
+                if int(item.get("number", 0)) > self._synced:
+                    return
+            else:
+                self._add_text("stderr", item)
+            self._err_items.pop(0)
+
+    def _sync(self, number: int) -> None:
+        """A cell ended: what it wrote to fd 2 before belongs to it, what follows does not."""
+
+        def told() -> bool:
+            return any(not isinstance(item, bytes) and item.get("number") == number for item in self._err_items)
+
+        while not told() and self._read(self._err_fd):
+            pass
+        self._synced = max(self._synced, number)
+        while self._err_items:
+            item = self._err_items.pop(0)
+            if isinstance(item, bytes):
+                self._add_text("stderr", item)
+            elif item.get("number") == number:
+                return
 
     def _add_text(self, name: str, data: bytes) -> None:
         self._add(name, self._decoders[name].decode(data))
@@ -239,9 +270,8 @@ class Keeper:
         if kind == "progress":
             self._progress = message
             return
-        if kind in ("cell_started", "cell_finished"):
-            while self._read(self._err_fd):  # what was written to it before belongs before
-                pass
+        if kind == "cell_finished":
+            self._sync(int(message.pop("sync", 0)))
         self._flush_text()
         handler = getattr(self, "_on_" + kind, None)
         if handler is not None:
@@ -267,6 +297,7 @@ class Keeper:
         self._outputs.end()
         self._cell = None
         self._frame("cell_finished", **fields)
+        self._take_errors()
 
     def _on_output(self, output: Dict[str, Any], display_id: Optional[str] = None) -> None:
         self._outputs.output(output, display_id)
@@ -310,6 +341,9 @@ class Keeper:
             self._orphaned = True
 
     def _finish(self, deaths: Any, kills_before: Optional[int]) -> None:
+        for item in (*self._err_items, *self._receiver.close(), *self._err_receiver.close()):
+            if isinstance(item, bytes):
+                self._add_text("stderr", item)
         for name, decoder in self._decoders.items():
             self._add(name, decoder.decode(b"", True))
         self._flush_text()

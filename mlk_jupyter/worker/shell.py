@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import builtins
 import getpass
+import os
 import sys
 import types
 import warnings
+import zlib
 
 import IPython
+from IPython.core import page
+from IPython.core.compilerop import CachingCompiler
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
 from IPython.core.error import StdinNotImplementedError
@@ -80,12 +84,23 @@ class Hook(DisplayHook):  # type: ignore[misc]
         """Nothing is written after the value."""
 
 
+class Compiler(CachingCompiler):
+    """Names the cells' code as a kernel does: IPython shows tracebacks of such names in the same way."""
+
+    _folder = os.path.join("/tmp", f"ipykernel_{os.getpid()}")
+
+    def get_code_name(self, raw_code: str, code: str, number: int) -> str:
+        """A path that never exists; IPython shows it as `Cell In[number]`."""
+        return os.path.join(self._folder, f"{zlib.crc32(raw_code.encode('utf-8', 'replace'))}.py")
+
+
 # Named as the shell of a kernel: rich, pandas, plotly and others look for this name to know that they may show HTML.
 class ZMQInteractiveShell(InteractiveShell):  # type: ignore[misc]
     """The shell of one rank. Reads no configuration files and keeps no history file."""
 
     displayhook_class = Type(Hook)
     display_pub_class = Type(Publisher)
+    compiler_class = Type(Compiler)
     sender = Any()
     autoindent = False
     last_traceback: Any = None
@@ -106,11 +121,14 @@ class ZMQInteractiveShell(InteractiveShell):  # type: ignore[misc]
 
     def init_environment(self) -> None:
         """Programs that cells start may colour their text and must not page it, as in a kernel."""
-        import os
-
         os.environ.update(
             TERM="xterm-color", CLICOLOR="1", FORCE_COLOR="1", CLICOLOR_FORCE="1", PAGER="cat", GIT_PAGER="cat"
         )
+
+    def init_hooks(self) -> None:
+        """`name?` asks for a pager, which nobody could read: it shows nothing, as under nbconvert."""
+        super().init_hooks()
+        self.set_hook("show_in_pager", page.as_hook(lambda *args, **kwargs: None), 99)
 
     def init_display_pub(self) -> None:
         super().init_display_pub()

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from .wire import Sender
 
 _libc: Optional[Any] = None
+_err_sender: Optional[Sender] = None
+_cells = 0
 
 
 class _Pipe(io.FileIO):
@@ -56,8 +58,10 @@ class Errors(io.TextIOBase):
         """Stays open: libraries close what they believe is theirs."""
 
 
-def install(sender: Sender) -> None:
-    """Puts the streams in place."""
+def install(sender: Sender, err_sender: Sender) -> None:
+    """Puts the streams in place. `err_sender` speaks through the pipe of descriptor 2."""
+    global _err_sender
+    _err_sender = err_sender
     import faulthandler
 
     out = io.TextIOWrapper(
@@ -67,6 +71,16 @@ def install(sender: Sender) -> None:
     sys.stdout = sys.__stdout__ = out
     sys.stderr = sys.__stderr__ = Errors(sender)  # type: ignore[assignment,misc]
     faulthandler.enable(2)
+
+
+def end_of_cell() -> int:
+    """Flushes, and marks in the pipe of descriptor 2 where the cell ends. Gives the mark's number."""
+    global _cells
+    flush()
+    _cells += 1
+    if _err_sender is not None:
+        _err_sender.send("sync", number=_cells)
+    return _cells
 
 
 def flush() -> None:

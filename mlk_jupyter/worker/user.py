@@ -77,9 +77,8 @@ def _connect(out_fd: int, err_fd: int, token: str) -> Sender:
     os.dup2(out_fd, 1)
     os.dup2(err_fd, 2)
     os.close(null)
-    os.close(err_fd)
     sender = Sender(out_fd, token)
-    streams.install(sender)
+    streams.install(sender, Sender(err_fd, token))
     return sender
 
 
