@@ -39,7 +39,10 @@ def row(name: str, value: float, unit: str, *, most: float | None = None, least:
 
 
 def in_turn(runs: int, **ways: Callable[[], float]) -> dict[str, float]:
-    """The median of each way. They take turns, so that a slow minute of the machine meets them all; one round warms up."""
+    """The median of each way. They take turns, so that a slow minute of the machine meets them all.
+
+    One more round goes before, to warm up, and is not counted.
+    """
     seen: dict[str, list[float]] = {name: [] for name in ways}
     for number in range(runs + 1):
         for name, way in ways.items():
