@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ast
 import copy
+import functools
 import hashlib
+import importlib.util
 import json
 import re
 import warnings
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, cast
 
 from ..errors import BadInput
 
@@ -17,6 +20,9 @@ NotebookDict = dict[str, Any]
 
 _PERCENT = re.compile(r"#\s*%%(?P<rest>.*)")
 _TAGS = re.compile(r"tags\s*=\s*(\[[^\]]*\])")
+_CELL_ID = re.compile(r"[a-zA-Z0-9-_]{1,64}")
+_CODE_KEYS = frozenset({"id", "cell_type", "metadata", "source", "outputs", "execution_count"})
+_TEXT_KEYS = frozenset({"id", "cell_type", "metadata", "source", "attachments"})
 _VOLATILE_CELL = ("execution", "ExecuteTime", "papermill", "mlk", "collapsed", "scrolled", "execution_time")
 _VOLATILE_NOTEBOOK = ("papermill", "mlk", "widgets", "signature", "toc", "toc-autonumbering", "vscode")
 
@@ -41,8 +47,6 @@ def valid_notebook(raw: object, path: str) -> NotebookDict:
 
     Raises: BadInput when it is no notebook, is written in another language than Python, or has no code.
     """
-    import nbformat
-
     if not isinstance(raw, Mapping) or not isinstance(raw.get("nbformat"), int):
         raise BadInput(f"{path} is not a notebook: it has no `nbformat` number.", hint="Choose an .ipynb or .py file.")
     if raw["nbformat"] > 4:
@@ -50,16 +54,11 @@ def valid_notebook(raw: object, path: str) -> NotebookDict:
             f"{path} is a notebook of format {raw['nbformat']}; formats 1 to 4 can be run.",
             hint="Save it as nbformat 4.",
         )
-    source = _without_outputs(raw) if raw["nbformat"] == 4 else copy.deepcopy(dict(raw))
     try:
-        with warnings.catch_warnings():  # nbformat warns of missing cell ids, which the upgrade adds
-            warnings.simplefilter("ignore")
-            upgraded = nbformat.convert(nbformat.from_dict(source), 4)  # type: ignore[no-untyped-call]
-            notebook: NotebookDict = json.loads(json.dumps(upgraded))
-            _complete(notebook)
-            nbformat.validate(nbformat.from_dict(notebook))  # type: ignore[no-untyped-call]
-    except Exception as error:  # nbformat raises whatever its upgrade stumbles over
-        reason = str(error).strip().split("\n", 1)[0] or type(error).__name__
+        notebook = _completed(raw if raw["nbformat"] == 4 else _upgraded(raw))
+        _validator()(notebook)
+    except Exception as error:  # the upgrade of an old format raises whatever it stumbles over
+        reason = str(error).strip().split("\n", 1)[0][:300] or type(error).__name__
         raise BadInput(
             f"{path} is not a valid notebook: {reason}.", hint="Open it in JupyterLab and save it again."
         ) from error
@@ -139,16 +138,52 @@ def _kept(metadata: Mapping[str, Any], without: tuple[str, ...]) -> dict[str, An
     return {key: value for key, value in metadata.items() if key not in without}
 
 
-def _complete(notebook: NotebookDict) -> None:
-    """Ids for cells that have none, the same each time: nbformat's own are random and would change the bundle."""
-    notebook["nbformat"], notebook["nbformat_minor"] = 4, 5
+def _upgraded(raw: Mapping[str, Any]) -> NotebookDict:
+    """A notebook of format 1 to 3 in format 4."""
+    import nbformat  # seconds, where jsonschema brings a grammar of all URIs: only for notebooks that need it
+
+    with warnings.catch_warnings():  # it warns of missing cell ids
+        warnings.simplefilter("ignore")
+        upgraded = nbformat.convert(nbformat.from_dict(copy.deepcopy(dict(raw))), 4)  # type: ignore[no-untyped-call]
+    notebook: NotebookDict = json.loads(json.dumps(upgraded))
+    return notebook
+
+
+def _completed(raw: Mapping[str, Any]) -> NotebookDict:
+    """A copy without outputs, with what 4.5 asks for and without what it does not know.
+
+    Cells that have no id get the same one each time: random ones, as nbformat gives, would change the bundle.
+    """
+    notebook = json.loads(json.dumps(_without_outputs(raw)))
+    notebook = {key: value for key, value in notebook.items() if key in ("metadata", "cells")}
+    notebook.update(nbformat=4, nbformat_minor=5)
     known: set[str] = set()
     for position, cell in enumerate(notebook["cells"]):
+        own = _CODE_KEYS if cell.get("cell_type") == "code" else _TEXT_KEYS
+        for key in [key for key in cell if key not in own]:
+            del cell[key]
+        cell.setdefault("metadata", {})
         cell_id = cell.get("id")
-        if not isinstance(cell_id, str) or cell_id in known or not re.fullmatch(r"[a-zA-Z0-9-_]{1,64}", cell_id):
+        if not isinstance(cell_id, str) or cell_id in known or not _CELL_ID.fullmatch(cell_id):
             cell_id = hashlib.sha256(f"{position}\n{source_of(cell)}".encode("utf-8", "replace")).hexdigest()[:12]
         known.add(cell_id)
         cell["id"] = cell_id
+    return notebook
+
+
+@functools.cache
+def _validator() -> Callable[[NotebookDict], object]:
+    """Checks a notebook against nbformat's schema, which is read without importing nbformat (see `_upgraded`).
+
+    What it gives raises ValueError for what is not valid.
+    """
+    import fastjsonschema
+
+    spec = importlib.util.find_spec("nbformat")
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError("nbformat is not installed")
+    schema = json.loads((Path(spec.origin).parent / "v4" / "nbformat.v4.5.schema.json").read_bytes())
+    return cast("Callable[[NotebookDict], object]", fastjsonschema.compile(schema))
 
 
 def _check_language(notebook: NotebookDict, path: str) -> None:

@@ -31,6 +31,14 @@ def test_cells_without_ids_get_the_same_ones_each_time() -> None:
     assert first == second and len({cell["id"] for cell in first["cells"]}) == 2
 
 
+def test_what_other_tools_left_in_a_cell_is_dropped(make_notebook: Any) -> None:
+    notebook = make_notebook("x = 1", "words")
+    notebook["cells"][0]["attachments"] = {}
+    notebook["cells"][1].update(cell_type="markdown", editable=True)
+    notebook["orig"] = 1
+    nbformat.validate(valid_notebook(notebook, "a.ipynb"))
+
+
 def test_a_notebook_is_not_changed_by_reading_it(make_notebook: Any) -> None:
     notebook = make_notebook("x = 1")
     before = json.dumps(notebook)
