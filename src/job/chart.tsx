@@ -20,10 +20,11 @@ export interface IChartProps {
 /** One metric: a curve to look at, and the same in words. */
 export function Chart({ series, version, theme, trans }: IChartProps): JSX.Element {
   const host = useRef<HTMLDivElement>(null);
+  const hover = useRef<HTMLSpanElement>(null);
   const plot = useRef<Plot | null>(null);
   const axis = axisOf(series.points);
   useEffect(() => {
-    const drawn = new Plot(host.current!, series.name, axis, trans);
+    const drawn = new Plot(host.current!, hover.current!, axis, trans);
     plot.current = drawn;
     return () => {
       plot.current = null;
@@ -46,6 +47,7 @@ export function Chart({ series, version, theme, trans }: IChartProps): JSX.Eleme
       <figcaption className="mlk-Chart-caption">
         <span className="mlk-Chart-name">{series.name}</span>
         <span className="mlk-Chart-last">{figure(last, trans)}</span>
+        <span ref={hover} className="mlk-Chart-hover" hidden />
       </figcaption>
       <div
         ref={host}
@@ -62,12 +64,12 @@ export function Chart({ series, version, theme, trans }: IChartProps): JSX.Eleme
 class Plot {
   constructor(
     private readonly _host: HTMLElement,
-    name: string,
+    hover: HTMLElement,
     axis: Axis,
     trans: TranslationBundle
   ) {
     this._axis = axis;
-    this._plot = new uPlot(options(_host, name, axis, trans), [[], []], _host);
+    this._plot = new uPlot(options(_host, hover, axis, trans), [[], []], _host);
     this._observer = new ResizeObserver(() => this._schedule());
     this._observer.observe(_host);
   }
@@ -106,7 +108,7 @@ class Plot {
 
 function options(
   host: HTMLElement,
-  name: string,
+  hover: HTMLElement,
   axis: Axis,
   trans: TranslationBundle
 ): uPlot.Options {
@@ -123,17 +125,37 @@ function options(
     scales: { x: { time: axis === 'time' } },
     axes: [lines, { ...lines, size: 56 }],
     cursor: { points: { size: 6 }, drag: { x: true, y: false } },
-    legend: { live: true },
+    legend: { show: false },
+    hooks: {
+      setCursor: [
+        ({ data, cursor: { idx } }) => {
+          hover.hidden = typeof idx !== 'number';
+          hover.textContent = typeof idx === 'number' ? valueAt(data, idx, axis, trans) : '';
+        }
+      ]
+    },
     series: [
-      { label: axis === 'step' ? trans.__('Step') : trans.__('Time') },
+      {},
       {
-        label: name,
         stroke: line,
         width: 1.5,
         spanGaps: false,
-        points: { size: 5, fill: line, show: plot => plot.data[0].length < 40 },
-        value: (_, value) => (value === null ? '' : figure(value, trans))
+        points: { size: 5, fill: line, show: plot => plot.data[0].length < 40 }
       }
     ]
   };
+}
+
+/** "step 12: 0.953", or the time of day and the value. */
+function valueAt(
+  data: uPlot.AlignedData,
+  index: number,
+  axis: Axis,
+  trans: TranslationBundle
+): string {
+  const x = data[0][index];
+  const value = figure(data[1][index] ?? null, trans);
+  return axis === 'step'
+    ? trans.__('step %1: %2', x, value)
+    : trans.__('%1: %2', new Date(x * 1000).toLocaleTimeString(), value);
 }

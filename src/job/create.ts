@@ -18,6 +18,8 @@ import type { Page } from './model';
 import { NotebookPage } from './notebookpage';
 import { JobTab } from './tab';
 
+export { isPage } from './model';
+
 /** What JupyterLab brings. */
 export interface ISurroundings {
   jobs: IJobs;

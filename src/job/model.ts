@@ -15,6 +15,9 @@ export function isPage(value: unknown): value is Page {
   return PAGES.includes(value as Page);
 }
 
+/** A tracking server that is being started is asked again after so long. */
+const RUN_RETRY_MS = 2000;
+
 /**
  * One job as its tab needs it: the whole status, always; frames and log only while a page shows them.
  *
@@ -97,6 +100,7 @@ export class JobModel implements IDisposable {
       return;
     }
     this._isDisposed = true;
+    clearTimeout(this._runTimer);
     this._subscription.dispose();
     this.frames.dispose();
     this._log?.dispose();
@@ -133,8 +137,9 @@ export class JobModel implements IDisposable {
         this._runError = null;
       }
     } catch (error) {
-      if (asked === this._runAsked) {
+      if (asked === this._runAsked && !this._isDisposed) {
         this._runError = ApiError.from(error, this._trans);
+        this._askAgain();
       }
     }
     if (!this._isDisposed) {
@@ -142,6 +147,19 @@ export class JobModel implements IDisposable {
     }
   }
 
+  /** While somebody looks and the server says that it will know soon. */
+  private _askAgain(): void {
+    clearTimeout(this._runTimer);
+    if (this._runError?.status === 503) {
+      this._runTimer = setTimeout(() => {
+        if (this._page === 'overview') {
+          void this._loadRun();
+        }
+      }, RUN_RETRY_MS);
+    }
+  }
+
+  private _runTimer: ReturnType<typeof setTimeout> | undefined;
   private _status: JobStatus | null = null;
   private _error: ErrorBody | null = null;
   private _run: RunView | null = null;

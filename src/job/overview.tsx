@@ -161,14 +161,15 @@ interface IRankProps {
 
 function Rank({ rank, hasGpus, trans, onLog }: IRankProps): JSX.Element {
   const { sample } = rank;
-  const cpu = sample?.cpu_cores ?? null;
+  // What an ended process used last says nothing about now; how much it held is worth knowing.
+  const cpu = rank.state === 'running' ? (sample?.cpu_cores ?? null) : null;
   const memory = sample?.memory_bytes ?? null;
   return (
     <tr data-state={rank.state}>
       <td className="mlk-mod-figure">
         <button
           type="button"
-          className="mlk-Link"
+          className="mlk-TextButton"
           title={trans.__('Show the log of rank %1', rank.rank)}
           onClick={() => onLog(rank.rank)}
         >
@@ -296,7 +297,7 @@ function Copy({
       <code>{text}</code>{' '}
       <button
         type="button"
-        className="mlk-Link"
+        className="mlk-TextButton"
         aria-label={trans.__('Copy %1', text)}
         onClick={() => onCopy(text)}
       >

@@ -7,9 +7,9 @@ import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
 import { jobsIcon } from '../components';
-import { isPage } from '../job/model';
 import type { ISurroundings } from '../job/create';
 import type { JobTab } from '../job/tab';
+import { meantJob } from '../jobs/clicked';
 import { CommandIDs, IJobs } from '../tokens';
 
 /** The tab of a job in the main area; in Notebook 7, whose main area holds one document, below it. */
@@ -51,9 +51,11 @@ export const jobTab: JupyterFrontEndPlugin<void> = {
       describedBy: {
         args: {
           type: 'object',
-          required: ['id'],
           properties: {
-            id: { type: 'string', description: trans.__('The id of the job') },
+            id: {
+              type: 'string',
+              description: trans.__('The id of the job. Default: the row under the pointer.')
+            },
             page: {
               type: 'string',
               enum: ['overview', 'notebook', 'log', 'metrics'],
@@ -62,19 +64,21 @@ export const jobTab: JupyterFrontEndPlugin<void> = {
           }
         }
       },
-      isEnabled: args => typeof args.id === 'string',
+      isEnabled: args => meantJob(app, args) !== undefined,
       execute: async args => {
-        const id = String(args.id);
+        const id = meantJob(app, args);
+        if (id === undefined) {
+          return undefined;
+        }
+        const { createTab, isPage } = await import('../job/create');
+        const page = isPage(args.page) ? args.page : null;
         const known = tracker.find(widget => widget.content.model.id === id);
         if (known) {
-          if (isPage(args.page)) {
-            known.content.page = args.page;
-          }
+          known.content.page = page ?? known.content.page;
           app.shell.activateById(known.id);
           return known;
         }
-        const { createTab } = await import('../job/create');
-        const content = createTab(id, isPage(args.page) ? args.page : 'overview', around);
+        const content = createTab(id, page ?? 'overview', around);
         const widget = new MainAreaWidget({ content });
         widget.id = `mlk-job-${id}`;
         widget.title.icon = jobsIcon;
