@@ -15,7 +15,7 @@ from typing import Any
 
 from ..errors import MlkError
 from ..model import JobSpec
-from .code import experiments, runs_files, spawns_processes, trees, uses
+from .code import experiments, nodes, runs_files, spawns_processes, trees, uses
 from .modules import find_modules
 from .notebook import for_bundle, kernel_of
 from .parameters import inject
@@ -97,6 +97,7 @@ def build(
     """
     prepared = inject(for_bundle(notebook), spec.parameters)
     parsed = trees(prepared)
+    code = nodes(parsed)
     files: list[str] = []
     notices: list[str] = []
     if directory is not None:
@@ -108,7 +109,7 @@ def build(
         notices = [*modules.notices, *left_out]
     elif spec.files:
         notices.append("Files are not carried along: the notebook has no folder on this machine.")
-    if spawns_processes(parsed):
+    if spawns_processes(code):
         notices.append(
             "The notebook starts processes by `spawn`, which cannot see functions defined in a notebook: "
             "define them in a module beside it, or use `fork`."
@@ -128,8 +129,8 @@ def build(
         kernel=kernel_of(notebook),
         files=files,
         notices=list(dict.fromkeys(notices)),
-        uses_mlflow=uses(parsed, "mlflow") or any(_mentions_mlflow(path) for path in local),
-        sets_experiment=experiments(parsed),
+        uses_mlflow=uses(code, "mlflow") or any(_mentions_mlflow(path) for path in local),
+        sets_experiment=experiments(code),
     )
 
 

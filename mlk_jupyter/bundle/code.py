@@ -56,58 +56,54 @@ def runs_files(notebook: Mapping[str, Any]) -> list[str]:
     return [name.strip("\"'") for source in sources for name in _RUN.findall(source)]
 
 
-def uses(parsed: Iterable[ast.AST], module: str) -> bool:
+def nodes(parsed: Iterable[ast.Module]) -> list[ast.AST]:
+    """All nodes of these trees, for the questions below: walking is what costs time."""
+    return [node for root in parsed for node in ast.walk(root)]
+
+
+def uses(code: Iterable[ast.AST], module: str) -> bool:
     """Whether the code imports a module (or one in its package)."""
-    for root in parsed:
-        for node in ast.walk(root):
-            names: list[str] = []
-            if isinstance(node, ast.Import):
-                names = [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom) and node.level == 0:
-                names = [node.module or ""]
-            if any(name == module or name.startswith(f"{module}.") for name in names):
-                return True
-    return False
+    names: list[str] = []
+    for node in code:
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            names.append(node.module or "")
+    return any(name == module or name.startswith(f"{module}.") for name in names)
 
 
-def experiments(parsed: Iterable[ast.AST]) -> list[str | None]:
+def experiments(code: Iterable[ast.AST]) -> list[str | None]:
     """What the code gives to `set_experiment`, once each; None where the name is not written out."""
     found: list[str | None] = []
-    for root in parsed:
-        for call in _calls(root, "set_experiment"):
-            named = [keyword.value for keyword in call.keywords if keyword.arg == "experiment_name"]
-            value = next(iter([*call.args, *named]), None)
-            name = value.value if isinstance(value, ast.Constant) and isinstance(value.value, str) else None
-            if name not in found:
-                found.append(name)
+    for call in _calls(code, "set_experiment"):
+        named = [keyword.value for keyword in call.keywords if keyword.arg == "experiment_name"]
+        value = next(iter([*call.args, *named]), None)
+        name = value.value if isinstance(value, ast.Constant) and isinstance(value.value, str) else None
+        if name not in found:
+            found.append(name)
     return found
 
 
-def spawns_processes(parsed: Iterable[ast.AST]) -> bool:
+def spawns_processes(code: Iterable[ast.AST]) -> bool:
     """Whether the code starts processes by `spawn`, which cannot see what a notebook defines."""
-    for root in parsed:
-        for name in ("set_start_method", "get_context"):
-            if any(call.args and _is_spawn(call.args[0]) for call in _calls(root, name)):
-                return True
-        for node in ast.walk(root):
-            if isinstance(node, ast.keyword) and node.arg in _CONTEXTS and _is_spawn(node.value):
-                return True
-        for call in _calls(root, "spawn"):  # torch.multiprocessing.spawn(fn, ...), mp.spawn(fn, ...)
-            if isinstance(call.func, ast.Attribute) and call.args and not isinstance(call.args[0], ast.Constant):
-                return True
-    return False
+    return (
+        any(call.args and _is_spawn(call.args[0]) for call in _calls(code, "set_start_method", "get_context"))
+        or any(isinstance(node, ast.keyword) and node.arg in _CONTEXTS and _is_spawn(node.value) for node in code)
+        # torch.multiprocessing.spawn(fn, ...), but not pexpect.spawn("command")
+        or any(call.args and not isinstance(call.args[0], ast.Constant) for call in _calls(code, "spawn"))
+    )
 
 
 def _is_spawn(node: ast.AST) -> bool:
     return isinstance(node, ast.Constant) and node.value in ("spawn", "forkserver")
 
 
-def _calls(root: ast.AST, name: str) -> Iterable[ast.Call]:
-    for node in ast.walk(root):
+def _calls(code: Iterable[ast.AST], *names: str) -> Iterable[ast.Call]:
+    for node in code:
         if isinstance(node, ast.Call):
             called = node.func
             known_as = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", None)
-            if known_as == name:
+            if known_as in names:
                 yield node
 
 

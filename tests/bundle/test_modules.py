@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mlk_jupyter.bundle.code import experiments, spawns_processes, tree, uses
+from mlk_jupyter.bundle.code import experiments, nodes, spawns_processes, tree, uses
 from mlk_jupyter.bundle.modules import LARGEST_DATA, Modules, find_modules
 
 
@@ -109,12 +109,12 @@ def test_secrets_and_large_data_of_a_package_stay_behind_with_a_notice(folder: P
     ],
 )
 def test_whether_mlflow_is_used(source: str, expected: bool) -> None:
-    assert uses([tree(source)], "mlflow") is expected
+    assert uses(nodes([tree(source)]), "mlflow") is expected
 
 
 def test_the_experiments_that_a_notebook_sets() -> None:
     source = "mlflow.set_experiment('a')\nset_experiment(experiment_name='b')\nmlflow.set_experiment(name)"
-    assert experiments([tree(source)]) == ["a", "b", None]
+    assert experiments(nodes([tree(source)])) == ["a", "b", None]
 
 
 @pytest.mark.parametrize(
@@ -131,4 +131,4 @@ def test_the_experiments_that_a_notebook_sets() -> None:
     ],
 )
 def test_whether_processes_are_spawned(source: str, expected: bool) -> None:
-    assert spawns_processes([tree(source)]) is expected
+    assert spawns_processes(nodes([tree(source)])) is expected
