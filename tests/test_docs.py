@@ -1,0 +1,81 @@
+"""The documents keep up with the code: nothing undocumented, nothing that no longer exists, no dead links."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+
+import pytest
+
+from mlk_jupyter.cli.commands import COMMANDS
+from mlk_jupyter.cli.parser import build_parser
+from mlk_jupyter.server.routes import ROUTES
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
+CLI = (ROOT / "docs/cli.md").read_text(encoding="utf-8")
+HOUSE = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+
+
+def subparsers() -> dict[str, argparse.ArgumentParser]:
+    chosen = next(action for action in build_parser()._actions if isinstance(action, argparse._SubParsersAction))
+    return dict(chosen.choices)
+
+
+def section(command: str) -> str:
+    found = re.search(rf"^## `mlk {command}\b.*?(?=^## |\Z)", CLI, re.MULTILINE | re.DOTALL)
+    assert found is not None, f"docs/cli.md has no section for `mlk {command}`"
+    return found[0]
+
+
+@pytest.mark.parametrize("command", sorted(subparsers()))
+def test_each_command_and_each_of_its_options_is_documented_in_the_words_of_its_help(command: str) -> None:
+    parser, text = subparsers()[command], section(command)
+    assert parser.description is not None and parser.description in text
+    for action in parser._actions:
+        if not action.option_strings:
+            assert str(action.metavar) in text.splitlines()[0]
+        elif action.dest != "help":
+            shown = " ".join(part for part in (action.option_strings[0], action.metavar) if isinstance(part, str))
+            assert f"| `{shown}` | {action.help} |" in text
+
+
+@pytest.mark.parametrize("command", sorted(subparsers()))
+def test_no_option_is_documented_that_does_not_exist(command: str) -> None:
+    known = set(subparsers()[command]._option_string_actions)
+    assert set(re.findall(r"^\| `(--[a-z-]+)", section(command), re.MULTILINE)) <= known
+
+
+def test_every_command_has_what_it_runs() -> None:
+    assert set(COMMANDS) == set(subparsers())
+
+
+def test_the_table_of_routes_is_the_one_that_the_server_serves() -> None:
+    shown = set(re.findall(r"^\| `((?:GET|POST|DELETE) /mlk\S*)`", HOUSE, re.MULTILINE))
+    assert shown == {f"{route.method} {route.path}" for route in ROUTES}
+
+
+def test_every_room_of_the_house_is_on_the_plan() -> None:
+    rooms = [path for path in (ROOT / "mlk_jupyter").iterdir() if (path / "__init__.py").is_file()]
+    assert rooms and [room.name for room in rooms if f"`{room.name}/`" not in HOUSE] == []
+
+
+def test_every_target_of_make_is_explained() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z-]+):.*##", makefile, re.MULTILINE)) - {"help", "all", "install"}
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    assert targets and {target for target in targets if f"`make {target}`" not in text} == set()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_link_to_a_file_leads_somewhere(document: Path) -> None:
+    text = re.sub(r"```.*?```", "", document.read_text(encoding="utf-8"), flags=re.DOTALL)
+    targets = [link.split("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link]
+    assert [target for target in targets if target and not (document.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_command_in_the_documents_exists(document: Path) -> None:
+    used = re.findall(r"(?:^\$ |`)mlk ([a-z]+)", document.read_text(encoding="utf-8"), re.MULTILINE)
+    assert set(used) <= set(subparsers())
