@@ -19,7 +19,7 @@ export const PanelHeader = ({ link, onRun, onRefresh, trans }: IPanelHeaderProps
       <runIcon.react tag="span" width="14px" height="14px" />
       {trans.__('Run notebook')}
     </button>
-    <span className="mlk-Link" data-link={link} role="status" title={linkHint(link, trans)}>
+    <span className="mlk-LinkState" data-link={link} role="status" title={linkHint(link, trans)}>
       {linkText(link, trans)}
     </span>
     <IconButton

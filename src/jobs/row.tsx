@@ -1,5 +1,5 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
-import { deleteIcon, notebookIcon, refreshIcon, stopIcon } from '@jupyterlab/ui-components';
+import { deleteIcon, fileIcon, refreshIcon, stopIcon } from '@jupyterlab/ui-components';
 import { memo } from 'react';
 
 import type { JobSummary } from '../api';
@@ -100,7 +100,7 @@ export const JobRow = memo((props: IJobRowProps): JSX.Element => {
           onClick={() => actions.again(job.id)}
         />
         <IconButton
-          icon={notebookIcon}
+          icon={fileIcon}
           label={trans.__('Open the notebook of %1', job.name)}
           tabIndex={tabIndex}
           onClick={() => actions.openNotebook(job.id)}

@@ -5,6 +5,7 @@ import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 
 import { ApiError } from '../api';
 import type { JobSummary } from '../api';
+import { meantJob } from '../jobs/clicked';
 import { canStop, isFinal } from '../jobs/phase';
 import { CommandIDs, IJobs } from '../tokens';
 
@@ -20,7 +21,7 @@ export const actions: JupyterFrontEndPlugin<void> = {
     // Only the id is taken from the arguments: what happens is shown in a dialog and decided there,
     // since a link in a notebook's output can run commands.
     const named = (args: ReadonlyPartialJSONObject): JobSummary | undefined =>
-      jobs.get(typeof args.id === 'string' ? args.id : (clickedJob(app) ?? ''));
+      jobs.get(meantJob(app, args) ?? '');
     const describedBy = {
       args: {
         type: 'object',
@@ -129,11 +130,6 @@ export const actions: JupyterFrontEndPlugin<void> = {
     });
   }
 };
-
-/** The job whose row the context menu was opened on. */
-function clickedJob(app: JupyterFrontEnd): string | undefined {
-  return app.contextMenuHitTest(node => node.dataset.job !== undefined)?.dataset.job;
-}
 
 /** Runs an action; its failure becomes a toast with the reason and what to do. */
 async function told(jobs: IJobs, failure: string, action: () => Promise<void>): Promise<void> {

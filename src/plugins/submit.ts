@@ -4,11 +4,11 @@ import { IDocumentManager } from '@jupyterlab/docmanager';
 import { IFileBrowserFactory } from '@jupyterlab/filebrowser';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { refreshIcon } from '@jupyterlab/ui-components';
-import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 
 import { ApiError } from '../api';
 import type { JobSpec } from '../api';
 import { jobsIcon } from '../components';
+import { meantJob } from '../jobs/clicked';
 import { canRun, contextOf, remember, save } from '../submit/document';
 import { CommandIDs, IJobs } from '../tokens';
 
@@ -128,10 +128,6 @@ export const submit: JupyterFrontEndPlugin<void> = {
       });
     }
 
-    const clicked = (args: ReadonlyPartialJSONObject): string | undefined =>
-      typeof args.id === 'string'
-        ? args.id
-        : app.contextMenuHitTest(node => node.dataset.job !== undefined)?.dataset.job;
     commands.addCommand(CommandIDs.again, {
       label: trans.__('Run Again…'),
       caption: trans.__('Open the dialog with the values of this job'),
@@ -147,10 +143,10 @@ export const submit: JupyterFrontEndPlugin<void> = {
           }
         }
       },
-      isEnabled: args => jobs.get(clicked(args) ?? '') !== undefined,
+      isEnabled: args => jobs.get(meantJob(app, args) ?? '') !== undefined,
       execute: args =>
         told(async () => {
-          const id = clicked(args);
+          const id = meantJob(app, args);
           if (id) {
             const { spec } = await jobs.api.job(id);
             await ask(spec.notebook, spec);

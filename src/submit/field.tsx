@@ -1,10 +1,19 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { closeIcon } from '@jupyterlab/ui-components';
 import { ADDITIONAL_PROPERTY_FLAG } from '@rjsf/utils';
-import type { FieldTemplateProps, ObjectFieldTemplateProps } from '@rjsf/utils';
+import type {
+  ArrayFieldTemplateProps,
+  FieldTemplateProps,
+  ObjectFieldTemplateProps
+} from '@rjsf/utils';
 import type { ComponentType } from 'react';
 
 import { IconButton } from '../components';
+
+/** Fields whose title says it all: what else there is to say is for the tooltip. */
+const PLAIN = new Set(['root_name', 'root_workers', 'root_gpus', 'root_mlflow']);
+/** Fields that are rarely needed: folded away until they hold something. */
+const RARE = new Set(['env', 'files', 'ranks_per_worker', 'mlflow']);
 
 /** A field with a real label: core's template heads fields with `<h3>`, so they have no accessible name. */
 export function fieldTemplate(trans: TranslationBundle): ComponentType<FieldTemplateProps> {
@@ -47,7 +56,7 @@ export function fieldTemplate(trans: TranslationBundle): ComponentType<FieldTemp
         )}
         <div className="mlk-Field-input">
           {children}
-          {!isCheckbox && schema.description && (
+          {!isCheckbox && !PLAIN.has(id) && schema.description && (
             <div id={`${id}__description`} className="mlk-Field-help">
               {schema.description}
             </div>
@@ -64,12 +73,23 @@ export function fieldTemplate(trans: TranslationBundle): ComponentType<FieldTemp
   return Field;
 }
 
-/** The groups of the form: parameters, environment variables. */
+/** The groups of the form: parameters, environment variables, and the fold for what is rare. */
 export function objectTemplate(trans: TranslationBundle): ComponentType<ObjectFieldTemplateProps> {
   const Group = (props: ObjectFieldTemplateProps): JSX.Element | null => {
-    const { idSchema, title, schema, properties, uiSchema, formData } = props;
+    const { idSchema, title, schema, properties, formData } = props;
     if (idSchema.$id === 'root') {
-      return <div className="mlk-Form-fields">{properties.map(property => property.content)}</div>;
+      const isRare = ({ name }: { name: string }): boolean => RARE.has(name);
+      return (
+        <div className="mlk-Form-fields">
+          {properties.filter(property => !isRare(property)).map(property => property.content)}
+          <details className="mlk-Form-more" open={hasRare(formData ?? {}, schema)}>
+            <summary>{trans.__('More options')}</summary>
+            <div className="mlk-Form-fields">
+              {properties.filter(isRare).map(property => property.content)}
+            </div>
+          </details>
+        </div>
+      );
     }
     const isOpen = schema.additionalProperties !== false;
     if (properties.length === 0 && !isOpen) {
@@ -77,17 +97,59 @@ export function objectTemplate(trans: TranslationBundle): ComponentType<ObjectFi
     }
     return (
       <fieldset className="mlk-Form-group" id={idSchema.$id}>
-        <legend>{uiSchema?.['ui:title'] ?? title}</legend>
+        <legend>{title}</legend>
         {properties.map(property => property.content)}
         {isOpen && (
           <button type="button" className="mlk-Button" onClick={props.onAddClick(schema)}>
-            {Object.keys(formData ?? {}).length > 0
-              ? trans.__('Add another')
-              : trans.__('Add a variable')}
+            {trans.__('Add a variable')}
           </button>
         )}
       </fieldset>
     );
   };
   return Group;
+}
+
+/** A list of texts: files to carry along. */
+export function arrayTemplate(trans: TranslationBundle): ComponentType<ArrayFieldTemplateProps> {
+  const List = ({
+    idSchema,
+    title,
+    schema,
+    items,
+    onAddClick
+  }: ArrayFieldTemplateProps): JSX.Element => (
+    <fieldset className="mlk-Form-group" id={idSchema.$id} title={schema.description}>
+      <legend>{title}</legend>
+      {items.map(item => (
+        <div key={item.key} className="mlk-Form-item">
+          {item.children}
+          <IconButton
+            icon={closeIcon}
+            label={trans.__('Remove item %1', item.index + 1)}
+            onClick={item.onDropIndexClick(item.index)}
+          />
+        </div>
+      ))}
+      <button type="button" className="mlk-Button" onClick={onAddClick}>
+        {trans.__('Add a file or folder')}
+      </button>
+    </fieldset>
+  );
+  return List;
+}
+
+/** Whether a rare field holds more than its default. */
+function hasRare(
+  values: Record<string, unknown>,
+  schema: ObjectFieldTemplateProps['schema']
+): boolean {
+  return [...RARE].some(name => {
+    const value = values[name];
+    const field = schema.properties?.[name];
+    if (value === undefined || value === null || typeof field !== 'object') {
+      return false;
+    }
+    return typeof value === 'object' ? Object.keys(value).length > 0 : value !== field.default;
+  });
 }

@@ -6,7 +6,7 @@ import { useMemo } from 'react';
 
 import type { ApiError, Finding, Form, Preflight } from '../api';
 import { ErrorBanner } from '../components';
-import { fieldTemplate, objectTemplate } from './field';
+import { arrayTemplate, fieldTemplate, objectTemplate } from './field';
 import { Findings, Uses } from './findings';
 import type { Values } from './values';
 
@@ -30,7 +30,11 @@ const validator = customizeValidator<ReadonlyJSONObject>();
 export const SubmitView = (props: ISubmitViewProps): JSX.Element => {
   const { form, values, error, trans } = props;
   const templates = useMemo(
-    () => ({ FieldTemplate: fieldTemplate(trans), ObjectFieldTemplate: objectTemplate(trans) }),
+    () => ({
+      FieldTemplate: fieldTemplate(trans),
+      ObjectFieldTemplate: objectTemplate(trans),
+      ArrayFieldTemplate: arrayTemplate(trans)
+    }),
     [trans]
   );
   return (
