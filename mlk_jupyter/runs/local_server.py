@@ -189,6 +189,8 @@ class LocalServer:
 
 async def _end(process: asyncio.subprocess.Process) -> None:
     """Kills: the server keeps nothing that a kill could harm. Survives being cancelled itself."""
+    if process.stdin is not None:
+        process.stdin.close()
     if process.returncode is None:
         process.kill()
     await asyncio.shield(asyncio.ensure_future(process.wait()))
