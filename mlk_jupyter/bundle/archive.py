@@ -15,6 +15,7 @@ from typing import Any
 
 from ..errors import MlkError
 from ..model import JobSpec
+from .bytecode import byte_code
 from .code import experiments, nodes, runs_files, spawns_processes, trees, uses
 from .modules import find_modules
 from .notebook import for_bundle, kernel_of
@@ -135,10 +136,12 @@ def build(
 
 
 def _worker() -> dict[str, bytes]:
-    """What runs in the job, from this very installation."""
-    sources = [_PACKAGE / "__init__.py", _PACKAGE / "_version.py", *(_PACKAGE / "worker").rglob("*.py")]
-    names = {f"mlk_jupyter/{path.relative_to(_PACKAGE).as_posix()}": path for path in sources if path.is_file()}
-    return {"__main__.py": _MAIN, **{name: path.read_bytes() for name, path in names.items()}}
+    """What runs in the job, from this very installation, with byte code so that a rank starts without compiling it."""
+    paths = [_PACKAGE / "__init__.py", _PACKAGE / "_version.py", *(_PACKAGE / "worker").rglob("*.py")]
+    names = {f"mlk_jupyter/{path.relative_to(_PACKAGE).as_posix()}": path for path in paths if path.is_file()}
+    sources = {name: path.read_bytes() for name, path in names.items()}
+    compiled = {f"{name}c": code for name, source in sources.items() if (code := byte_code(name, source)) is not None}
+    return {"__main__.py": _MAIN, **sources, **compiled}
 
 
 def _contents(files: list[str], directory: Path | None, limit_bytes: int) -> dict[str, bytes]:

@@ -57,7 +57,38 @@ def test_its_layout(make_notebook: Any, folder: Path) -> None:
     }  # fmt: skip
     assert json.loads(held["job/notebook.ipynb"]) == bundle.notebook
     assert any("data/.env was left out" in notice for notice in bundle.notices)
-    assert not any("__pycache__" in name or name.endswith(".pyc") for name in held)
+    assert not any("__pycache__" in name for name in held)
+
+
+def test_a_rank_starts_without_compiling_the_worker(make_notebook: Any, tmp_path: Path) -> None:
+    path = tmp_path / "bundle.pyz"
+    path.write_bytes(build(make_notebook("x"), spec(), None).data)
+    code = "import mlk_jupyter.worker.frames as frames\nprint(frames.Encoder.encode.__code__.co_filename)"
+    run = [sys.executable, "-c", f"import sys\nsys.path.insert(0, {str(path)!r})\n{code}"]
+    done = subprocess.run(run, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "mlk_jupyter/worker/frames.py"  # compiled from source it would be an absolute path
+
+
+def test_two_processes_build_the_same_bytes(tmp_path: Path) -> None:
+    (tmp_path / "helper.py").write_text("x = 1\n")
+    code = (
+        "import json, sys\nfrom pathlib import Path\n{extra}\n"
+        "from mlk_jupyter.bundle import build, parse_script\nfrom mlk_jupyter.model import JobSpec\n"
+        "spec = JobSpec(name='x', notebook='a.py')\n"
+        "print(build(parse_script('import helper', 'a.py'), spec, Path(sys.argv[1])).sha256)"
+    )
+    hashes = {
+        subprocess.run(
+            [sys.executable, "-c", code.format(extra=extra), tmp_path],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        ).stdout
+        for seed, extra in [("1", "import mlk_jupyter.worker.api"), ("2", "import jupyter_server"), ("3", "")]
+    }
+    assert len(hashes) == 1
 
 
 def test_it_runs_and_its_frames_tell_what_happened(make_notebook: Any, folder: Path, tmp_path: Path) -> None:
