@@ -11,7 +11,7 @@ from ..model import JobSummary, Phase
 from . import text
 
 _BAR = 24
-_METRICS_EVERY_S = 5.0  # plain lines: figures that change with every step are not worth a line each
+_DETAIL_EVERY_S = 5.0  # plain lines: words and figures that change with every step are not worth a line each
 _COLOURS = {Phase.SUCCEEDED: "32", Phase.FAILED: "31", Phase.STOPPED: "33", Phase.RUNNING: "36"}
 
 
@@ -73,21 +73,21 @@ class Terminal:
 
 
 class Lines:
-    """One line for each step: a new phase, another cell, other words; figures now and then."""
+    """One line for each step: a new phase, another cell. What changes all the time, words and figures, now and then."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._last: tuple[object, ...] = ()
-        self._metrics_at = 0.0
+        self._step: tuple[object, ...] = ()
+        self._detail: tuple[object, ...] = ()
+        self._shown_at = 0.0
 
     def show(self, job: JobSummary, code: str | None) -> None:
-        progress = job.progress
-        step = (job.phase, job.reason and job.reason.text, progress.cell, progress.text)
-        figures = text.metrics(job.metrics)
-        due = figures and time.monotonic() - self._metrics_at >= _METRICS_EVERY_S
-        if step == self._last[:-1] and not (due and figures != self._last[-1]):
+        progress, figures = job.progress, text.metrics(job.metrics)
+        step, detail = (job.phase, _why(job), progress.cell), (progress.text, figures)
+        due = time.monotonic() - self._shown_at >= _DETAIL_EVERY_S
+        if step == self._step and (detail == self._detail or not due):
             return
-        self._last, self._metrics_at = (*step, figures), time.monotonic()
+        self._step, self._detail, self._shown_at = step, detail, time.monotonic()
         bar = text.bar(progress.fraction, _BAR // 2, ascii_only=True)
         words = [text.cells(progress), progress.text or code or "", figures, _why(job)]
         shown = "  ".join(word for word in words if word)

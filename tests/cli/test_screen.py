@@ -36,12 +36,15 @@ def test_plain_lines_tell_each_step_once() -> None:
     assert "Stopping" in second and second.endswith("Cell 2 raised KeyError.")
 
 
-def test_figures_that_change_with_every_step_do_not_fill_the_log() -> None:
+def test_words_and_figures_that_change_with_every_step_do_not_fill_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr("mlk_jupyter.cli.screen.time.monotonic", lambda: now)
     out = io.StringIO()
     lines = Lines(out)
     for step in range(100):
-        lines.show(job(cells_total=1, cell=1, loss=1 / (step + 1)), None)
-    assert len(out.getvalue().splitlines()) == 1
+        now += 0.1
+        lines.show(job(cells_total=1, cell=1, text=f"step {step}", loss=1 / (step + 1)), None)
+    assert 2 <= len(out.getvalue().splitlines()) <= 3  # ten seconds have passed
 
 
 def test_a_terminal_is_drawn_again_at_the_same_place() -> None:
