@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from jupyter_server.extension.application import ExtensionApp
 from traitlets import Integer
 
-from . import channel, form, frames, info, jobs, log, metrics, notebook, run
+from . import channel, form, frames, info, jobs, log, metrics, notebook, nothing, run
 from .limits import Slots, TokenBuckets
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class MlkJupyterApp(ExtensionApp):
     followers_per_user = Integer(8, min=1, help="Logs that one user may follow at the same time.").tag(config=True)
 
     def initialize_handlers(self) -> None:
-        rooms = (info, jobs, form, log, frames, notebook, metrics, run, channel)
+        rooms = (info, jobs, form, log, frames, notebook, metrics, run, channel, nothing)
         self.handlers.extend(handler for room in rooms for handler in room.handlers)
 
     @functools.cached_property

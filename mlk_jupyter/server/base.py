@@ -36,6 +36,9 @@ JOB_ID = r"(?P<job_id>[a-z][a-z0-9-]{0,62})"
 BODY_LIMIT = 1 << 20
 """Most bytes of a request body; the server's own limit is 512 MiB."""
 
+VERBS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+_UNIMPLEMENTED = web.RequestHandler._unimplemented_method
+
 
 class NotLoggedIn(MlkError):
     """Nobody is logged in."""
@@ -126,6 +129,9 @@ class OwnErrors(JupyterHandler):
         """Every failure as {code, title, detail, hint}. What we did not foresee shows only a reference into the log."""
         error = explain(status_code, kwargs.get("exc_info", (None, None, None))[1], self)
         self.set_status(error.status)
+        if error.status == 405:
+            implemented = (verb for verb in VERBS if getattr(type(self), verb.lower()) is not _UNIMPLEMENTED)
+            self.set_header("Allow", ", ".join(implemented))
         if isinstance(error, TooManyRequests):
             self.set_header("Retry-After", str(error.retry_after_s))
         self.finish(error.as_dict())

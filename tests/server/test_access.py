@@ -14,6 +14,7 @@ from walk import Endpoint, endpoints
 
 from mlk_jupyter.server.routes import ROUTES
 
+ELSEWHERE = {"GET": "read", "POST": "write", "DELETE": "write"}  # what takes every other address below /mlk
 XSRF = {"Cookie": "_xsrf=a", "X-XSRFToken": "a"}
 UPGRADE = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Key": "x3JJHMbDL1EzLkh9GBhXDw=="}
 UPGRADE["Sec-WebSocket-Version"] = "13"
@@ -57,7 +58,7 @@ async def test_an_anonymous_request_is_refused_everywhere(
 ) -> None:
     jp_serverapp.web_app.settings["allow_unauthenticated_access"] = open_by_default
     found = endpoints(jp_serverapp.web_app)
-    assert len(found) == len(ROUTES)
+    assert len(found) == len(ROUTES) + len(ELSEWHERE)
     for endpoint in found:
         response = await ask(http_server_client, endpoint, {})
         assert response.code in (401, 403), f"{endpoint} answered {response.code}"
@@ -92,6 +93,7 @@ async def test_each_method_is_authorized_by_its_own_action(
         await ask(http_server_client, endpoint, jp_auth_header)
     base = jp_serverapp.web_app.settings["base_url"].rstrip("/")
     expected = {(f"{route.method} {base}{route.path.format(job_id='x')}", route.action, "mlk") for route in ROUTES}
+    expected |= {(f"{method} {base}/mlk/.*", action, "mlk") for method, action in ELSEWHERE.items()}
     assert set(recorder.asked) == expected
     assert len(recorder.asked) == len(found)
 
@@ -148,7 +150,26 @@ async def test_a_download_needs_the_xsrf_token_and_is_never_shown_as_a_page(
 async def test_every_route_of_the_document_is_served_and_the_other_way_round(jp_serverapp: Any) -> None:
     base = jp_serverapp.web_app.settings["base_url"].rstrip("/")
     served = {str(endpoint) for endpoint in endpoints(jp_serverapp.web_app)}
-    assert served == {f"{route.method} {base}{route.path.format(job_id='x')}" for route in ROUTES}
+    elsewhere = {f"{method} {base}/mlk/.*" for method in ELSEWHERE}
+    assert served == elsewhere | {f"{route.method} {base}{route.path.format(job_id='x')}" for route in ROUTES}
+
+
+@pytest.mark.parametrize("path", ["nothing", "jobs/UPPER", "jobs/a%2F..%2Fb", "jobs/../jobs", "jobs/x/more/of/it"])
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+async def test_an_address_that_is_none_is_refused_in_our_own_words(
+    method: str, path: str, backend: Any, http_server_client: Any, jp_auth_header: Any, jp_serverapp: Any
+) -> None:
+    url = f"{jp_serverapp.web_app.settings['base_url']}mlk/{path}"
+    response = await http_server_client.fetch(url, method=method, headers={**jp_auth_header, **XSRF}, raise_error=False)
+    assert response.code == 404 and b'"code": "no_such_address"' in response.body
+
+
+async def test_a_method_that_is_none_is_told_those_that_are(
+    backend: Any, http_server_client: Any, jp_auth_header: Any, jp_serverapp: Any
+) -> None:
+    url = f"{jp_serverapp.web_app.settings['base_url']}mlk/jobs"
+    response = await http_server_client.fetch(url, method="PUT", body="{}", headers=jp_auth_header, raise_error=False)
+    assert (response.code, response.headers["Allow"]) == (405, "GET, POST")
 
 
 class TestUnderAnotherBaseUrl:
