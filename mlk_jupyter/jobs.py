@@ -235,18 +235,21 @@ def _prepare(source: Source, spec: JobSpec, limit_bytes: int) -> Bundle:
 
 
 def _decoded(values: Mapping[str, Any], known: list[Parameter]) -> dict[str, Any]:
-    """Values as their parameters want them: text is read as JSON where the default is no plain number, text or bool.
+    """Values as their parameters want them: where the default is a list or a dict, one that is written as JSON.
 
-    A form has no field for lists and dicts but a text field.
+    A form has no field for these but a text field, and a command line has nothing but text.
     """
-    structured = {parameter.name for parameter in known if not isinstance(parameter.default, (bool, int, float, str))}
+    kinds = {parameter.name: type(parameter.default) for parameter in known}
     decoded = dict(values)
     for name, value in values.items():
-        if name in structured and isinstance(value, str):
+        kind = kinds.get(name)
+        if kind in (list, dict) and isinstance(value, str):
             try:
-                decoded[name] = json.loads(value)
-            except ValueError:
-                continue  # text that is no JSON is meant as text
+                read = json.loads(value)
+            except (ValueError, RecursionError):
+                continue
+            if isinstance(read, (list, dict)):
+                decoded[name] = read
     return decoded
 
 

@@ -111,10 +111,10 @@ async def test_a_notebook_without_parameters_gets_a_hint(make_notebook: Any) -> 
 async def test_values_reach_the_bundle_and_text_for_lists_is_read_as_json(file: Path) -> None:
     source = await jobs.read_source(file)
     spec = jobs.spec_from(
-        {"name": "x", "notebook": "x", "parameters": {"hidden": "[8]", "limit": "all", "name": "[1]", "lr": 1}}
+        {"name": "x", "notebook": "x", "parameters": {"hidden": "[8]", "limit": "8", "name": "[1]", "lr": 1}}
     )
     bundle = await jobs.prepare(source, spec)
-    assert bundle.notebook["cells"][1]["source"] == "# Parameters\nhidden = [8]\nlimit = 'all'\nname = '[1]'\nlr = 1"
+    assert bundle.notebook["cells"][1]["source"] == "# Parameters\nhidden = [8]\nlimit = '8'\nname = '[1]'\nlr = 1"
     assert bundle.directory == file.parent
 
 
