@@ -809,8 +809,11 @@ export interface components {
              * @default null
              */
             readonly step: number | null;
-            /** Value */
-            readonly value: number;
+            /**
+             * Value
+             * @description None for NaN and infinities, which JSON cannot carry: a loss that diverged is not shown as its last good value.
+             */
+            readonly value: number | null;
         };
         /** MetricList */
         readonly MetricList: {

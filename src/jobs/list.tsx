@@ -94,8 +94,9 @@ export const JobList = ({ jobs, actions, trans }: IJobListProps): JSX.Element =>
   useEffect(() => {
     if (wantsFocus.current) {
       wantsFocus.current = false;
-      const row = scroller.current?.querySelector(`[data-job="${CSS.escape(current.id)}"]`);
-      row?.querySelector<HTMLElement>('.mlk-JobRow-open')?.focus({ preventScroll: true });
+      scroller.current
+        ?.querySelector<HTMLElement>('.mlk-JobRow-open[tabindex="0"]')
+        ?.focus({ preventScroll: true });
     }
   }, [current]);
 
