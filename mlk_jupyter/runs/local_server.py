@@ -11,12 +11,12 @@ import sys
 from pathlib import Path
 
 from ..errors import MlkError
-from . import store_server
 from .client import TrackingServer
 from .credentials import Credentials
 from .store import has_mlflow, prepare
 
 _START_LIMIT_S = 60.0
+_SCRIPT = Path(__file__).with_name("store_server.py")  # run, never imported: it is what imports MLflow
 
 
 class TrackingStarting(MlkError):
@@ -145,7 +145,7 @@ class LocalServer:
             with self._log.open("wb") as log:
                 process = await asyncio.create_subprocess_exec(
                     self._python,
-                    store_server.__file__,
+                    str(_SCRIPT),
                     self._uri,
                     str(self._artifacts),
                     stdin=subprocess.PIPE,
