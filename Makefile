@@ -44,7 +44,7 @@ demo: .make/python  ## Run the example notebook with 2 ranks and watch it
 	@echo "Open JupyterLab on it: make lab"
 
 lab: .make/labextension  ## Open JupyterLab on the example, with the panel
-	@$(BIN)/jupyter lab examples/digits_ddp.ipynb
+	@$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) examples/digits_ddp.ipynb
 
 test: .make/labextension .make/ui-tests  ## Every check and every test
 	@$(MAKE) -j2 $(SYNC) check-python check-front-end
