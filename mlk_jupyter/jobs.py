@@ -235,15 +235,18 @@ def _prepare(source: Source, spec: JobSpec, limit_bytes: int) -> Bundle:
 
 
 def _decoded(values: Mapping[str, Any], known: list[Parameter]) -> dict[str, Any]:
-    """Values as their parameters want them: where the default is a list or a dict, one that is written as JSON.
+    """Values as their parameters want them.
 
-    A form has no field for these but a text field, and a command line has nothing but text.
+    Where the default is a list or a dict, text may hold one as JSON: a form has no field for these but a text field.
+    Where it is a float, a whole number becomes one: JavaScript writes 1.0 as 1.
     """
     kinds = {parameter.name: type(parameter.default) for parameter in known}
     decoded = dict(values)
     for name, value in values.items():
         kind = kinds.get(name)
-        if kind in (list, dict) and isinstance(value, str):
+        if kind is float and type(value) is int and abs(value) < 1 << 53:
+            decoded[name] = float(value)
+        elif kind in (list, dict) and isinstance(value, str):
             try:
                 read = json.loads(value)
             except (ValueError, RecursionError):

@@ -7,6 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A property holds or it does not; how fast the machine tries it is another question.
+settings.register_profile("mlk", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("mlk")
 
 NotebookMaker = Callable[..., dict[str, Any]]
 

@@ -114,7 +114,7 @@ async def test_values_reach_the_bundle_and_text_for_lists_is_read_as_json(file: 
         {"name": "x", "notebook": "x", "parameters": {"hidden": "[8]", "limit": "8", "name": "[1]", "lr": 1}}
     )
     bundle = await jobs.prepare(source, spec)
-    assert bundle.notebook["cells"][1]["source"] == "# Parameters\nhidden = [8]\nlimit = '8'\nname = '[1]'\nlr = 1"
+    assert bundle.notebook["cells"][1]["source"] == "# Parameters\nhidden = [8]\nlimit = '8'\nname = '[1]'\nlr = 1.0"
     assert bundle.directory == file.parent
 
 

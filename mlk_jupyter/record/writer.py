@@ -23,7 +23,7 @@ from .seen import Seen
 LOG_LIMIT = 256 * 1024 * 1024  # bytes of one rank's log
 _ENCODER = json.JSONEncoder(separators=(",", ":"))  # json.dumps would make one for each line
 _MOST_RANKS = 100_000
-_TAIL = 4_096  # characters of a log that are kept at hand
+_TAIL = 4_096  # bytes of a log that are kept at hand
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 # Samples come once in so many seconds at first; later once in each 500th part of the job's age, so that a week of
 # them is about 4,000 lines.
@@ -119,7 +119,7 @@ class FolderWriter:
         batch = _Batch()
         for item in items:
             if isinstance(item, bytes):
-                batch.logs[source].append(item.decode("utf-8", "replace"))
+                batch.logs[source].append(item)  # as it is: a long line comes in pieces, which may cut a character
             else:
                 self._frame(item, batch)
         self._write(batch)
@@ -133,11 +133,11 @@ class FolderWriter:
                 batch.samples.append(_line(frame))
             return
         if kind in ("log", "stream"):
-            batch.logs[rank].append(text_of(frame, "text") or "")
+            batch.logs[rank].append((text_of(frame, "text") or "").encode())
         elif kind == "error":
             traceback = "\n".join(lines_of(frame, "traceback"))
             named = ": ".join(part for part in (text_of(frame, "ename"), text_of(frame, "evalue")) if part)
-            batch.logs[rank].append(_Paragraph(traceback or named))
+            batch.logs[rank].append(_Paragraph((traceback or named).encode()))
         if kind != "log":
             self._replay.apply(frame)
             batch.frames.append(_line(frame))
@@ -180,7 +180,7 @@ class FolderWriter:
             self._seen.setdefault(rank, Seen()).add_up_to(seq)
 
 
-class _Paragraph(str):
+class _Paragraph(bytes):
     """Text that begins on a line of its own and ends its line."""
 
 
@@ -188,9 +188,9 @@ class _Batch:
     """What one feed adds to each file."""
 
     def __init__(self) -> None:
-        self.frames: list[str] = []
-        self.samples: list[str] = []
-        self.logs: defaultdict[int, list[str]] = defaultdict(list)
+        self.frames: list[bytes] = []
+        self.samples: list[bytes] = []
+        self.logs: defaultdict[int, list[bytes]] = defaultdict(list)
 
 
 class _Thinning:
@@ -216,8 +216,8 @@ class _File:
         self._size = 0
         self.unwritten_bytes = 0
 
-    def add(self, pieces: list[str]) -> None:
-        data = "".join(pieces).encode("utf-8", "replace")
+    def add(self, pieces: list[bytes]) -> None:
+        data = b"".join(pieces)
         if data:
             self._append(data)
 
@@ -267,16 +267,15 @@ class _Log(_File):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        self._tail = ""
+        self._tail = b""
         self._cut = False
 
-    def add(self, pieces: list[str]) -> None:
-        text = "".join(self._joined(pieces))
-        self._tail = (self._tail + text)[-_TAIL:]
-        if not text or self._cut:
+    def add(self, pieces: list[bytes]) -> None:
+        data = b"".join(self._joined(pieces))
+        self._tail = (self._tail + data[-_TAIL:])[-_TAIL:]
+        if not data or self._cut:
             return
         self._open()
-        data = text.encode("utf-8", "replace")
         if self._size + len(data) > LOG_LIMIT:
             data = data[: max(0, LOG_LIMIT - self._size)]
             data += f"\n[mlk: the log is cut here: it has reached {LOG_LIMIT // 1024**2} MiB]\n".encode()
@@ -284,25 +283,25 @@ class _Log(_File):
         self._append(data)
 
     def last_line(self) -> str | None:
-        lines = re.split(r"[\r\n]", _ESCAPES.sub("", self._tail))
-        return next((line.strip() for line in reversed(lines) if line.strip()), None)
+        text = _ESCAPES.sub("", self._tail.decode("utf-8", "replace"))
+        return next((line.strip() for line in reversed(re.split(r"[\r\n]", text)) if line.strip()), None)
 
-    def _joined(self, pieces: list[str]) -> Iterable[str]:
-        at_start = not self._tail or self._tail.endswith("\n")
+    def _joined(self, pieces: list[bytes]) -> Iterable[bytes]:
+        at_start = not self._tail or self._tail.endswith(b"\n")
         for piece in pieces:
             if isinstance(piece, _Paragraph) and not at_start:
-                yield "\n"
+                yield b"\n"
             yield piece
-            if isinstance(piece, _Paragraph) and not piece.endswith("\n"):
-                yield "\n"
+            if isinstance(piece, _Paragraph) and not piece.endswith(b"\n"):
+                yield b"\n"
                 at_start = True
             elif piece:
-                at_start = piece.endswith("\n")
+                at_start = piece.endswith(b"\n")
 
     def _repair(self, handle: int) -> None:
         """Text has no lines that could be torn; a log that was cut before stays cut."""
         self._cut = self._size > LOG_LIMIT
 
 
-def _line(frame: dict[str, Any]) -> str:
-    return _ENCODER.encode(frame) + "\n"
+def _line(frame: dict[str, Any]) -> bytes:
+    return _ENCODER.encode(frame).encode() + b"\n"

@@ -95,6 +95,14 @@ def test_the_log_holds_streams_foreign_lines_and_tracebacks_each_on_its_lines(
     assert log_of(folder) == "no newline\n\x1b[31mTraceback\x1b[0m\nE: v\nfrom C\n"
 
 
+def test_a_long_foreign_line_comes_whole_whatever_its_bytes(folder: JobFolder, notebook: dict[str, Any]) -> None:
+    line = "日本語 ".encode() * 5_000 + b"\xff\n"
+    with FolderWriter(folder, Replay(notebook), NONCE) as writer:
+        for at in range(0, len(line), 10_001):
+            writer.feed(0, line[at : at + 10_001])
+    assert folder.log(0).read_bytes() == line
+
+
 @pytest.mark.parametrize(
     ("text", "line"),
     [
