@@ -9,7 +9,7 @@ from ..model import JobStatus
 from ..model.api import ErrorBody, FramePiece, FramesSnapshot, LogPiece, MetricList
 from ..record.notebook import replay_of
 from ..record.replay import Replay
-from .text import readable, whole_length
+from .text import LINE_LIMIT, readable, whole_length
 
 if TYPE_CHECKING:
     from ..record.folder import JobFolder
@@ -53,13 +53,13 @@ def log_piece(folder: JobFolder, rank: int, offset: int, limit: int, *, over: bo
     """At most `limit` bytes of a rank's log, made readable.
 
     Args:
-        offset: where to begin; a negative one counts from the end and moves on to the next line.
+        offset: where to begin; a negative one counts from the end and moves on to the next line, if that is near.
         over:   whether the job was over before this call: then nothing more comes, and nothing waits for its rest.
     """
     data, size = folder.read_log(rank, offset, limit)
     start = max(0, size + offset) if offset < 0 else min(offset, size)
     if offset < 0 and start > 0:
-        skipped = data.find(b"\n") + 1
+        skipped = _to_next_beginning(data)
         data, start = data[skipped:], start + skipped
     complete = over and start + len(data) >= size
     end = len(data) if complete else whole_length(data)
@@ -69,6 +69,14 @@ def log_piece(folder: JobFolder, rank: int, offset: int, limit: int, *, over: bo
     return LogPiece(
         rank=rank, text=text, offset=start, next_offset=start + end, size=size, final=over and start + end >= size
     )
+
+
+def _to_next_beginning(data: bytes) -> int:
+    """How many bytes to leave out so that a text begins with a line, or inside of a very long one with a character."""
+    line = data.find(b"\n", 0, LINE_LIMIT) + 1
+    if line:
+        return line
+    return next((at for at, byte in enumerate(data[:4]) if byte & 0xC0 != 0x80), 0)
 
 
 def frame_piece(folder: JobFolder, offset: int, *, over: bool) -> FramePiece:

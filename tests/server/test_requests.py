@@ -278,6 +278,14 @@ async def test_a_log_is_given_in_pieces_that_join(fetch: Any, backend: MemoryBac
     assert end["text"] and text.endswith(end["text"]) and end["text"].startswith("Zeile")
 
 
+async def test_the_end_of_a_very_long_line_is_shown(fetch: Any, backend: MemoryBackend) -> None:
+    backend.put("a", Phase.SUCCEEDED)
+    backend.write_log("a", b"x" * 50_000 + "\u20ac".encode() * 7_000 + b"end\n")
+    _, piece = await fetch("jobs/a/log", params={"offset": -20_003})
+    assert piece["text"].startswith("\u20ac") and piece["final"] is True
+    assert piece["text"].count("\u20ac") == 6_666
+
+
 async def test_a_log_that_does_not_exist_yet_is_empty_and_a_rank_that_does_not_exist_is_not_found(
     fetch: Any, backend: MemoryBackend
 ) -> None:

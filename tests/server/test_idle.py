@@ -1,0 +1,62 @@
+"""What the extension costs while nobody uses it: nothing heavy is loaded, nothing runs."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from memory_backend import MemoryBackend
+from socket_window import eventually
+
+from mlk_jupyter.server.app import MlkJupyterApp
+
+HEAVY = ("pydantic", "httpx", "mlflow", "kubernetes", "pynvml", "IPython", "mlk_jupyter.model", "mlk_jupyter.jobs")
+
+
+def test_starting_loads_nothing_heavy() -> None:
+    code = (
+        "import sys, mlk_jupyter; (point,) = mlk_jupyter._jupyter_server_extension_points(); point['app']();"
+        f"print([name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+
+
+async def test_a_server_that_nobody_asked_anything_has_chosen_no_backend(app: MlkJupyterApp) -> None:
+    assert not {"backend", "watcher", "tracking", "windows"} & set(vars(app))
+
+
+async def test_after_the_last_window_no_task_and_no_thread_is_left(
+    app: MlkJupyterApp, backend: MemoryBackend, connect: Any, jp_fetch: Any, notebook: Callable[[str], str]
+) -> None:
+    def ours() -> list[str]:
+        names = [task.get_name() for task in asyncio.all_tasks()]
+        names += [thread.name for thread in threading.enumerate()]
+        return [name for name in names if name.startswith("mlk")]
+
+    backend.put("a")
+    backend.write_log("a", b"line\n")
+    for path in ("info", "jobs", "jobs/a/log", "jobs/a/notebook", "jobs/a/metrics"):
+        await jp_fetch("mlk", *path.split("/"))
+    socket = await connect()
+    for topic in ("jobs", "job/a", "job/a/log/0", "job/a/frames"):
+        await socket.ask("subscribe", topic)
+        await socket.read()
+    assert {"mlk watch of all jobs", "mlk channel writer", "mlk channel heartbeat"} <= set(ours())
+    socket.connection.close()
+    await eventually(lambda: ours() == [])
+
+
+async def test_the_end_of_the_server_ends_what_windows_follow(
+    app: MlkJupyterApp, backend: MemoryBackend, connect: Any
+) -> None:
+    socket = await connect()
+    await socket.ask("subscribe", "jobs")
+    await socket.read()
+    await app.stop_extension()
+    assert backend.watching == 0
+    assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("mlk")]
