@@ -46,6 +46,7 @@ class Keeper:
         self._err_receiver = Receiver(token)
         self._err_items: List[Any] = []  # read from fd 2, not yet taken: what comes after a cell's end waits for it
         self._synced = 0
+        self._between = False  # cells: what is read from fd 2 belongs to the one to come
         decoder = codecs.getincrementaldecoder("utf-8")
         self._decoders = {"stdout": decoder("replace"), "stderr": decoder("replace")}
         self._outputs = Outputs(self._frame, Overflow(os.environ.get("MLK_OUTPUTS")).save, identity.rank)
@@ -210,7 +211,7 @@ class Keeper:
 
     def _take_errors(self) -> None:
         """Text of fd 2, up to the end of a cell that the other pipe has not told of yet."""
-        while self._err_items:
+        while self._err_items and not self._between:
             item = self._err_items[0]
             if not isinstance(item, bytes):
                 if int(item.get("number", 0)) > self._synced:
@@ -291,13 +292,15 @@ class Keeper:
         self._cell, self._cell_since = fields, time.monotonic()
         if not self._silent:
             self._outputs.begin(fields["cell"])
+        self._between = False
+        self._take_errors()
 
     def _on_cell_finished(self, **fields: Any) -> None:
         self._flush_progress()
         self._outputs.end()
         self._cell = None
         self._frame("cell_finished", **fields)
-        self._take_errors()
+        self._between = True
 
     def _on_output(self, output: Dict[str, Any], display_id: Optional[str] = None) -> None:
         self._outputs.output(output, display_id)
@@ -316,6 +319,8 @@ class Keeper:
     def _on_done(self) -> None:
         self._done = True
         self._outputs.close()
+        self._between = False
+        self._take_errors()
         self._deadline = time.monotonic() + _LINGER_S
 
     # -- writing ------------------------------------------------------------------------------------------------------

@@ -99,14 +99,13 @@ def _operator(env: Mapping[str, str]) -> Optional[Identity]:
 def _open_mpi(env: Mapping[str, str]) -> Optional[Identity]:
     if not (env.get("OMPI_COMM_WORLD_RANK") and env.get("OMPI_COMM_WORLD_SIZE")):
         return None
-    worker = env.get("MLK_WORKER") or env.get("OMPI_COMM_WORLD_NODE_RANK")
     return Identity(
         "mpi",
         int(env["OMPI_COMM_WORLD_RANK"]),
         int(env["OMPI_COMM_WORLD_SIZE"]),
         int(env.get("OMPI_COMM_WORLD_LOCAL_RANK") or 0),
         int(env.get("OMPI_COMM_WORLD_LOCAL_SIZE") or 1),
-        worker=int(worker) if env.get("MLK_WORKER") and worker else None,
+        worker=int(env["MLK_WORKER"]) if env.get("MLK_WORKER") else None,
         **_master(env),
     )
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 OUTPUT_LIMIT = 1024 * 1024  # bytes of one output; stream text of one name without a break is one output
 JOB_LIMIT = 64 * 1024 * 1024  # bytes of all outputs of a job
 HOLD_S = 10.0  # seconds between outputs that replace each other, once JOB_LIMIT bytes of them were sent
+_LINE = 200  # characters: a longer line may be cut in its middle
 _SAMPLE_LIMIT = 2000  # characters of `text/plain` that stay where a richer form is too large
 
 
@@ -87,7 +88,9 @@ class Outputs:
             self._stream(name, text, size)
             return
         head = text.encode("utf-8", "replace")[: max(room, 0)].decode("utf-8", "ignore")
-        head = head[: head.rfind("\n") + 1] or head
+        line_end = head.rfind("\n") + 1
+        if line_end or len(head) <= _LINE:
+            head = head[:line_end]
         if head:
             self._stream(name, head, _size(head))
         self._cut = True

@@ -1,0 +1,181 @@
+"""However a rank ends, it says how, keeps what was shown, and leaves no process behind."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from pathlib import Path
+
+import pytest
+
+from .ranks import Rank, alive, bundle, kill, notebook, run, wait_until
+
+# A child, and a grandchild that has left its session and its parent: what a careless `nohup … &` makes.
+FAMILY = """
+import os, subprocess, sys, time
+child = subprocess.Popen(["sleep", "1000"])
+read, write = os.pipe()
+if os.fork() == 0:
+    os.setsid()
+    daemon = os.fork()
+    if daemon == 0:
+        os.execvp("sleep", ["sleep", "1000"])
+    os.write(write, str(daemon).encode())
+    os._exit(0)
+os.wait()
+print("family", os.getpid(), child.pid, os.read(read, 20).decode(), flush=True)
+"""
+_FAMILY = r"family (\d+) (\d+) (\d+)\n"
+SLEEP = "import time\nwhile True: time.sleep(0.05)"
+
+
+def started(path: Path, *sources: str, **kwargs: object) -> Rank:
+    return Rank(bundle(path / "bundle.pyz", notebook(*sources)), **kwargs)  # type: ignore[arg-type]
+
+
+def family(rank: Rank) -> list[int]:
+    """Process ids of the user process, its child and its daemon."""
+    rank.wait_for(lambda frame: re.search(_FAMILY, rank.text()) is not None)
+    found = re.search(_FAMILY, rank.text())
+    assert found is not None
+    return [int(word) for word in found.groups()]
+
+
+def gone(pids: list[int]) -> bool:
+    """Whether all of them end soon; those that do not are killed."""
+    try:
+        return wait_until(lambda: not any(alive(pid) for pid in pids))
+    finally:
+        for pid in pids:
+            if alive(pid):
+                kill(pid)
+
+
+def test_a_request_to_stop_becomes_a_keyboard_interrupt_and_everything_is_kept(tmp_path: Path) -> None:
+    with started(
+        tmp_path,
+        "print('kept')",
+        "import time\ntry:\n    print('waits', flush=True)\n    while True: time.sleep(0.05)\n"
+        "except KeyboardInterrupt:\n    print('saved')\n    raise",
+        "print('never')",
+    ) as rank:
+        rank.wait_for(lambda frame: frame.get("text") == "waits\n")
+        rank.process.send_signal(signal.SIGTERM)
+        rank.wait()
+    assert rank.code == 143 and rank.result["exit_code"] == 143 and rank.result["signal"] is None
+    assert rank.text() == "kept\nwaits\nsaved\n" and not rank.of("error")
+    assert rank.of("cell_finished")[-1]["status"] == "error"
+
+
+def test_a_request_to_stop_reaches_a_cell_that_awaits(tmp_path: Path) -> None:
+    with started(
+        tmp_path,
+        "import asyncio\ntry:\n    print('waits', flush=True)\n    await asyncio.sleep(1000)\nfinally:\n    print('cleaned')",
+    ) as rank:
+        rank.wait_for(lambda frame: frame.get("text") == "waits\n")
+        rank.process.send_signal(signal.SIGTERM)
+        rank.wait()
+    assert rank.code == 143 and rank.text() == "waits\ncleaned\n"
+
+
+def test_a_signal_for_the_whole_group_reaches_the_notebook_once_and_its_children_not(tmp_path: Path) -> None:
+    with started(
+        tmp_path,
+        "import subprocess, time\nchild = subprocess.Popen(['sleep', '1000'])\ncount = 0\nprint('waits', flush=True)\n"
+        "while count < 2:\n"
+        "    try:\n        time.sleep(1.5)\n        break\n"
+        "    except KeyboardInterrupt:\n        count += 1\n"
+        "print(count, child.poll())",
+    ) as rank:
+        rank.wait_for(lambda frame: frame.get("text") == "waits\n")
+        os.killpg(rank.process.pid, signal.SIGTERM)
+        rank.wait()
+    assert rank.text() == "waits\n1 None\n" and rank.code == 0
+
+
+def test_code_that_swallows_the_request_goes_on_until_it_is_killed(tmp_path: Path) -> None:
+    with started(
+        tmp_path, "import time\nprint('waits', flush=True)\nwhile True:\n    try:\n        time.sleep(1)\n"
+        "    except KeyboardInterrupt:\n        print('swallowed', flush=True)"
+    ) as rank:  # fmt: skip
+        rank.wait_for(lambda frame: frame.get("text") == "waits\n")
+        rank.process.send_signal(signal.SIGTERM)
+        rank.wait_for(lambda frame: frame.get("text") == "swallowed\n")
+        assert rank.process.poll() is None
+        rank.process.kill()
+        rank.wait()
+    assert rank.code == -signal.SIGKILL
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [(signal.SIGKILL, "killed from outside"), (signal.SIGSEGV, "segmentation fault"), (signal.SIGABRT, "aborted")],
+)
+def test_a_killed_process_says_which_signal_where_and_keeps_its_outputs(
+    tmp_path: Path, number: signal.Signals, words: str
+) -> None:
+    rank = run(tmp_path, "print('kept')", f"print('last words'); import os; os.kill(os.getpid(), {int(number)})", "1")
+    assert rank.code == 128 + number
+    assert rank.result["signal"] == number.name and words in rank.result["text"]
+    error = rank.of("error")[0]
+    assert (error["cell"], error["number"], error["ename"]) == (1, 2, number.name) and words in error["evalue"]
+    assert rank.text() == "kept\nlast words\n"
+    assert rank.of("output")[-1]["output"]["ename"] == number.name and rank.of("output")[-1]["cell"] == 1
+    assert (rank.of("cell_finished")[-1]["cell"], rank.of("cell_finished")[-1]["status"]) == (1, "error")
+
+
+def test_a_crash_leaves_the_python_stack_in_the_notebook(tmp_path: Path) -> None:
+    rank = run(tmp_path, "import ctypes\ndef crashes():\n    ctypes.string_at(0)\ncrashes()")
+    assert rank.result["signal"] == "SIGSEGV" and "in crashes" in rank.text("stderr")
+
+
+def test_a_process_that_ends_itself_past_python_is_named(tmp_path: Path) -> None:
+    rank = run(tmp_path, "import os; os._exit(5)")
+    assert rank.code == 5 and "exit code 5" in rank.of("error")[0]["evalue"] and rank.of("error")[0]["cell"] == 0
+
+
+@pytest.mark.parametrize("ending", ["", "\n1/0", "\nos.kill(os.getpid(), 9)", "\nos._exit(0)"])
+def test_nothing_is_left_behind_when_the_notebook_ends(tmp_path: Path, ending: str) -> None:
+    with started(tmp_path, FAMILY + ending) as rank:
+        rank.wait()
+        assert gone(family(rank))
+
+
+def test_nothing_is_left_behind_when_the_supervisor_dies(tmp_path: Path) -> None:
+    with started(tmp_path, FAMILY + SLEEP) as rank:
+        pids = family(rank)
+        rank.cut_lifeline()
+        rank.wait()
+        assert gone(pids)
+
+
+def test_nothing_is_left_behind_when_nobody_reads_the_frames_any_more(tmp_path: Path) -> None:
+    with started(tmp_path, FAMILY + "while True: print('x' * 1000)") as rank:
+        pids = family(rank)
+        rank.process.stdout.close()  # type: ignore[union-attr]
+        rank.process.wait(30)
+        rank._open.clear()
+        assert gone(pids)
+
+
+def test_the_notebook_dies_with_its_keeper(tmp_path: Path) -> None:
+    with started(tmp_path, FAMILY + SLEEP) as rank:
+        user, child, daemon = family(rank)
+        try:
+            rank.process.kill()
+            rank.process.wait()
+            # Orphans go to the next subreaper, the supervisor, which this test is not.
+            assert wait_until(lambda: not alive(user))
+        finally:
+            for pid in (user, child, daemon):
+                kill(pid)
+
+
+def test_a_process_that_ignores_sigterm_is_killed_as_the_notebook_ends(tmp_path: Path) -> None:
+    rank = run(
+        tmp_path,
+        "import subprocess\nchild = subprocess.Popen(['sh', '-c', 'trap \"\" TERM; echo ready; sleep 1000; sleep 1000'],"
+        " stdout=subprocess.PIPE)\nchild.stdout.readline()\nprint(child.pid)",
+    )
+    assert gone([int(rank.text())]) and rank.code == 0
