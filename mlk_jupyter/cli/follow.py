@@ -44,6 +44,7 @@ async def follow(backend: Backend, job_id: str, screen: Screen, code: Sequence[s
             await backend.stop(job_id)
             screen.say("Stopping the job. Ctrl-C again leaves it to end by itself.")
         screen.show(latest.job, None)
+        screen.stay()
     return await _settled(backend, job_id)
 
 

@@ -11,7 +11,7 @@ import uuid
 from .. import jobs
 from ..backends.base import Backend
 from ..bundle import Bundle
-from ..model import JobStatus, Phase
+from ..model import JobStatus, Phase, RunState
 from ..model.api import Level
 from ..record.folder import JobFolder
 from . import text
@@ -63,7 +63,7 @@ def _explain(screen: Screen, job: JobStatus) -> None:
     """Why a job ended as it did, and what is worth knowing beside it."""
     for notice in job.notices:
         screen.say(notice)
-    if job.run is not None and job.run.text:
+    if job.run is not None and job.run.state is RunState.UNAVAILABLE and job.run.text:
         screen.say(job.run.text)
     reason = job.reason.text if job.reason else ""
     if job.error and job.error not in reason:

@@ -22,6 +22,10 @@ class Screen(Protocol):
         """The job as it is now; `code` is the first line of the running cell."""
         ...
 
+    def stay(self) -> None:
+        """What is shown now is the last of this job: it is not drawn over."""
+        ...
+
     def say(self, sentence: str) -> None:
         """A sentence that stays."""
         ...
@@ -51,6 +55,9 @@ class Terminal:
         self._stream.write(self._erase() + "".join(f"{line}\n" for line in lines))
         self._stream.flush()
         self._drawn = len(lines)
+
+    def stay(self) -> None:
+        self._drawn = 0
 
     def say(self, sentence: str) -> None:
         self._stream.write(f"{self._erase()}{sentence}\n")
@@ -94,6 +101,9 @@ class Lines:
         line = f"{text.duration(_elapsed(job)):>7}  {job.phase.value:9}  [{bar}]  {shown}"
         self._stream.write(f"{text.plain(line).rstrip()}\n")
         self._stream.flush()
+
+    def stay(self) -> None:
+        """A line that was written stays anyway."""
 
     def say(self, sentence: str) -> None:
         self._stream.write(f"{sentence}\n")

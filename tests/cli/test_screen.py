@@ -67,6 +67,16 @@ def test_a_sentence_stays_above_what_is_drawn_next() -> None:
     assert said.endswith("Stopping the job.\n") and not out.getvalue()[len(said) :].startswith("\x1b[")
 
 
+def test_the_last_state_of_a_job_is_not_drawn_over() -> None:
+    out = io.StringIO()
+    screen = Terminal(out, colour=False)
+    screen.show(job(Phase.SUCCEEDED), None)
+    screen.stay()
+    last = out.getvalue()
+    screen.say("All 2 ranks finished.")
+    assert out.getvalue() == f"{last}All 2 ranks finished.\n"
+
+
 def test_the_phase_is_a_word_with_and_without_colour() -> None:
     plain, coloured = io.StringIO(), io.StringIO()
     Terminal(plain, colour=False).show(job(Phase.FAILED), None)
