@@ -26,7 +26,7 @@ def gpus(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 
     def pretend(count: int) -> None:
         monkeypatch.setenv("PYTHONPATH", str(folder))
-        monkeypatch.setenv("MLK_TEST_GPUS", str(count))
+        monkeypatch.setenv("PRETENDED_GPUS", str(count))
         monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
         monkeypatch.syspath_prepend(str(folder))
         monkeypatch.delitem(__import__("sys").modules, "pynvml", raising=False)

@@ -51,7 +51,15 @@ class Jobs:
 
     def until(self, job: str, fits: Callable[[JobStatus], bool]) -> JobStatus:
         """The first status that fits."""
-        return wait_for(lambda: (status := self.status(job)) and fits(status) and status, lambda: self.status(job))
+
+        def look() -> JobStatus | None:
+            status = self.status(job)
+            if fits(status):
+                return status
+            assert not status.phase.final, f"The job ended before: {status}"
+            return None
+
+        return wait_for(look, lambda: self.status(job))
 
     def until_over(self, job: str) -> JobStatus:
         return self.until(job, lambda status: status.phase.final)

@@ -18,6 +18,7 @@ from machine_jobs import FOREVER, Jobs, processes_of, wait_for
 
 from mlk_jupyter.backends.local import settle
 from mlk_jupyter.model import JobStatus, Phase, RankState, Transition
+from mlk_jupyter.record.folder import JobFolder
 
 # Each leaves its own session, and one leaves its parent: nothing but the tree, or its environment, leads to them.
 GRANDCHILDREN = """
@@ -162,7 +163,7 @@ def test_a_torn_spec_or_plan_is_a_clear_failure(jobs: Jobs, monkeypatch: pytest.
 
     started = detach.start
 
-    def tear_then_start(module: str, folder: object) -> None:
+    def tear_then_start(module: str, folder: JobFolder) -> None:
         (folder.path / "spec.json").write_bytes(b'{"name": "half')
         (folder.path / "launch.json").write_bytes(b'{"python": "half')
         started(module, folder)
@@ -172,6 +173,26 @@ def test_a_torn_spec_or_plan_is_a_clear_failure(jobs: Jobs, monkeypatch: pytest.
     status = jobs.until_over(job)
     assert status.phase is Phase.FAILED
     assert status.reason is not None and status.reason.code == "folder_damaged"
+
+
+def test_a_bug_in_the_supervisor_ends_the_job_and_names_its_log(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mlk_jupyter.backends.local import detach, launch
+
+    started = detach.start
+
+    def spoil_then_start(module: str, folder: JobFolder) -> None:
+        plan = launch.read(folder)
+        assert plan is not None
+        launch.write(folder, plan.model_copy(update={"python": "no\0path"}))  # no OSError: nothing expects it
+        started(module, folder)
+
+    monkeypatch.setattr(detach, "start", spoil_then_start)
+    job = jobs.submit("1")
+    status = jobs.until_over(job)
+    assert status.phase is Phase.FAILED
+    assert status.reason is not None and status.reason.code == "supervisor_failed"
+    assert status.reason.hint is not None and "supervisor.log" in status.reason.hint
+    wait_for(lambda: "ValueError" in (jobs.folder(job).path / "supervisor.log").read_text())
 
 
 def test_a_notebook_folder_that_is_gone_is_a_clear_failure(jobs: Jobs, tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ class Catalogue:
 
     def _look_at(self, name: str, thorough: bool) -> None:
         entry = self._entries.get(name)
-        if entry is not None and not thorough and entry.live is None and _is_old(entry.summary):
+        if entry is not None and not thorough and entry.live is None and _is_old(entry):
             return
         folder = JobFolder(self._root / name)
         stamp = _stamp(folder)
@@ -134,8 +134,9 @@ def _stamp(folder: JobFolder) -> Stamp:
     return (stat.st_ino, stat.st_mtime_ns, stat.st_size)
 
 
-def _is_old(summary: JobSummary) -> bool:
-    return time.time() - (summary.finished_at or summary.created_at) > _SETTLING_S
+def _is_old(entry: _Entry) -> bool:
+    _, written_ns, _ = entry.stamp
+    return time.time() - written_ns / 1e9 > _SETTLING_S
 
 
 def _is_owned(folder: JobFolder) -> bool:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 from ...record.folder import JobFolder
+from .environment import inherited
 
 # The shell starts the supervisor and ends at once, so that its parent is the system and not this process: no zombie
 # is left in a server that nobody asks about its children.
@@ -25,7 +26,7 @@ def start(module: str, folder: JobFolder) -> None:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            env={**inherited(os.environ), "PYTHONUNBUFFERED": "1"},
             start_new_session=True,
             check=True,
         )

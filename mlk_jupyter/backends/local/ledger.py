@@ -59,9 +59,14 @@ class Ledger:
         if text not in self.status.notices:
             self.update(notices=[*self.status.notices, text])
 
+    @property
+    def due(self) -> bool:
+        """The last time is long enough ago to save again."""
+        return time.monotonic() - self._saved_at >= _PERIOD_S
+
     def save_when_due(self) -> None:
-        """Saves if something changed and the last time is long enough ago. Raises OSError."""
-        if self._unsaved and time.monotonic() - self._saved_at >= _PERIOD_S:
+        """Saves if something changed and it is due. Raises OSError."""
+        if self._unsaved and self.due:
             self.save()
 
     def save(self) -> None:

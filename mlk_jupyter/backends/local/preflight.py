@@ -12,6 +12,7 @@ from ...model import JobSpec
 from ...model.api import Finding, Level, Preflight, Use
 from .interpreter import Interpreter
 from .machine import in_words
+from .queue import gpus_in_words
 from .verdict import in_words as time_in_words
 
 _CROWDED = 4  # ranks for each core from which on they mostly wait for each other
@@ -78,7 +79,7 @@ def _gpus(spec: JobSpec, facts: Facts) -> tuple[list[Finding], bool]:
     if wants == 0:
         return [], True
     if wants > len(there.gpus):
-        text = f"The job asks for {_count(wants)}; this machine has {len(there.gpus) or 'none'} for jobs."
+        text = f"The job asks for {gpus_in_words(wants)}; this machine has {len(there.gpus) or 'none'} for jobs."
         hint = there.hint or "Ask for fewer workers or fewer GPUs for each."
         text = f"{text} {there.why}" if there.why else text
         return [Finding(level=Level.ERROR, code="not_enough_gpus", text=text, hint=hint, field="gpus")], False
@@ -86,7 +87,7 @@ def _gpus(spec: JobSpec, facts: Facts) -> tuple[list[Finding], bool]:
     free = len(there.gpus) - len(held)
     if wants > free or facts.waiting:
         holders = sorted({facts.held[gpu.uuid] for gpu in held})
-        text = f"It would wait: it needs {_count(wants)}, and {free} of {len(there.gpus)} are free"
+        text = f"It would wait: it needs {gpus_in_words(wants)}, and {free} of {len(there.gpus)} are free"
         text += f", the others held by {', '.join(holders)}" if holders else ""
         text += f"; {', '.join(facts.waiting)} came first" if facts.waiting else ""
         hint = "It starts by itself when its turn comes."
@@ -166,7 +167,3 @@ def _uses(spec: JobSpec, python: Interpreter, facts: Facts) -> list[Use]:
 
 def _cores(count: int) -> str:
     return "1 core" if count == 1 else f"{count} cores"
-
-
-def _count(gpus: int) -> str:
-    return "1 GPU" if gpus == 1 else f"{gpus} GPUs"

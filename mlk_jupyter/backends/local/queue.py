@@ -117,7 +117,7 @@ class GpuQueue:
 
 
 def _why(ticket: Ticket, free: int, total: int, holders: list[str], ahead: list[Ticket]) -> str:
-    text = f"It needs {_gpus(ticket.wants)}; {free} of {total} {'is' if free == 1 else 'are'} free"
+    text = f"It needs {gpus_in_words(ticket.wants)}; {free} of {total} {'is' if free == 1 else 'are'} free"
     if holders:
         text += f", the others are held by {_names(holders)}"
     if ahead:
@@ -125,7 +125,8 @@ def _why(ticket: Ticket, free: int, total: int, holders: list[str], ahead: list[
     return text + "."
 
 
-def _gpus(count: int) -> str:
+def gpus_in_words(count: int) -> str:
+    """ "1 GPU", "4 GPUs"."""
     return "1 GPU" if count == 1 else f"{count} GPUs"
 
 

@@ -89,6 +89,11 @@ class Ranks:
         """Every rank has ended and all it said was read."""
         return not self._open and all(rank.ended_at is not None for rank in self.every)
 
+    @property
+    def running(self) -> int:
+        """How many ranks have not ended."""
+        return len(self._running())
+
     def listen(self, timeout_s: float) -> Iterator[tuple[int, bytes]]:
         """What the ranks said: (rank, bytes) as it comes, at most one read for each. Also notes who has ended."""
         for key, _ in self._selector.select(timeout_s):
@@ -114,8 +119,7 @@ class Ranks:
 
     def kill(self) -> list[int]:
         """Kills the ranks and everything they started. Returns the processes that could not be killed."""
-        running = self._running()
-        for rank in running:
+        for rank in self._running():
             rank.told_to_end = True
         left = self._kill_trees()
         self._note_ends()

@@ -1,12 +1,13 @@
 """What becomes of a job whose supervisor is gone: its record is completed, and what it left running is ended.
 
-Also a process of its own (`python -m mlk_jupyter.backends.local.settle FOLDER`) for the MLflow run, which may take
-seconds that nobody who looks at the list should wait for.
+Also a process of its own (`python -m mlk_jupyter.backends.local.settle FOLDER`) for the MLflow run and a large
+notebook, which may take seconds that nobody who looks at the list should wait for.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import signal
 import sys
 import time
@@ -22,6 +23,7 @@ from .recording import Recording
 _MODULE = __name__
 # From the creation of the folder to the first word of its supervisor; on a machine under load Python starts slowly.
 _START_S = 60.0
+_SMALL_BYTES = 8 * 1024 * 1024  # frames that are replayed in a fraction of a second
 
 
 def is_stale(status: JobStatus) -> bool:
@@ -83,17 +85,29 @@ def settle(folder: JobFolder) -> JobStatus | None:
                 return status
             _end_what_is_left(folder.id)
             status = ended(folder, status)
-            notebook = executed(folder)
-            if notebook is not None:
-                write_atomically(folder.executed, as_file(notebook))
+            if _frames_bytes(folder) <= _SMALL_BYTES:
+                _write_notebook(folder)
             folder.write_status(status)
             with contextlib.suppress(OSError):
                 (folder.path / ".ballast").unlink()
     except Taken:
         return folder.read_status()  # another viewer completes it, or its supervisor lives after all
-    if status.spec.mlflow:
+    if status.spec.mlflow or not folder.executed.exists():
         detach.start(_MODULE, folder)
     return status
+
+
+def _write_notebook(folder: JobFolder) -> None:
+    notebook = executed(folder)
+    if notebook is not None:
+        write_atomically(folder.executed, as_file(notebook))
+
+
+def _frames_bytes(folder: JobFolder) -> int:
+    try:
+        return folder.frames.stat().st_size
+    except OSError:
+        return 0
 
 
 def _end_what_is_left(job_id: str) -> None:
@@ -111,13 +125,17 @@ def _last_sign(folder: JobFolder, status: JobStatus) -> float:
 
 
 def main() -> int:
-    """Records the MLflow run of a job that is over."""
+    """Writes what is missing of a job that is over: its executed notebook, its MLflow run."""
     folder = JobFolder(Path(sys.argv[1]))
     try:
-        with Ownership(folder):
+        # One after the other: after a restart of the machine there may be many, and each may start MLflow.
+        with (folder.path.parent / ".settling").open("ab") as turn, Ownership(folder):
+            fcntl.flock(turn, fcntl.LOCK_EX)
             status, how = folder.read_status(), launch.read(folder)
             if status is None or how is None or not status.phase.final:
                 return 0
+            if not folder.executed.exists():
+                _write_notebook(folder)
             run = Recording(folder, status.spec, how).settle(status, status.phase)
             if run.state is not RunState.RECORDED or run != status.run:
                 folder.write_status(status.model_copy(update={"run": run}))

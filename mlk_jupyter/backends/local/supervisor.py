@@ -29,7 +29,7 @@ from .launch import Launch
 from .ledger import Ledger
 from .ownership import Ownership, Taken
 from .ports import ReservedPort
-from .queue import GpuQueue, Ticket
+from .queue import GpuQueue, Ticket, gpus_in_words
 from .ranks import Rank, Ranks, command
 from .recording import Recording
 from .verdict import Ending, RankEnd
@@ -56,7 +56,8 @@ class Supervisor:
         self._ending: Ending | None = None
         self._kill_at: float | None = None
         self._recording = True
-        self._started_at: float | None = None
+        self._started: float | None = None  # monotonic
+        self._news = False  # something was said or has ended that the status does not know
         self._memory_kills = process.killed_for_memory()
         self._signalled: str | None = None
 
@@ -100,7 +101,7 @@ class Supervisor:
     def _wait(self, queue: GpuQueue, wants: int, there: Inventory) -> list[str] | None:
         uuids = [gpu.uuid for gpu in there.gpus]
         if wants > len(uuids):
-            text = f"It needs {wants} GPUs and this machine has {len(uuids)} for jobs. {there.why or ''}".strip()
+            text = f"It needs {gpus_in_words(wants)}; this machine has {len(uuids)} for jobs. {there.why or ''}".strip()
             self._end(Ending(Phase.FAILED, Reason(code="not_enough_gpus", text=text, hint=there.hint)), 0)
             return None
         ticket = Ticket(self._folder.id, self._ledger.status.created_at, wants, process.identity())
@@ -122,7 +123,7 @@ class Supervisor:
     def _run_ranks(self, gpus: list[str]) -> None:
         if not self._look_outside():
             return
-        self._started_at = time.time()
+        self._started = time.monotonic()
         self._ledger.enter(Phase.STARTING, Reason(code="starting", text=f"{self._ranks_in_words()} being started."))
         for name in ("files", "outputs", "checkpoints"):
             (self._folder.path / name).mkdir(exist_ok=True)
@@ -164,14 +165,18 @@ class Supervisor:
 
     def _step(self) -> None:
         """One turn of the loop: listen, look for a reason to end, write down."""
+        running = self._ranks.running
         for rank, data in self._ranks.listen(_TICK_S):
             self._record(rank, data)
+            self._news = True
+        self._news |= self._ranks.running != running
         self._look_outside()
         if self._ending is None and self._failures():
             self._end(self._failed(), FAILURE_GRACE_S)
         if self._kill_at is not None and time.monotonic() >= self._kill_at:
             self._ranks.kill()
-        if self._recording:
+        if self._recording and self._news and self._ledger.due:
+            self._news = False
             self._attempt(self._write_down)
 
     def _record(self, rank: int, data: bytes) -> None:
@@ -209,7 +214,7 @@ class Supervisor:
             self._end(verdict.supervisor_signalled(self._signalled), GRACE_S)
         elif self._folder.stop_request.exists():
             self._end(verdict.stopped(_who_asked(self._folder)), GRACE_S)
-        elif limit is not None and self._started_at is not None and time.time() - self._started_at > limit:
+        elif limit is not None and self._started is not None and time.monotonic() - self._started > limit:
             self._end(verdict.over_time(limit), GRACE_S)
         return self._ending is None
 
@@ -251,7 +256,7 @@ class Supervisor:
 
     def _finish(self, left: list[int]) -> Phase:
         """Writes the notebook, settles the MLflow run, and only then says that the job is over."""
-        seconds = time.time() - (self._started_at or time.time())
+        seconds = time.monotonic() - (self._started or time.monotonic())
         ending = self._ending
         if ending is None:
             ending = self._failed() if self._failures() else verdict.succeeded(self._spec.world_size, seconds)
@@ -268,6 +273,12 @@ class Supervisor:
         self._observe()
         error_line = ending.reason.text if ending.phase is Phase.FAILED else None
         self._ledger.update(finished_at=time.time(), error=error_line)
+        if self._spec.mlflow:
+            with contextlib.suppress(OSError):  # the ending's own words follow
+                known = ending.reason.text if ending.phase is Phase.FAILED else "All ranks have ended."
+                text = f"{known} The MLflow run is being completed."
+                self._ledger.update(reason=Reason(code="completing_run", text=text, hint=ending.reason.hint))
+                self._ledger.save()
         self._ledger.update(run=self._mlflow.settle(self._ledger.status, ending.phase))
         self._ledger.enter(ending.phase, ending.reason)
         return ending.phase
@@ -350,7 +361,16 @@ def _run(folder: JobFolder) -> int:
         ledger.update(finished_at=time.time(), error=text)
         ledger.enter(Phase.FAILED, Reason(code="folder_damaged", text=text, hint="Submit it again."))
         return 1
-    Supervisor(folder, status, launch, replay).run()
+    try:
+        Supervisor(folder, status, launch, replay).run()
+    except Exception as error:
+        # A bug of ours. Its ranks have ended with it; the person must not wait for them for ever.
+        text = f"The job's supervisor failed: {type(error).__name__}: {error}"
+        ledger = Ledger(folder, folder.read_status() or status)
+        ledger.update(finished_at=time.time(), error=text)
+        hint = f"Please report it with the end of {folder.path / 'supervisor.log'}."
+        ledger.enter(Phase.FAILED, Reason(code="supervisor_failed", text=text, hint=hint))
+        raise
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Stands in for nvidia-ml-py where there is no GPU: put this folder on PYTHONPATH. MLK_TEST_GPUS says how many."""
+"""Stands in for nvidia-ml-py where there is no GPU: put this folder on PYTHONPATH. PRETENDED_GPUS says how many."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def nvmlShutdown() -> None:
 
 
 def nvmlDeviceGetCount() -> int:
-    return int(os.environ["MLK_TEST_GPUS"])
+    return int(os.environ["PRETENDED_GPUS"])
 
 
 def nvmlDeviceGetHandleByIndex(index: int) -> int:
