@@ -41,7 +41,8 @@ def environment(
     Args:
         rank:         number in the whole job.
         tracking_uri: where runs go unless `spec.env` names another place.
-        fallback:     what the rank finds as MLK_MLFLOW_FALLBACK; None leaves it out.
+        fallback:     SQLite file that takes the runs while a tracking server does not answer (MLK_MLFLOW_FALLBACK);
+                      None means a temporary one.
         artifacts:    where a new experiment in a SQLite store keeps its files; None means ./mlruns, as MLflow has it.
         backend:      name of the backend, for the tag.
         base:         the environment that the rank inherits; None means this process'.
@@ -65,7 +66,7 @@ def environment(
         variables["MLFLOW_EXPERIMENT_NAME"] = experiment
     if fallback is not None:
         variables["MLK_MLFLOW_FALLBACK"] = str(fallback)
-    if artifacts is not None and sqlite_path(uri) is not None:
+    if artifacts is not None and (sqlite_path(uri) is not None or fallback is not None):
         variables[ARTIFACT_ROOT_VARIABLE] = str(artifacts)
     for name, value in _PATIENCE.items():
         variables[name] = chosen.get(name) or value

@@ -75,3 +75,18 @@ def test_files_of_the_local_store_are_kept_beside_it_and_not_in_the_notebooks_fo
     assert kept["_MLFLOW_SERVER_ARTIFACT_ROOT"] == "/data/files"
     remote = environment(spec, "a-1", 0, tracking_uri="http://mlflow", artifacts=Path("/data/files"), base=BASE)
     assert "_MLFLOW_SERVER_ARTIFACT_ROOT" not in remote
+
+
+def test_while_a_server_is_down_runs_have_a_file_to_go_to() -> None:
+    spec = JobSpec(name="a", notebook="a.ipynb")
+    found = environment(
+        spec,
+        "a-1",
+        0,
+        tracking_uri="http://mlflow",
+        fallback=Path("/data/offline.db"),
+        artifacts=Path("/data/files"),
+        base=BASE,
+    )
+    assert found["MLK_MLFLOW_FALLBACK"] == "/data/offline.db"
+    assert found["_MLFLOW_SERVER_ARTIFACT_ROOT"] == "/data/files"

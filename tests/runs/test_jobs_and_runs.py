@@ -93,7 +93,7 @@ def test_however_a_job_ends_its_run_says_so(machine: Machine, data_dir: Path, tm
 
 
 def test_a_tracking_server_that_is_down_fails_no_job_and_is_told(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch
+    machine: Machine, data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{free_port()}")
     logs = machine.submit("logs", OPEN, "mlflow.log_metric('loss', 0.4, step=4)\nprint('went on')")
@@ -104,6 +104,7 @@ def test_a_tracking_server_that_is_down_fails_no_job_and_is_told(
         assert "went on" in machine.backend.folder(job).executed.read_text()
     told = asyncio.run(machine.backend.job(logs))
     assert any("does not answer" in notice for notice in told.notices), told.notices
+    assert told.run is not None and told.run.tracking_uri == f"sqlite:///{data_dir}/mlflow-offline.db"
     run = asyncio.run(machine.backend.job(silent)).run
     assert run is not None and run.state is RunState.UNAVAILABLE
     assert run.text is not None and "was not recorded" in run.text

@@ -41,6 +41,8 @@ class Recording:
             self._folder.id,
             rank,
             tracking_uri=self._uri,
+            # A file of its own: it is created by ranks that nobody prepared it for, and one killed meanwhile spoils it.
+            fallback=self._artifacts.with_name("mlflow-offline.db"),
             artifacts=self._artifacts,
             base=self._base,
         )
