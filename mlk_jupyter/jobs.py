@@ -171,7 +171,7 @@ async def find(backend: Backend, name_or_id: str) -> JobSummary:
     named = [job for job in jobs if job.name == name_or_id]
     if named:
         return max(named, key=lambda job: job.created_at)
-    begun = [job for job in jobs if name_or_id and job.id.startswith((name_or_id, f"mlk-{name_or_id}"))]
+    begun = [job for job in jobs if name_or_id and job.id.startswith(name_or_id)]
     if len(begun) == 1:
         return begun[0]
     if begun:

@@ -184,13 +184,12 @@ async def test_a_job_is_found_by_id_by_name_and_by_the_beginning_of_its_id() -> 
     assert (await jobs.find(shelf, shelf.all[0].id)).created_at == 0
     assert (await jobs.find(shelf, "digits")).created_at == 2  # the newest
     assert (await jobs.find(shelf, shelf.all[1].id[:7])).name == "bert"
-    assert (await jobs.find(shelf, "ber")).name == "bert"
 
 
 async def test_a_beginning_that_fits_several_jobs_is_not_guessed() -> None:
     shelf: Any = Shelf("digits", "digits")
-    with pytest.raises(BadInput, match="2 jobs have ids that begin with 'mlk-dig'"):
-        await jobs.find(shelf, "mlk-dig")
+    with pytest.raises(BadInput, match="2 jobs have ids that begin with 'dig'"):
+        await jobs.find(shelf, "dig")
 
 
 async def test_a_job_that_does_not_exist_is_answered_with_the_closest() -> None:
@@ -219,8 +218,9 @@ async def test_the_notebook_of_a_running_job_is_a_file_that_jupyter_can_open(fil
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("Digits DDP!", "digits-ddp"), ("Übung é", "ubung-e"), ("日本", ""), ("-a-", "a"), ("x" * 99, "x" * 36),
-        ("a" * 35 + " b", "a" * 35),
+        ("Digits DDP!", "digits-ddp"), ("Übung é", "ubung-e"), ("日本", "job"), ("-a-", "a"), ("x" * 99, "x" * 38),
+        ("a" * 37 + " b", "a" * 37),
+        ("2026 run", "job-2026-run"),
     ],
 )  # fmt: skip
 def test_a_name_becomes_part_of_an_id(name: str, expected: str) -> None:

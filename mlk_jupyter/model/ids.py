@@ -1,4 +1,4 @@
-"""Names of jobs that any backend can use: DNS labels of at most 49 characters. Pure."""
+"""Ids of jobs, for every backend: DNS labels of at most 49 characters. Pure."""
 
 from __future__ import annotations
 
@@ -6,16 +6,21 @@ import hashlib
 import re
 import unicodedata
 
-_MOST_OF_NAME = 36
+_MOST_OF_NAME = 38
 
 
 def slug(name: str) -> str:
-    """The part of a name that a DNS label can hold: lower case ASCII letters, digits and hyphens; may be empty."""
-    ascii_ = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", ascii_).strip("-")[:_MOST_OF_NAME].rstrip("-")
+    """A name as the beginning of a DNS label: lower case ASCII letters, digits and hyphens, a letter first."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    words = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
+    return (words if words[:1].isalpha() else f"job-{words}")[:_MOST_OF_NAME].strip("-")
+
+
+def request_digest(request_id: str) -> str:
+    """The end of the id of the job that a request makes: a second submission is known by it."""
+    return hashlib.sha256(request_id.encode("utf-8", "replace")).hexdigest()[:10]
 
 
 def new_job_id(name: str, request_id: str) -> str:
-    """The id of the job that a request makes, e.g. `mlk-digits-ddp-1f9ac3d2`; the same request gives the same id."""
-    unique = hashlib.sha256(request_id.encode("utf-8", "replace")).hexdigest()[:8]
-    return "-".join(part for part in ("mlk", slug(name), unique) if part)
+    """The id of the job that a request makes, e.g. `digits-ddp-1f9ac3d27b`."""
+    return f"{slug(name)}-{request_digest(request_id)}"

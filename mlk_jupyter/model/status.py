@@ -117,7 +117,7 @@ class Metric(Seen):
 
     name: str
     value: float | None
-    """None for NaN and infinities, which JSON cannot carry: a loss that diverged is not shown as its last good value."""
+    """None for NaN and infinities, which JSON cannot carry: a loss that diverged is not its last good value."""
     step: int | None = None
     at: float
     """Seconds since the epoch."""

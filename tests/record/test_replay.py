@@ -271,6 +271,26 @@ def test_progress_counts_cells_until_the_notebook_speaks(notebook: dict[str, Any
     assert replay.running_cell == 1
 
 
+def test_a_cell_that_failed_or_was_skipped_is_not_done(notebook: dict[str, Any]) -> None:
+    rank = Teller()
+    rank.start(cells=2)
+    rank.begin(0)
+    rank.finish(0)
+    rank.finish(1, "skipped")
+    rank.begin(2)
+    rank.finish(2, "error")
+    progress = replayed(notebook, *rank.frames).progress()
+    assert (progress.cells_done, progress.cells_total, progress.fraction) == (1, 2, 0.5)
+
+
+def test_a_rank_that_ends_early_but_well_is_complete(notebook: dict[str, Any]) -> None:
+    rank = Teller()
+    rank.begin(0)
+    rank.tell("progress", fraction=0.2, text=None)
+    rank.tell("rank_finished", exit_code=0, signal=None, text=None)
+    assert replayed(notebook, *rank.frames).progress().fraction == 1.0
+
+
 def test_the_time_to_go_follows_the_pace_of_the_notebooks_own_progress(notebook: dict[str, Any]) -> None:
     rank = Teller()
     rank.begin(0)

@@ -6,16 +6,13 @@ import asyncio
 import contextlib
 import fcntl
 import getpass
-import hashlib
 import json
 import os
-import re
 import secrets
 import shutil
 import signal
 import tempfile
 import time
-import unicodedata
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -25,6 +22,7 @@ from ...gpus import inventory
 from ...gpus import use as gpu_use
 from ...model import JobSpec, JobStatus, JobSummary, Phase, Reason, RunRef, RunState, Transition
 from ...model.api import BackendInfo, Level, Preflight
+from ...model.ids import new_job_id, request_digest
 from ...record.folder import JobFolder, data_dir, write_atomically
 from ...runs.store import has_mlflow
 from ..base import Changes, Refused
@@ -174,7 +172,7 @@ class LocalBackend:
         )
 
     def _find(self, request_id: str) -> JobFolder | None:
-        ending = f"-{_digest(request_id)}"
+        ending = f"-{request_digest(request_id)}"
         with contextlib.suppress(FileNotFoundError):
             for path in self._jobs_dir.iterdir():
                 if path.name.endswith(ending) and not path.name.startswith("."):
@@ -184,7 +182,7 @@ class LocalBackend:
     def _create(
         self, spec: JobSpec, bundle: Bundle, python: Interpreter, notices: list[str], request_id: str
     ) -> JobStatus:
-        job_id = f"{_slug(spec.name)}-{_digest(request_id)}"
+        job_id = new_job_id(spec.name, request_id)
         folder = JobFolder(self._jobs_dir / job_id)
         try:
             self._jobs_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -319,17 +317,6 @@ def _kill_supervisor(status: JobStatus) -> None:
 
 def _newest_first(jobs: dict[str, JobSummary]) -> list[JobSummary]:
     return sorted(jobs.values(), key=lambda job: (job.created_at, job.id), reverse=True)
-
-
-def _slug(name: str) -> str:
-    """A name as the beginning of a DNS label, at most 38 characters."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    words = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
-    return (words if words[:1].isalpha() else f"job-{words}").strip("-")[:38].rstrip("-")
-
-
-def _digest(request_id: str) -> str:
-    return hashlib.sha256(request_id.encode()).hexdigest()[:10]
 
 
 def _user() -> str | None:
