@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import platform
+import contextlib
+import sys
 import time
 
 from . import mlflow_hook, streams
@@ -29,7 +30,7 @@ def run(notebook: Dict[str, Any], sender: Sender, shell: Any, stop: Stop) -> int
     """Runs all cells. Gives the exit code: 0 done, 1 a cell failed, 143 stopped, or what a cell gave to `sys.exit`."""
     cells = [(index, cell) for index, cell in enumerate(notebook.get("cells") or []) if _is_code(cell)]
     running = sum("skip-execution" not in _tags(cell) for _, cell in cells)
-    sender.send("started", python=platform.python_version(), ipython=shell.version, cells=running)
+    sender.send("started", python=sys.version.split()[0], ipython=shell.version, cells=running)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     task = loop.create_task(_run_all(cells, sender, shell, stop))
@@ -38,10 +39,8 @@ def run(notebook: Dict[str, Any], sender: Sender, shell: Any, stop: Stop) -> int
     except KeyboardInterrupt:
         # It hit the loop itself, while the cell was awaiting: the cell hears of it as a cancellation.
         task.cancel()
-        try:
+        with contextlib.suppress(asyncio.CancelledError, asyncio.TimeoutError, KeyboardInterrupt):
             loop.run_until_complete(asyncio.wait_for(task, _CLEANUP_S))
-        except (asyncio.CancelledError, asyncio.TimeoutError, KeyboardInterrupt):
-            pass
         return 143 if stop.requested else 130
 
 
@@ -69,8 +68,8 @@ async def _run_one(
     failure: Optional[Failure]
     try:
         failure = await shell.run(_source(cell))
-    except (KeyboardInterrupt, asyncio.CancelledError) as error:
-        failure = Failure(error, [f"{type(error).__name__}: {error}"])
+    except (KeyboardInterrupt, asyncio.CancelledError) as interruption:
+        failure = Failure(interruption, [f"{type(interruption).__name__}: {interruption}"])
     mlflow_hook.after_cell()
     seconds = round(time.perf_counter() - start, 6)
     sync = streams.end_of_cell()

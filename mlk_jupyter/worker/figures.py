@@ -27,7 +27,7 @@ def show(*args: Any, **kwargs: Any) -> None:
 
 
 @_Backend.export
-class _InlineBackend(_Backend):  # type: ignore[misc]
+class _InlineBackend(_Backend):
     FigureCanvas = FigureCanvasAgg
     FigureManager = FigureManagerBase
     mainloop = staticmethod(show)

@@ -62,10 +62,7 @@ class Encoder:
         room = LINE_LIMIT - _HEADER_ROOM
         pieces = [body[at : at + room] for at in range(0, len(body), room)]
         seq, self._seq = self._seq, self._seq + 1
-        lines = [
-            f"{self._head}{seq} {number}/{len(pieces)} {piece}\n"
-            for number, piece in enumerate(pieces, 1)
-        ]
+        lines = [f"{self._head}{seq} {number}/{len(pieces)} {piece}\n" for number, piece in enumerate(pieces, 1)]
         return "".join(lines).encode("ascii")
 
 

@@ -152,8 +152,11 @@ class Keeper:
         self._outputs.tick()
         if self._deadline is not None and now >= self._deadline:
             self._deadline = None
-            self._frame("notice", text=f"The notebook was done, but its process did not end within {_LINGER_S:.0f} "
-                        "seconds (a thread or an exit handler still ran). It was killed.")
+            self._frame(
+                "notice",
+                text=f"The notebook was done, but its process did not end within {_LINGER_S:.0f} "
+                "seconds (a thread or an exit handler still ran). It was killed.",
+            )
             os.kill(self._pid, signal.SIGKILL)
         self._write()
 
@@ -283,8 +286,12 @@ class Keeper:
     def _on_started(self, **fields: Any) -> None:
         identity = self._identity
         self._frame(
-            "rank_started", world_size=identity.world_size, worker=identity.worker, pid=os.getpid(),
-            host=os.uname().nodename, **fields,
+            "rank_started",
+            world_size=identity.world_size,
+            worker=identity.worker,
+            pid=os.getpid(),
+            host=os.uname().nodename,
+            **fields,
         )
 
     def _on_cell_started(self, **fields: Any) -> None:
@@ -354,12 +361,12 @@ class Keeper:
         self._flush_text()
         self._flush_progress()
         code, number = self._exit_code(), self._signal()
-        name = None if number is None else deaths.name_of(number)
+        signal_name = None if number is None else deaths.name_of(number)
         text = None
         if number is not None and not self._done:
             killed_for_memory = deaths.oom_killed(kills_before)
             text = deaths.explain(number, killed_for_memory, self._peak_bytes, self._stopping)
-            self._say_failed(name or str(number), text)
+            self._say_failed(signal_name or str(number), text)
         elif code and not self._failed and not self._stopping:
             text = f"The process ended itself with exit code {code}."
             self._say_failed("SystemExit", text)
@@ -367,7 +374,7 @@ class Keeper:
             text = "The process ended itself before the notebook's last cell was done."
             self._frame("notice", text=text)
         self._outputs.close()
-        self._frame("rank_finished", exit_code=code, signal=name, text=text)
+        self._frame("rank_finished", exit_code=code, signal=signal_name, text=text)
         self._write()
 
     def _say_failed(self, name: str, text: str) -> None:

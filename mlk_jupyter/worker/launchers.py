@@ -143,6 +143,10 @@ def _tensorflow(env: Mapping[str, str]) -> Optional[Identity]:
     first = cluster[members[0][0]][members[0][1]]
     # The port in TF_CONFIG belongs to TensorFlow's own server; ours must be another one.
     return Identity(
-        "tensorflow", rank, len(members), worker=rank, master_addr=env.get("MASTER_ADDR") or first.rsplit(":", 1)[0],
+        "tensorflow",
+        rank,
+        len(members),
+        worker=rank,
+        master_addr=env.get("MASTER_ADDR") or first.rsplit(":", 1)[0],
         master_port=env.get("MASTER_PORT") or DEFAULT_PORT,
     )

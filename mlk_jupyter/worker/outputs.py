@@ -125,9 +125,9 @@ class Outputs:
         """A display that replaces what an earlier one showed. Its size is not added: the earlier one's was."""
         size = _size_of(data)
         if size > self._output_limit:
-            output = {"output_type": "display_data", "data": data, "metadata": metadata}
+            output: Dict[str, Any] = {"output_type": "display_data", "data": data, "metadata": metadata}
             output = self._saved(output, f"An output of {_words(size)} is not kept in the notebook")
-            data, metadata = output["data"], output["metadata"]
+            data, metadata = dict(output["data"]), {}
         self._hold(lambda kind, fields: kind == "update_display" and fields["display_id"] == display_id)
         self._send("update_display", {"display_id": display_id, "data": data, "metadata": metadata}, size)
 

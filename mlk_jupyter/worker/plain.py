@@ -32,7 +32,9 @@ class StdinNotImplementedError(NotImplementedError):
 
 
 def publish(
-    data: Dict[str, Any], metadata: Optional[Dict[str, Any]] = None, display_id: Optional[str] = None,
+    data: Dict[str, Any],
+    metadata: Optional[Dict[str, Any]] = None,
+    display_id: Optional[str] = None,
     update: bool = False,
 ) -> None:
     """Shows something in the notebook, or replaces what bears the display id."""
@@ -105,7 +107,10 @@ class PlainShell:
         self._inputs: List[str] = [""]
         self._values: Dict[int, Any] = {}
         self._names.update(
-            In=self._inputs, Out=self._values, display=display, update_display=update_display,
+            In=self._inputs,
+            Out=self._values,
+            display=display,
+            update_display=update_display,
             clear_output=clear_output,
             __mlk_command__=Commands(self._names, self._run_now, lambda text: sender.send("notice", text=text)),
         )
@@ -166,7 +171,9 @@ class PlainShell:
         else:
             data, metadata = forms_of(value)
             output = {
-                "output_type": "execute_result", "execution_count": count, "data": clean(data),
+                "output_type": "execute_result",
+                "execution_count": count,
+                "data": clean(data),
                 "metadata": clean(metadata),
             }
             sys.stdout.flush()
@@ -180,7 +187,9 @@ class PlainShell:
             frames = frames.tb_next  # ours
         lines = traceback.format_exception(type(error), error, frames)
         output = {
-            "output_type": "error", "ename": type(error).__name__, "evalue": str(error),
+            "output_type": "error",
+            "ename": type(error).__name__,
+            "evalue": str(error),
             "traceback": [line.rstrip("\n") for line in lines],
         }
         self._sender.send("output", output=output, display_id=None)

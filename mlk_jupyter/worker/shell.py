@@ -12,12 +12,9 @@ import zlib
 
 import IPython
 from IPython.core import page
-from IPython.core.compilerop import CachingCompiler
-from IPython.core.displayhook import DisplayHook
-from IPython.core.displaypub import DisplayPublisher
 from IPython.core.error import StdinNotImplementedError
-from IPython.core.interactiveshell import InteractiveShell
-from traitlets import Any, Type, default
+from traitlets import Any as AnyTrait
+from traitlets import Type, default
 from traitlets.config import Config
 
 from .cells import Failure
@@ -26,18 +23,36 @@ from .noinput import WORDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Dict, NoReturn, Optional
+    from typing import Any, Dict, NoReturn, Optional
 
     from .wire import Sender
+
+    # IPython's own types are partial, and differ from version to version.
+    CachingCompiler: Any
+    DisplayHook: Any
+    DisplayPublisher: Any
+    InteractiveShell: Any
+else:
+    from IPython.core.compilerop import CachingCompiler
+    from IPython.core.displayhook import DisplayHook
+    from IPython.core.displaypub import DisplayPublisher
+    from IPython.core.interactiveshell import InteractiveShell
 
 
 class Publisher(DisplayPublisher):  # type: ignore[misc]
     """What `display()` speaks to."""
 
-    sender = Any()
+    sender = AnyTrait()
 
-    def publish(  # type: ignore[no-untyped-def]
-        self, data, metadata=None, source=None, *, transient=None, update=False, **kwargs
+    def publish(
+        self,
+        data: Any,
+        metadata: Any = None,
+        source: Any = None,
+        *,
+        transient: Any = None,
+        update: bool = False,
+        **kwargs: Any,
     ) -> None:
         """Sends a display, or a new content for those that bear its display id."""
         self._validate_data(data, metadata or {})
@@ -59,7 +74,7 @@ class Publisher(DisplayPublisher):  # type: ignore[misc]
 class Hook(DisplayHook):  # type: ignore[misc]
     """What the value of a cell's last expression goes to."""
 
-    sender = Any()
+    sender = AnyTrait()
 
     def start_displayhook(self) -> None:
         """Nothing is written before the value."""
@@ -84,7 +99,7 @@ class Hook(DisplayHook):  # type: ignore[misc]
         """Nothing is written after the value."""
 
 
-class Compiler(CachingCompiler):
+class Compiler(CachingCompiler):  # type: ignore[misc]
     """Names the cells' code as a kernel does: IPython shows tracebacks of such names in the same way."""
 
     _folder = os.path.join("/tmp", f"ipykernel_{os.getpid()}")
@@ -101,7 +116,7 @@ class ZMQInteractiveShell(InteractiveShell):  # type: ignore[misc]
     displayhook_class = Type(Hook)
     display_pub_class = Type(Publisher)
     compiler_class = Type(Compiler)
-    sender = Any()
+    sender = AnyTrait()
     autoindent = False
     last_traceback: Any = None
 
@@ -117,7 +132,8 @@ class ZMQInteractiveShell(InteractiveShell):  # type: ignore[misc]
         from IPython.core.profiledir import ProfileDir
         from IPython.paths import get_ipython_dir
 
-        return ProfileDir.create_profile_dir_by_name(get_ipython_dir(), "default")
+        create: Any = ProfileDir.create_profile_dir_by_name
+        return create(get_ipython_dir(), "default")
 
     def init_environment(self) -> None:
         """Programs that cells start may colour their text and must not page it, as in a kernel."""
@@ -128,7 +144,8 @@ class ZMQInteractiveShell(InteractiveShell):  # type: ignore[misc]
     def init_hooks(self) -> None:
         """`name?` asks for a pager, which nobody could read: it shows nothing, as under nbconvert."""
         super().init_hooks()
-        self.set_hook("show_in_pager", page.as_hook(lambda *args, **kwargs: None), 99)
+        as_hook: Any = page.as_hook
+        self.set_hook("show_in_pager", as_hook(lambda *args, **kwargs: None), 99)
 
     def init_display_pub(self) -> None:
         super().init_display_pub()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import sys
@@ -67,9 +68,11 @@ def install(sender: Sender, err_sender: Sender) -> None:
     out = io.TextIOWrapper(
         _Pipe(1, "w", closefd=False), encoding="utf-8", errors="backslashreplace", newline="\n", write_through=True
     )
-    sys.stdin = sys.__stdin__ = open(os.devnull)
-    sys.stdout = sys.__stdout__ = out
-    sys.stderr = sys.__stderr__ = Errors(sender)  # type: ignore[assignment,misc]
+    errors = Errors(sender)
+    nothing = open(os.devnull)  # noqa: SIM115  stays open as long as the process
+    for name, stream in (("stdin", nothing), ("stdout", out), ("stderr", errors)):
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
     faulthandler.enable(2)
 
 
@@ -87,10 +90,8 @@ def flush() -> None:
     """Also what C code has printed and its library still holds."""
     global _libc
     for stream in (sys.stdout, sys.stderr):
-        try:
+        with contextlib.suppress(OSError, ValueError, AttributeError):  # the notebook replaced or closed it
             stream.flush()
-        except (OSError, ValueError, AttributeError):
-            pass  # the notebook replaced or closed it
     if _libc is None:
         from .tree import libc
 

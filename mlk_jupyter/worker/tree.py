@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -74,10 +75,8 @@ def kill_descendants(grace_s: float = 0.0, limit_s: float = 10.0) -> None:
         final = time.monotonic() >= kill_at
         for pid in descendants_of(os.getpid()):
             if final or pid not in told:
-                try:
+                with contextlib.suppress(OSError):
                     os.kill(pid, signal.SIGKILL if final else signal.SIGTERM)
-                except OSError:
-                    pass
                 told.append(pid)
         time.sleep(0.005)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -201,7 +202,5 @@ def wait_until(true: Callable[[], bool], seconds: float = 20) -> bool:
 
 def kill(pid: int) -> None:
     """Ends a process that a test left behind."""
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -131,7 +130,7 @@ def test_user_code_finds_its_place_and_nothing_of_ours(tmp_path: Path) -> None:
 def test_the_bundles_modules_come_first_and_ours_is_there_without_being_installed(tmp_path: Path) -> None:
     rank = run(
         tmp_path,
-        "import helpers.tools, mlk_jupyter, os\nprint(helpers.tools.VALUE, mlk_jupyter.rank(), mlk_jupyter.world_size())",
+        "import helpers.tools, mlk_jupyter\nprint(helpers.tools.VALUE, mlk_jupyter.rank(), mlk_jupyter.world_size())",
         "mlk_jupyter.progress(0.5, 'half'); mlk_jupyter.log_metric('loss', 0.25, step=3)\n"
         "mlk_jupyter.log_metric('odd', float('nan'))",
         "from mlk_jupyter.worker.api import result; result({'accuracy': 0.9})",
@@ -149,7 +148,7 @@ def test_files_are_unpacked_where_the_launcher_says_and_a_fresh_folder_goes_away
     rank = run(tmp_path, show, files=files, env={"MLK_FILES": str(tmp_path / "files")})
     assert rank.text().strip() == str(tmp_path / "files")
     rank = run(tmp_path, show, files=files)
-    assert rank.text().strip() and not os.path.exists(rank.text().strip())
+    assert rank.text().strip() and not Path(rank.text().strip()).exists()
 
 
 def test_a_file_outside_of_the_folder_is_refused(tmp_path: Path) -> None:
@@ -194,7 +193,8 @@ def test_exit_handlers_and_threads_finish_and_what_they_print_is_log(tmp_path: P
 def test_a_value_that_is_no_json_is_shown_as_it_can_be(tmp_path: Path) -> None:
     rank = run(
         tmp_path,
-        "display({'application/json': {'n': float('nan'), 's': {1}}, 'image/png': b'png', 'text/plain': 't'}, raw=True)",
+        "data = {'application/json': {'n': float('nan'), 's': {1}}, 'image/png': b'png', 'text/plain': 't'}\n"
+        "display(data, raw=True)",
     )
     data = rank.of("output")[0]["output"]["data"]
     assert data == {"application/json": {"n": None, "s": [1]}, "image/png": "cG5n", "text/plain": "t"}

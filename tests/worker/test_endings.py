@@ -71,7 +71,8 @@ def test_a_request_to_stop_becomes_a_keyboard_interrupt_and_everything_is_kept(t
 def test_a_request_to_stop_reaches_a_cell_that_awaits(tmp_path: Path) -> None:
     with started(
         tmp_path,
-        "import asyncio\ntry:\n    print('waits', flush=True)\n    await asyncio.sleep(1000)\nfinally:\n    print('cleaned')",
+        "import asyncio\ntry:\n    print('waits', flush=True)\n    await asyncio.sleep(1000)\n"
+        "finally:\n    print('cleaned')",
     ) as rank:
         rank.wait_for(lambda frame: frame.get("text") == "waits\n")
         rank.process.send_signal(signal.SIGTERM)
@@ -175,7 +176,8 @@ def test_the_notebook_dies_with_its_keeper(tmp_path: Path) -> None:
 def test_a_process_that_ignores_sigterm_is_killed_as_the_notebook_ends(tmp_path: Path) -> None:
     rank = run(
         tmp_path,
-        "import subprocess\nchild = subprocess.Popen(['sh', '-c', 'trap \"\" TERM; echo ready; sleep 1000; sleep 1000'],"
-        " stdout=subprocess.PIPE)\nchild.stdout.readline()\nprint(child.pid)",
+        "import subprocess\nstubborn = 'trap \"\" TERM; echo ready; sleep 1000; sleep 1000'\n"
+        "child = subprocess.Popen(['sh', '-c', stubborn], stdout=subprocess.PIPE)\n"
+        "child.stdout.readline()\nprint(child.pid)",
     )
     assert gone([int(rank.text())]) and rank.code == 0

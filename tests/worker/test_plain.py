@@ -13,7 +13,9 @@ from .ranks import Rank, run
 def bare_pythons() -> list[str]:
     """Interpreters on this machine that lack IPython, the oldest and the newest."""
     found = []
-    for path in sorted(Path.home().glob(".pyenv/versions/3.*/bin/python"), key=lambda path: int(path.parts[-3].split(".")[1])):
+    for path in sorted(
+        Path.home().glob(".pyenv/versions/3.*/bin/python"), key=lambda path: int(path.parts[-3].split(".")[1])
+    ):
         minor = int(path.parts[-3].split(".")[1])
         if minor >= 9 and subprocess.run([path, "-c", "import IPython"], capture_output=True).returncode:
             found.append(str(path))
@@ -63,7 +65,8 @@ def test_the_essentials_work_and_a_notice_says_what_is_missing(tmp_path: Path, p
 def test_displays_updates_and_rich_values_work(tmp_path: Path, python: str) -> None:
     rank = run(
         tmp_path,
-        "class Both:\n    def _repr_html_(self):\n        return '<b>'\n    def __repr__(self):\n        return 'both'\nBoth()",
+        "class Both:\n    def _repr_html_(self):\n        return '<b>'\n"
+        "    def __repr__(self):\n        return 'both'\nBoth()",
         "handle = display(Both(), display_id=True); handle.update(1)",
         "clear_output(wait=True); print('new')",
         "class Own:\n    def _ipython_display_(self):\n        print('own')\nOwn()",
@@ -75,14 +78,18 @@ def test_displays_updates_and_rich_values_work(tmp_path: Path, python: str) -> N
 
 
 def test_failures_name_the_cells_line_and_input_is_refused(tmp_path: Path, python: str) -> None:
-    rank = run(tmp_path, "def f():\n    raise KeyError('train')", ("f()", ["raises-exception"]), "input()", python=python)
+    rank = run(
+        tmp_path, "def f():\n    raise KeyError('train')", ("f()", ["raises-exception"]), "input()", python=python
+    )
     first, second = (frame["output"] for frame in rank.of("output"))
     assert "raise KeyError('train')" in "\n".join(first["traceback"]) and "Cell In[1]" in "\n".join(first["traceback"])
     assert "plain.py" not in "\n".join(first["traceback"])
     assert second["ename"] == "StdinNotImplementedError" and rank.code == 1
 
 
-@pytest.mark.parametrize(("source", "words"), [("%no_such 1", "needs IPython"), ("x = (", "never closed|unexpected EOF|EOF")])
+@pytest.mark.parametrize(
+    ("source", "words"), [("%no_such 1", "needs IPython"), ("x = (", "never closed|unexpected EOF|EOF")]
+)
 def test_what_is_not_known_is_refused_in_words(tmp_path: Path, python: str, source: str, words: str) -> None:
     import re
 
