@@ -120,7 +120,7 @@ def _responses(route: Route, refs: dict[Any, Any]) -> dict[str, Any]:
     if route.answer is not None:
         content["application/json"] = {"schema": refs[route.answer]}
     if route.file is not None:
-        content[route.file] = {"schema": {"type": "string"}}
+        content[route.file] = {"schema": {"type": "object" if route.file.endswith("+json") else "string"}}
     good: dict[int, str] = {route.status: route.summary, **route.also}
     answers: dict[str, Any] = {
         str(status): {"description": text, **({"content": content} if content else {})} for status, text in good.items()

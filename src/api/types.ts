@@ -811,7 +811,7 @@ export interface components {
             readonly step: number | null;
             /**
              * Value
-             * @description None for NaN and infinities, which JSON cannot carry: a loss that diverged is not shown as its last good value.
+             * @description None for NaN and infinities, which JSON cannot carry: a loss that diverged is not its last good value.
              */
             readonly value: number | null;
         };
@@ -1586,7 +1586,7 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["FramesSnapshot"];
-                    readonly "application/x-ipynb+json": string;
+                    readonly "application/x-ipynb+json": Record<string, never>;
                 };
             };
             /** @description What happened, why, and what to do next. */
