@@ -20,7 +20,7 @@ from .code import experiments, nodes, runs_files, spawns_processes, trees, uses
 from .modules import find_modules
 from .notebook import for_bundle, kernel_of
 from .parameters import inject
-from .paths import inside, is_secret, named_files, read_regular
+from .paths import inside, leads_to_secret, named_files, read_regular, size_of
 
 LIMIT = 64 * 1024 * 1024  # bytes, on this machine
 _PACKAGE = Path(__file__).resolve().parent.parent
@@ -148,7 +148,7 @@ def _contents(files: list[str], directory: Path | None, limit_bytes: int) -> dic
     """The files' bytes. Gives up before reading what can never fit."""
     if directory is None:
         return {}
-    sizes = {name: (directory / name).stat().st_size for name in files}
+    sizes = {name: size_of(directory / name) for name in files}
     if sum(sizes.values()) > limit_bytes * _BEST_RATIO:
         raise BundleTooLarge(sum(sizes.values()), limit_bytes, _largest(sizes))
     return {f"job/files/{name}": read_regular(directory / name, limit_bytes * _BEST_RATIO) for name in files}
@@ -181,7 +181,7 @@ def _json(value: object) -> bytes:
 def _can_carry(directory: Path, name: str) -> bool:
     """Whether a file that the notebook runs with `%run` is one of its folder."""
     path = directory / name
-    return not is_secret(name) and inside(path, directory) and path.is_file()
+    return inside(path, directory) and not leads_to_secret(path.resolve(), directory) and path.is_file()
 
 
 def _mentions_mlflow(path: Path) -> bool:

@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .code import tree
-from .paths import inside, is_secret
+from .paths import inside, is_secret, leads_to_secret
 
 MOST_FILES = 2_000
 LARGEST_DATA = 1024 * 1024  # bytes of a package's data file that goes along unasked
+MOST_DATA = 200  # such files of one package
+_LARGEST_CODE = 4 * 1024 * 1024  # bytes of a module that is looked into for imports
 _SKIPPED_FOLDERS = frozenset({"__pycache__", "node_modules", "venv", "site-packages", "build", "dist"})
 
 
@@ -28,9 +30,9 @@ class Modules:
 def find_modules(trees: Iterable[ast.Module], directory: Path) -> Modules:
     """The files of all local modules that these trees import, and that those import in turn.
 
-    A module is a file. Of a package everything goes along (its Python files, data files up to 1 MiB each), as a part
-    of one would hide the rest of it. Modules of the standard library and installed ones are not local; nothing outside
-    the folder is, nor what a link leads to outside.
+    A module is a file. Of a package everything goes along (its Python files, up to 200 data files of up to 1 MiB
+    each), as a part of one would hide the rest of it. Modules of the standard library and installed ones are not
+    local; nothing outside the folder is, nor what a link leads to outside.
     """
     return _Search(directory).run(trees)
 
@@ -90,20 +92,27 @@ class _Search:
         if not name or name in self._packages or any(name.startswith(f"{known}/") for known in self._packages):
             return
         self._packages.add(name)
-        large = []
+        data, behind = 0, []
         for where, folders, files in os.walk(folder):
             folders[:] = sorted(sub for sub in folders if sub not in _SKIPPED_FOLDERS and not sub.startswith("."))
             for file in sorted(files):
                 path = Path(where) / file
                 if file.endswith((".pyc", ".pyo")) or (file.startswith(".") and not is_secret(file)):
                     continue
-                if file.endswith(".py") or _size(path) <= LARGEST_DATA:
+                if file.endswith(".py"):
                     self._add(path)
+                elif data < MOST_DATA and _size(path) <= LARGEST_DATA:
+                    self._add(path)
+                    data += 1
                 else:
-                    large.append(path.relative_to(self._root).as_posix())
-        if large:
-            shown = ", ".join(large[:3]) + (f" and {len(large) - 3} more" if len(large) > 3 else "")
-            self._notices.append(f"Data files over 1 MiB in package {name} stay behind: {shown}. Name them in `files`.")
+                    behind.append(path.relative_to(self._root).as_posix())
+            if self._full:
+                break
+        if behind:
+            shown = ", ".join(behind[:3]) + (f" and {len(behind) - 3:,} more" if len(behind) > 3 else "")
+            self._notices.append(
+                f"Large or many data files of package {name} stay behind: {shown}. Name them in `files`."
+            )
 
     def _add(self, path: Path) -> None:
         if not path.is_relative_to(self._root):
@@ -114,15 +123,18 @@ class _Search:
         if not inside(path, self._root):
             self._notices.append(f"{name} was left out: it is a link that leads out of the notebook's folder.")
             return
-        if is_secret(name):
+        if leads_to_secret(path, self._root):
             self._notices.append(f"{name} was left out: it looks like a secret.")
+            return
+        if not path.is_file():
+            self._notices.append(f"{name} was left out: it is no regular file.")
             return
         if len(self._found) >= MOST_FILES:
             self._full = True
             self._notices.append(f"Only the first {MOST_FILES:,} files of local modules are carried along.")
             return
         self._found[name] = None
-        if name.endswith(".py"):
+        if name.endswith(".py") and _size(path) <= _LARGEST_CODE:
             try:
                 self._queue.append((path, tree(path.read_text(encoding="utf-8", errors="replace"))))
             except OSError as error:

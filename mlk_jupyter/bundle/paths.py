@@ -39,6 +39,13 @@ def inside(path: Path, root: Path) -> bool:
     return real != real_root and real.is_relative_to(real_root)
 
 
+def leads_to_secret(path: Path, root: Path) -> bool:
+    """Whether a file in a folder looks like a secret, or is a link to one that does."""
+    real, real_root = Path(os.path.realpath(path)), Path(os.path.realpath(root))
+    target = real.relative_to(real_root).as_posix() if real.is_relative_to(real_root) else real.name
+    return is_secret(path.relative_to(root).as_posix()) or is_secret(target)
+
+
 def named_files(names: list[str], root: Path) -> tuple[list[str], list[str]]:
     """The files that a person named, folders expanded, relative to the notebook's folder; and what was left out.
 
@@ -55,6 +62,19 @@ def named_files(names: list[str], root: Path) -> tuple[list[str], list[str]]:
         else:
             raise BadInput(f"{name!r} is neither a file nor a folder.", hint="Name regular files in `files`.")
     return sorted(files), notices
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file.
+
+    Raises: BadInput when it is gone or cannot be looked at.
+    """
+    try:
+        return path.stat().st_size
+    except OSError as error:
+        raise BadInput(
+            f"{path.name} cannot be read: {error.strerror}.", hint="Check that it is still there."
+        ) from error
 
 
 def read_regular(path: Path, limit: int) -> bytes:
@@ -105,7 +125,7 @@ def _walk(folder: Path, root: Path, files: dict[str, None], notices: list[str]) 
 
 def _take(path: Path, root: Path, files: dict[str, None], notices: list[str]) -> None:
     name = path.relative_to(root).as_posix()
-    if is_secret(name):
+    if leads_to_secret(path, root):
         notices.append(f"{name} was left out: it looks like a secret. Pass secrets as environment variables.")
     elif not inside(path, root):
         notices.append(f"{name} was left out: it is a link that leads out of the notebook's folder.")

@@ -172,6 +172,13 @@ def test_odd_things_in_a_named_folder_are_left_out_with_a_notice_each(make_noteb
     ]  # fmt: skip
 
 
+def test_a_link_does_not_make_a_secret_ordinary(make_notebook: Any, folder: Path) -> None:
+    (folder / "data" / "settings.txt").symlink_to(folder / "data" / ".env")
+    (folder / "settings.py").symlink_to(folder / "data" / ".env")
+    bundle = build(make_notebook("import settings\n%run settings.py"), spec(files=["data"]), folder)
+    assert bundle.files == ["data/a.csv"]
+
+
 def test_the_whole_folder_can_be_named(make_notebook: Any, folder: Path) -> None:
     assert build(make_notebook("x"), spec(files=["."]), folder).files == ["data/a.csv", "helper.py"]
 

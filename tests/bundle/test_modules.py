@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from mlk_jupyter.bundle.code import experiments, nodes, spawns_processes, tree, uses
-from mlk_jupyter.bundle.modules import LARGEST_DATA, Modules, find_modules
+from mlk_jupyter.bundle.modules import LARGEST_DATA, MOST_DATA, Modules, find_modules
 
 
 @pytest.fixture
@@ -96,6 +97,21 @@ def test_secrets_and_large_data_of_a_package_stay_behind_with_a_notice(folder: P
     assert not {"pkg/server.pem", "pkg/.env", "pkg/weights.bin"} & set(modules.files)
     text = " ".join(modules.notices)
     assert "pkg/server.pem" in text and "pkg/.env" in text and "pkg/weights.bin" in text
+
+
+def test_what_is_no_regular_file_in_a_package_is_not_waited_for(folder: Path) -> None:
+    os.mkfifo(folder / "pkg" / "pipe.py")
+    modules = found(folder, "import pkg")
+    assert "pkg/pipe.py" not in modules.files and "no regular file" in modules.notices[0]
+
+
+def test_many_data_files_of_a_package_do_not_crowd_out_its_code(folder: Path) -> None:
+    for number in range(MOST_DATA + 20):
+        (folder / "pkg" / f"image-{number}.png").write_bytes(b"")
+    (folder / "pkg" / "zeta.py").write_text("")
+    modules = found(folder, "import pkg")
+    assert "pkg/zeta.py" in modules.files and len(modules.files) < MOST_DATA + 20
+    assert "stay behind" in modules.notices[0] and "more" in modules.notices[0]
 
 
 @pytest.mark.parametrize(
