@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 from dataclasses import dataclass
 
 _LONGEST = 300
+_SIGNALS = frozenset(number.name for number in signal.Signals)  # a keeper's `ename` for a death by signal
 
 
 @dataclass(frozen=True)
@@ -24,8 +26,8 @@ class Failure:
 
     @property
     def died(self) -> bool:
-        """Whether its process ended without an exception that says why."""
-        return not self.ename
+        """Whether its process ended without an exception that says why: by a signal, or by ending itself."""
+        return not self.ename or self.ename == "SystemExit" or self.ename in _SIGNALS
 
     @property
     def text(self) -> str:

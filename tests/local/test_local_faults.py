@@ -49,6 +49,30 @@ def test_a_killed_supervisor_takes_every_rank_and_grandchild_along(jobs: Jobs) -
     assert jobs.status(job) == status
 
 
+def test_what_outlives_supervisor_and_keepers_that_die_at_once_is_ended_by_whoever_looks(jobs: Jobs) -> None:
+    job = jobs.submit(GRANDCHILDREN, FOREVER)
+    status = jobs.until_running(job, cell=2)
+    keeper = status.ranks[0].pid
+    assert keeper is not None
+    for number in (signal.SIGSTOP, signal.SIGKILL):  # held first, so that none of them sees the other die
+        for pid in (keeper, owner_of(status)):
+            os.kill(pid, number)
+    reason = jobs.until_over(job).reason
+    assert reason is not None and reason.code == "supervisor_killed"
+    wait_for(lambda: processes_of(job) == [], lambda: processes_of(job))
+
+
+def test_a_notebook_too_large_to_replay_while_somebody_waits_is_written_soon_after(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settle, "_SMALL_BYTES", 0)
+    job = jobs.submit("print('so far')", FOREVER)
+    os.kill(owner_of(jobs.until_running(job, cell=2)), signal.SIGKILL)
+    jobs.until_over(job)
+    wait_for(lambda: jobs.folder(job).executed.exists())
+    assert "so far" in jobs.notebook_text(job)
+
+
 def test_a_killed_supervisor_is_noticed_by_the_list(jobs: Jobs) -> None:
     job = jobs.submit("print('so far')", FOREVER)
     status = jobs.until_running(job, cell=2)

@@ -29,8 +29,9 @@ def test_what_failed_first_wins() -> None:
 def test_a_rank_that_was_killed_wins_over_the_broken_connections_to_it() -> None:
     killed = RankEnd(1, 10.4, None, "SIGKILL")
     assert verdict.first_failure([failure(0, 10.0, "RuntimeError", "Connection closed by peer")], [killed]) == killed
-    told = failure(2, 10.4, "SIGKILL", "The process was killed")
-    assert verdict.first_failure([failure(0, 10.0), told], []) == told
+    for ename in ("SIGKILL", "SystemExit", ""):
+        told = failure(2, 10.4, ename, "The process was killed")
+        assert verdict.first_failure([failure(0, 10.0), told], []) == told
 
 
 def test_a_rank_that_was_killed_long_after_the_first_exception_is_its_consequence() -> None:

@@ -88,7 +88,7 @@ def first_failure(failures: list[Failure], ends: list[RankEnd]) -> Failure | Ran
     every.sort(key=lambda one: (one.at, one.rank))
     if not every:
         return None
-    deaths = [one for one in every if one.at - every[0].at <= _SAME_MOMENT_S and not _has_exception(one)]
+    deaths = [one for one in every if one.at - every[0].at <= _SAME_MOMENT_S and _died(one)]
     return (deaths or every)[0]
 
 
@@ -147,8 +147,8 @@ def _failure(code: str, text: str, hint: str) -> Ending:
     return Ending(Phase.FAILED, Reason(code=code, text=text, hint=hint))
 
 
-def _has_exception(one: Failure | RankEnd) -> bool:
-    return isinstance(one, Failure) and bool(one.ename) and one.ename not in _NAMES
+def _died(one: Failure | RankEnd) -> bool:
+    return isinstance(one, RankEnd) or one.died
 
 
 def _signal_of(exit_code: int | None) -> str | None:
