@@ -58,7 +58,8 @@ class Keeper:
         self._progress: Optional[Dict[str, Any]] = None
         self._cell: Optional[Dict[str, Any]] = None
         self._cell_since = 0.0
-        self._failed = self._done = self._told = self._orphaned = False
+        self._announced = 0  # the exit code, once the notebook is done
+        self._failed = self._done = self._orphaned = False
         self._stopping = False
         self._status: Optional[int] = None
         self._peak_bytes: Optional[int] = None
@@ -323,8 +324,8 @@ class Keeper:
         self._failed = True
         self._frame("error", **fields)
 
-    def _on_done(self) -> None:
-        self._done = True
+    def _on_done(self, code: int) -> None:
+        self._done, self._announced = True, code
         self._outputs.close()
         self._between = False
         self._take_errors()
@@ -367,6 +368,9 @@ class Keeper:
             killed_for_memory = deaths.oom_killed(kills_before)
             text = deaths.explain(number, killed_for_memory, self._peak_bytes, self._stopping)
             self._say_failed(signal_name or str(number), text)
+        elif number is not None:
+            self._frame("notice", text=f"The notebook was done; its process then ended by {signal_name}.")
+            signal_name = None
         elif code and not self._failed and not self._stopping:
             text = f"The process ended itself with exit code {code}."
             self._say_failed("SystemExit", text)
@@ -397,7 +401,9 @@ class Keeper:
         if self._orphaned or self._status is None:
             return 137
         number = self._signal()
-        return 128 + number if number is not None else os.WEXITSTATUS(self._status)
+        if number is None:
+            return os.WEXITSTATUS(self._status)
+        return self._announced if self._done else 128 + number
 
 
 def _widen(fd: int) -> None:

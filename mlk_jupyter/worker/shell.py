@@ -155,6 +155,24 @@ class ZMQInteractiveShell(InteractiveShell):  # type: ignore[misc]
         super().init_displayhook()
         self.displayhook.sender = self.sender
 
+    def init_completer(self) -> None:
+        """Nobody types here: what completes names is made when something asks for it (a quarter of the start)."""
+
+    def set_completer_frame(self, frame: Any = None) -> None:
+        if "_completer" in self.__dict__:
+            super().set_completer_frame(frame)
+
+    @property
+    def Completer(self) -> Any:
+        """What completes names."""
+        if "_completer" not in self.__dict__:
+            super().init_completer()
+        return self.__dict__["_completer"]
+
+    @Completer.setter
+    def Completer(self, value: Any) -> None:
+        self.__dict__["_completer"] = value
+
     def enable_gui(self, gui: Any = None) -> None:
         """There is no screen: windows are not integrated, figures are shown inline."""
 

@@ -66,8 +66,9 @@ def run(archive: str, identity: Identity, token: str, keeper: int, out_fd: int, 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     mlflow_hook.finish(code)
     streams.flush()
-    sender.send("done")
-    return 143 if stop.requested and code else code
+    code = 143 if stop.requested and code else code
+    sender.send("done", code=code)
+    return code
 
 
 def _connect(out_fd: int, err_fd: int, token: str) -> Sender:

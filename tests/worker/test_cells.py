@@ -221,3 +221,8 @@ def test_a_descriptor_that_points_elsewhere_does_not_stop_the_messages(tmp_path:
 def test_variables_that_contradict_themselves_end_the_rank_with_a_sentence(tmp_path: Path) -> None:
     rank = run(tmp_path, "1", env={"RANK": "3", "WORLD_SIZE": "2"})
     assert rank.code == 2 and b"do not say which rank" in rank.foreign and not rank.frames
+
+
+def test_names_can_be_completed_where_something_asks_for_it(tmp_path: Path) -> None:
+    rank = run(tmp_path, "value_of_test = 1\nprint(get_ipython().complete(None, 'value_of_t', 10)[1])")
+    assert rank.text() == "['value_of_test']\n"

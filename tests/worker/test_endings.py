@@ -181,3 +181,12 @@ def test_a_process_that_ignores_sigterm_is_killed_as_the_notebook_ends(tmp_path:
         "child.stdout.readline()\nprint(child.pid)",
     )
     assert gone([int(rank.text())]) and rank.code == 0
+
+
+@pytest.mark.parametrize(("cell", "code"), [("1;", 0), ("1/0", 1)])
+def test_a_crash_after_the_last_cell_does_not_change_how_the_notebook_ended(
+    tmp_path: Path, cell: str, code: int
+) -> None:
+    rank = run(tmp_path, f"import atexit, os\natexit.register(os.kill, os.getpid(), {int(signal.SIGSEGV)})\n{cell}")
+    assert rank.code == code and rank.result["exit_code"] == code and rank.result["signal"] is None
+    assert "SIGSEGV" in rank.of("notice")[0]["text"]
