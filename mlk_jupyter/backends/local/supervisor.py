@@ -123,8 +123,8 @@ class Supervisor:
     def _run_ranks(self, gpus: list[str]) -> None:
         if not self._look_outside():
             return
-        self._started = time.monotonic()
-        self._ledger.enter(Phase.STARTING, Reason(code="starting", text=f"{self._ranks_in_words()} being started."))
+        starting = Reason(code="starting", text=f"{self._ranks_in_words()} being started.")
+        self._ledger.enter(Phase.STARTING, starting)
         for name in ("files", "outputs", "checkpoints"):
             (self._folder.path / name).mkdir(exist_ok=True)
         if self._mlflow.needs_preparing:
@@ -135,6 +135,8 @@ class Supervisor:
                 self._ledger.notice(trouble)
             if self._ending is not None:
                 return
+            self._ledger.enter(Phase.STARTING, starting)
+        self._started = time.monotonic()
         with ReservedPort(self._data_dir) as port:
             self._start(places(self._spec, port.number, gpus))
             while not self._ranks.over:
