@@ -56,3 +56,8 @@ def is_plain(value: object) -> bool:
     except (TypeError, ValueError, RecursionError):
         return False
     return True
+
+
+def metadata_of(raw: object) -> dict[str, Any]:
+    """The metadata as it is, or none when a notebook cannot hold it."""
+    return dict(raw) if isinstance(raw, Mapping) and is_plain(raw) else {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .fields import clean, count_of, is_plain, lines_of, text_of
+from .fields import clean, count_of, is_plain, lines_of, metadata_of, text_of
 
 
 class Stream:
@@ -145,11 +145,6 @@ def data_of(raw: object) -> dict[str, Any]:
         elif isinstance(value, list) and all(isinstance(line, str) for line in value):
             data[clean(mime)] = clean("".join(value))
     return data
-
-
-def metadata_of(raw: object) -> dict[str, Any]:
-    """The metadata as it is, or none when a notebook cannot hold it."""
-    return dict(raw) if isinstance(raw, Mapping) and is_plain(raw) else {}
 
 
 def _is_json(mime: str) -> bool:

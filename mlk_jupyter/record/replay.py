@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import copy
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from typing import Any
 
 from ..model import Metric, Progress, RankState, RankStatus, RunRef, RunState
 from ..model.api import MetricPoint, MetricSeries
 from .curve import Curve
 from .failure import Failure
-from .fields import count_of, is_plain, lines_of, number_of, text_of, whole_of
-from .outputs import CellOutputs, Displays, data_of, error_output, metadata_of, output_of
+from .fields import count_of, is_plain, lines_of, metadata_of, number_of, text_of, whole_of
+from .layout import cell_metadata, prepared
+from .outputs import CellOutputs, Displays, data_of, error_output, output_of
 from .seen import Seen
 
 _MOST_NOTICES = 100
@@ -74,7 +72,7 @@ class Replay:
         name: str | None = None,
         parameters: Mapping[str, Any] | None = None,
     ) -> None:
-        self._notebook = _prepared(notebook)
+        self._notebook = prepared(notebook)
         self._job = {"id": job_id, "name": name, "parameters": dict(parameters or {})}
         self._displays = Displays()
         code = (index for index, cell in enumerate(self._notebook["cells"]) if cell.get("cell_type") == "code")
@@ -143,7 +141,13 @@ class Replay:
             state = self._cells.get(index)
             if state is not None:
                 cell = {**cell, "execution_count": state.count, "outputs": state.outputs.as_outputs()}
-                cell["metadata"] = _cell_metadata(cell["metadata"], state)
+                cell["metadata"] = cell_metadata(
+                    cell["metadata"],
+                    started=state.started,
+                    finished=state.finished,
+                    seconds=state.seconds,
+                    status=state.status,
+                )
                 if extra is not None and extra[0] == index:
                     cell["outputs"].append(extra[1])
             cells.append(cell)
@@ -395,45 +399,3 @@ class Replay:
         head = f"Rank {failure.rank} failed first: {': '.join(filter(None, (failure.ename, failure.evalue)))}"
         evalue = f"[rank {failure.rank}] {failure.evalue}"
         return index, error_output(failure.ename or "RankFailed", evalue, [head, *failure.traceback])
-
-
-def _prepared(notebook: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy with everything that nbformat 4.5 asks for, without outputs."""
-    prepared: dict[str, Any] = {key: value for key, value in notebook.items() if key not in ("cells", "metadata")}
-    prepared["nbformat"], prepared["nbformat_minor"] = 4, 5
-    prepared["metadata"] = metadata_of(notebook.get("metadata"))
-    prepared["cells"] = cells = []
-    known: set[str] = set()
-    raw = notebook.get("cells")
-    for position, source_cell in enumerate(raw if isinstance(raw, list) else []):
-        cell = copy.deepcopy(dict(source_cell))
-        cell["metadata"] = metadata_of(cell.get("metadata"))
-        cell_id = cell.get("id")
-        if not isinstance(cell_id, str) or not cell_id or cell_id in known:
-            cell_id = uuid.uuid5(uuid.NAMESPACE_URL, f"mlk-cell-{position}").hex[:12]
-        known.add(cell_id)
-        cell["id"] = cell_id
-        if cell.get("cell_type") == "code":
-            cell["outputs"], cell["execution_count"] = [], None
-        cells.append(cell)
-    return prepared
-
-
-def _cell_metadata(metadata: dict[str, Any], cell: _Cell) -> dict[str, Any]:
-    """The cell's metadata with its times, as JupyterLab records them and in seconds."""
-    if cell.started is None and cell.status is None:
-        return metadata
-    times = {"started": cell.started, "finished": cell.finished, "seconds": cell.seconds, "status": cell.status}
-    execution = {"iopub.execute_input": _moment(cell.started), "shell.execute_reply": _moment(cell.finished)}
-    known = {name: moment for name, moment in execution.items() if moment is not None}
-    return {**metadata, "execution": known, "mlk": times}
-
-
-def _moment(at: float | None) -> str | None:
-    """ISO 8601 in UTC, as the messages of a kernel have it; None for a time no calendar knows."""
-    if at is None:
-        return None
-    try:
-        return datetime.fromtimestamp(at, timezone.utc).isoformat().replace("+00:00", "Z")
-    except (OverflowError, ValueError, OSError):
-        return None
