@@ -90,10 +90,13 @@ export interface ITabsProps {
   made: readonly Page[];
   trans: TranslationBundle;
   onPage: (page: Page) => void;
+  /** The tabs can be focused from now on. */
+  onReady: () => void;
 }
 
 /** The pages to choose from: arrow keys move, as the ARIA practices for tabs say. */
-export function Tabs({ prefix, page, made, trans, onPage }: ITabsProps): JSX.Element {
+export function Tabs({ prefix, page, made, trans, onPage, onReady }: ITabsProps): JSX.Element {
+  useEffect(() => onReady(), []);
   const onKeyDown = (event: React.KeyboardEvent<HTMLElement>) => {
     const at = PAGES.indexOf(page);
     const to = {

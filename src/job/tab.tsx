@@ -99,7 +99,14 @@ export class JobTab extends Widget {
 
   protected override onActivateRequest(msg: Message): void {
     super.onActivateRequest(msg);
-    document.getElementById(tabId(this._prefix, this._page))?.focus();
+    this._focus();
+  }
+
+  /** Focuses the chosen tab, or will when it is drawn. */
+  private _focus(): void {
+    const tab = document.getElementById(tabId(this._prefix, this._page));
+    this._wantsFocus = tab === null;
+    tab?.focus();
   }
 
   private _choose(page: Page): void {
@@ -171,6 +178,7 @@ export class JobTab extends Widget {
           made={PAGES.filter(page => this._pages.has(page))}
           trans={trans}
           onPage={page => (this.page = page)}
+          onReady={() => this._wantsFocus && this._focus()}
         />
       </>
     );
@@ -200,4 +208,5 @@ export class JobTab extends Widget {
   private readonly _pages = new Map<Page, Widget>();
   private readonly _pageChanged = new Signal<this, Page>(this);
   private _page: Page;
+  private _wantsFocus = false;
 }

@@ -1,0 +1,123 @@
+import { DisposableDelegate } from '@lumino/disposable';
+import { describe, expect, it, vi } from 'vitest';
+
+import type { Api, Channel, IListener } from '../../api';
+import { FramesFeed, LogFeed } from '../feeds';
+import { JobModel } from '../model';
+import { nullTranslator } from '@jupyterlab/translation';
+
+/** A channel that remembers who listens. */
+function fakeChannel() {
+  const listeners = new Map<string, IListener>();
+  const subscribe = vi.fn((topic: string, listener: IListener) => {
+    listeners.set(topic, listener);
+    return new DisposableDelegate(() => listeners.delete(topic));
+  });
+  return { listeners, subscribe, channel: { subscribe } as unknown as Channel };
+}
+
+const NOTEBOOK = {
+  nbformat: 4,
+  nbformat_minor: 5,
+  metadata: {},
+  cells: [{ cell_type: 'code', source: '', metadata: {}, outputs: [], execution_count: null }]
+};
+const snapshot = (running_cell: number | null) => ({
+  notebook: NOTEBOOK,
+  offset: 100,
+  running_cell,
+  final: false
+});
+
+describe('FramesFeed', () => {
+  it('goes on where it stopped when it is shown again', () => {
+    const { listeners, channel } = fakeChannel();
+    const feed = new FramesFeed('a', {} as Api, channel);
+    feed.active = true;
+    const listener = listeners.get('job/a/frames')!;
+    expect(listener.offset!()).toBeNull();
+    listener.snapshot(snapshot(null));
+    listener.delta({ frames: [], next_offset: 150, final: false });
+    feed.active = false;
+    expect(listeners.size).toBe(0);
+    feed.active = true;
+    expect(listeners.get('job/a/frames')!.offset!()).toBe(150);
+  });
+
+  it('tells what frames change and keeps metrics of the lowest rank', () => {
+    const { listeners, channel } = fakeChannel();
+    const feed = new FramesFeed('a', {} as Api, channel);
+    const seen: string[] = [];
+    feed.changed.connect((_, changes) => seen.push(...changes.map(({ kind }) => kind)));
+    feed.active = true;
+    listeners.get('job/a/frames')!.snapshot(snapshot(null));
+    listeners.get('job/a/frames')!.delta({
+      frames: [
+        { kind: 'cell_started', rank: 0, cell: 0, count: 1 },
+        { kind: 'stream', rank: 0, cell: 0, name: 'stdout', text: 'x' },
+        { kind: 'metric', rank: 0, name: 'loss', value: 1, step: 0, time: 5 },
+        { kind: 'metric', rank: 1, name: 'loss', value: 2, step: 0, time: 5 }
+      ],
+      next_offset: 200,
+      final: false
+    });
+    expect(seen).toEqual(['run', 'stream']);
+    expect(feed.series.all).toEqual([{ name: 'loss', points: [{ at: 5, step: 0, value: 1 }] }]);
+  });
+
+  it('settles a snapshot that was taken inside a cell once the job is over', () => {
+    vi.useFakeTimers();
+    const { listeners, subscribe, channel } = fakeChannel();
+    const feed = new FramesFeed('a', {} as Api, channel);
+    feed.active = true;
+    listeners.get('job/a/frames')!.snapshot(snapshot(0));
+    listeners.get('job/a/frames')!.delta({ frames: [], next_offset: 150, final: true });
+    vi.runAllTimers();
+    expect(subscribe).toHaveBeenCalledTimes(2);
+    expect(listeners.get('job/a/frames')!.offset!()).toBeNull();
+    vi.useRealTimers();
+  });
+});
+
+describe('LogFeed', () => {
+  it('asks for the piece before what it holds', async () => {
+    const { listeners, channel } = fakeChannel();
+    const log = vi.fn(async () => ({
+      rank: 1,
+      text: 'older\n',
+      offset: 20,
+      next_offset: 26,
+      size: 40,
+      final: false
+    }));
+    const feed = new LogFeed('a', 1, { log } as unknown as Api, channel);
+    const seen: string[] = [];
+    feed.changed.connect((_, { kind, text }) => seen.push(`${kind} ${text}`));
+    feed.active = true;
+    const piece = { rank: 1, text: 'end', offset: 26, next_offset: 29, size: 29, final: false };
+    listeners.get('job/a/log/1')!.snapshot(piece);
+    await feed.older();
+    expect(log).toHaveBeenCalledWith('a', 1, 0, 26);
+    expect(feed.first).toBe(20);
+    expect(seen).toEqual(['reset end', 'prepend older\n']);
+  });
+});
+
+describe('JobModel', () => {
+  it('subscribes only what the page in view needs', () => {
+    const { listeners, channel } = fakeChannel();
+    const model = new JobModel('a', {} as Api, channel, nullTranslator.load(''));
+    const topics = () => [...listeners.keys()].sort();
+    model.log(0);
+    model.show('overview');
+    expect(topics()).toEqual(['job/a']);
+    model.show('log');
+    expect(topics()).toEqual(['job/a', 'job/a/log/0']);
+    model.show('metrics');
+    expect(topics()).toEqual(['job/a', 'job/a/frames']);
+    model.show(null);
+    expect(topics()).toEqual(['job/a']);
+    model.dispose();
+    expect(topics()).toEqual([]);
+  });
+});

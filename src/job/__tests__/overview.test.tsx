@@ -1,0 +1,175 @@
+import { nullTranslator } from '@jupyterlab/translation';
+import { fireEvent, render, screen, within } from '@testing-library/react';
+import { describe, expect, it, vi } from 'vitest';
+
+import type { JobStatus, RunView } from '../../api';
+import { Tabs } from '../header';
+import { Overview } from '../overview';
+import { steps } from '../words';
+
+const trans = nullTranslator.load('');
+
+const JOB: JobStatus = {
+  id: 'digits-1',
+  name: 'digits',
+  notebook: 'digits.ipynb',
+  backend: 'local',
+  phase: 'Failed',
+  reason: { code: 'failed', text: 'Rank 1 failed first.', hint: 'See its log.' },
+  workers: 2,
+  gpus: 0,
+  world_size: 2,
+  progress: { cells_done: 1, cells_total: 3, cell: 2, fraction: 0.33, text: null, eta_s: null },
+  metrics: [],
+  error: "cell 2, rank 1: KeyError: 'train'",
+  run: null,
+  created_at: 1000,
+  started_at: 1005,
+  finished_at: 1065,
+  spec: {
+    name: 'digits',
+    notebook: 'digits.ipynb',
+    workers: 2,
+    gpus: 0,
+    ranks_per_worker: null,
+    parameters: { lr: 0.1 },
+    env: { SECRET: 'hush' },
+    files: [],
+    time_limit_s: null,
+    mlflow: true
+  },
+  timeline: [
+    { phase: 'Queued', at: 1000 },
+    { phase: 'Starting', at: 1000.01 },
+    { phase: 'Running', at: 1005 },
+    { phase: 'Failed', at: 1065 }
+  ],
+  ranks: [
+    {
+      rank: 1,
+      worker: 1,
+      state: 'failed',
+      where: null,
+      pid: 1,
+      exit_code: 1,
+      signal: null,
+      sample: null,
+      last_line: 'KeyError'
+    }
+  ],
+  notices: ['IPython is missing.'],
+  folder: '/jobs/digits-1',
+  owner: null
+};
+
+function show(job: JobStatus, run: RunView | null = null) {
+  const onLog = vi.fn();
+  render(
+    <Overview
+      job={job}
+      run={run}
+      runError={null}
+      visible={false}
+      trans={trans}
+      onCopy={vi.fn()}
+      onLog={onLog}
+    />
+  );
+  return { onLog };
+}
+
+describe('Overview', () => {
+  it('says why, what to do, what was asked, and never the value of a variable', () => {
+    show(JOB);
+    expect(screen.getByText(/Rank 1 failed first/)).toBeTruthy();
+    expect(screen.getByText('See its log.')).toBeTruthy();
+    expect(screen.getByText("cell 2, rank 1: KeyError: 'train'")).toBeTruthy();
+    expect(screen.getByText('IPython is missing.')).toBeTruthy();
+    expect(screen.getByText('SECRET')).toBeTruthy();
+    expect(document.body.textContent).not.toContain('hush');
+  });
+
+  it('shows what is not known as a dash, never as zero', () => {
+    show(JOB);
+    const cells = within(screen.getAllByRole('row')[1]).getAllByRole('cell');
+    expect(cells.map(cell => cell.textContent)).toEqual([
+      '1',
+      '–',
+      'Failed, exit code 1',
+      '–',
+      '–',
+      'KeyError'
+    ]);
+    expect(cells[1].querySelector('[title="Not known"]')).not.toBeNull();
+  });
+
+  it('opens the log of a rank', () => {
+    const { onLog } = show(JOB);
+    fireEvent.click(screen.getByRole('button', { name: '1' }));
+    expect(onLog).toHaveBeenCalledWith(1);
+  });
+
+  it.each([
+    ['https://mlflow.example/run', 1],
+    ['javascript:alert(1)', 0]
+  ])('links to %s only when a browser may follow it', (url, links) => {
+    const run = {
+      run_id: 'r',
+      run_name: 'happy-fox',
+      experiment: 'digits',
+      status: 'FAILED',
+      url,
+      params: {},
+      metrics: {}
+    };
+    show({ ...JOB, run: { ...ref('recorded'), run_id: 'r' } }, run);
+    expect(screen.queryAllByRole('link')).toHaveLength(links);
+    expect(screen.getByText('happy-fox')).toBeTruthy();
+  });
+
+  it('says in a sentence why there is no run', () => {
+    show({ ...JOB, run: { ...ref('unavailable'), text: 'The tracking server is down.' } });
+    expect(screen.getByText('The tracking server is down.')).toBeTruthy();
+  });
+});
+
+describe('the timeline', () => {
+  it('says how long each phase took, and leaves out one that took no time', () => {
+    const words = steps(JOB, 2000, trans).map(({ text }) => text.replace(/\d+:\d+.*/, 'T'));
+    expect(words).toEqual(['Submitted T', 'Starting 5.0 s', 'Running 1 min 0 s', 'Failed T']);
+  });
+});
+
+describe('Tabs', () => {
+  it('moves with arrows, Home and End, round and round', () => {
+    const onPage = vi.fn();
+    render(
+      <Tabs
+        prefix="x"
+        page="overview"
+        made={['overview']}
+        trans={trans}
+        onPage={onPage}
+        onReady={() => undefined}
+      />
+    );
+    const list = screen.getByRole('tablist');
+    for (const key of ['ArrowRight', 'ArrowLeft', 'Home', 'End', 'x']) {
+      fireEvent.keyDown(list, { key });
+    }
+    expect(onPage.mock.calls.flat()).toEqual(['notebook', 'metrics', 'overview', 'metrics']);
+    expect(screen.getAllByRole('tab').map(tab => tab.tabIndex)).toEqual([0, -1, -1, -1]);
+  });
+});
+
+function ref(state: 'recorded' | 'unavailable') {
+  return {
+    state,
+    text: null,
+    tracking_uri: null,
+    experiment: 'digits',
+    experiment_id: null,
+    run_id: null,
+    run_name: null
+  };
+}
