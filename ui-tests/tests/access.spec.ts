@@ -1,0 +1,78 @@
+import AxeBuilder from '@axe-core/playwright';
+import { expect } from '@jupyterlab/galata';
+
+import {
+  notebook,
+  open,
+  phase,
+  pressRun,
+  run,
+  showPage,
+  showPanel,
+  submitDialog,
+  jobTab,
+  test
+} from './helpers';
+
+const LOGS = [
+  'import mlk_jupyter',
+  'for step in range(5):',
+  "    mlk_jupyter.log_metric('loss', 1 / (step + 1), step)",
+  "print('done')"
+].join('\n');
+
+test('panel and tab have no accessibility faults, in light and dark', async ({ page, tmpPath }) => {
+  await open(page, tmpPath, 'plain.ipynb', notebook(LOGS));
+  const tab = await run(page, await pressRun(page));
+  await expect(phase(tab)).toHaveText('Succeeded');
+  await showPanel(page);
+  for (const theme of ['JupyterLab Light', 'JupyterLab Dark']) {
+    await page.theme.setTheme(theme);
+    for (const name of ['Overview', 'Notebook', 'Log', 'Metrics']) {
+      await showPage(tab, name);
+      if (name === 'Metrics') {
+        await expect(tab.getByRole('img', { name: /^loss: last 0\.2/ })).toBeVisible();
+        await expect
+          .poll(() =>
+            tab.locator('.mlk-Chart canvas').evaluate(canvas => (canvas as HTMLCanvasElement).width)
+          )
+          .toBeGreaterThan(100);
+      }
+      const { violations } = await new AxeBuilder({ page })
+        .include('.mlk-Panel')
+        .include('.mlk-JobTab')
+        // core's own cells are core's to make accessible
+        .exclude('.mlk-LiveNotebook')
+        .analyze();
+      expect(
+        violations.map(({ id, nodes }) => `${theme}, ${name}: ${id} ${nodes[0].html}`)
+      ).toEqual([]);
+    }
+  }
+});
+
+test('a job is submitted and looked at with the keyboard alone', async ({ page, tmpPath }) => {
+  await open(page, tmpPath, 'keys.ipynb', notebook("print('by keys')"));
+  await page.keyboard.press('Control+Alt+k');
+  const dialog = await submitDialog(page);
+  const submit = dialog.getByRole('button', { name: 'Run', exact: true });
+  await expect(async () => {
+    await page.keyboard.press('Tab');
+    await expect(submit).toBeFocused({ timeout: 1 });
+  }).toPass({ intervals: [0] });
+  await page.keyboard.press('Enter');
+
+  const tab = await jobTab(page);
+  const overview = tab.getByRole('tab', { name: 'Overview' });
+  await expect(overview).toBeFocused();
+  await page.keyboard.press('ArrowRight');
+  await expect(tab.getByRole('tab', { name: 'Notebook' })).toBeFocused();
+  await expect(tab.getByRole('tabpanel', { name: 'Notebook' })).toContainText('by keys');
+  await page.keyboard.press('End');
+  await expect(tab.getByRole('tab', { name: 'Metrics' })).toHaveAttribute('aria-selected', 'true');
+  await expect(tab.getByRole('tabpanel', { name: 'Metrics' })).toContainText(
+    'has logged no metrics'
+  );
+  await page.keyboard.press('Home');
+  await expect(overview).toBeFocused();
+});
