@@ -45,11 +45,12 @@ def rows(runs: int) -> list[Row]:
 def _twenty_cells(folder: Path, runs: int) -> list[Row]:
     notebook, script = _written(folder, "twenty", _CELLS)
     bundle = _bundle(folder, notebook)
-    say("20 cells: script, one rank, nbclient, papermill")
+    say("20 cells: script, script in IPython, one rank, nbclient, papermill")
     python = sys.executable
     alone = in_turn(
         runs,
         script=lambda: seconds([python, script]),
+        ipython=lambda: seconds([python, "-m", "IPython", script]),
         rank=lambda: seconds([python, bundle], env=_rank_env(folder)),
         nbclient=lambda: seconds([python, "-m", "nbclient.cli", notebook, "--output", folder / "n.ipynb"]),
         papermill=lambda: seconds([python, "-m", "papermill", notebook, folder / "p.ipynb"]),
@@ -67,6 +68,7 @@ def _twenty_cells(folder: Path, runs: int) -> list[Row]:
     return [
         row("20 cells as a plain script", alone["script"] * 1000, "ms"),
         row("20 cells in one rank, over the plain script", (alone["rank"] - alone["script"]) * 1000, "ms", most=60),
+        row("20 cells in one rank, over IPython running the script", (alone["rank"] - alone["ipython"]) * 1000, "ms"),
         row("20 cells in nbclient, over the plain script", (alone["nbclient"] - alone["script"]) * 1000, "ms"),
         row("20 cells in papermill, over the plain script", (alone["papermill"] - alone["script"]) * 1000, "ms"),
         row("20 cells as a job of 1 rank, from submit to its end", whole["one"], "s"),
