@@ -90,10 +90,6 @@ class SubmitDialog extends Dialog<void> {
     if (accept) {
       accept.disabled = !this._model.canSubmit;
     }
-    if (this._model.form && !this._wasFilled) {
-      this._wasFilled = true;
-      requestAnimationFrame(() => this._firstField()?.focus());
-    }
   }
 
   private _isInFooter(): boolean {
@@ -110,7 +106,6 @@ class SubmitDialog extends Dialog<void> {
 
   private readonly _model: SubmitModel;
   private _job: JobStatus | null = null;
-  private _wasFilled = false;
 }
 
 /** Place of the button among the buttons. */

@@ -1,11 +1,11 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { closeIcon } from '@jupyterlab/ui-components';
-import { ADDITIONAL_PROPERTY_FLAG } from '@rjsf/utils';
 import type {
   ArrayFieldTemplateProps,
   FieldTemplateProps,
   ObjectFieldTemplateProps
 } from '@rjsf/utils';
+import { useState } from 'react';
 import type { ComponentType } from 'react';
 
 import { IconButton } from '../components';
@@ -16,73 +16,55 @@ const PLAIN = new Set(['root_name', 'root_workers', 'root_gpus', 'root_mlflow'])
 const RARE = new Set(['env', 'files', 'ranks_per_worker', 'mlflow']);
 
 /** A field with a real label: core's template heads fields with `<h3>`, so they have no accessible name. */
-export function fieldTemplate(trans: TranslationBundle): ComponentType<FieldTemplateProps> {
-  const Field = (props: FieldTemplateProps): JSX.Element => {
-    const { id, label, schema, children, hidden, required, rawErrors } = props;
-    if (hidden) {
-      return <div hidden>{children}</div>;
-    }
-    const isGroup = schema.type === 'object' || schema.type === 'array';
-    if (isGroup) {
-      return <>{children}</>;
-    }
-    if (ADDITIONAL_PROPERTY_FLAG in schema) {
-      return (
-        <div className="mlk-Field mlk-Field-pair">
-          <input
-            className="jp-mod-styled"
-            type="text"
-            aria-label={trans.__('Name of a variable')}
-            defaultValue={label}
-            onBlur={event => props.onKeyChange(event.target.value)}
-          />
-          {children}
-          <IconButton
-            icon={closeIcon}
-            label={trans.__('Remove %1', label)}
-            onClick={() => props.onDropPropertyClick(label)()}
-          />
-        </div>
-      );
-    }
-    const isCheckbox = schema.type === 'boolean';
-    return (
-      <div className="mlk-Field" data-checkbox={isCheckbox || undefined}>
-        {!isCheckbox && (
-          <label htmlFor={id} title={schema.description}>
-            {label}
-            {required && <span aria-hidden="true"> *</span>}
-          </label>
+export const Field = (props: FieldTemplateProps): JSX.Element => {
+  const { id, label, schema, children, hidden, required, rawErrors } = props;
+  if (hidden) {
+    return <div hidden>{children}</div>;
+  }
+  const isGroup = schema.type === 'object' || schema.type === 'array';
+  if (isGroup) {
+    return <>{children}</>;
+  }
+  const isCheckbox = schema.type === 'boolean';
+  return (
+    <div className="mlk-Field" data-checkbox={isCheckbox || undefined}>
+      {!isCheckbox && (
+        <label htmlFor={id} title={schema.description}>
+          {label}
+          {required && <span aria-hidden="true"> *</span>}
+        </label>
+      )}
+      <div className="mlk-Field-input">
+        {children}
+        {!isCheckbox && schema.description && (
+          <div
+            id={`${id}__description`}
+            className={PLAIN.has(id) ? 'mlk-visually-hidden' : 'mlk-Field-help'}
+          >
+            {schema.description}
+          </div>
         )}
-        <div className="mlk-Field-input">
-          {children}
-          {!isCheckbox && !PLAIN.has(id) && schema.description && (
-            <div id={`${id}__description`} className="mlk-Field-help">
-              {schema.description}
-            </div>
-          )}
-          {rawErrors?.map(error => (
-            <div key={error} className="mlk-Field-error">
-              {error}
-            </div>
-          ))}
-        </div>
+        {rawErrors?.map(error => (
+          <div key={error} className="mlk-Field-error">
+            {error}
+          </div>
+        ))}
       </div>
-    );
-  };
-  return Field;
-}
+    </div>
+  );
+};
 
-/** The groups of the form: parameters, environment variables, and the fold for what is rare. */
+/** The groups of the form: the parameters, and the fold for what is rare. */
 export function objectTemplate(trans: TranslationBundle): ComponentType<ObjectFieldTemplateProps> {
   const Group = (props: ObjectFieldTemplateProps): JSX.Element | null => {
     const { idSchema, title, schema, properties, formData } = props;
+    const [isOpen] = useState(() => hasRare(formData ?? {}, schema));
     if (idSchema.$id === 'root') {
       const isRare = ({ name }: { name: string }): boolean => RARE.has(name);
       return (
         <div className="mlk-Form-fields">
           {properties.filter(property => !isRare(property)).map(property => property.content)}
-          <details className="mlk-Form-more" open={hasRare(formData ?? {}, schema)}>
+          <details className="mlk-Form-more" open={isOpen}>
             <summary>{trans.__('More options')}</summary>
             <div className="mlk-Form-fields">
               {properties.filter(isRare).map(property => property.content)}
@@ -91,19 +73,10 @@ export function objectTemplate(trans: TranslationBundle): ComponentType<ObjectFi
         </div>
       );
     }
-    const isOpen = schema.additionalProperties !== false;
-    if (properties.length === 0 && !isOpen) {
-      return null;
-    }
-    return (
+    return properties.length === 0 ? null : (
       <fieldset className="mlk-Form-group" id={idSchema.$id}>
         <legend>{title}</legend>
         {properties.map(property => property.content)}
-        {isOpen && (
-          <button type="button" className="mlk-Button" onClick={props.onAddClick(schema)}>
-            {trans.__('Add a variable')}
-          </button>
-        )}
       </fieldset>
     );
   };

@@ -2,12 +2,13 @@ import type { ITranslator, TranslationBundle } from '@jupyterlab/translation';
 import { FormComponent } from '@jupyterlab/ui-components';
 import type { ReadonlyJSONObject } from '@lumino/coreutils';
 import { customizeValidator } from '@rjsf/validator-ajv8';
-import { useMemo } from 'react';
+import { useEffect, useMemo, useRef } from 'react';
 
 import type { ApiError, Finding, Form, Preflight } from '../api';
 import { ErrorBanner } from '../components';
-import { arrayTemplate, fieldTemplate, objectTemplate } from './field';
+import { arrayTemplate, Field, objectTemplate } from './field';
 import { Findings, Uses } from './findings';
+import { pairsField } from './pairs';
 import type { Values } from './values';
 
 export interface ISubmitViewProps {
@@ -31,23 +32,33 @@ export const SubmitView = (props: ISubmitViewProps): JSX.Element => {
   const { form, values, error, trans } = props;
   const templates = useMemo(
     () => ({
-      FieldTemplate: fieldTemplate(trans),
+      FieldTemplate: Field,
       ObjectFieldTemplate: objectTemplate(trans),
       ArrayFieldTemplate: arrayTemplate(trans)
     }),
     [trans]
   );
+  const fields = useMemo(() => ({ pairs: pairsField(trans) }), [trans]);
+  const uiSchema = useMemo(() => ({ ...form?.ui_schema, env: { 'ui:field': 'pairs' } }), [form]);
+  const root = useRef<HTMLDivElement>(null);
+  const isFilled = form !== null;
+  useEffect(() => {
+    if (isFilled) {
+      root.current?.querySelector<HTMLElement>('input:not([type=hidden])')?.focus();
+    }
+  }, [isFilled]);
   return (
-    <div className="mlk-Submit">
+    <div className="mlk-Submit" ref={root}>
       {form ? (
         <FormComponent
           className="mlk-Form"
           tagName="div"
           schema={form.form_schema}
-          uiSchema={form.ui_schema}
+          uiSchema={uiSchema}
           formData={values}
           validator={validator}
           templates={templates}
+          fields={fields}
           translator={props.translator}
           disabled={props.isSubmitting}
           showErrorList={false}
@@ -59,7 +70,14 @@ export const SubmitView = (props: ISubmitViewProps): JSX.Element => {
         !error && <p className="mlk-Submit-waiting">{trans.__('Reading the notebook.')}</p>
       )}
       <div className="mlk-Submit-verdict" aria-live="polite">
-        {error && <ErrorBanner error={error} trans={trans} onRetry={props.onRetry} />}
+        {error && (
+          // after a refused submission the button of the dialog is the retry
+          <ErrorBanner
+            error={error}
+            trans={trans}
+            onRetry={props.preflight ? undefined : props.onRetry}
+          />
+        )}
         {form && <Verdict {...props} form={form} />}
       </div>
     </div>
