@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ._version import __version__
-    from .worker.api import checkpoint_dir, log_metric, progress, rank, world_size
+    from .worker.api import checkpoint_dir, log_metric, progress, rank, result, world_size
 
-__all__ = ["__version__", "checkpoint_dir", "log_metric", "progress", "rank", "world_size"]
+__all__ = ["__version__", "checkpoint_dir", "log_metric", "progress", "rank", "result", "world_size"]
 
 _HOMES = {
     "__version__": "_version",
@@ -20,6 +20,7 @@ _HOMES = {
     "log_metric": "worker.api",
     "progress": "worker.api",
     "rank": "worker.api",
+    "result": "worker.api",
     "world_size": "worker.api",
 }
 

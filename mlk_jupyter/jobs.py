@@ -5,7 +5,6 @@ Everything that reads files or parses code is async and works in a thread, so th
 
 from __future__ import annotations
 
-import asyncio
 import difflib
 import json
 import os
@@ -33,6 +32,7 @@ from .model import JobSpec, JobSummary
 from .model.api import Form, Parameter
 from .record.folder import JobFolder, write_atomically
 from .record.notebook import as_file, executed
+from .threads import in_thread
 
 _Model = TypeVar("_Model", bound=BaseModel)
 _LARGEST_SOURCE = 256 * 1024 * 1024  # bytes; a notebook with heavy outputs, which are not carried
@@ -62,7 +62,7 @@ async def read_source(path: str | os.PathLike[str]) -> Source:
 
     Raises: BadInput when there is no such file, or it holds nothing that can be run.
     """
-    return await asyncio.to_thread(_read, Path(path))
+    return await in_thread(_read, Path(path))
 
 
 async def source_of(content: Mapping[str, Any] | str, path: str, directory: Path | None) -> Source:
@@ -74,7 +74,7 @@ async def source_of(content: Mapping[str, Any] | str, path: str, directory: Path
 
     Raises: BadInput when it is nothing that can be run.
     """
-    return await asyncio.to_thread(_source, content, path, directory)
+    return await in_thread(_source, content, path, directory)
 
 
 async def prepare(source: Source, spec: JobSpec, *, limit_bytes: int = LIMIT) -> Bundle:
@@ -82,7 +82,7 @@ async def prepare(source: Source, spec: JobSpec, *, limit_bytes: int = LIMIT) ->
 
     Raises: BadInput for parameters or files that cannot be used; BundleTooLarge.
     """
-    return await asyncio.to_thread(_prepare, source, spec, limit_bytes)
+    return await in_thread(_prepare, source, spec, limit_bytes)
 
 
 async def form(source: Source, last: Mapping[str, Any] | None = None) -> Form:
@@ -90,7 +90,7 @@ async def form(source: Source, last: Mapping[str, Any] | None = None) -> Form:
 
     Args: last: options of the last time; None means those in the notebook's metadata, `mlk.options`.
     """
-    return await asyncio.to_thread(form_of, source.notebook, source.path, source.stem, last)
+    return await in_thread(form_of, source.notebook, source.path, source.stem, last)
 
 
 def parameters(source: Source) -> list[Parameter]:

@@ -13,6 +13,7 @@ from .. import jobs
 from ..backends.base import Backend
 from ..errors import BadInput
 from ..model import JobStatus, RankStatus
+from ..threads import in_thread
 from . import text
 from .run import run
 
@@ -111,7 +112,7 @@ async def _copy_log(backend: Backend, job_id: str, rank: int, *, follow: bool) -
     folder, offset = backend.folder(job_id), 0
     while True:
         over = (await backend.job(job_id)).phase.final  # asked before reading: what comes later is still copied
-        data, size = await asyncio.to_thread(folder.read_log, rank, offset, _LOG_PIECE_BYTES)
+        data, size = await in_thread(folder.read_log, rank, offset, _LOG_PIECE_BYTES)
         offset += len(data)
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from pydantic import BaseModel
 
 from ..backends.base import Backend, Changes
-from ..backends.local.threads import in_thread
 from ..errors import MlkError
 from ..model import JobStatus, JobSummary
 from ..model.api import JobsDelta, JobsSnapshot, Topic
+from ..threads import in_thread
 from . import records
 
 if TYPE_CHECKING:

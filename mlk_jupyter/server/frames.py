@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tornado import web
 
-from ..backends.local.threads import in_thread
+from ..threads import in_thread
 from .base import JOB_ID, Handler, allowed
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tornado import web
 
-from ..backends.local.threads import in_thread
+from ..threads import in_thread
 from .base import JOB_ID, Handler, allowed
 
 _CHUNK = 256 * 1024  # bytes of a download that are in memory at once

@@ -38,10 +38,11 @@ class Machine:
         return job
 
     def over(self, job: str) -> JobStatus:
+        """The job once it has ended and its run is settled."""
         deadline = time.monotonic() + 300
         while True:
             status = asyncio.run(self.backend.job(job))
-            if status.phase.final:
+            if status.phase.final and status.run is not None and status.run.state is not RunState.PENDING:
                 return status
             assert time.monotonic() < deadline, status
             time.sleep(0.2)

@@ -25,6 +25,7 @@ from ...model.api import BackendInfo, Level, Preflight
 from ...model.ids import new_job_id, request_digest
 from ...record.folder import JobFolder, data_dir, write_atomically
 from ...runs.store import has_mlflow
+from ...threads import in_thread
 from ..base import Changes, Refused
 from . import detach, launch, machine, process, settle
 from .catalogue import Catalogue, unreadable
@@ -33,7 +34,6 @@ from .launch import Launch
 from .ownership import Ownership, Taken
 from .preflight import Facts, preflight, unwritable
 from .queue import GpuQueue
-from .threads import in_thread
 
 _SUPERVISOR = "mlk_jupyter.backends.local.supervisor"
 _PERIOD_S = 0.25

@@ -26,7 +26,7 @@ class _Entry:
     stamp: Stamp
     summary: JobSummary
     live: JobStatus | None
-    """The whole status of a job that is not over: its owner has to be looked after."""
+    """The whole status of a job whose owner still has something to write: that it lives has to be looked after."""
 
 
 class Catalogue:
@@ -74,7 +74,7 @@ class Catalogue:
         try:
             data = (folder.path / "status.json").read_bytes()
             summary = JobSummary.model_validate_json(data)
-            live = None if summary.phase.final else JobStatus.model_validate_json(data)
+            live = JobStatus.model_validate_json(data) if settle.unfinished(summary) else None
         except FileNotFoundError:
             if not folder.path.is_dir():  # deleted meanwhile
                 self._entries.pop(folder.id, None)

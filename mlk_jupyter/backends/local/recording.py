@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import MlkError
-from ...model import JobSpec, JobStatus, Phase, RunRef, RunState
+from ...model import JobSpec, JobStatus, RunRef, RunState
 from ...record.folder import JobFolder
 from ...runs import environment as variables
 from ...runs import store
@@ -64,11 +64,18 @@ class Recording:
             return f"{error.title}: {error.detail} {error.hint}"
         return None
 
-    def settle(self, status: JobStatus, phase: Phase) -> RunRef:
-        """Makes the run tell the truth about a job that is ending in `phase`. Never raises for MLflow's sake."""
+    def unsettled(self, opened: RunRef | None) -> RunRef:
+        """What is known of the run of a job that is over, before `settle`. `opened`: the run its ranks told of."""
         if not self._spec.mlflow:
             return RunRef(state=RunState.OFF, text="Recording in MLflow was switched off for this job.")
-        return asyncio.run(self._settle(status.model_copy(update={"phase": phase})))
+        known = opened or RunRef(state=RunState.PENDING)
+        return known.model_copy(update={"state": RunState.PENDING, "text": "The run is being completed."})
+
+    def settle(self, status: JobStatus) -> RunRef:
+        """Makes the run tell the truth about a job that is over. Never raises for MLflow's sake."""
+        if not self._spec.mlflow:
+            return self.unsettled(None)
+        return asyncio.run(self._settle(status))
 
     async def _settle(self, status: JobStatus) -> RunRef:
         from ...runs.settle import settle  # brings an HTTP client: not while the job runs

@@ -13,7 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-from ...model import JobStatus, Phase, RankState, Reason, RunState, Transition
+from ...model import JobStatus, JobSummary, Phase, RankState, Reason, RunState, Transition
 from ...record.folder import JobFolder, write_atomically
 from ...record.notebook import as_file, executed
 from . import detach, launch, process
@@ -23,12 +23,18 @@ from .recording import Recording
 _MODULE = __name__
 # From the creation of the folder to the first word of its supervisor; on a machine under load Python starts slowly.
 _START_S = 60.0
+_RETRY_S = 600.0  # between two tries to settle a run; each may start MLflow
 _SMALL_BYTES = 8 * 1024 * 1024  # frames that are replayed in a fraction of a second
 
 
+def unfinished(status: JobSummary) -> bool:
+    """Whether its owner still has something to write: until the end, and then until the MLflow run is settled."""
+    return not status.phase.final or (status.run is not None and status.run.state is RunState.PENDING)
+
+
 def is_stale(status: JobStatus) -> bool:
-    """Whether the record claims a job that nobody runs any more."""
-    if status.phase.final:
+    """Whether the record claims a job that nobody runs any more, or a run that nobody completes."""
+    if not unfinished(status):
         return False
     if status.owner is None:
         return time.time() - status.created_at > _START_S
@@ -52,6 +58,8 @@ def ending_of(status: JobStatus, stop_requested: bool) -> tuple[Phase, Reason]:
 
 def ended(folder: JobFolder, status: JobStatus) -> JobStatus:
     """The completed record of a stale job, not yet written."""
+    if status.phase.final:  # only its run is not settled
+        return status
     phase, reason = ending_of(status, folder.stop_request.exists())
     at = _last_sign(folder, status)
     ranks = [
@@ -84,10 +92,13 @@ def settle(folder: JobFolder) -> JobStatus | None:
             if status is None or not is_stale(status):
                 return status
             _end_what_is_left(folder.id)
-            status = ended(folder, status)
-            if _frames_bytes(folder) <= _SMALL_BYTES:
-                _write_notebook(folder)
-            folder.write_status(status)
+            if _tried_lately(folder):
+                return status
+            if not status.phase.final:
+                status = ended(folder, status)
+                if _frames_bytes(folder) <= _SMALL_BYTES:
+                    _write_notebook(folder)
+                folder.write_status(status)
             with contextlib.suppress(OSError):
                 (folder.path / ".ballast").unlink()
     except Taken:
@@ -95,6 +106,18 @@ def settle(folder: JobFolder) -> JobStatus | None:
     if status.spec.mlflow or not folder.executed.exists():
         detach.start(_MODULE, folder)
     return status
+
+
+def _tried_lately(folder: JobFolder) -> bool:
+    """Whether the run is being settled already: one that cannot be settled must not be tried at each look."""
+    mark = folder.path / ".settling"
+    try:
+        if time.time() - mark.stat().st_mtime < _RETRY_S:
+            return True
+    except FileNotFoundError:
+        pass
+    mark.touch()
+    return False
 
 
 def _write_notebook(folder: JobFolder) -> None:
@@ -136,8 +159,8 @@ def main() -> int:
                 return 0
             if not folder.executed.exists():
                 _write_notebook(folder)
-            run = Recording(folder, status.spec, how).settle(status, status.phase)
-            if run.state is not RunState.RECORDED or run != status.run:
+            run = Recording(folder, status.spec, how).settle(status)
+            if run != status.run:
                 folder.write_status(status.model_copy(update={"run": run}))
     except Taken:
         return 0

@@ -257,7 +257,7 @@ class Supervisor:
         )
 
     def _finish(self, left: list[int]) -> Phase:
-        """Writes the notebook, settles the MLflow run, and only then says that the job is over."""
+        """Writes the notebook, says that the job is over, and then settles its MLflow run, which may take seconds."""
         seconds = time.monotonic() - (self._started or time.monotonic())
         ending = self._ending
         if ending is None:
@@ -274,15 +274,11 @@ class Supervisor:
             self._ledger.notice(f"The executed notebook could not be written: {error.strerror or error}.")
         self._observe()
         error_line = ending.reason.text if ending.phase is Phase.FAILED else None
-        self._ledger.update(finished_at=time.time(), error=error_line)
-        if self._spec.mlflow:
-            with contextlib.suppress(OSError):  # the ending's own words follow
-                known = ending.reason.text if ending.phase is Phase.FAILED else "All ranks have ended."
-                text = f"{known} The MLflow run is being completed."
-                self._ledger.update(reason=Reason(code="completing_run", text=text, hint=ending.reason.hint))
-                self._ledger.save()
-        self._ledger.update(run=self._mlflow.settle(self._ledger.status, ending.phase))
+        self._ledger.update(finished_at=time.time(), error=error_line, run=self._mlflow.unsettled(self._replay.run()))
         self._ledger.enter(ending.phase, ending.reason)
+        self._ledger.update(run=self._mlflow.settle(self._ledger.status))
+        with contextlib.suppress(OSError):  # said already: that it is over, and why
+            self._ledger.save()
         return ending.phase
 
     # What is seen

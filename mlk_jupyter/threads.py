@@ -17,7 +17,7 @@ async def in_thread(work: Callable[P, T], *args: P.args, **keywords: P.kwargs) -
 
     Not `asyncio.to_thread`: the loop's own pool keeps its threads for as long as the server lives.
     """
-    pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mlk-local")
+    pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mlk")
     try:
         return await asyncio.get_running_loop().run_in_executor(pool, functools.partial(work, *args, **keywords))
     finally:
