@@ -84,6 +84,8 @@ export const jobTab: JupyterFrontEndPlugin<void> = {
         widget.title.icon = jobsIcon;
         widget.title.closable = true;
         widget.toolbar.hide();
+        // Notebook 7 gives what is below the document no more than it asks for.
+        widget.toggleClass('mlk-mod-below', labShell === null);
         const rename = () => {
           const name = content.model.status?.name ?? jobs.get(id)?.name ?? id;
           widget.title.label = trans.__('Job %1', name);

@@ -1,0 +1,169 @@
+"""Makes the picture of the README from the real thing: JupyterLab, the example, a job that runs.
+
+    python ui-tests/picture.py                  docs/panel.png
+    python ui-tests/picture.py --pages FOLDER   every page of the job's tab, light and dark, into FOLDER
+
+Needs the extension built, Python's playwright and a Chromium (MLK_CHROMIUM, else /usr/bin/chromium, else Playwright's).
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import urllib.request
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Page, sync_playwright
+
+HERE = Path(__file__).parent
+EXAMPLE = HERE.parent / "examples/digits_ddp.ipynb"
+PICTURE = HERE.parent / "docs/panel.png"
+PAGES = ("overview", "notebook", "log", "metrics")
+LARGEST = 200_000  # bytes: the README is read over slow lines too
+START_S = 120
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pages", type=Path, metavar="FOLDER", help="take every page, light and dark, into FOLDER")
+    folder = parser.parse_args().pages
+    with served() as url, opened(url) as page:
+        job = submitted(page)
+        if folder is None:
+            save(beside_the_notebook(page, job), PICTURE)
+        else:
+            folder.mkdir(parents=True, exist_ok=True)
+            for name, picture in every_page(page, job):
+                save(picture, folder / f"{name}.png")
+
+
+@contextmanager
+def served() -> Iterator[str]:
+    """A JupyterLab of its own with nothing in it but the example. Gives its address, with the token."""
+    place = Path(tempfile.mkdtemp(prefix="mlk-picture-"))
+    (place / "work").mkdir()
+    shutil.copy(EXAMPLE, place / "work")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    token = uuid.uuid4().hex
+    options = {
+        "ServerApp.port": port,
+        "ServerApp.port_retries": 0,
+        "ServerApp.ip": "127.0.0.1",
+        "ServerApp.allow_root": True,
+        "ServerApp.open_browser": False,
+        "ServerApp.root_dir": place / "work",
+        "IdentityProvider.token": token,
+        "LabApp.expose_app_in_browser": True,
+        "LabApp.user_settings_dir": place / "settings",
+        "LabApp.workspaces_dir": place / "workspaces",
+    }
+    settings = place / "settings/@jupyterlab/apputils-extension"
+    settings.mkdir(parents=True)
+    quiet = {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True}
+    (settings / "notification.jupyterlab-settings").write_text(json.dumps(quiet))
+    server = subprocess.Popen(
+        [sys.executable, "-m", "jupyterlab", *(f"--{name}={value}" for name, value in options.items())],
+        env={**os.environ, "MLK_DATA_DIR": str(place / "data")},
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield f"http://127.0.0.1:{port}/lab?reset&token={token}"
+    finally:
+        server.terminate()
+        server.wait()
+        shutil.rmtree(place, ignore_errors=True)
+
+
+@contextmanager
+def opened(url: str) -> Iterator[Page]:
+    """The page, once JupyterLab stands."""
+    browser_path = os.environ.get("MLK_CHROMIUM") or "/usr/bin/chromium"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=browser_path if Path(browser_path).exists() else None)
+        page = browser.new_page(viewport={"width": 1280, "height": 760})
+        for _ in range(START_S):
+            try:
+                urllib.request.urlopen(url, timeout=5).close()
+                break
+            except OSError:
+                page.wait_for_timeout(1000)
+        page.goto(url)
+        page.wait_for_function("window.jupyterapp?.restored.then(() => true)", timeout=START_S * 1000)
+        yield page
+        browser.close()
+
+
+def command(page: Page, name: str, /, **arguments: object) -> None:
+    page.evaluate("([name, args]) => jupyterapp.commands.execute(name, args).then(() => null)", [name, arguments])
+
+
+def submitted(page: Page) -> str:
+    """Submits the example through the dialog, as a person does. Gives the id of the job."""
+    command(page, "docmanager:open", path=EXAMPLE.name)
+    page.get_by_role("button", name="Run on cluster").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Workers").fill("2")
+    run = dialog.get_by_role("button", name="Run", exact=True)
+    page.wait_for_function("document.querySelector('.jp-Dialog')?.innerText.includes('2 processes')")
+    run.click(timeout=60_000)
+    page.locator(".mlk-JobTab").wait_for(timeout=60_000)
+    command(page, "mlk:show-jobs")
+    return page.locator(".mlk-JobRow").first.get_attribute("data-job") or ""
+
+
+def beside_the_notebook(page: Page, job: str) -> bytes:
+    """Panel, notebook and the tab of its job, while the training cell runs."""
+    page.evaluate(
+        """([id]) => {
+            const tab = [...jupyterapp.shell.widgets('main')].find(widget => widget.id === `mlk-job-${id}`);
+            jupyterapp.shell.add(tab, 'main', { mode: 'split-right' });
+        }""",
+        [job],
+    )
+    command(page, "mlk:open-job", id=job, page="notebook")
+    trained = page.locator(".mlk-LiveNotebook [data-mlk-state=running]", has_text="epoch  15")
+    trained.wait_for(timeout=START_S * 1000)
+    page.wait_for_timeout(500)
+    return page.screenshot()
+
+
+def every_page(page: Page, job: str) -> Iterator[tuple[str, bytes]]:
+    """Each page of the tab after the end of the job, in both themes."""
+    page.locator(".mlk-JobHeader .mlk-Phase[data-phase=Succeeded]").wait_for(timeout=START_S * 1000)
+    for theme in ("Light", "Dark"):
+        command(page, "apputils:change-theme", theme=f"JupyterLab {theme}")
+        page.wait_for_function("dark => (document.body.dataset.jpThemeLight === 'false') === dark", arg=theme == "Dark")
+        for name in PAGES:
+            command(page, "mlk:open-job", id=job, page=name)
+            page.wait_for_timeout(3000)  # charts, cells and the tracking server come a little later
+            yield f"{name}-{theme.lower()}", page.screenshot()
+
+
+def save(picture: bytes, path: Path) -> None:
+    """Writes a picture with few colours: a screen has no more, and the file is a third of the size.
+
+    Raises: SystemExit when it is too large for a README.
+    """
+    Image.open(io.BytesIO(picture)).convert("RGB").quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)
+    size = path.stat().st_size
+    print(f"{path}: {size:,} bytes")
+    if size > LARGEST:
+        raise SystemExit(f"{path} has {size:,} bytes; more than {LARGEST:,} are too many for a README.")
+
+
+if __name__ == "__main__":
+    main()
