@@ -1,6 +1,10 @@
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
+  resolve: {
+    // the CommonJS build hides its default export from JupyterLab's ESM packages
+    alias: [{ find: /^@rjsf\/core$/, replacement: '@rjsf/core/lib/index.js' }]
+  },
   test: {
     environment: 'jsdom',
     include: ['src/**/__tests__/**/*.test.{ts,tsx}'],

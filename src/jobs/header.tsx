@@ -19,13 +19,15 @@ export const PanelHeader = ({ link, onRun, onRefresh, trans }: IPanelHeaderProps
       <runIcon.react tag="span" width="14px" height="14px" />
       {trans.__('Run notebook')}
     </button>
-    <span className="mlk-LinkState" data-link={link} role="status" title={linkHint(link, trans)}>
-      {linkText(link, trans)}
+    <span className="mlk-PanelHeader-end">
+      <span className="mlk-LinkState" data-link={link} role="status" title={linkHint(link, trans)}>
+        {linkText(link, trans)}
+      </span>
+      <IconButton
+        icon={refreshIcon}
+        label={trans.__('Refresh the list of jobs')}
+        onClick={onRefresh}
+      />
     </span>
-    <IconButton
-      icon={refreshIcon}
-      label={trans.__('Refresh the list of jobs')}
-      onClick={onRefresh}
-    />
   </div>
 );

@@ -91,14 +91,16 @@ export const JobList = ({ jobs, actions, trans }: IJobListProps): JSX.Element =>
     event.stopPropagation();
   };
 
+  const wasDeleted = found < 0 && current.id !== '';
   useEffect(() => {
-    if (wantsFocus.current) {
+    // A deleted row takes the focus with it, to nowhere.
+    if (wantsFocus.current || (wasDeleted && document.activeElement === document.body)) {
       wantsFocus.current = false;
       scroller.current
         ?.querySelector<HTMLElement>('.mlk-JobRow-open[tabindex="0"]')
         ?.focus({ preventScroll: true });
     }
-  }, [current]);
+  }, [current, wasDeleted]);
 
   return (
     <div className="mlk-JobList" ref={scroller} onScroll={onScroll}>

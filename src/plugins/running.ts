@@ -14,8 +14,12 @@ export const running: JupyterFrontEndPlugin<void> = {
   id: 'mlk-jupyter:running',
   description: 'Lists unfinished jobs among the running kernels and terminals.',
   autoStart: true,
-  requires: [IJobs, IRunningSessionManagers],
-  activate: (app: JupyterFrontEnd, jobs: IJobs, managers: IRunningSessionManagers) => {
+  requires: [IJobs],
+  optional: [IRunningSessionManagers],
+  activate: (app: JupyterFrontEnd, jobs: IJobs, managers: IRunningSessionManagers | null) => {
+    if (!managers) {
+      return; // a page of Notebook 7 without a list of what runs
+    }
     const { trans } = jobs;
     const unfinished = (): readonly JobSummary[] => jobs.jobs.filter(job => !isFinal(job.phase));
     managers.add({

@@ -9,8 +9,12 @@ export const status: JupyterFrontEndPlugin<void> = {
   id: 'mlk-jupyter:status',
   description: 'Shows in the status bar how many jobs run.',
   autoStart: true,
-  requires: [IJobs, IStatusBar],
-  activate: (app: JupyterFrontEnd, jobs: IJobs, statusBar: IStatusBar) => {
+  requires: [IJobs],
+  optional: [IStatusBar],
+  activate: (app: JupyterFrontEnd, jobs: IJobs, statusBar: IStatusBar | null) => {
+    if (!statusBar) {
+      return; // Notebook 7 has none
+    }
     const item = new StatusItem(jobs, () => void app.commands.execute(CommandIDs.showPanel));
     const registered = statusBar.registerStatusItem('mlk-jupyter:status', {
       item,

@@ -1,0 +1,148 @@
+import { nullTranslator } from '@jupyterlab/translation';
+import { fireEvent, render, screen } from '@testing-library/react';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
+
+import { trans } from '../../__tests__/fakes';
+import { ApiError } from '../../api';
+import type { Form, Preflight } from '../../api';
+import { SubmitView } from '../view';
+import type { ISubmitViewProps } from '../view';
+
+const form: Form = {
+  form_schema: {
+    type: 'object',
+    properties: {
+      name: { type: 'string', title: 'Name' },
+      notebook: { type: 'string', title: 'Notebook' },
+      workers: { type: 'integer', title: 'Workers', default: 1 },
+      parameters: {
+        type: 'object',
+        title: 'Parameters',
+        properties: { lr: { type: 'number', title: 'lr', description: 'learning rate' } },
+        additionalProperties: false
+      },
+      env: {
+        type: 'object',
+        title: 'Environment variables',
+        additionalProperties: { type: 'string' }
+      },
+      files: { type: 'array', title: 'Files', items: { type: 'string' } },
+      mlflow: { type: 'boolean', title: 'Record', default: true }
+    },
+    required: ['name']
+  },
+  ui_schema: { notebook: { 'ui:widget': 'hidden' } },
+  values: {},
+  parameters: [],
+  findings: []
+};
+const values = {
+  name: 'a',
+  notebook: 'a.ipynb',
+  workers: 1,
+  parameters: { lr: 0.1 },
+  env: {},
+  files: [],
+  mlflow: true
+};
+const preflight: Preflight = {
+  ok: false,
+  starts_now: false,
+  uses: [{ label: 'Workers', text: '1 process on this machine' }],
+  findings: [
+    { level: 'error', code: 'no_gpu', text: 'No GPUs here.', hint: 'Ask for 0.', field: 'gpus' }
+  ],
+  bundle_bytes: null,
+  files: []
+};
+
+function props(fields: Partial<ISubmitViewProps> = {}): ISubmitViewProps {
+  return {
+    form,
+    values,
+    preflight,
+    unreadable: [],
+    error: null,
+    isSubmitting: false,
+    onChange: vi.fn(),
+    onRetry: vi.fn(),
+    translator: nullTranslator,
+    trans,
+    ...fields
+  };
+}
+
+describe('the body of the submit dialog', () => {
+  beforeAll(() => {
+    // what the design system of the toolbar asks of a browser, and jsdom lacks
+    globalThis.CSSStyleSheet.prototype.replaceSync ??= () => undefined;
+  });
+
+  it('gives every field a name that readers know, and hides the path', () => {
+    render(<SubmitView {...props()} />);
+    expect(screen.getByLabelText('Name *')).toBe(document.activeElement);
+    expect(screen.getByLabelText('Workers')).toBeTruthy();
+    expect(screen.getByLabelText('lr')).toBeTruthy();
+    expect(screen.getByLabelText('Record')).toBeTruthy();
+    expect(screen.queryByLabelText('Notebook')).toBeNull();
+  });
+
+  it('hands on what is typed', () => {
+    const given = props();
+    render(<SubmitView {...given} />);
+    fireEvent.change(screen.getByLabelText('Workers'), { target: { value: '4' } });
+    expect(given.onChange).toHaveBeenLastCalledWith({ ...values, workers: 4 });
+  });
+
+  it('takes environment variables in pairs, and none without a name', () => {
+    const given = props();
+    render(<SubmitView {...given} />);
+    fireEvent.click(screen.getByRole('button', { name: 'Add a variable', hidden: true }));
+    fireEvent.change(screen.getByLabelText('Value of variable 1'), { target: { value: 'INFO' } });
+    expect(given.onChange).not.toHaveBeenCalledWith(
+      expect.objectContaining({ env: { '': 'INFO' } })
+    );
+    fireEvent.change(screen.getByLabelText('Name of variable 1'), { target: { value: 'DEBUG' } });
+    expect(given.onChange).toHaveBeenLastCalledWith({ ...values, env: { DEBUG: 'INFO' } });
+  });
+
+  it('keeps rare options folded until they hold something', () => {
+    const { unmount } = render(<SubmitView {...props()} />);
+    expect(document.querySelector('details')?.open).toBe(false);
+    unmount();
+    render(<SubmitView {...props({ values: { ...values, env: { A: '1' } } })} />);
+    expect(document.querySelector('details')?.open).toBe(true);
+  });
+
+  it('says what the job will use and what speaks against it', () => {
+    render(<SubmitView {...props()} />);
+    expect(screen.getByText('1 process on this machine')).toBeTruthy();
+    expect(screen.getByText('waits in the queue first')).toBeTruthy();
+    expect(screen.getByText('No GPUs here.', { exact: false }).textContent).toBe(
+      'Error No GPUs here. Ask for 0.'
+    );
+  });
+
+  it('says what it waits for', () => {
+    const { rerender } = render(<SubmitView {...props({ form: null, preflight: null })} />);
+    expect(screen.getByText('Reading the notebook.')).toBeTruthy();
+    rerender(<SubmitView {...props({ preflight: null })} />);
+    expect(screen.getByText('Checking what this will use.')).toBeTruthy();
+  });
+
+  it('shows a refusal beside the values, and no second button for the same thing', () => {
+    const error = new ApiError({ code: 'x', title: 'No room', detail: 'Full.', hint: '' }, 409);
+    render(<SubmitView {...props({ error })} />);
+    expect(screen.getByRole('alert').textContent).toContain('No room');
+    expect(screen.queryByRole('button', { name: 'Retry' })).toBeNull();
+    expect((screen.getByLabelText('Name *') as HTMLInputElement).value).toBe('a');
+  });
+
+  it('offers to read the form again when it could not be read', () => {
+    const error = new ApiError({ code: 'x', title: 'Gone', detail: 'Away.', hint: '' }, 404);
+    const given = props({ form: null, preflight: null, error });
+    render(<SubmitView {...given} />);
+    fireEvent.click(screen.getByRole('button', { name: 'Retry' }));
+    expect(given.onRetry).toHaveBeenCalledOnce();
+  });
+});
