@@ -10,6 +10,9 @@ import { outputsOf } from './replay';
 import type { Change, ICellRun, Replay } from './replay';
 import { took } from './words';
 
+/** More cells than these are windowed: hundreds of editors take seconds to make and to scroll. */
+const MOST_ON_PAGE = 100;
+
 export interface ILiveNotebookOptions {
   rendermime: IRenderMimeRegistry;
   contentFactory: StaticNotebook.IContentFactory;
@@ -34,7 +37,6 @@ export class LiveNotebook extends StaticNotebook {
       editorConfig: readOnly,
       notebookConfig: {
         ...StaticNotebook.defaultNotebookConfig,
-        // Cells out of sight cost no layout: 500 of them scroll as 5 do.
         windowingMode: 'contentVisibility',
         showEditorForReadOnlyMarkdown: false,
         scrollPastEnd: false
@@ -98,6 +100,12 @@ export class LiveNotebook extends StaticNotebook {
 
   private _replace(notebook: nbformat.INotebookContent): void {
     const before = this.model;
+    // Few cells are all on the page, where the browser finds their text; of many, only those in sight.
+    const isLong = notebook.cells.length > MOST_ON_PAGE;
+    this.notebookConfig = {
+      ...this.notebookConfig,
+      windowingMode: isLong ? 'full' : 'contentVisibility'
+    };
     const model = new NotebookModel();
     model.fromJSON(untrusted(notebook));
     model.readOnly = true;

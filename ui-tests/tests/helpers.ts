@@ -46,8 +46,10 @@ export async function open(
 ): Promise<string> {
   const file = `${folder}/${name}`;
   await page.contents.uploadContent(content, 'text', file);
-  await page.notebook.openByPath(file);
-  await page.notebook.activate(name);
+  await page.evaluate(async path => {
+    await window.jupyterapp.commands.execute('docmanager:open', { path });
+  }, file);
+  await expect(page.getByRole('button', { name: 'Run on cluster' })).toBeVisible();
   return file;
 }
 
