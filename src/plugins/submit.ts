@@ -52,12 +52,20 @@ export const submit: JupyterFrontEndPlugin<void> = {
         await commands.execute(CommandIDs.openJob, { id: job.id });
       }
     };
+    let isAsking = false;
+    /** Runs what opens the dialog, once at a time: core would queue a second one behind the first. */
     const told = async (action: () => Promise<void>): Promise<void> => {
+      if (isAsking) {
+        return;
+      }
+      isAsking = true;
       try {
         await action();
       } catch (reason) {
         const error = ApiError.from(reason, trans);
         await showErrorMessage(error.title, `${error.detail} ${error.hint}`);
+      } finally {
+        isAsking = false;
       }
     };
     /** The file in front, if it can run. */
