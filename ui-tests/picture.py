@@ -46,6 +46,7 @@ def main() -> None:
             folder.mkdir(parents=True, exist_ok=True)
             for name, picture in every_page(page, job):
                 save(picture, folder / f"{name}.png")
+        stopped(page)
 
 
 @contextmanager
@@ -123,6 +124,17 @@ def submitted(page: Page) -> str:
     page.locator(".mlk-JobTab").wait_for(timeout=60_000)
     command(page, "mlk:show-jobs")
     return page.locator(".mlk-JobRow").first.get_attribute("data-job") or ""
+
+
+def stopped(page: Page) -> None:
+    """Ends the job if it still runs: it would outlive the server, and its folder is about to go."""
+    stop = page.locator(".mlk-JobHeader").get_by_role("button", name="Stop")
+    if stop.is_visible():
+        stop.click()
+        page.get_by_role("dialog").get_by_role("button", name="Stop the job").click()
+    page.locator(".mlk-JobHeader .mlk-Phase:is([data-phase=Stopped], [data-phase=Succeeded])").wait_for(
+        timeout=START_S * 1000
+    )
 
 
 def beside_the_notebook(page: Page, job: str) -> bytes:
