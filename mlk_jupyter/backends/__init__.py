@@ -1,1 +1,1 @@
-"""Where jobs run. Floor 3."""
+"""Where jobs run."""

@@ -1,4 +1,4 @@
-"""Notebook or script -> bundle: the one file that carries code into a job. Floor 1."""
+"""Notebook or script -> bundle: the one file that carries code into a job."""
 
 from .archive import LIMIT, Bundle, BundleTooLarge, build
 from .form import form_of

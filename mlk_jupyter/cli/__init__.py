@@ -1,4 +1,4 @@
-"""`mlk`: the command line. Data goes to stdout, words to stderr. Floor 5.
+"""`mlk`: the command line. Data goes to stdout, words to stderr.
 
 Exit codes: 0 done (for `mlk run`: the job succeeded), 1 the job did not succeed, 2 refused or misused,
 130 interrupted while following; the job was left running.

@@ -1,4 +1,4 @@
-"""Which GPUs this machine has, and what they do. Floor 2."""
+"""Which GPUs this machine has, and what they do."""
 
 from .inventory import Gpu, GpuUse, Inventory, inventory, use
 

@@ -1,4 +1,4 @@
-"""Shapes of what is asked and what is seen. Floor 0: no I/O, nothing of ours imported."""
+"""Shapes of what is asked and what is seen. No I/O, nothing of ours imported."""
 
 from .spec import JobSpec
 from .status import (

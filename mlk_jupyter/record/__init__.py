@@ -1,1 +1,1 @@
-"""The record of a job: the files it leaves behind, and what its frames add up to. Floor 1."""
+"""The record of a job: the files it leaves behind, and what its frames add up to."""

@@ -12,7 +12,15 @@ JOBS/ID/
   outputs/          outputs too large for the notebook
   checkpoints/      what `checkpoint_dir()` names
   stop.json         its presence asks for the job to be stopped
-  supervisor.log    what the supervisor had to say (local backend)
+  so-far.ipynb      a copy of the notebook so far, for whoever wants to open it while the job runs
+
+The local backend also keeps here:
+
+  launch.json       how the ranks are started (backends.local.launch)
+  supervisor.log    what the supervisor had to say
+  .lock             held by the one process that may write the status
+  .ballast          room held back while the job runs, so that its end can be written on a full disk
+  .settling         its age: when the record of a job whose supervisor is gone was last completed
 """
 
 from __future__ import annotations
