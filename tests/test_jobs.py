@@ -79,7 +79,8 @@ async def test_the_form_describes_the_spec_and_its_values_fit_it(file: Path) -> 
     form = await jobs.form(await jobs.read_source(file))
     jsonschema.Draft7Validator.check_schema(form.form_schema)
     jsonschema.validate(form.values, form.form_schema)
-    assert set(form.form_schema["properties"]) == set(JobSpec.model_fields)
+    assert form.form_schema["properties"].keys() == JobSpec.model_fields.keys() == set(form.ui_schema["ui:order"])
+    assert all(field["title"] and field["description"] for field in form.form_schema["properties"].values())
     fields = form.form_schema["properties"]["parameters"]["properties"]
     assert {name: field["type"] for name, field in fields.items()} == {
         "lr": "number", "epochs": "integer", "shuffle": "boolean", "name": "string", "hidden": "string",

@@ -12,18 +12,22 @@ from ..model.api import Finding, Form, Level, Parameter
 from .notebook import NotebookDict
 from .parameters import parameters_of
 
-# Titles, and what a person sees first. What is not listed keeps the order of the model.
-_TITLES = {
-    "name": "Name",
-    "notebook": "Notebook",
-    "workers": "Workers",
-    "gpus": "GPUs for each worker",
-    "parameters": "Parameters",
-    "env": "Environment variables",
-    "time_limit_s": "Time limit",
-    "files": "Files to carry along",
-    "ranks_per_worker": "Processes in each worker",
-    "mlflow": "Record as an MLflow run",
+# Title and help of each field, in the order of the form, for people who train models: the model's own descriptions
+# are for those who write specs.
+_TEXTS = {
+    "name": ("Name", "What the job is called in the list. Other jobs may have the same name."),
+    "notebook": ("Notebook", "The notebook or script to run."),
+    "workers": ("Workers", "How many copies of the notebook run side by side, as one distributed job."),
+    "gpus": ("GPUs for each worker", "0 runs on the processor."),
+    "parameters": ("Parameters", "Values for the notebook's cell tagged `parameters`."),
+    "env": ("Environment variables", "Set for every process of the job."),
+    "time_limit_s": ("Time limit", "The job is stopped after this time, e.g. 90s, 15m, 2h or 1d. Empty: no limit."),
+    "files": (
+        "Files to carry along",
+        "Files or folders in the notebook's folder that it reads. Modules that it imports come along by themselves.",
+    ),
+    "ranks_per_worker": ("Processes in each worker", "Empty: one for each GPU, or one without GPUs."),
+    "mlflow": ("Record as an MLflow run", "Parameters, metrics and the outcome are kept in MLflow."),
 }
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s"))
 _TYPES: list[tuple[type, str]] = [(bool, "boolean"), (int, "integer"), (float, "number"), (str, "string")]
@@ -61,19 +65,15 @@ def form_of(notebook: NotebookDict, path: str, name: str, last: Mapping[str, Any
 def _schema(parameters: list[Parameter]) -> dict[str, Any]:
     """Draft 7, from the model: the limits stand there and nowhere else."""
     model = JobSpec.model_json_schema()
-    properties = {}
-    for name in [*_TITLES, *(other for other in model["properties"] if other not in _TITLES)]:
-        properties[name] = {**_plain(model["properties"][name]), "title": _TITLES.get(name, name)}
+    properties = {name: {**_plain(model["properties"][name]), **_text(name)} for name in _TEXTS}
     properties["time_limit_s"] = {
         "type": "string",
-        "title": _TITLES["time_limit_s"],
-        "description": "Wall time after which the job is stopped, e.g. 90s, 15m, 2h or 1d. Empty means no limit.",
+        **_text("time_limit_s"),
         "pattern": r"^\s*(\d+(\.\d+)?\s*[smhdSMHD]?)?\s*$",
     }
     properties["parameters"] = {
         "type": "object",
-        "title": _TITLES["parameters"],
-        "description": "Values that replace those of the cell tagged `parameters`." if parameters else "",
+        **_text("parameters"),
         "properties": {parameter.name: _parameter(parameter) for parameter in parameters},
         "additionalProperties": False,
     }
@@ -84,6 +84,11 @@ def _schema(parameters: list[Parameter]) -> dict[str, Any]:
         "required": model["required"],
         "additionalProperties": False,
     }
+
+
+def _text(name: str) -> dict[str, str]:
+    title, description = _TEXTS[name]
+    return {"title": title, "description": description}
 
 
 def _plain(schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -113,7 +118,7 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
 
 def _ui_schema(parameters: list[Parameter]) -> dict[str, Any]:
     return {
-        "ui:order": [*_TITLES, "*"],
+        "ui:order": list(_TEXTS),
         "notebook": {"ui:widget": "hidden"},
         "time_limit_s": {"ui:placeholder": "no limit"},
         "parameters": {
