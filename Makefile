@@ -122,7 +122,7 @@ clean:  ## Remove everything that was installed or built
 
 .make/ui-tests: .make/node ui-tests/package.json ui-tests/yarn.lock
 	@echo 'Installing the packages of the browser tests'
-	@jlpm --cwd ui-tests install --immutable > .make/ui-tests.log 2>&1 || { cat .make/ui-tests.log; exit 1; }
+	@(cd ui-tests && jlpm install --immutable) > .make/ui-tests.log 2>&1 || { cat .make/ui-tests.log; exit 1; }
 	@test -n "$(MLK_CHROMIUM)" || ui-tests/node_modules/.bin/playwright install chromium || \
 		{ echo 'The browser tests need Chromium: install it, or name the program in MLK_CHROMIUM.'; exit 1; }
 	@touch $@
