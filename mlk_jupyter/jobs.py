@@ -27,16 +27,26 @@ from .bundle import (
     parse_script,
     valid_notebook,
 )
-from .errors import BackendUnavailable, BadInput, JobNotFound
+from .errors import BackendUnavailable, BadInput, JobNotFound, MlkError
 from .model import JobSpec, JobSummary
 from .model.api import Form, Parameter
 from .record.folder import JobFolder, write_atomically
-from .record.notebook import as_file, executed
+from .record.notebook import NoNotebook, as_file, executed
 from .threads import in_thread
 
 _Model = TypeVar("_Model", bound=BaseModel)
 _LARGEST_SOURCE = 256 * 1024 * 1024  # bytes; a notebook with heavy outputs, which are not carried
 _BACKENDS = ("local", "kubernetes")
+
+
+class NoSuchRank(MlkError):
+    """The job has fewer ranks."""
+
+    code, title, status = "no_such_rank", "No such rank", 404
+
+    def __init__(self, rank: int, world_size: int) -> None:
+        there = "rank 0 only" if world_size == 1 else f"ranks 0 to {world_size - 1}"
+        super().__init__(f"The job has no rank {rank}; it has {there}.", hint="Choose one of these.")
 
 
 @dataclass(frozen=True)
@@ -183,16 +193,22 @@ async def find(backend: Backend, name_or_id: str) -> JobSummary:
     raise JobNotFound(name_or_id, difflib.get_close_matches(name_or_id, known, 3))
 
 
+def check_rank(job: JobSummary, rank: int) -> None:
+    """Raises: NoSuchRank when the job does not have it."""
+    if not 0 <= rank < job.world_size:
+        raise NoSuchRank(rank, job.world_size)
+
+
 def notebook_file(folder: JobFolder) -> Path:
     """A notebook that Jupyter can open: the executed one, or while the job runs, a copy of what it showed so far.
 
-    Raises: JobNotFound when the folder holds no notebook.
+    Raises: NoNotebook when the folder holds none.
     """
     if folder.executed.is_file():
         return folder.executed
     notebook = executed(folder)
     if notebook is None:
-        raise JobNotFound(folder.id)
+        raise NoNotebook(folder.id)
     path = folder.path / "so-far.ipynb"
     write_atomically(path, as_file(notebook))
     return path

@@ -14,6 +14,7 @@ from mlk_jupyter.errors import BackendUnavailable, BadInput, JobNotFound
 from mlk_jupyter.model import JobSpec, JobSummary, Phase
 from mlk_jupyter.model.ids import new_job_id, slug
 from mlk_jupyter.record.folder import JobFolder, is_job_id
+from mlk_jupyter.record.notebook import NoNotebook
 
 PARAMETERS = """\
 lr = 0.1  # learning rate
@@ -204,7 +205,7 @@ async def test_a_job_that_does_not_exist_is_answered_with_the_closest() -> None:
 async def test_the_notebook_of_a_running_job_is_a_file_that_jupyter_can_open(file: Path, tmp_path: Path) -> None:
     folder = JobFolder(tmp_path / "mlk-x-1")
     folder.path.mkdir()
-    with pytest.raises(JobNotFound):
+    with pytest.raises(NoNotebook):
         jobs.notebook_file(folder)
     bundle = await jobs.prepare(await jobs.read_source(file), JobSpec(name="x", notebook="x"))
     folder.bundle.write_bytes(bundle.data)

@@ -11,7 +11,6 @@ from typing import TypeVar
 
 from .. import jobs
 from ..backends.base import Backend
-from ..errors import BadInput
 from ..model import JobStatus, RankStatus
 from ..threads import in_thread
 from . import text
@@ -107,8 +106,7 @@ def _with_job(options: argparse.Namespace, action: Callable[[Backend, str], Awai
 async def _copy_log(backend: Backend, job_id: str, rank: int, *, follow: bool) -> None:
     """Copies a log to stdout. Following, it ends once the job is over and everything was copied."""
     job = await backend.job(job_id)
-    if not 0 <= rank < job.world_size:
-        raise BadInput(f"{job_id} has no rank {rank}.", hint=f"Choose one from 0 to {job.world_size - 1}.")
+    jobs.check_rank(job, rank)
     folder, offset = backend.folder(job_id), 0
     while True:
         over = (await backend.job(job_id)).phase.final  # asked before reading: what comes later is still copied

@@ -158,6 +158,13 @@ class JobFolder:
                 frames.append(frame)
         return frames, offset + end
 
+    def frames_bytes(self) -> int:
+        """Bytes of frames so far."""
+        try:
+            return self.frames.stat().st_size
+        except OSError:
+            return 0
+
     def each_frame(self) -> Iterator[dict[str, Any]]:
         """All whole frames so far, read in pieces."""
         offset = 0

@@ -6,8 +6,21 @@ import json
 import zipfile
 from typing import Any
 
+from ..errors import MlkError
 from .folder import JobFolder
 from .replay import Replay
+
+
+class NoNotebook(MlkError):
+    """The job's record holds no notebook (any more)."""
+
+    code, title, status = "no_notebook", "No notebook in the record", 404
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(
+            f"The record of {job_id} has no readable bundle, so its notebook cannot be shown.",
+            hint="The log is still there.",
+        )
 
 
 def as_file(notebook: dict[str, Any]) -> bytes:

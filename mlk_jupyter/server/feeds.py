@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from ..backends.base import Backend, Changes
 from ..errors import MlkError
+from ..jobs import check_rank
 from ..model import JobStatus, JobSummary
 from ..model.api import JobsDelta, JobsSnapshot, Topic
 from ..threads import in_thread
@@ -245,7 +246,7 @@ class LogFeed(_GrowingFeed):
         self._rank = rank
 
     def _check(self, status: JobStatus) -> None:
-        records.check_rank(status, self._rank)
+        check_rank(status, self._rank)
 
     def _size(self) -> int:
         try:
@@ -266,7 +267,7 @@ class FramesFeed(_GrowingFeed):
     """The notebook so far, then the frames that follow."""
 
     def _size(self) -> int:
-        return records.frames_size(self._folder)
+        return self._folder.frames_bytes()
 
     def _snapshot(self) -> tuple[BaseModel, int, bool]:
         whole = records.snapshot(self._folder, over=self._over)

@@ -19,7 +19,8 @@ class LogHandler(Handler):
     @web.authenticated
     @allowed("read")
     async def get(self, job_id: str) -> None:
-        from .records import check_rank, log_piece
+        from ..jobs import check_rank
+        from .records import log_piece
 
         rank = self.integer("rank", 0, least=0, most=_MOST_RANK)
         offset = self.integer("offset", 0, least=None, most=_MOST_OFFSET)
@@ -36,7 +37,8 @@ class LogDownloadHandler(Handler):
     @web.authenticated
     @allowed("read")
     async def get(self, job_id: str) -> None:
-        from .records import check_rank, file_name
+        from ..jobs import check_rank
+        from .records import file_name
 
         rank = self.integer("rank", 0, least=0, most=_MOST_RANK)
         status = await self.backend.job(job_id)

@@ -16,16 +16,19 @@ class NotebookHandler(Handler):
     @web.authenticated
     @allowed("read")
     async def get(self, job_id: str) -> None:
-        from ..record.notebook import as_file, executed
-        from .records import NoNotebook, file_name, snapshot
+        from ..record.notebook import NoNotebook, as_file, executed
+        from .records import file_name, snapshot
 
         as_download = self.integer("download", 0, least=0, most=1)
         status = await self.backend.job(job_id)
         folder = self.backend.folder(job_id)
         if not as_download:
-            self.answer(await in_thread(snapshot, folder, over=status.phase.final))
+            async with self.app.replays:
+                so_far = await in_thread(snapshot, folder, over=status.phase.final)
+            self.answer(so_far)
             return
-        notebook = await in_thread(executed, folder)
+        async with self.app.replays:
+            notebook = await in_thread(executed, folder)
         if notebook is None:
             raise NoNotebook(job_id)
         self.offer_file(file_name(status.name, ".ipynb"), _MEDIA_TYPE)

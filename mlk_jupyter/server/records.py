@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..errors import MlkError
-from ..model import JobStatus
 from ..model.api import ErrorBody, FramePiece, FramesSnapshot, LogPiece, MetricList
-from ..record.notebook import replay_of
+from ..record.notebook import NoNotebook, replay_of
 from ..record.replay import Replay
 from .text import LINE_LIMIT, readable, whole_length
 
@@ -18,35 +17,6 @@ FRAMES_LIMIT = 256 * 1024
 """Bytes of frames in one piece."""
 
 _SNAPSHOT_STEP = 4 << 20  # bytes of frames that are held in memory at once
-
-
-class NoSuchRank(MlkError):
-    """The job has fewer ranks."""
-
-    code, title, status = "no_such_rank", "No such rank", 404
-
-    def __init__(self, rank: int, world_size: int) -> None:
-        super().__init__(
-            f"The job has ranks 0 to {world_size - 1}; {rank} is none of them.", hint="Choose one of these ranks."
-        )
-
-
-class NoNotebook(MlkError):
-    """The job's record holds no notebook (any more)."""
-
-    code, title, status = "no_notebook", "No notebook in the record", 404
-
-    def __init__(self, job_id: str) -> None:
-        super().__init__(
-            f"The record of {job_id} has no readable bundle, so its notebook cannot be shown.",
-            hint="The log is still there.",
-        )
-
-
-def check_rank(status: JobStatus, rank: int) -> None:
-    """Raises: NoSuchRank when the job does not have it."""
-    if rank >= status.world_size:
-        raise NoSuchRank(rank, status.world_size)
 
 
 def log_piece(folder: JobFolder, rank: int, offset: int, limit: int, *, over: bool) -> LogPiece:
@@ -83,30 +53,12 @@ def frame_piece(folder: JobFolder, offset: int, *, over: bool) -> FramePiece:
     """Frames after an offset, about FRAMES_LIMIT bytes of them."""
     frames, next_offset = folder.read_frames(offset, FRAMES_LIMIT)
     # Where nothing whole follows, a torn last line of a writer that died is all there is.
-    final = over and (next_offset == offset or next_offset >= frames_size(folder))
+    final = over and (next_offset == offset or next_offset >= folder.frames_bytes())
     return FramePiece(frames=frames, next_offset=next_offset, final=final)
 
 
-def frames_size(folder: JobFolder) -> int:
-    """Bytes of frames so far."""
-    try:
-        return folder.frames.stat().st_size
-    except FileNotFoundError:
-        return 0
-
-
-def replayed(folder: JobFolder) -> tuple[Replay, int]:
-    """All frames so far, applied, and the offset behind them. Can take seconds: not for the event loop.
-
-    Raises: NoNotebook.
-    """
-    replay = replay_of(folder)
-    if replay is None:
-        raise NoNotebook(folder.id)
-    return replay, _apply_all(folder, replay)
-
-
 def _apply_all(folder: JobFolder, replay: Replay) -> int:
+    """Applies all frames so far. Gives the offset behind them."""
     offset = 0
     while True:
         frames, next_offset = folder.read_frames(offset, _SNAPSHOT_STEP)
@@ -118,11 +70,14 @@ def _apply_all(folder: JobFolder, replay: Replay) -> int:
 
 
 def snapshot(folder: JobFolder, *, over: bool) -> FramesSnapshot:
-    """The notebook so far. Not for the event loop.
+    """The notebook so far. Can take seconds: not for the event loop.
 
     Raises: NoNotebook.
     """
-    replay, offset = replayed(folder)
+    replay = replay_of(folder)
+    if replay is None:
+        raise NoNotebook(folder.id)
+    offset = _apply_all(folder, replay)
     running = None if over else replay.running_cell
     return FramesSnapshot(notebook=replay.notebook(), offset=offset, running_cell=running, final=over)
 

@@ -18,7 +18,6 @@ from .environment import inherited
 from .launch import Launch
 
 _KINDS = frozenset({"run", "run_finished", "metric"})
-_PIECE_BYTES = 1024 * 1024
 _TICK_S = 0.25
 
 
@@ -102,14 +101,7 @@ class Recording:
 
 def frames_of_runs(folder: JobFolder) -> list[Mapping[str, Any]]:
     """The job's frames that concern its MLflow runs."""
-    found: list[Mapping[str, Any]] = []
-    offset = 0
-    while True:
-        frames, following = folder.read_frames(offset, _PIECE_BYTES)
-        found.extend(frame for frame in frames if frame.get("kind") in _KINDS)
-        if following == offset:
-            return found
-        offset = following
+    return [frame for frame in folder.each_frame() if frame.get("kind") in _KINDS]
 
 
 async def _while(go_on: Callable[[], bool], work: Any) -> None:

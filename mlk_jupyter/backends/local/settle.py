@@ -96,7 +96,7 @@ def settle(folder: JobFolder) -> JobStatus | None:
                 return status
             if not status.phase.final:
                 status = ended(folder, status)
-                if _frames_bytes(folder) <= _SMALL_BYTES:
+                if folder.frames_bytes() <= _SMALL_BYTES:
                     _write_notebook(folder)
                 folder.write_status(status)
             with contextlib.suppress(OSError):
@@ -124,13 +124,6 @@ def _write_notebook(folder: JobFolder) -> None:
     notebook = executed(folder)
     if notebook is not None:
         write_atomically(folder.executed, as_file(notebook))
-
-
-def _frames_bytes(folder: JobFolder) -> int:
-    try:
-        return folder.frames.stat().st_size
-    except OSError:
-        return 0
 
 
 def _end_what_is_left(job_id: str) -> None:
