@@ -1,0 +1,80 @@
+"""Every error of ours can be told apart, shown, and acted on."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import mlk_jupyter
+from mlk_jupyter.backends.base import Refused
+from mlk_jupyter.backends.local.backend import FolderUnwritable
+from mlk_jupyter.bundle import BundleTooLarge, UnknownParameter
+from mlk_jupyter.errors import JobNotFound, MlkError
+from mlk_jupyter.jobs import NoSuchRank
+from mlk_jupyter.model.api import Finding, Level, Preflight
+from mlk_jupyter.record.notebook import NoNotebook
+from mlk_jupyter.runs.local_server import TrackingStarting
+from mlk_jupyter.server.base import BodyTooLarge
+
+# Those that find their own words. The others are given a hint by whoever raises them.
+WORDED: dict[type[MlkError], Callable[[], MlkError]] = {
+    BodyTooLarge: BodyTooLarge,
+    BundleTooLarge: lambda: BundleTooLarge(2, 1, [("large.csv", 2)]),
+    FolderUnwritable: lambda: FolderUnwritable(OSError(28, "No space left on device"), Path("jobs")),
+    JobNotFound: lambda: JobNotFound("digits"),
+    NoNotebook: lambda: NoNotebook("digits-1"),
+    NoSuchRank: lambda: NoSuchRank(4, 4),
+    Refused: lambda: Refused(
+        Preflight(ok=False, findings=[Finding(level=Level.ERROR, code="full", text="It is full.")])
+    ),
+    TrackingStarting: TrackingStarting,
+    UnknownParameter: lambda: UnknownParameter("lrr", ["lr"]),
+}
+
+
+def every_class() -> list[type[MlkError]]:
+    """All errors, whichever module defines them. What runs inside a job has none: it imports nothing of ours."""
+    for module in pkgutil.walk_packages(mlk_jupyter.__path__, "mlk_jupyter."):
+        if not module.name.startswith("mlk_jupyter.worker"):
+            importlib.import_module(module.name)
+    return sorted(below(MlkError), key=lambda kind: kind.__name__)
+
+
+def below(kind: type[MlkError]) -> Iterator[type[MlkError]]:
+    for sub in kind.__subclasses__():
+        if sub.__module__.startswith("mlk_jupyter."):
+            yield sub
+            yield from below(sub)
+
+
+ERRORS = every_class()
+
+
+def test_no_two_errors_bear_the_same_code() -> None:
+    codes = Counter(kind.code for kind in [MlkError, *ERRORS])
+    assert len(ERRORS) > 20 and [code for code, count in codes.items() if count > 1] == []
+
+
+@pytest.mark.parametrize("kind", ERRORS)
+def test_an_error_says_what_happened_and_fits_a_status(kind: type[MlkError]) -> None:
+    assert re.fullmatch(r"[a-z][a-z0-9_]*", kind.code) and "code" in vars(kind)
+    assert kind.title and kind.title != MlkError.title and not kind.title.endswith(".")
+    assert 400 <= kind.status < 600
+    assert kind.__doc__ and kind.__doc__ != MlkError.__doc__
+
+
+@pytest.mark.parametrize("kind", ERRORS)
+def test_no_error_comes_without_a_hint(kind: type[MlkError]) -> None:
+    hint = inspect.signature(kind).parameters.get("hint")
+    if hint is not None:
+        assert hint.default is inspect.Parameter.empty
+    else:
+        error = WORDED[kind]()
+        assert error.hint and error.detail and error.as_dict()["code"] == kind.code
