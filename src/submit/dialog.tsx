@@ -38,6 +38,13 @@ class SubmitDialog extends Dialog<void> {
     this._model = options.model;
     this._model.changed.connect(this._onChanged, this);
     this._onChanged();
+    // Core focuses the button that submits, which cannot be focused before there is a preflight: without
+    // this, keys would go on to what is behind the dialog until the form is there.
+    void this.ready.then(() => {
+      if (!this.node.contains(document.activeElement)) {
+        this.node.querySelector<HTMLElement>('.jp-Dialog-footer .jp-mod-reject')?.focus();
+      }
+    });
   }
 
   /** The job that was made, once there is one. */

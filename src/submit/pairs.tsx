@@ -1,7 +1,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { closeIcon } from '@jupyterlab/ui-components';
 import type { FieldProps } from '@rjsf/utils';
-import { useState } from 'react';
+import { useEffect, useRef, useState } from 'react';
 import type { ComponentType } from 'react';
 
 import { IconButton } from '../components';
@@ -21,6 +21,14 @@ export function pairsField(trans: TranslationBundle): ComponentType<FieldProps> 
         value
       }))
     );
+    const group = useRef<HTMLFieldSetElement>(null);
+    const count = useRef(pairs.length);
+    useEffect(() => {
+      if (pairs.length > count.current) {
+        group.current?.querySelector<HTMLElement>('.mlk-Field-pair:last-of-type input')?.focus();
+      }
+      count.current = pairs.length;
+    }, [pairs.length]);
     const set = (next: readonly IPair[]): void => {
       setPairs(next);
       const named = next.filter(({ name }) => name.trim());
@@ -29,7 +37,7 @@ export function pairsField(trans: TranslationBundle): ComponentType<FieldProps> 
     const edit = (at: number, change: Partial<IPair>): void =>
       set(pairs.map((pair, index) => (index === at ? { ...pair, ...change } : pair)));
     return (
-      <fieldset className="mlk-Form-group" id={idSchema.$id} title={schema.description}>
+      <fieldset className="mlk-Form-group" id={idSchema.$id} title={schema.description} ref={group}>
         <legend>{schema.title}</legend>
         {pairs.map(({ name, value }, at) => (
           <div key={at} className="mlk-Field mlk-Field-pair">

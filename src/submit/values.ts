@@ -91,6 +91,14 @@ export function toOptions(spec: JobSpec): Record<string, unknown> {
   return { ...options, env };
 }
 
+/** A refusal by the server with the fields as the form calls them: "Time limit" for `spec.time_limit_s`. */
+export function inWords(detail: string, form: Form): string {
+  const titles = (form.form_schema.properties ?? {}) as Record<string, { title?: string }>;
+  return detail.replace(/\bspec\.(\w+)((?:\.\w+)*)/g, (_, field: string, inside: string) =>
+    [titles[field]?.title ?? field, ...inside.split('.').slice(1)].join(', ')
+  );
+}
+
 function isEmpty(value: ReadonlyJSONValue | undefined): boolean {
   return value === undefined || value === null || (typeof value === 'string' && !value.trim());
 }

@@ -9,6 +9,7 @@ import { ErrorBanner } from '../components';
 import { arrayTemplate, Field, objectTemplate } from './field';
 import { Findings, Uses } from './findings';
 import { pairsField } from './pairs';
+import { inWords } from './values';
 import type { Values } from './values';
 
 export interface ISubmitViewProps {
@@ -71,11 +72,14 @@ export const SubmitView = (props: ISubmitViewProps): JSX.Element => {
       )}
       <div className="mlk-Submit-verdict" aria-live="polite">
         {error && (
-          // after a refused submission the button of the dialog is the retry
           <ErrorBanner
-            error={error}
+            error={
+              form
+                ? { title: error.title, detail: inWords(error.detail, form), hint: error.hint }
+                : error
+            }
             trans={trans}
-            onRetry={props.preflight ? undefined : props.onRetry}
+            onRetry={canRetry(props) ? props.onRetry : undefined}
           />
         )}
         {form && <Verdict {...props} form={form} />}
@@ -83,6 +87,11 @@ export const SubmitView = (props: ISubmitViewProps): JSX.Element => {
     </div>
   );
 };
+
+/** Whether asking the same again makes sense: not what was typed wrong, nor where the dialog's button does it. */
+function canRetry({ form, preflight, error }: ISubmitViewProps): boolean {
+  return preflight === null && !(form && error?.code === 'bad_input');
+}
 
 const Verdict = (props: ISubmitViewProps & { form: Form }): JSX.Element | null => {
   const { form, preflight, unreadable, error, trans } = props;

@@ -98,6 +98,7 @@ describe('the body of the submit dialog', () => {
     const given = props();
     render(<SubmitView {...given} />);
     fireEvent.click(screen.getByRole('button', { name: 'Add a variable', hidden: true }));
+    expect(screen.getByLabelText('Name of variable 1')).toBe(document.activeElement);
     fireEvent.change(screen.getByLabelText('Value of variable 1'), { target: { value: 'INFO' } });
     expect(given.onChange).not.toHaveBeenCalledWith(
       expect.objectContaining({ env: { '': 'INFO' } })
@@ -136,6 +137,21 @@ describe('the body of the submit dialog', () => {
     expect(screen.getByRole('alert').textContent).toContain('No room');
     expect(screen.queryByRole('button', { name: 'Retry' })).toBeNull();
     expect((screen.getByLabelText('Name *') as HTMLInputElement).value).toBe('a');
+  });
+
+  it('names a field that the server refuses as the form does, and offers no retry of the same', () => {
+    const error = new ApiError(
+      {
+        code: 'bad_input',
+        title: 'No',
+        detail: 'spec.workers: Too few. spec.parameters.lr: No.',
+        hint: ''
+      },
+      400
+    );
+    render(<SubmitView {...props({ preflight: null, error })} />);
+    expect(screen.getByRole('alert').textContent).toBe('NoWorkers: Too few. Parameters, lr: No.');
+    expect(screen.queryByRole('button', { name: 'Retry' })).toBeNull();
   });
 
   it('offers to read the form again when it could not be read', () => {
