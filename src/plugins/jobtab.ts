@@ -88,7 +88,7 @@ export const jobTab: JupyterFrontEndPlugin<void> = {
         widget.toggleClass('mlk-mod-below', labShell === null);
         const rename = () => {
           const name = content.model.status?.name ?? jobs.get(id)?.name ?? id;
-          widget.title.label = trans.__('Job %1', name);
+          widget.title.label = name; // the icon says that it is a job: in a narrow tab the name is what counts
           widget.title.caption = trans.__('Job %1', name);
         };
         rename();
