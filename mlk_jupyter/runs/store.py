@@ -23,6 +23,8 @@ _PREPARE_LIMIT_S = 120.0
 _HAS_MLFLOW = (
     "import importlib.util, sys; spec = importlib.util.find_spec('mlflow'); sys.exit(not (spec and spec.origin))"
 )
+# `-c` puts the current folder on the search path: the files that somebody works among must not be imported.
+_NEUTRAL = "/"
 _PREPARE = (
     "import sys; from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore; SqlAlchemyStore(*sys.argv[1:])"
 )
@@ -77,6 +79,7 @@ async def has_mlflow(python: str = sys.executable) -> bool | None:
             python,
             "-c",
             _HAS_MLFLOW,
+            cwd=_NEUTRAL,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -115,7 +118,7 @@ async def prepare(uri: str, artifacts: Path, python: str = sys.executable) -> No
     if path is None or path.exists():
         return
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = await _locked(path.with_name(f".{path.name}.lock"))
     except OSError as error:
         raise StoreNotPrepared(f"{path}: {error.strerror or error}.", hint=_HINT) from error
@@ -158,13 +161,15 @@ async def _locked(path: Path) -> int:
     return handle
 
 
+def _creating(path: Path, artifacts: Path, python: str) -> list[str]:
+    """The command that creates a store, whichever folder it is started in."""
+    return [python, "-c", _PREPARE, f"sqlite:///{path.absolute()}", str(artifacts.absolute())]
+
+
 async def _create(path: Path, artifacts: Path, python: str) -> None:
     process = await asyncio.create_subprocess_exec(
-        python,
-        "-c",
-        _PREPARE,
-        f"sqlite:///{path}",
-        str(artifacts),
+        *_creating(path, artifacts, python),
+        cwd=_NEUTRAL,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

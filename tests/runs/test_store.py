@@ -122,6 +122,18 @@ def test_a_folder_that_cannot_be_written_is_a_clear_refusal(tmp_path: Path) -> N
     assert "MLK_DATA_DIR" in refused.value.hint
 
 
+def test_a_file_in_the_current_folder_is_not_taken_for_mlflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bare = tmp_path / "python"
+    bare.write_text(f'#!/bin/sh\nexec {sys.executable} -S "$@"\n', encoding="utf-8")  # without installed packages
+    bare.chmod(0o755)
+    (tmp_path / "mlflow.py").write_text("open('imported', 'w')", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert asyncio.run(store.has_mlflow(str(bare))) is False
+    with pytest.raises(store.StoreNotPrepared, match="No module named"):
+        asyncio.run(store.prepare(f"sqlite:///{tmp_path}/mlflow.db", tmp_path / "files", str(bare)))
+    assert not (tmp_path / "imported").exists()
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_five_jobs_log_to_the_store_at_once_and_nothing_is_lost(tmp_path: Path) -> None:
