@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 import ssl
@@ -197,31 +198,37 @@ class TrackingServer:
         return await self._call("POST", path, json=body)
 
     async def _call(self, method: str, path: str, **request: Any) -> dict[str, Any]:
-        data = bytearray()
         try:
-            async with self._http.stream(method, self._url + _API + path, **request) as response:
-                async for piece in response.aiter_bytes():
-                    data += piece
-                    if len(data) > _LIMIT_BYTES:
-                        raise TrackingAnswer(
-                            f"{self._host} sent more than {_LIMIT_BYTES >> 20} MiB for {path}.",
-                            hint="Open the run in MLflow's own pages.",
-                        )
-        except httpx.TimeoutException as error:
+            # The client's own limit is one for each read, which an answer in drops never meets.
+            status, data = await asyncio.wait_for(self._exchange(method, path, request), _LIMIT_S)
+        except (httpx.TimeoutException, asyncio.TimeoutError) as error:
             raise TrackingUnreachable(
                 f"{self._host} did not answer within {_LIMIT_S:.0f} s.", hint=_REACH_HINT
             ) from error
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             raise TrackingUnreachable(f"{self._host}: {error or type(error).__name__}.", hint=_REACH_HINT) from error
-        if response.status_code != 200:
-            raise self._refusal(response.status_code, bytes(data), path)
+        if status != 200:
+            raise self._refusal(status, data, path)
         try:
             answer = json.loads(data)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise self._no_mlflow(path) from error
         if not isinstance(answer, dict):
             raise self._no_mlflow(path)
         return answer
+
+    async def _exchange(self, method: str, path: str, request: Mapping[str, Any]) -> tuple[int, bytes]:
+        """One request; gives the status and the body of the answer."""
+        data = bytearray()
+        async with self._http.stream(method, self._url + _API + path, **request) as response:
+            async for piece in response.aiter_bytes():
+                data += piece
+                if len(data) > _LIMIT_BYTES:
+                    raise TrackingAnswer(
+                        f"{self._host} sent more than {_LIMIT_BYTES >> 20} MiB for {path}.",
+                        hint="Open the run in MLflow's own pages.",
+                    )
+        return response.status_code, bytes(data)
 
     def _no_mlflow(self, path: str) -> TrackingAnswer:
         return TrackingAnswer(
@@ -291,7 +298,7 @@ def _error_of(data: bytes) -> tuple[str | None, str]:
     """error_code and message of MLflow's JSON; of anything else the text, if it is no page."""
     try:
         said = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         text = data[:1024].decode(errors="replace").strip()
         return None, "" if text.startswith("<") else " ".join(text.split())[:256]
     if not isinstance(said, dict):
@@ -307,7 +314,7 @@ def _number(value: Any) -> float | None:
     """MLflow writes NaN and infinities as text."""
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return number if math.isfinite(number) else None
 

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from mlk_jupyter.errors import MlkError
+from mlk_jupyter.runs import client
 from mlk_jupyter.runs.client import (
     RunMissing,
     TrackingAnswer,
@@ -170,6 +171,25 @@ def test_an_endless_body_is_left_after_4_mib() -> None:
     assert sent < 5 * 1024 * 1024
 
 
+def test_an_answer_in_drops_is_left_at_the_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "_LIMIT_S", 0.2)
+
+    class Drops(httpx.AsyncByteStream):
+        async def __aiter__(self):  # type: ignore[no-untyped-def]
+            while True:
+                await asyncio.sleep(0.01)
+                yield b" "
+
+    with pytest.raises(TrackingUnreachable, match="did not answer within"):
+        ask(lambda _: httpx.Response(200, stream=Drops()))
+
+
+@pytest.mark.parametrize("status", [200, 500])
+def test_an_answer_nested_without_end_is_no_bug_of_ours(status: int) -> None:
+    with pytest.raises((TrackingAnswer, TrackingUnreachable)):
+        ask(lambda _: httpx.Response(status, content=b"[" * 200_000))
+
+
 @pytest.mark.parametrize(
     "said",
     [
@@ -177,6 +197,7 @@ def test_an_endless_body_is_left_after_4_mib() -> None:
         {"run": None},
         {"run": {"info": [], "data": "x"}},
         {"run": {"info": {"start_time": "soon"}, "data": {"params": {"a": 1}, "metrics": [None, {"value": 1}]}}},
+        {"run": {"info": {"start_time": 10**400}, "data": {}}},
     ],
 )
 def test_a_run_of_the_wrong_shape_is_no_bug_of_ours(said: dict[str, object]) -> None:
