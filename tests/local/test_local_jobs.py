@@ -40,6 +40,13 @@ def test_a_job_of_two_ranks_succeeds_and_leaves_its_whole_record(jobs: Jobs) -> 
     assert processes_of(job) == []
 
 
+def test_nobody_else_can_look_into_the_folders_that_it_makes(jobs: Jobs, data_dir: Path) -> None:
+    data_dir.rmdir()
+    folder = jobs.folder(jobs.submit("1")).path
+    for private in (folder, folder.parent, folder.parent.parent):
+        assert private.stat().st_mode & 0o077 == 0, private
+
+
 def test_the_notebook_runs_in_its_own_folder(jobs: Jobs, tmp_path: Path) -> None:
     (tmp_path / "work" / "data.txt").write_text("from the notebook's folder")
     job = jobs.submit("print(open('data.txt').read())")

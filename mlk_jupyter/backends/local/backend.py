@@ -185,7 +185,8 @@ class LocalBackend:
         job_id = new_job_id(spec.name, request_id)
         folder = JobFolder(self._jobs_dir / job_id)
         try:
-            self._jobs_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for private in (self._data_dir, self._jobs_dir):  # of folders in between, `mode` would not hold
+                private.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._sweep()
             made = Path(tempfile.mkdtemp(dir=self._jobs_dir, prefix=".new-"))
             try:
