@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .window import Window
 
 _DESCRIBED_FOR_S = 5.0
+_REPLAYS_AT_ONCE = 4
 
 
 class MlkJupyterApp(ExtensionApp):
@@ -32,6 +33,9 @@ class MlkJupyterApp(ExtensionApp):
     submissions_per_minute = Integer(10, min=1, help="Jobs that one user may submit in a minute.").tag(config=True)
     concurrent_preparations = Integer(
         4, min=1, help="Submissions and preflights of one user that are worked on at the same time."
+    ).tag(config=True)
+    concurrent_requests = Integer(
+        64, min=1, help="Requests of one user that are worked on at the same time, whatever they ask for."
     ).tag(config=True)
     followers_per_user = Integer(8, min=1, help="Logs that one user may follow at the same time.").tag(config=True)
 
@@ -68,6 +72,15 @@ class MlkJupyterApp(ExtensionApp):
     @functools.cached_property
     def preparations(self) -> Slots:
         return Slots(self.concurrent_preparations, "notebooks can be prepared", "Wait for the ones before.")
+
+    @functools.cached_property
+    def requests(self) -> Slots:
+        return Slots(self.concurrent_requests, "requests are worked on", "Wait for the ones before.")
+
+    @functools.cached_property
+    def replays(self) -> asyncio.Semaphore:
+        """Held by whoever builds a notebook or its curves out of a job's frames, all of which it has in memory."""
+        return asyncio.Semaphore(_REPLAYS_AT_ONCE)
 
     @functools.cached_property
     def followers(self) -> Slots:

@@ -82,7 +82,8 @@ def allowed(action: Action, *, is_activity: bool = False) -> Callable[[Handled],
     jupyter_server's `@authorized` (2.21) keeps the action and resource of the first request that it sees, also for
     other classes that share the method; this one keeps nothing.
 
-    Args: is_activity: whether a success counts as the person being there, for those who stop idle servers.
+    Args:   is_activity: whether a success counts as the person being there, for those who stop idle servers.
+    Raises: TooManyRequests when the user has too many requests under way: each may hold a thread and a whole notebook.
     """
 
     def decorate(method: Handled) -> Handled:
@@ -90,7 +91,8 @@ def allowed(action: Action, *, is_activity: bool = False) -> Callable[[Handled],
         async def checked(self: Handler, *args: Any, **kwargs: Any) -> None:
             await authorize(self, action)
             self._track_activity = is_activity
-            await method(self, *args, **kwargs)
+            with self.app.requests.held(self.user):
+                await method(self, *args, **kwargs)
 
         checked.__mlk_action__ = action  # type: ignore[attr-defined]
         return checked  # type: ignore[return-value]
@@ -98,16 +100,24 @@ def allowed(action: Action, *, is_activity: bool = False) -> Callable[[Handled],
     return decorate
 
 
-async def authorize(handler: JupyterHandler, action: Action) -> None:
+async def authorize(handler: JupyterHandler, action: Action, resource: str = RESOURCE) -> None:
     """Returns when the user may do it.
 
     Raises: NotLoggedIn, NotAllowed.
     """
-    user = handler.current_user
-    if user is None:
+    if handler.current_user is None:
         raise NotLoggedIn("The request bears no valid token or cookie.", hint="Reload the page and log in again.")
-    if not await ensure_async(handler.authorizer.is_authorized(handler, user, action, RESOURCE)):
-        raise NotAllowed(f"This server does not let you {action} jobs.", hint="Ask the owner of the server for access.")
+    if not await may(handler, action, resource):
+        what = "jobs" if resource == RESOURCE else resource
+        raise NotAllowed(
+            f"This server does not let you {action} {what}.", hint="Ask the owner of the server for access."
+        )
+
+
+async def may(handler: JupyterHandler, action: Action, resource: str = RESOURCE) -> bool:
+    """Whether the authorizer lets the user, who is logged in, do it."""
+    user = handler.current_user
+    return bool(await ensure_async(handler.authorizer.is_authorized(handler, user, action, resource)))
 
 
 def user_key(handler: JupyterHandler) -> str:

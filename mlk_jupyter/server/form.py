@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tornado import web
 
-from .base import BadRequest, Handler, allowed
+from .base import BadRequest, Handler, allowed, authorize
 
 
 class FormHandler(Handler):
@@ -16,6 +16,7 @@ class FormHandler(Handler):
         from ..jobs import form
         from .source import read
 
+        await authorize(self, "read", "contents")  # it tells what stands in a file
         path = self.get_query_argument("path", "")
         if not 0 < len(path) <= 4096:
             raise BadRequest("`path` must name a notebook.", hint="Correct the address.")

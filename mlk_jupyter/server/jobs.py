@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from tornado import web
 
-from .base import JOB_ID, Handler, allowed
+from .base import JOB_ID, Handler, allowed, may
+
+if TYPE_CHECKING:
+    from ..model import JobStatus
 
 
 class JobsHandler(Handler):
@@ -56,7 +61,9 @@ class JobHandler(Handler):
     @web.authenticated
     @allowed("read")
     async def get(self, job_id: str) -> None:
-        self.answer(await self.backend.job(job_id))
+        status = await self.backend.job(job_id)
+        # Values of environment variables are often secrets: they are for who could set them.
+        self.answer(status if await may(self, "write") else _without_values(status))
 
     @web.authenticated
     @allowed("write", is_activity=True)
@@ -74,6 +81,12 @@ class StopHandler(Handler):
     async def post(self, job_id: str) -> None:
         await self.backend.stop(job_id)
         self.answer(await self.backend.job(job_id), 202)
+
+
+def _without_values(status: JobStatus) -> JobStatus:
+    """A job with the names of its environment variables only."""
+    spec = status.spec.model_copy(update={"env": dict.fromkeys(status.spec.env, "")})
+    return status.model_copy(update={"spec": spec})
 
 
 handlers = [

@@ -17,7 +17,9 @@ class MetricsHandler(Handler):
         from .records import metrics
 
         await self.backend.job(job_id)
-        self.answer(await in_thread(metrics, self.backend.folder(job_id)))
+        async with self.app.replays:
+            curves = await in_thread(metrics, self.backend.folder(job_id))
+        self.answer(curves)
 
 
 handlers = [(rf"/mlk/jobs/{JOB_ID}/metrics", MetricsHandler)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tornado import web
 
-from .base import JOB_ID, Handler, allowed
+from .base import JOB_ID, Handler, allowed, may
 
 
 class RunHandler(Handler):
@@ -17,7 +17,9 @@ class RunHandler(Handler):
         self.check_xsrf_cookie()
         status = await self.backend.job(job_id)
         here = self.request.host_name in ("localhost", "127.0.0.1", "[::1]")
-        self.answer(await self.app.tracking.view(status, browser_is_here=here))
+        # The address of this machine's own MLflow server lets in who has it, to change and delete as well.
+        opens = here and await may(self, "write")
+        self.answer(await self.app.tracking.view(status, opens_local=opens))
 
 
 handlers = [(rf"/mlk/jobs/{JOB_ID}/run", RunHandler)]

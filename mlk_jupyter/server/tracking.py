@@ -27,13 +27,14 @@ class Tracking:
         self._uri = tracking_uri(data_dir)
         self._local: LocalServer | None = None
 
-    async def view(self, job: JobStatus, *, browser_is_here: bool) -> RunView:
+    async def view(self, job: JobStatus, *, opens_local: bool) -> RunView:
         """The run of a job.
 
         A run that the notebook recorded elsewhere is told from the job's own record: its address came out of the job,
         and this server calls no address that a job gives it.
 
-        Args:   browser_is_here: whether the browser runs on this machine, so that it reaches 127.0.0.1.
+        Args:   opens_local: whether to tell the way into the MLflow server of this machine's own store: the browser
+                    runs here, so that it reaches 127.0.0.1, and its user may change what is there.
         Raises: NoRun; what the tracking server's client raises; TrackingStarting, a few seconds long.
         """
         ref = job.run
@@ -55,7 +56,7 @@ class Tracking:
             self._local = LocalServer(self._uri, artifact_root(self._data_dir), log=log)
         server = await self._local.now()
         view, url = await _read(server, ref, ref.run_id)
-        shown = self._local.browser_url(server, url) if browser_is_here else None
+        shown = self._local.browser_url(server, url) if opens_local else None
         return view.model_copy(update={"url": shown})
 
     async def close(self) -> None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from jupyter_server.auth import Authorizer
+from jupyter_server.auth import AllowAllAuthorizer, Authorizer
 from jupyter_server.base.handlers import JupyterHandler
 from tornado.httpclient import HTTPClientError, HTTPRequest, HTTPResponse
 from tornado.websocket import websocket_connect
 from traitlets.config import Config
 from walk import Endpoint, endpoints
 
+from mlk_jupyter.model import JobSpec, JobStatus
+from mlk_jupyter.model.api import RunView
+from mlk_jupyter.server.app import MlkJupyterApp
 from mlk_jupyter.server.routes import ROUTES
 
 ELSEWHERE = {"GET": "read", "POST": "write", "DELETE": "write"}  # what takes every other address below /mlk
@@ -147,6 +150,49 @@ async def test_a_download_needs_the_xsrf_token_and_is_never_shown_as_a_page(
         assert "html" not in response.headers["Content-Type"]
 
 
+class TestWhoMayOnlyRead:
+    @pytest.fixture(autouse=True)
+    def reader(self, jp_serverapp: Any) -> None:
+        class Reader(Authorizer):
+            def is_authorized(self, handler: JupyterHandler, user: Any, action: str, resource: str) -> bool:
+                return (action, resource) == ("read", "mlk")
+
+        jp_serverapp.web_app.settings["authorizer"] = Reader(parent=jp_serverapp)
+
+    async def test_sees_no_values_of_environment_variables(self, backend: Any, jp_fetch: Any) -> None:
+        backend.put("x", spec=JobSpec(name="x", notebook="x.ipynb", env={"API_TOKEN": "hunter2"}))
+        for path in ("jobs", "jobs/x", "jobs/x/log", "jobs/x/frames", "jobs/x/notebook", "jobs/x/metrics"):
+            body = (await jp_fetch("mlk", *path.split("/"))).body
+            assert b"hunter2" not in body, path
+        assert b'"API_TOKEN":""' in (await jp_fetch("mlk", "jobs", "x")).body
+
+    async def test_sees_no_notebook_of_the_server(self, backend: Any, jp_fetch: Any, notebook: Any) -> None:
+        response = await jp_fetch("mlk", "form", params={"path": notebook()}, raise_error=False)
+        assert response.code == 403 and b"epochs" not in response.body
+
+    async def test_gets_no_way_into_the_mlflow_server_of_this_machine(
+        self, app: MlkJupyterApp, backend: Any, jp_fetch: Any, jp_serverapp: Any
+    ) -> None:
+        asked = []
+
+        class View:
+            async def view(self, job: JobStatus, *, opens_local: bool) -> RunView:
+                asked.append(opens_local)
+                return RunView(run_id="r")
+
+            async def close(self) -> None:
+                pass
+
+        app.tracking = View()  # type: ignore[assignment]
+        backend.put("x")
+        here = {"Host": "localhost"}
+        await jp_fetch("mlk", "jobs", "x", "run", headers=here)
+        jp_serverapp.web_app.settings["authorizer"] = AllowAllAuthorizer(parent=jp_serverapp)
+        await jp_fetch("mlk", "jobs", "x", "run", headers=here)
+        await jp_fetch("mlk", "jobs", "x", "run", headers={"Host": "hub.example"}, raise_error=False)
+        assert asked[:2] == [False, True] and True not in asked[2:]
+
+
 async def test_every_route_of_the_document_is_served_and_the_other_way_round(jp_serverapp: Any) -> None:
     base = jp_serverapp.web_app.settings["base_url"].rstrip("/")
     served = {str(endpoint) for endpoint in endpoints(jp_serverapp.web_app)}
@@ -184,7 +230,5 @@ class TestUnderAnotherBaseUrl:
 
 
 def test_config_reaches_the_extension() -> None:
-    from mlk_jupyter.server.app import MlkJupyterApp
-
     app = MlkJupyterApp(config=Config({"MlkJupyterApp": {"submissions_per_minute": 3}}))
     assert app.submissions_per_minute == 3

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,9 @@ from memory_backend import MemoryBackend
 from tornado.httpclient import HTTPResponse
 
 from mlk_jupyter.model import Phase
+from mlk_jupyter.model.api import MetricList
+from mlk_jupyter.record.folder import JobFolder
+from mlk_jupyter.server import records
 from mlk_jupyter.server.app import MlkJupyterApp
 from mlk_jupyter.server.base import BODY_LIMIT
 
@@ -219,6 +224,40 @@ async def test_only_so_many_notebooks_are_prepared_at_the_same_time(
     assert (await fetch("preflight", "POST", {"spec": submission()["spec"]}))[0] == 429
     app.preparations.give_back("token")
     assert (await fetch("preflight", "POST", {"spec": submission()["spec"]}))[0] == 200
+
+
+async def test_only_so_many_requests_of_one_user_are_worked_on_at_the_same_time(
+    fetch: Any, app: MlkJupyterApp, backend: MemoryBackend
+) -> None:
+    for _ in range(app.concurrent_requests):
+        app.requests.take("token")
+    response = await fetch.response("jobs")
+    assert response.code == 429 and "Retry-After" in response.headers
+    app.requests.give_back("token")
+    assert (await fetch("jobs"))[0] == 200
+
+
+async def test_only_so_many_notebooks_are_in_memory_at_the_same_time(
+    fetch: Any, backend: MemoryBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_once: list[int] = []
+    lock, inside = threading.Lock(), 0
+
+    def slow(folder: JobFolder) -> MetricList:
+        nonlocal inside
+        with lock:
+            inside += 1
+            at_once.append(inside)
+        time.sleep(0.02)
+        with lock:
+            inside -= 1
+        return MetricList(source="frames", series=[])
+
+    monkeypatch.setattr(records, "metrics", slow)
+    backend.put("a")
+    answers = await asyncio.gather(*(fetch("jobs/a/metrics") for _ in range(12)))
+    assert [status for status, _ in answers] == [200] * 12
+    assert max(at_once) <= 4
 
 
 async def test_looking_is_no_activity_and_acting_is(
