@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import sys
 import time
 
@@ -24,6 +25,14 @@ class Failure:
 
     def __init__(self, error: BaseException, lines: List[str]) -> None:
         self.error, self.lines = error, lines
+
+
+def said(error: BaseException) -> str:
+    """What an exception says of itself, where its own `__str__` works."""
+    try:
+        return str(error)
+    except Exception:
+        return "<exception str() failed>"  # as Python's own tracebacks say it
 
 
 def run(notebook: Dict[str, Any], sender: Sender, shell: Any, stop: Stop) -> int:
@@ -48,6 +57,8 @@ async def _run_all(cells: List[Tuple[int, Dict[str, Any]]], sender: Sender, shel
     number = 0
     for index, cell in cells:
         tags = _tags(cell)
+        if stop.requested:
+            return 143  # a cell swallowed the request, as IPython does while a `!command` runs
         if "skip-execution" in tags:
             sender.send("cell_finished", cell=index, status="skipped", seconds=0)
             continue
@@ -64,18 +75,21 @@ async def _run_one(
 ) -> Optional[int]:
     """Runs a cell. Gives None when the next may run, else the exit code."""
     sender.send("cell_started", cell=index, number=number, count=shell.count)
-    start = time.perf_counter()
+    start, process = time.perf_counter(), os.getpid()
     failure: Optional[Failure]
     try:
         failure = await shell.run(_source(cell))
     except (KeyboardInterrupt, asyncio.CancelledError) as interruption:
-        failure = Failure(interruption, [f"{type(interruption).__name__}: {interruption}"])
+        failure = Failure(interruption, [f"{type(interruption).__name__}: {said(interruption)}"])
+    error: Optional[BaseException] = None if failure is None else failure.error
+    exits = isinstance(error, SystemExit)
+    well = error is None or (isinstance(error, SystemExit) and error.code in (None, 0))
+    if os.getpid() != process:  # a child that the cell forked came out of it: what follows is its parent's
+        streams.flush()
+        os._exit(0 if well else _exit_code(error))
     mlflow_hook.after_cell()
     seconds = round(time.perf_counter() - start, 6)
     sync = streams.end_of_cell()
-    error = None if failure is None else failure.error
-    exits = isinstance(error, SystemExit)
-    well = error is None or (isinstance(error, SystemExit) and error.code in (None, 0))
     expected = may_fail and not exits and not stop.requested
     status = "ok" if well else "expected_error" if expected else "error"
     sender.send("cell_finished", cell=index, status=status, seconds=seconds, sync=sync)
@@ -90,15 +104,15 @@ async def _run_one(
         "error",
         cell=index,
         number=number,
-        ename=type(error).__name__,
-        evalue=str(error),
+        ename=type(failure.error).__name__,
+        evalue=said(failure.error),
         traceback=failure.lines,
     )
-    return _exit_code(error) if isinstance(error, SystemExit) else 1
+    return _exit_code(error)
 
 
-def _exit_code(error: SystemExit) -> int:
-    return (error.code & 0xFF or 1) if isinstance(error.code, int) else 1
+def _exit_code(error: Optional[BaseException]) -> int:
+    return (error.code & 0xFF or 1) if isinstance(error, SystemExit) and isinstance(error.code, int) else 1
 
 
 def _is_code(cell: Dict[str, Any]) -> bool:

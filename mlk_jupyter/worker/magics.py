@@ -10,6 +10,8 @@ import sys
 import time
 import tokenize
 
+from .streams import flush_text
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Dict, List, Optional
@@ -112,7 +114,7 @@ class Commands:
         return _VALUE.sub(value, text)
 
     def _shell(self, command: str, capture: bool = False) -> Any:
-        sys.stdout.flush()
+        flush_text()
         done = subprocess.run(
             command, shell=True, stdout=subprocess.PIPE if capture else None, stderr=None, universal_newlines=True
         )
@@ -120,7 +122,7 @@ class Commands:
         return done.stdout.splitlines() if capture else None
 
     def _script(self, shell: str, body: str) -> None:
-        sys.stdout.flush()
+        flush_text()
         done = subprocess.run([shell], input=body, universal_newlines=True)
         if done.returncode:
             raise subprocess.CalledProcessError(done.returncode, shell)

@@ -12,10 +12,11 @@ import sys
 import traceback
 import types
 
-from .cells import Failure
+from .cells import Failure, said
 from .magics import Commands, to_python
 from .mime import clean, forms_of
 from .noinput import WORDS
+from .streams import flush_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def publish(
     """Shows something in the notebook, or replaces what bears the display id."""
     if _sender is None:
         return
-    sys.stdout.flush()
+    flush_text()
     data, metadata = clean(data), clean(metadata or {})
     if update:
         _sender.send("update_display", display_id=display_id, data=data, metadata=metadata)
@@ -87,7 +88,7 @@ def update_display(value: Any, *, display_id: str, **kwargs: Any) -> None:
 def clear_output(wait: bool = False) -> None:
     """Removes the cell's outputs, at once or when the next one comes."""
     if _sender is not None:
-        sys.stdout.flush()
+        flush_text()
         _sender.send("clear_output", wait=bool(wait))
 
 
@@ -176,7 +177,7 @@ class PlainShell:
                 "data": clean(data),
                 "metadata": clean(metadata),
             }
-            sys.stdout.flush()
+            flush_text()
             self._sender.send("output", output=output, display_id=None)
         self._values[count] = value
         self._names.update({"___": self._names.get("__"), "__": self._names.get("_"), "_": value, f"_{count}": value})
@@ -189,7 +190,7 @@ class PlainShell:
         output = {
             "output_type": "error",
             "ename": type(error).__name__,
-            "evalue": str(error),
+            "evalue": said(error),
             "traceback": [line.rstrip("\n") for line in lines],
         }
         self._sender.send("output", output=output, display_id=None)

@@ -12,15 +12,16 @@ import warnings
 import zlib
 
 import IPython
-from IPython.core import page
+from IPython.core import interactiveshell, page
 from IPython.core.error import StdinNotImplementedError
 from traitlets import Any as AnyTrait
 from traitlets import Type, default
 from traitlets.config import Config
 
-from .cells import Failure
+from .cells import Failure, said
 from .mime import clean
 from .noinput import WORDS
+from .streams import flush_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ else:
     from IPython.core.displayhook import DisplayHook
     from IPython.core.displaypub import DisplayPublisher
     from IPython.core.interactiveshell import InteractiveShell
+
+_SHELLS = ("sh", "bash", "dash", "zsh", "ksh", "ash")  # that know `exec` with nothing but a redirection
 
 
 class Publisher(DisplayPublisher):  # type: ignore[misc]
@@ -59,7 +62,7 @@ class Publisher(DisplayPublisher):  # type: ignore[misc]
         self._validate_data(data, metadata or {})
         data, metadata = clean(data), clean(metadata or {})
         display_id = (transient or {}).get("display_id")
-        sys.stdout.flush()
+        flush_text()
         if update:
             self.sender.send("update_display", display_id=display_id, data=data, metadata=metadata)
         else:
@@ -68,7 +71,7 @@ class Publisher(DisplayPublisher):  # type: ignore[misc]
 
     def clear_output(self, wait: bool = False) -> None:
         """Sends that the cell's outputs are to go."""
-        sys.stdout.flush()
+        flush_text()
         self.sender.send("clear_output", wait=bool(wait))
 
 
@@ -87,7 +90,7 @@ class Hook(DisplayHook):  # type: ignore[misc]
         """Sends the value in all its forms."""
         if not format_dict:
             return
-        sys.stdout.flush()
+        flush_text()
         output = {
             "output_type": "execute_result",
             "execution_count": self.prompt_count,
@@ -178,6 +181,10 @@ class ZMQInteractiveShell(InteractiveShell):  # type: ignore[misc]
         """IPython 9 keeps all text of all cells in memory, for a magic that saves sessions; we send it instead."""
         return contextlib.nullcontext()
 
+    def _format_exception_for_storage(self, exception: Any, *args: Any, **kwargs: Any) -> Dict[str, Any]:
+        """Nor errors, for the same magic: formatting one a second time fails where its own `__str__` does."""
+        return {}
+
     def enable_gui(self, gui: Any = None) -> None:
         """There is no screen: windows are not integrated, figures are shown inline."""
 
@@ -191,13 +198,13 @@ class ZMQInteractiveShell(InteractiveShell):  # type: ignore[misc]
             super().showtraceback(*args, **kwargs)
 
     def _showtraceback(self, etype: Any, evalue: BaseException, stb: Any) -> None:
-        sys.stdout.flush()
+        flush_text()
         lines = [stb] if isinstance(stb, str) else [str(line) for line in stb]
         self.last_traceback = lines
         output = {
             "output_type": "error",
             "ename": str(etype.__name__),
-            "evalue": str(evalue),
+            "evalue": said(evalue),
             "traceback": lines,
         }
         self.sender.send("output", output=output, display_id=None)
@@ -241,7 +248,7 @@ class Cells:
             return None
         if not isinstance(error, BaseException):
             error = RuntimeError(str(error))
-        return Failure(error, shell.last_traceback or [f"{type(error).__name__}: {error}"])
+        return Failure(error, shell.last_traceback or [f"{type(error).__name__}: {said(error)}"])
 
 
 def make(sender: Sender, filename: Optional[str]) -> Cells:
@@ -254,6 +261,7 @@ def make(sender: Sender, filename: Optional[str]) -> Cells:
     if filename is not None:
         module.__file__ = filename
     _refuse_input()
+    _end_input_of_commands()
     # IPython's advice for people at a prompt; `sys.exit` in a cell of a job ends the job.
     warnings.filterwarnings("ignore", message="To exit: use 'exit'", category=UserWarning)
     return Cells(shell)
@@ -265,3 +273,12 @@ def _refuse_input() -> None:
 
     builtins.input = refuse
     getpass.getpass = refuse
+
+
+def _end_input_of_commands() -> None:
+    """A `!command` runs in a terminal of its own, at which nobody types: it finds the end of its input there, as what
+    `subprocess` starts does, instead of waiting for an answer for ever."""
+    if os.path.basename(os.environ.get("SHELL", "sh")) not in _SHELLS:
+        return
+    system: Any = vars(interactiveshell)["system"]
+    setattr(interactiveshell, "system", lambda command: system("exec </dev/null; " + command))  # noqa: B010

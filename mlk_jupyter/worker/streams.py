@@ -86,12 +86,17 @@ def end_of_cell() -> int:
     return _cells
 
 
-def flush() -> None:
-    """Also what C code has printed and its library still holds."""
-    global _libc
+def flush_text() -> None:
+    """What Python has printed is on its way before anything else is sent."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError, AttributeError):  # the notebook replaced or closed it
             stream.flush()
+
+
+def flush() -> None:
+    """Also what C code has printed and its library still holds."""
+    global _libc
+    flush_text()
     if _libc is None:
         from .tree import libc
 

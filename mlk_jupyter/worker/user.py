@@ -60,8 +60,10 @@ def run(archive: str, identity: Identity, token: str, keeper: int, out_fd: int, 
     except BaseException as error:  # a fault of ours, or of the image: say so as any failure is said
         import traceback
 
+        from .cells import said
+
         lines = traceback.format_exception(type(error), error, error.__traceback__)
-        sender.send("error", cell=None, number=None, ename=type(error).__name__, evalue=str(error), traceback=lines)
+        sender.send("error", cell=None, number=None, ename=type(error).__name__, evalue=said(error), traceback=lines)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what follows is the way out
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     mlflow_hook.finish(code)

@@ -226,3 +226,20 @@ def test_variables_that_contradict_themselves_end_the_rank_with_a_sentence(tmp_p
 def test_what_completes_names_is_there_where_something_asks_for_it(tmp_path: Path) -> None:
     rank = run(tmp_path, "print(type(get_ipython().Completer).__name__)")
     assert rank.text() == "IPCompleter\n"
+
+
+def test_an_exception_that_cannot_say_what_it_is_still_names_itself(tmp_path: Path) -> None:
+    rank = run(tmp_path, "class Odd(Exception):\n    def __str__(self):\n        raise ValueError\nraise Odd")
+    assert rank.of("error")[0]["ename"] == "Odd" and "str() failed" in rank.of("error")[0]["evalue"]
+    assert [frame["output"]["ename"] for frame in rank.of("output")] == ["Odd"]
+
+
+@pytest.mark.parametrize("what", ["sys.stdout = sys.stderr = None", "sys.stdout.close(); sys.stdout = sys.stderr"])
+def test_values_are_shown_where_the_notebook_took_its_streams_away(tmp_path: Path, what: str) -> None:
+    rank = run(tmp_path, f"import sys\n{what}", "40 + 2", "display('shown')")
+    assert rank.code == 0 and texts(rank) == [("output", "42"), ("output", "'shown'")]
+
+
+def test_a_command_that_asks_finds_the_end_of_its_input(tmp_path: Path) -> None:
+    rank = run(tmp_path, "!read answer || echo nobody answers\n", "found = !cat\nfound")
+    assert rank.code == 0 and texts(rank) == [("stdout", "nobody answers\r\n"), ("output", "[]")]
