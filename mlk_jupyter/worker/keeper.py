@@ -58,6 +58,7 @@ class Keeper:
         self._progress: Optional[Dict[str, Any]] = None
         self._cell: Optional[Dict[str, Any]] = None
         self._cell_since = 0.0
+        self._cells = self._begun = 0  # to be run, and begun
         self._announced = 0  # the exit code, once the notebook is done
         self._failed = self._done = self._orphaned = False
         self._stopping = False
@@ -286,6 +287,7 @@ class Keeper:
 
     def _on_started(self, **fields: Any) -> None:
         identity = self._identity
+        self._cells = int(fields.get("cells") or 0)
         self._frame(
             "rank_started",
             world_size=identity.world_size,
@@ -298,6 +300,7 @@ class Keeper:
     def _on_cell_started(self, **fields: Any) -> None:
         self._frame("cell_started", **fields)
         self._cell, self._cell_since = fields, time.monotonic()
+        self._begun += 1
         if not self._silent:
             self._outputs.begin(fields["cell"])
         self._between = False
@@ -371,6 +374,10 @@ class Keeper:
         elif number is not None:
             self._frame("notice", text=f"The notebook was done; its process then ended by {signal_name}.")
             signal_name = None
+        elif self._left_early():
+            left = self._cells - self._begun
+            text = f"The process ended itself with exit code 0 while {left} of {self._cells} cells had not begun."
+            self._say_failed("SystemExit", text)
         elif code and not self._failed and not self._stopping:
             text = f"The process ended itself with exit code {code}."
             self._say_failed("SystemExit", text)
@@ -394,6 +401,11 @@ class Keeper:
                 "error", cell=cell.get("cell"), number=cell.get("number"), ename=name, evalue=text, traceback=[text]
             )
 
+    def _left_early(self) -> bool:
+        """Whether it ended as if all were well (`os._exit(0)`), past Python and with cells still to run."""
+        well = self._status is not None and os.WIFEXITED(self._status) and os.WEXITSTATUS(self._status) == 0
+        return well and not (self._done or self._failed or self._stopping) and self._begun < self._cells
+
     def _signal(self) -> Optional[int]:
         return os.WTERMSIG(self._status) if self._status is not None and os.WIFSIGNALED(self._status) else None
 
@@ -402,7 +414,7 @@ class Keeper:
             return 137
         number = self._signal()
         if number is None:
-            return os.WEXITSTATUS(self._status)
+            return os.WEXITSTATUS(self._status) or int(self._left_early())
         return self._announced if self._done else 128 + number
 
 

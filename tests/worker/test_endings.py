@@ -190,3 +190,28 @@ def test_a_crash_after_the_last_cell_does_not_change_how_the_notebook_ended(
     rank = run(tmp_path, f"import atexit, os\natexit.register(os.kill, os.getpid(), {int(signal.SIGSEGV)})\n{cell}")
     assert rank.code == code and rank.result["exit_code"] == code and rank.result["signal"] is None
     assert "SIGSEGV" in rank.of("notice")[0]["text"]
+
+
+def test_a_process_that_ends_itself_with_cells_left_has_not_done_its_work(tmp_path: Path) -> None:
+    rank = run(tmp_path, "import os; os._exit(0)", "print('never')")
+    assert rank.code == 1 and rank.of("error")[0]["cell"] == 0
+    assert "exit code 0 while 1 of 2 cells had not begun" in rank.of("error")[0]["evalue"]
+
+
+def test_a_process_that_ends_itself_in_its_last_cell_ends_well(tmp_path: Path) -> None:
+    rank = run(tmp_path, "import os", "os._exit(0)")
+    assert rank.code == 0 and not rank.of("error") and "ended itself" in rank.of("notice")[0]["text"]
+
+
+def test_a_request_to_stop_that_a_cell_swallowed_ends_the_notebook_before_the_next(tmp_path: Path) -> None:
+    swallows = "print('waits', flush=True)\ntry:\n    import time; time.sleep(60)\nexcept KeyboardInterrupt:\n    pass"
+    with started(tmp_path, swallows, "print('went on')") as rank:
+        rank.wait_for(lambda frame: frame.get("text") == "waits\n")
+        rank.process.send_signal(signal.SIGTERM)
+        rank.wait()
+    assert rank.code == 143 and rank.text() == "waits\n"
+
+
+def test_a_forked_child_that_leaves_its_cell_does_not_run_the_rest(tmp_path: Path) -> None:
+    rank = run(tmp_path, "import os\nchild = os.fork()\nif child:\n    os.waitpid(child, 0)", "print('once')")
+    assert rank.code == 0 and rank.text() == "once\n" and len(rank.of("cell_started")) == 2
