@@ -72,7 +72,10 @@ export class Replay {
     return this._outputs[cell] ?? [];
   }
 
-  /** Whether an update was for an output whose id a snapshot cannot tell: a fresh snapshot is needed. */
+  /**
+   * Whether a fresh snapshot is needed: an update was for an output whose id a snapshot cannot tell, or a rank
+   * failed (another one's failure, of the same moment but not told yet, may turn out to be the cause).
+   */
   get outdated(): boolean {
     return this._outdated;
   }
@@ -125,7 +128,8 @@ export class Replay {
     if (this._running === cell) {
       this._running = null;
     }
-    return [this._set(cell, { ...this.run(cell), state, seconds: number(frame.seconds) })];
+    const seconds = state === 'skipped' ? null : number(frame.seconds);
+    return [this._set(cell, { ...this.run(cell), state, seconds })];
   }
 
   private _stream(frame: Frame): Change[] {
@@ -224,7 +228,7 @@ export class Replay {
       return [];
     }
     const { ename, evalue, traceback } = errorOf(error);
-    const what = [ename, evalue].filter(Boolean).join(', ');
+    const what = [ename, evalue].filter(Boolean).join(': ');
     const output: nbformat.IError = {
       output_type: 'error',
       ename: ename || 'RankFailed',
@@ -232,6 +236,7 @@ export class Replay {
       traceback: [`Rank ${rank} failed first: ${what}`, ...traceback]
     };
     this._outputs[cell].push(output);
+    this._outdated = true;
     return [{ kind: 'add', cell, output }];
   }
 

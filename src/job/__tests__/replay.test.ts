@@ -99,9 +99,10 @@ describe('Replay', () => {
         output_type: 'error',
         ename: 'KeyError',
         evalue: "[rank 1] 'train'",
-        traceback: ["Rank 1 failed first: KeyError, 'train'", 'Traceback']
+        traceback: ["Rank 1 failed first: KeyError: 'train'", 'Traceback']
       }
     ]);
+    expect(replay.outdated).toBe(true); // the server knows which of several failures came first
   });
 
   it("shows rank 0's own failure once", () => {
@@ -130,6 +131,11 @@ describe('Replay', () => {
     {}
   ])('ignores a frame that makes no sense: %j', frame => {
     expect(played([frame]).changes).toEqual<Change[]>([]);
+  });
+
+  it('gives a skipped cell no time', () => {
+    const { replay } = played([{ kind: 'cell_finished', cell: 0, status: 'skipped', seconds: 0 }]);
+    expect(replay.run(0)).toEqual({ state: 'skipped', count: null, seconds: null });
   });
 
   it('goes on from a snapshot with what its cells say of themselves', () => {
