@@ -5,7 +5,7 @@ const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
 /** The language of the page, for figures and dates; undefined leaves it to the browser. */
-function language(): string | undefined {
+export function language(): string | undefined {
   return document.documentElement.lang || undefined;
 }
 

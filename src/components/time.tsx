@@ -3,10 +3,14 @@ import { useEffect, useState } from 'react';
 
 import { ago, exactTime } from './format';
 
-/** The time in seconds since the epoch, fresh every `everyMs`. */
-export function useNow(everyMs: number): number {
+/** The time in seconds since the epoch, fresh every `everyMs`; null lets it stand. */
+export function useNow(everyMs: number | null): number {
   const [now, setNow] = useState(() => Date.now() / 1000);
   useEffect(() => {
+    setNow(Date.now() / 1000);
+    if (everyMs === null) {
+      return;
+    }
     const timer = setInterval(() => setNow(Date.now() / 1000), everyMs);
     return () => clearInterval(timer);
   }, [everyMs]);

@@ -1,26 +1,12 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
-import { useEffect, useState } from 'react';
+import { useEffect } from 'react';
 
 import type { ErrorBody, JobStatus } from '../api';
-import { duration, ErrorBanner, exactTime, PhaseLabel } from '../components';
+import { duration, ErrorBanner, exactTime, PhaseLabel, useNow } from '../components';
 import { canStop, isFinal } from '../jobs/phase';
 import { PAGES } from './model';
 import type { Page } from './model';
-import { elapsed } from './words';
-
-/** Seconds since the epoch; counts on by itself while `ticking`. */
-export function useClock(ticking: boolean): number {
-  const [now, setNow] = useState(() => Date.now() / 1000);
-  useEffect(() => {
-    setNow(Date.now() / 1000);
-    if (!ticking) {
-      return;
-    }
-    const timer = setInterval(() => setNow(Date.now() / 1000), 1000);
-    return () => clearInterval(timer);
-  }, [ticking]);
-  return now;
-}
+import { elapsed, SECOND_MS } from './words';
 
 export interface IHeaderProps {
   job: JobStatus | null;
@@ -38,7 +24,7 @@ export interface IHeaderProps {
 /** Name, phase, how long, and what can be done. */
 export function Header(props: IHeaderProps): JSX.Element {
   const { job, error, visible, trans } = props;
-  const now = useClock(visible && job !== null && !isFinal(job.phase));
+  const now = useNow(visible && job !== null && !isFinal(job.phase) ? SECOND_MS : null);
   return (
     <div className="mlk-JobHeader" data-phase={job?.phase}>
       <div className="mlk-JobHeader-line">

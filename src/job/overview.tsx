@@ -2,11 +2,10 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import type { ReactNode } from 'react';
 
 import type { ApiError, JobStatus, RankStatus, RunView } from '../api';
-import { bytes, duration, exactTime, figure, ProgressBar } from '../components';
+import { bytes, duration, exactTime, figure, ProgressBar, useNow } from '../components';
 import { isFinal } from '../jobs/phase';
 import { progressText } from '../jobs/words';
-import { useClock } from './header';
-import { steps, UNKNOWN } from './words';
+import { SECOND_MS, steps, UNKNOWN } from './words';
 
 export interface IOverviewProps {
   job: JobStatus;
@@ -101,7 +100,7 @@ function Why({ job, trans }: IOverviewProps): JSX.Element | null {
 }
 
 function Timeline({ job, visible, trans }: IOverviewProps): JSX.Element {
-  const now = useClock(visible && !isFinal(job.phase));
+  const now = useNow(visible && !isFinal(job.phase) ? SECOND_MS : null);
   return (
     <ol className="mlk-Timeline" aria-label={trans.__('Timeline')}>
       {steps(job, now, trans).map(step => (

@@ -1,8 +1,11 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { JobStatus } from '../api';
-import { duration, exactTime } from '../components';
+import { duration, exactTime, language } from '../components';
 import { isFinal, phaseWord } from '../jobs/phase';
+
+/** How often the times of a job that goes on are drawn anew. */
+export const SECOND_MS = 1000;
 
 /** What stands where a figure is not known. */
 export const UNKNOWN = '–';
@@ -17,9 +20,9 @@ export function took(seconds: number, trans: TranslationBundle): string {
 /** Time of day; with the date where it is another day than `now` (both in seconds since the epoch). */
 export function clock(at: number, now: number): string {
   const when = new Date(at * 1000);
-  const time = when.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
+  const time = when.toLocaleTimeString(language(), { hour: '2-digit', minute: '2-digit' });
   const sameDay = when.toDateString() === new Date(now * 1000).toDateString();
-  const day = when.toLocaleDateString([], { month: 'short', day: 'numeric' });
+  const day = when.toLocaleDateString(language(), { month: 'short', day: 'numeric' });
   return sameDay ? time : `${day} ${time}`;
 }
 

@@ -21,14 +21,16 @@ function cellText(progress: Progress, trans: TranslationBundle): string | null {
   return trans.__('%1 of %2 cells', progress.cells_done, progress.cells_total);
 }
 
-/** "4 × 2 GPUs", "2 workers". */
+/** "4 × 2 GPUs", "2 workers", "1 worker, 4 ranks". */
 export function sizeText(job: JobSummary, trans: TranslationBundle): string {
   if (job.gpus > 0) {
     return job.workers === 1
       ? trans._n('%1 GPU', '%1 GPUs', job.gpus)
       : trans._n('%2 × %1 GPU', '%2 × %1 GPUs', job.gpus, job.workers);
   }
-  return trans._n('%1 worker', '%1 workers', job.workers);
+  return job.world_size === job.workers
+    ? trans._n('%1 worker', '%1 workers', job.workers)
+    : trans._n('%1 worker, %2 ranks', '%1 workers, %2 ranks', job.workers, job.world_size);
 }
 
 /** "loss 0.214": the metric that was logged last. */

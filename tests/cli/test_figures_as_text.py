@@ -60,7 +60,13 @@ def test_words_of_a_job_cannot_move_the_cursor() -> None:
 
 @pytest.mark.parametrize(
     ("workers", "gpus", "world", "shown"),
-    [(1, 0, 1, "1 worker"), (4, 0, 4, "4 workers"), (2, 0, 8, "2 workers, 8 ranks"), (4, 2, 8, "4 × 2 GPUs")],
+    [
+        (1, 0, 1, "1 worker"),
+        (4, 0, 4, "4 workers"),
+        (2, 0, 8, "2 workers, 8 ranks"),
+        (4, 2, 8, "4 × 2 GPUs"),
+        (1, 2, 2, "2 GPUs"),
+    ],
 )
 def test_the_size_of_a_job_is_told_in_its_own_terms(workers: int, gpus: int, world: int, shown: str) -> None:
     job = JobSummary(
