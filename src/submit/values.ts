@@ -10,7 +10,11 @@ export type Values = ReadonlyJSONObject;
 type Parameter = Form['parameters'][number];
 
 /** Names that tell of a secret: their values are not written into the notebook. */
-const SECRET = /token|secret|passw|credential|api_?key|access_?key|private/i;
+const SECRET =
+  /token(?!iz|s)|secret|passw|credential|private|cookie|(^|_|api|access)(key|pat|pwd|auth|dsn)(_|$)/i;
+
+/** An address with a password in it. */
+const PASSWORD = /:\/\/[^/\s@]*:[^/\s@]+@/;
 
 /** A parameter that the form shows as JSON text, since a form has no field for lists and the like. */
 function isJsonText(parameter: Parameter): boolean {
@@ -85,10 +89,11 @@ export function toSpec(values: Values, form: Form): { spec: JobSpec; unreadable:
 /** What the notebook remembers for the next time: all but its own path, and values that look secret. */
 export function toOptions(spec: JobSpec): Record<string, unknown> {
   const { notebook: _, ...options } = spec;
-  const env = Object.fromEntries(
-    Object.entries(options.env ?? {}).filter(([name]) => !SECRET.test(name))
-  );
-  return { ...options, env };
+  return {
+    ...options,
+    parameters: withoutSecrets(options.parameters ?? {}),
+    env: withoutSecrets(options.env ?? {})
+  };
 }
 
 /** A refusal by the server with the fields as the form calls them: "Time limit" for `spec.time_limit_s`. */
@@ -97,6 +102,12 @@ export function inWords(detail: string, form: Form): string {
   return detail.replace(/\bspec\.(\w+)((?:\.\w+)*)/g, (_, field: string, inside: string) =>
     [titles[field]?.title ?? field, ...inside.split('.').slice(1)].join(', ')
   );
+}
+
+function withoutSecrets<T>(values: Readonly<Record<string, T>>): Record<string, T> {
+  const harmless = ([name, value]: [string, T]): boolean =>
+    typeof value !== 'string' || !(SECRET.test(name) || PASSWORD.test(value));
+  return Object.fromEntries(Object.entries(values).filter(harmless));
 }
 
 function isEmpty(value: ReadonlyJSONValue | undefined): boolean {

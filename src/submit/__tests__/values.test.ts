@@ -73,14 +73,22 @@ describe('what the notebook remembers', () => {
   it('is all but its own path and values that look secret', () => {
     const spec = {
       ...filled,
-      parameters: { lr: 1 },
-      env: { HF_TOKEN: 'hf_x', AWS_SECRET_ACCESS_KEY: 'y', NCCL_DEBUG: 'INFO' }
+      parameters: { lr: 1, api_key: 'k', key: 3, tokenizer: 'bpe' },
+      env: {
+        HF_TOKEN: 'hf_x',
+        AWS_SECRET_ACCESS_KEY: 'y',
+        OPENAI_KEY: 'z',
+        APIKEY: 'z',
+        DATABASE: 'postgresql://ada:hunter2@db/x',
+        DATA: 'https://data.example/ada@home:x',
+        NCCL_DEBUG: 'INFO'
+      }
     } as unknown as JobSpec;
     expect(toOptions(spec)).toEqual({
       name: 'train',
       workers: 1,
-      parameters: { lr: 1 },
-      env: { NCCL_DEBUG: 'INFO' }
+      parameters: { lr: 1, key: 3, tokenizer: 'bpe' },
+      env: { DATA: 'https://data.example/ada@home:x', NCCL_DEBUG: 'INFO' }
     });
   });
 });
