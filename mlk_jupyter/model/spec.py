@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 from typing import Annotated, Any
 
@@ -11,7 +13,12 @@ from .base import Asked
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([smhd]?)\s*")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+# Linux refuses to start a program with one variable of 128 KiB, or with some MiB of them; parameters travel in one.
+_LARGEST_VALUE = 100_000
+_LARGEST_ENV = 1_000_000
 
 # Set by the launcher for every rank; a person's own value would break the process group.
 RESERVED_ENV = frozenset({"RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"})
@@ -59,6 +66,21 @@ class JobSpec(Asked):
     mlflow: bool = True
     """Whether the job is recorded as an MLflow run."""
 
+    @field_validator("name")
+    @classmethod
+    def _name_is_one_line(cls, name: str) -> str:
+        if _CONTROL.search(name):
+            raise ValueError("a name cannot hold control characters")
+        return name
+
+    @field_validator("parameters")
+    @classmethod
+    def _parameters_fit(cls, parameters: dict[str, Any]) -> dict[str, Any]:
+        size = len(json.dumps(parameters, default=str))
+        if size > _LARGEST_VALUE:
+            raise ValueError(f"{size:,} bytes are too many; put large values into a file and pass its name")
+        return parameters
+
     @field_validator("env")
     @classmethod
     def _env_is_settable(cls, env: dict[str, str]) -> dict[str, str]:
@@ -69,6 +91,10 @@ class JobSpec(Asked):
                 raise ValueError(f"{name} is set by the launcher and cannot be chosen")
             if "\0" in value:
                 raise ValueError(f"the value of {name} contains a NUL character")
+            if len(os.fsencode(value)) > _LARGEST_VALUE:
+                raise ValueError(f"the value of {name} is too large; put it into a file and pass the file's name")
+        if sum(len(name) + len(os.fsencode(value)) for name, value in env.items()) > _LARGEST_ENV:
+            raise ValueError("they are too many; put them into a file and pass the file's name")
         return env
 
     @property
