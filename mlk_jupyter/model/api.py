@@ -9,7 +9,7 @@ from pydantic import Field, StringConstraints
 
 from .base import Asked, Seen
 from .spec import JobSpec
-from .status import JobStatus, JobSummary
+from .status import JobSummary
 
 
 class ErrorBody(Seen):
@@ -184,7 +184,7 @@ class Topic(Asked):
     op: Literal["subscribe", "unsubscribe", "pong"]
     topic: Annotated[str, StringConstraints(max_length=200)] = ""
     """`jobs`, `job/ID`, `job/ID/log/RANK` or `job/ID/frames`."""
-    offset: Annotated[int, Field(ge=0)] | None = None
+    offset: Annotated[int, Field(ge=0, le=1 << 50)] | None = None
     """For logs and frames: where to go on; None means a snapshot first."""
 
 
@@ -219,7 +219,3 @@ class FramesSnapshot(Seen):
     running_cell: int | None = None
     """Index in `notebook.cells` of the running cell."""
     final: bool = False
-
-
-JobDetail = JobStatus
-"""Answer of `GET /mlk/jobs/ID`, and data of topic `job/ID` (always whole, kind `snapshot` then `delta`)."""

@@ -200,6 +200,20 @@ async def test_the_notebook_comes_whole_and_then_as_frames(backend: MemoryBacken
     assert last[-1]["data"]["next_offset"] == backend.folder("a").frames.stat().st_size
 
 
+@pytest.mark.parametrize("topic", ["job/a/log/0", "job/a/frames"])
+async def test_the_end_of_what_grows_is_told_once(topic: str, backend: MemoryBackend, connect: Connect) -> None:
+    backend.put("a", Phase.SUCCEEDED)
+    backend.write_log("a", b"one\n")
+    backend.write_frames("a", frame(0, "rank_started", cells=2))
+    socket = await connect()
+    await socket.ask("subscribe", topic)
+    await socket.until(lambda message: message["data"]["final"])
+    await socket.ask("subscribe", "jobs")
+    assert (await socket.read())["topic"] == "jobs"
+    backend.put("b")
+    assert (await socket.read())["topic"] == "jobs"
+
+
 async def test_a_job_is_told_anew_when_it_changes_and_its_end_is_told_when_it_is_deleted(
     backend: MemoryBackend, connect: Connect
 ) -> None:
@@ -238,7 +252,18 @@ async def test_a_topic_that_cannot_be_had_is_refused_in_words(
 
 
 @pytest.mark.parametrize(
-    "text", ["", "no json", "[]", "1", '{"op": "explode"}', '{"op": "subscribe", "topic": 1}', "[" * 5000, '{"a": NaN}']
+    "text",
+    [
+        "",
+        "no json",
+        "[]",
+        "1",
+        '{"op": "explode"}',
+        '{"op": "subscribe", "topic": 1}',
+        '{"op": "subscribe", "topic": "job/a/frames", "offset": 1' + "0" * 30 + "}",
+        "[" * 5000,
+        '{"a": NaN}',
+    ],
 )
 async def test_nonsense_is_answered_and_the_socket_lives_on(
     text: str, backend: MemoryBackend, connect: Connect
