@@ -14,9 +14,28 @@ _SECRET_FILES = (
     "id_rsa*", "id_dsa*", "id_ecdsa*", "id_ed25519*", "id_*", ".netrc", "_netrc", ".pypirc", ".npmrc", ".pgpass",
     ".git-credentials", ".htpasswd", ".dockercfg", "kubeconfig*", "*.kubeconfig", "credentials", "credentials.json",
     "service-account*.json", "client_secret*.json", "secrets.*", ".databrickscfg", ".boto", ".s3cfg",
+    ".my.cnf", ".vault-token", "kaggle.json", "*.tfstate", "*.tfvars", "*.p8", "*.gpg", "*.asc",
+    "jupyter_cookie_secret", "jupyter_server_config.json", ".*_history",
 )  # fmt: skip
 _SECRET_FOLDERS = frozenset(
-    {".ssh", ".aws", ".azure", ".config", ".docker", ".gcloud", ".git", ".gnupg", ".kube", ".hg", ".svn"}
+    {
+        ".ssh",
+        ".aws",
+        ".azure",
+        ".config",
+        ".databricks",
+        ".docker",
+        ".gcloud",
+        ".git",
+        ".gnupg",
+        ".huggingface",
+        ".hg",
+        ".jupyter",
+        ".kaggle",
+        ".kube",
+        ".mlflow",
+        ".svn",
+    }
 )
 # Names that start like a key but are code or text.
 _NO_KEY = (".py", ".pyi", ".md", ".rst", ".ipynb")

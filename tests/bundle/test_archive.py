@@ -179,6 +179,18 @@ def test_a_link_does_not_make_a_secret_ordinary(make_notebook: Any, folder: Path
     assert bundle.files == ["data/a.csv"]
 
 
+def test_a_folder_whose_path_begins_like_the_notebooks_is_another_one(make_notebook: Any, folder: Path) -> None:
+    other = folder.with_name(f"{folder.name}-other")
+    other.mkdir()
+    (other / "theirs.py").write_text("x = 1")
+    (folder / "data" / "theirs.csv").symlink_to(other / "theirs.py")
+    (folder / "theirs.py").symlink_to(other / "theirs.py")
+    bundle = build(make_notebook("import theirs\n%run theirs.py"), spec(files=["data"]), folder)
+    assert bundle.files == ["data/a.csv"]
+    with pytest.raises(BadInput, match="leads out"):
+        build(make_notebook("x"), spec(files=[f"../{other.name}/theirs.py"]), folder)
+
+
 def test_the_whole_folder_can_be_named(make_notebook: Any, folder: Path) -> None:
     assert build(make_notebook("x"), spec(files=["."]), folder).files == ["data/a.csv", "helper.py"]
 
@@ -188,6 +200,7 @@ def test_the_whole_folder_can_be_named(make_notebook: Any, folder: Path) -> None
     [
         ".env", ".ENV", ".env.local", "prod.env", "a/server.PEM", "my.key", "id_rsa", "ID_ED25519.pub", ".ssh/config",
         "a/.aws/credentials", ".Kube/config", ".git/HEAD", ".netrc", "kubeconfig.yaml", "service-account-x.json",
+        ".huggingface/token", ".jupyter/jupyter_server_config.py", "Kaggle.json", ".bash_history", "infra/prod.tfvars",
     ],
 )  # fmt: skip
 def test_names_of_secrets(name: str) -> None:
