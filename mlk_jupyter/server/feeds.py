@@ -198,9 +198,12 @@ class _GrowingFeed(_FolderFeed):
         super().__init__(backend, job_id)
         self._offset = offset
         self._over = False
+        self._ended = False  # the end was sent: every later call, whoever wakes the window, has nothing to send
         self._checked = False
 
     async def next(self) -> tuple[Kind, BaseModel] | None:
+        if self._ended:
+            return None
         self._soon()
         # First the phase, then the file: what was written before the end is then surely read.
         status = None if self._over else await self._status()
@@ -220,6 +223,7 @@ class _GrowingFeed(_FolderFeed):
         else:
             return None
         if final:
+            self._ended = True
             self._never()
         else:
             self._now()
