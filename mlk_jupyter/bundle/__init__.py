@@ -2,8 +2,8 @@
 
 from .archive import LIMIT, Bundle, BundleTooLarge, build
 from .form import form_of
-from .notebook import NotebookDict, kernel_of, parse_notebook, parse_script, valid_notebook
-from .parameters import UnknownParameter, check, parameters_of
+from .notebook import NotebookDict, parse_notebook, parse_script, valid_notebook
+from .parameters import UnknownParameter, parameters_of
 
 __all__ = [
     "LIMIT",
@@ -12,9 +12,7 @@ __all__ = [
     "NotebookDict",
     "UnknownParameter",
     "build",
-    "check",
     "form_of",
-    "kernel_of",
     "parameters_of",
     "parse_notebook",
     "parse_script",

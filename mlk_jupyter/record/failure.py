@@ -1,11 +1,14 @@
-"""Why a rank failed, in one line. Pure."""
+"""Why a rank failed, and which of several ranks failed first. Pure."""
 
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
-_LONGEST = 300
+# An exception this soon before or after another rank died is the broken connection to it.
+_SAME_MOMENT_S = 1.0
 _SIGNALS = frozenset(number.name for number in signal.Signals)  # a keeper's `ename` for a death by signal
 
 
@@ -29,10 +32,27 @@ class Failure:
         """Whether its process ended without an exception that says why: by a signal, or by ending itself."""
         return not self.ename or self.ename == "SystemExit" or self.ename in _SIGNALS
 
+
+class BadEnd(Protocol):
+    """The end of a rank that did not end well, by whoever's account."""
+
     @property
-    def text(self) -> str:
-        """For a row of a list: "cell 4, rank 0: KeyError: 'train'"."""
-        where = f"cell {self.number}, rank {self.rank}" if self.number is not None else f"rank {self.rank}"
-        first = next((line.strip() for line in self.evalue.splitlines() if line.strip()), "")
-        text = f"{where}: {': '.join(part for part in (self.ename, first) if part)}"
-        return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+    def rank(self) -> int: ...
+
+    @property
+    def at(self) -> float:
+        """Seconds since the epoch."""
+
+    @property
+    def died(self) -> bool:
+        """Whether it ended without an exception that says why."""
+
+
+_End = TypeVar("_End", bound=BadEnd)
+
+
+def first_of(ends: Iterable[_End]) -> _End | None:
+    """What failed first: what came later is likely its consequence. Of those in the same moment, a rank that died."""
+    by_time = sorted(ends, key=lambda end: (end.at, end.rank))
+    deaths = (end for end in by_time if end.died and end.at - by_time[0].at <= _SAME_MOMENT_S)
+    return next(deaths, by_time[0] if by_time else None)

@@ -9,7 +9,7 @@ from typing import Any
 from ..model import Metric, Progress, RankState, RankStatus, RunRef, RunState
 from ..model.api import MetricPoint, MetricSeries
 from .curve import Curve
-from .failure import Failure
+from .failure import Failure, first_of
 from .fields import count_of, is_plain, lines_of, metadata_of, number_of, text_of, whole_of
 from .layout import cell_metadata, prepared
 from .outputs import CellOutputs, Displays, data_of, error_output, output_of
@@ -17,7 +17,6 @@ from .seen import Seen
 
 _MOST_NOTICES = 100
 _MOST_METRICS = 1_000
-_SAME_MOMENT_S = 1.0
 _EXIT_OF_SIGTERM = 143
 _RAN = ("ok", "error", "expected_error")
 _DONE = ("ok", "expected_error")  # a skipped cell is none of those that will run
@@ -188,14 +187,8 @@ class Replay:
         return sorted(self._failures.values(), key=lambda failure: (failure.at, failure.rank))
 
     def error(self) -> Failure | None:
-        """The first failure of any rank: what came later is likely its consequence.
-
-        Of those in the same moment it is the rank that died without an exception: the exceptions of the others tell
-        of their broken connection to it.
-        """
-        failures = self.failures()
-        deaths = (failure for failure in failures if failure.died and failure.at - failures[0].at <= _SAME_MOMENT_S)
-        return next(deaths, failures[0] if failures else None)
+        """The failure that came first, of any rank."""
+        return first_of(self._failures.values())
 
     def run(self) -> RunRef | None:
         """The MLflow run that rank 0 opened, or None while there is none."""

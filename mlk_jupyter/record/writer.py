@@ -60,11 +60,6 @@ class FolderWriter:
         """Bytes that the file system refused (disk full): the record lacks them."""
         return sum(file.unwritten_bytes for file in [self._frames, self._samples, *self._logs.values()])
 
-    @property
-    def lost_frames(self) -> int:
-        """Frames that arrived torn and could not be used."""
-        return sum(decoder.lost for decoder in self._decoders.values())
-
     def feed(self, source: int, data: bytes) -> None:
         """What one source (the standard output of one rank, or of several behind one launcher) wrote.
 

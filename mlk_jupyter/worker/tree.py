@@ -23,10 +23,12 @@ def libc() -> Any:
     return ctypes.CDLL(None, use_errno=True)
 
 
-def become_subreaper() -> None:
-    """Orphans below this process become its children instead of init's: none is lost from sight."""
-    if sys.platform == "linux":
-        libc().prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+def become_subreaper() -> bool:
+    """Orphans below this process become its children instead of init's: none is lost from sight.
+
+    False where the system cannot do that (macOS).
+    """
+    return sys.platform == "linux" and bool(libc().prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0)
 
 
 def die_with(parent: int) -> None:

@@ -9,7 +9,7 @@ import pytest
 from mlk_jupyter.backends.local import verdict
 from mlk_jupyter.backends.local.verdict import RankEnd
 from mlk_jupyter.model import Phase
-from mlk_jupyter.record.failure import Failure
+from mlk_jupyter.record.failure import Failure, first_of
 
 
 def failure(rank: int, at: float, ename: str = "ValueError", evalue: str = "bad", number: int | None = 2) -> Failure:
@@ -23,23 +23,23 @@ def words(first: Failure | RankEnd, **known: object) -> tuple[str, str]:
 
 
 def test_what_failed_first_wins() -> None:
-    assert verdict.first_failure([failure(0, 12.0), failure(3, 10.0)], []) == failure(3, 10.0)
+    assert first_of([failure(0, 12.0), failure(3, 10.0)]) == failure(3, 10.0)
 
 
 def test_a_rank_that_was_killed_wins_over_the_broken_connections_to_it() -> None:
     killed = RankEnd(1, 10.4, None, "SIGKILL")
-    assert verdict.first_failure([failure(0, 10.0, "RuntimeError", "Connection closed by peer")], [killed]) == killed
+    assert first_of([failure(0, 10.0, "RuntimeError", "Connection closed by peer"), killed]) == killed
     for ename in ("SIGKILL", "SystemExit", ""):
         told = failure(2, 10.4, ename, "The process was killed")
-        assert verdict.first_failure([failure(0, 10.0), told], []) == told
+        assert first_of([failure(0, 10.0), told]) == told
 
 
 def test_a_rank_that_was_killed_long_after_the_first_exception_is_its_consequence() -> None:
-    assert verdict.first_failure([failure(0, 10.0)], [RankEnd(1, 14.0, None, "SIGKILL")]) == failure(0, 10.0)
+    assert first_of([failure(0, 10.0), RankEnd(1, 14.0, None, "SIGKILL")]) == failure(0, 10.0)
 
 
 def test_without_a_failure_nothing_came_first() -> None:
-    assert verdict.first_failure([], []) is None
+    assert first_of([]) is None
 
 
 @pytest.mark.parametrize(

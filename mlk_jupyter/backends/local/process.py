@@ -7,7 +7,6 @@ boot, the pid and the moment the process started.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import functools
 import os
 import signal
@@ -22,7 +21,6 @@ Identity = dict[str, str | int]
 STOP = signal.SIGUSR1  # tells a supervisor what the file stop.json tells it
 
 _PROC = Path("/proc")
-_PR_SET_CHILD_SUBREAPER = 36
 _TOOL_LIMIT_S = 10
 
 
@@ -51,14 +49,6 @@ def identity(pid: int | None = None) -> Identity:
 def alive(who: Identity) -> bool:
     """Whether exactly that process still runs, on this boot of the machine."""
     return who.get("boot") == boot_id() and start_time(int(who["pid"])) == who.get("start")
-
-
-def adopt_orphans() -> bool:
-    """Makes this process the parent of every orphan below it. False where the system cannot do that (macOS)."""
-    if sys.platform != "linux":
-        return False
-    libc = ctypes.CDLL(None, use_errno=True)
-    return bool(libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0)
 
 
 def descendants(root: int) -> list[int]:

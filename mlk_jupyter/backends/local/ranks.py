@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import process, verdict
+from ...worker.deaths import name_of
+from ...worker.tree import become_subreaper
+from . import process
 from .environment import Place
 
 _READ_BYTES = 256 * 1024
@@ -50,7 +52,7 @@ class Ranks:
 
     def __init__(self) -> None:
         self.every: list[Rank] = []
-        self._adopting = process.adopt_orphans()
+        self._adopting = become_subreaper()
         self._selector = selectors.DefaultSelector()
         self._open: dict[int, Rank] = {}  # pipe -> its rank
         self.lifeline, self._lifeline_end = os.pipe()
@@ -158,7 +160,7 @@ class Ranks:
                 rank.popen.returncode = code  # reaped here: Popen must not wait for a pid that is somebody else's
                 rank.ended_at = time.time()
                 rank.exit_code = code if code >= 0 else None
-                rank.signal = verdict.name_of(-code) if code < 0 else None
+                rank.signal = name_of(-code) if code < 0 else None
 
     @staticmethod
     def _read(pipe: int) -> bytes | None:

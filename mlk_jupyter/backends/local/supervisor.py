@@ -13,15 +13,17 @@ import platform
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ...gpus import Inventory, inventory
 from ...model import JobStatus, Phase, RankState, RankStatus, Reason
+from ...record.failure import Failure, first_of
 from ...record.folder import JobFolder, write_atomically
 from ...record.notebook import as_file, replay_of
 from ...record.replay import Replay
 from ...record.writer import FolderWriter
+from ...worker.deaths import name_of
 from . import launch as launching
 from . import machine, process, verdict
 from .environment import Place, environment, inherited, places
@@ -80,7 +82,7 @@ class Supervisor:
         return self._finish(left)
 
     def _on_signal(self, number: int, _frame: object) -> None:
-        self._signalled = verdict.name_of(number)
+        self._signalled = name_of(number)
 
     # Waiting
 
@@ -184,9 +186,8 @@ class Supervisor:
     def _record(self, rank: int, data: bytes) -> None:
         self._attempt(lambda: self._writer.feed(rank, data))  # also after a failure: the replay gets it all the same
 
-    def _attempt(self, write: object) -> None:
+    def _attempt(self, write: Callable[[], None]) -> None:
         """Something that writes to the folder; once it fails, nothing more is written until the end."""
-        assert callable(write)
         try:
             write()
         except OSError as error:
@@ -245,7 +246,8 @@ class Supervisor:
         ]
         failures = self._replay.failures()
         told = {failure.rank for failure in failures}
-        first = verdict.first_failure(failures, [end for end in ends if end.rank not in told])
+        every: list[Failure | RankEnd] = [*failures, *(end for end in ends if end.rank not in told)]
+        first = first_of(every)
         assert first is not None
         status = next((rank for rank in self._rank_statuses() if rank.rank == first.rank), None)
         kills = process.killed_for_memory()

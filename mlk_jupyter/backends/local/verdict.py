@@ -8,9 +8,7 @@ from dataclasses import dataclass
 
 from ...model import Phase, Reason
 from ...record.failure import Failure
-
-# An exception this soon before or after another rank was killed is the broken connection to it.
-_SAME_MOMENT_S = 1.0
+from ...worker.deaths import name_of
 
 _SIGNALS = {
     "SIGKILL": ("was killed (SIGKILL)", "Often the machine ran out of memory: use smaller batches or fewer workers."),
@@ -42,6 +40,11 @@ class RankEnd:
     at: float
     exit_code: int | None
     signal: str | None
+
+    @property
+    def died(self) -> bool:
+        """It did: had it told of an exception, that would be known as a Failure."""
+        return True
 
 
 def succeeded(world_size: int, seconds: float) -> Ending:
@@ -82,16 +85,6 @@ def could_not_start(error: OSError, python: str, directory: str) -> Ending:
     return Ending(Phase.FAILED, Reason(code="could_not_start", text=text, hint="Check that both exist."))
 
 
-def first_failure(failures: list[Failure], ends: list[RankEnd]) -> Failure | RankEnd | None:
-    """What failed first; of two at the same moment, the rank that died without an exception."""
-    every: list[Failure | RankEnd] = [*failures, *ends]
-    every.sort(key=lambda one: (one.at, one.rank))
-    if not every:
-        return None
-    deaths = [one for one in every if one.at - every[0].at <= _SAME_MOMENT_S and _died(one)]
-    return (deaths or every)[0]
-
-
 def failed(first: Failure | RankEnd, *, signal_name: str | None, exit_code: int | None, out_of_memory: bool) -> Ending:
     """Words for the failure that ended the job.
 
@@ -122,14 +115,6 @@ def failed(first: Failure | RankEnd, *, signal_name: str | None, exit_code: int 
     return _failure("rank_failed", f"{where} ended with exit code {exit_code}.", f"See the log of rank {first.rank}.")
 
 
-def name_of(number: int) -> str:
-    """The name of a signal, e.g. SIGKILL."""
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
-
-
 def in_words(seconds: float) -> str:
     """A duration as people read it: "0.4 s", "42 s", "3 min 5 s", "2 h 10 min"."""
     if seconds < 10:
@@ -145,10 +130,6 @@ def in_words(seconds: float) -> str:
 
 def _failure(code: str, text: str, hint: str) -> Ending:
     return Ending(Phase.FAILED, Reason(code=code, text=text, hint=hint))
-
-
-def _died(one: Failure | RankEnd) -> bool:
-    return isinstance(one, RankEnd) or one.died
 
 
 def _signal_of(exit_code: int | None) -> str | None:
