@@ -32,7 +32,16 @@ export default tseslint.config(
         { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }
       ],
       curly: ['error', 'all'],
-      eqeqeq: 'error'
+      eqeqeq: 'error',
+      // Names, logs and outputs of jobs are text of strangers: they go into text nodes, or through core's sanitizer.
+      'no-restricted-syntax': [
+        'error',
+        ...[
+          'MemberExpression[property.name=/^(innerHTML|outerHTML|insertAdjacentHTML|srcdoc)$/]',
+          'JSXAttribute[name.name=/^(dangerouslySetInnerHTML|srcDoc)$/]',
+          "CallExpression[callee.object.name='document'][callee.property.name='write']"
+        ].map(selector => ({ selector, message: 'Show text as text: jobs are not trusted.' }))
+      ]
     }
   },
   {
