@@ -223,12 +223,22 @@ export class LogBody extends Widget {
 
   private _toEnd(): void {
     this._log.scrollTop = this._log.scrollHeight;
+    this._top = this._log.scrollTop;
   }
 
   private readonly _onScroll = (): void => {
     const { scrollHeight, scrollTop, clientHeight } = this._log;
-    if (clientHeight > 0) {
-      this._setFollowing(scrollHeight - scrollTop - clientHeight < END_PX);
+    if (clientHeight === 0) {
+      return;
+    }
+    const isUp = scrollTop < this._top;
+    this._top = scrollTop;
+    if (scrollHeight - scrollTop - clientHeight < END_PX) {
+      this._setFollowing(true);
+    } else if (isUp) {
+      this._setFollowing(false);
+    } else if (this._following) {
+      this._toEnd(); // nobody scrolled: pieces that came into sight turned out to be higher than thought
     }
   };
 
@@ -269,6 +279,8 @@ export class LogBody extends Widget {
   private readonly _trimmed = new Signal<this, number>(this);
   private _following = true;
   private _frame = 0;
+  /** Where the text was scrolled to when last seen, in pixels. */
+  private _top = 0;
   private _query = '';
   private _found = -1;
 }
