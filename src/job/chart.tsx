@@ -2,7 +2,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { useEffect, useRef } from 'react';
 import uPlot from 'uplot';
 
-import { figure } from '../components';
+import { figure, language } from '../components';
 import { axisOf, columnsOf, summarise } from './series';
 import type { Axis, ISeries } from './series';
 
@@ -34,18 +34,23 @@ export function Chart({ series, version, theme, trans }: IChartProps): JSX.Eleme
   useEffect(() => plot.current?.show(series), [series, version, axis, theme, trans]);
 
   const { last, min, max, count } = summarise(series.points);
-  const words = trans._n(
-    'last %2, lowest %3, highest %4, %1 value',
-    'last %2, lowest %3, highest %4, %1 values',
-    count,
-    figure(last, trans),
-    figure(min, trans),
-    figure(max, trans)
-  );
+  const words =
+    min === null
+      ? trans._n('%1 value, not a number', '%1 values, none of them a number', count)
+      : trans._n(
+          'last %2, lowest %3, highest %4, %1 value',
+          'last %2, lowest %3, highest %4, %1 values',
+          count,
+          figure(last, trans),
+          figure(min, trans),
+          figure(max, trans)
+        );
   return (
     <figure className="mlk-Chart">
       <figcaption className="mlk-Chart-caption">
-        <span className="mlk-Chart-name">{series.name}</span>
+        <span className="mlk-Chart-name" title={series.name}>
+          {series.name}
+        </span>
         <span className="mlk-Chart-last">{figure(last, trans)}</span>
         <span ref={hover} className="mlk-Chart-hover" hidden />
       </figcaption>
@@ -123,7 +128,10 @@ function options(
     width: Math.max(host.clientWidth, 100),
     height: HEIGHT_PX,
     scales: { x: { time: axis === 'time' } },
-    axes: [lines, { ...lines, size: 56 }],
+    axes: [
+      { ...lines, size: 32 },
+      { ...lines, size: 64, values: (_, splits) => splits.map(value => tick(value, splits, trans)) }
+    ],
     cursor: { points: { size: 6 }, drag: { x: true, y: false } },
     legend: { show: false },
     hooks: {
@@ -144,6 +152,15 @@ function options(
       }
     ]
   };
+}
+
+/** A value at the axis; 0 between very small ones stays 0. */
+function tick(value: number, all: readonly number[], trans: TranslationBundle): string {
+  const span = Math.abs((all.at(-1) ?? 0) - (all.at(0) ?? 0));
+  const isPlain = span >= 0.001 && Math.max(...all.map(Math.abs)) < 1e6;
+  return isPlain
+    ? value.toLocaleString(language(), { maximumFractionDigits: 4 })
+    : figure(Math.abs(value) < span * 1e-9 ? 0 : value, trans);
 }
 
 /** "step 12: 0.953", or the time of day and the value. */

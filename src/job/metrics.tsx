@@ -46,9 +46,9 @@ function none({ isLoaded, final, trans }: IMetricsProps): string {
   }
   return final
     ? trans.__(
-        'This job has logged no metrics. What a notebook logs with mlflow.log_metric() is drawn here.'
+        'This job has logged no metrics. What a notebook logs with mlflow.log_metric() or mlk_jupyter.log_metric() is drawn here.'
       )
     : trans.__(
-        'No metrics yet. What the notebook logs with mlflow.log_metric() is drawn here as it comes.'
+        'No metrics yet. What the notebook logs with mlflow.log_metric() or mlk_jupyter.log_metric() is drawn here as it comes.'
       );
 }

@@ -74,20 +74,18 @@ function isAfter(point: IPoint, last: IPoint, known: readonly IPoint[]): boolean
   return true;
 }
 
-/** The last value and the extremes; null where there is none. */
+/** The last value (null: it is no number, as a diverging loss) and the extremes; null where there is none. */
 export function summarise(points: readonly IPoint[]): ISummary {
-  let last: number | null = null;
   let min: number | null = null;
   let max: number | null = null;
   for (const { value } of points) {
     if (value === null) {
       continue;
     }
-    last = value;
     min = min === null || value < min ? value : min;
     max = max === null || value > max ? value : max;
   }
-  return { last, min, max, count: points.length };
+  return { last: points.at(-1)?.value ?? null, min, max, count: points.length };
 }
 
 /** Which axis tells more. */

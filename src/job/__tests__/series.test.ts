@@ -24,9 +24,11 @@ describe('SeriesStore', () => {
 });
 
 describe('a curve', () => {
-  it('is summed up without what is not a number', () => {
-    const points = [point(1, 5), point(2, null), point(3, 2), point(4, null)];
-    expect(summarise(points)).toEqual({ last: 2, min: 2, max: 5, count: 4 });
+  it('is summed up without what is not a number, but says when it ends in that', () => {
+    const points = [point(1, 5), point(2, null), point(3, 2)];
+    expect(summarise(points)).toEqual({ last: 2, min: 2, max: 5, count: 3 });
+    const diverged = [...points, point(4, null)];
+    expect(summarise(diverged)).toEqual({ last: null, min: 2, max: 5, count: 4 });
     expect(summarise([])).toEqual({ last: null, min: null, max: null, count: 0 });
   });
 
