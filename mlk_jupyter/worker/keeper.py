@@ -30,7 +30,7 @@ _FLUSH_S = 0.05  # seconds that text may wait for more of its kind: about 20 fra
 _REST_S = 0.004  # seconds to rest after a small read, so that many small writes are read in one go
 _GRACE_S = 1.0  # seconds between SIGTERM and SIGKILL for what a finished notebook left running
 _LINGER_S = 120.0  # seconds a finished notebook's process may take to end
-_EARLY = ((0.0, 2.0), (60.0, 5.0))  # seconds since the start, seconds between samples
+_SAMPLE_EVERY = ((0.0, 2.0), (60.0, 5.0))  # seconds since the start, seconds between samples
 
 
 class Keeper:
@@ -101,9 +101,9 @@ class Keeper:
     def _watch(self) -> None:
         from .samples import Sampler
 
-        sampler: Optional[Sampler] = None
+        sampler = Sampler(os.getpid())
         start = time.monotonic()
-        sample_at = start + _EARLY[0][1]
+        sample_at = start + _SAMPLE_EVERY[0][1]
         quiet, busy = select.poll(), select.poll()
         for poll in (quiet, busy):
             poll.register(self._wake_fd, select.POLLIN)
@@ -111,7 +111,6 @@ class Keeper:
                 poll.register(self._lifeline, select.POLLIN)
         for fd in (self._out_fd, self._err_fd):
             busy.register(fd, select.POLLIN)
-        sampler = Sampler(os.getpid())
         rest = False
         while self._status is None and not self._orphaned:
             now = time.monotonic()
@@ -132,7 +131,7 @@ class Keeper:
             now = time.monotonic()
             if now >= sample_at:
                 self._frame("sample", **sampler.sample())
-                sample_at = now + next(gap for since, gap in reversed(_EARLY) if now - start >= since)
+                sample_at = now + next(gap for since, gap in reversed(_SAMPLE_EVERY) if now - start >= since)
             self._pulse(now)
 
     def _wait(self, now: float) -> float:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import ast
-import builtins
-import getpass
 import inspect
 import linecache
 import os
@@ -15,12 +13,12 @@ import types
 from .cells import Failure, said
 from .magics import Commands, to_python
 from .mime import clean, forms_of
-from .noinput import WORDS
+from .noinput import refuse_input
 from .streams import flush_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, NoReturn, Optional
+    from typing import Any, Dict, List, Optional
 
     from .wire import Sender
 
@@ -116,7 +114,7 @@ class PlainShell:
             __mlk_command__=Commands(self._names, self._run_now, lambda text: sender.send("notice", text=text)),
         )
         sys.modules["__main__"] = module
-        _refuse_input()
+        refuse_input(StdinNotImplementedError)
 
     async def run(self, source: str) -> Optional[Failure]:
         """Runs a cell. Gives why it failed, or None."""
@@ -195,11 +193,3 @@ class PlainShell:
         }
         self._sender.send("output", output=output, display_id=None)
         return Failure(error, output["traceback"])  # type: ignore[arg-type]
-
-
-def _refuse_input() -> None:
-    def refuse(*args: object, **kwargs: object) -> NoReturn:
-        raise StdinNotImplementedError(WORDS)
-
-    builtins.input = refuse
-    getpass.getpass = refuse

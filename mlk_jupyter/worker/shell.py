@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import builtins
 import contextlib
-import getpass
 import os
 import sys
 import types
@@ -20,7 +18,7 @@ from traitlets.config import Config
 
 from .cells import Failure, said
 from .mime import clean
-from .noinput import WORDS
+from .noinput import refuse_input
 from .streams import flush_text
 
 TYPE_CHECKING = False
@@ -260,19 +258,11 @@ def make(sender: Sender, filename: Optional[str]) -> Cells:
     shell = ZMQInteractiveShell.instance(config=config, sender=sender, user_module=module, user_ns=module.__dict__)
     if filename is not None:
         module.__file__ = filename
-    _refuse_input()
+    refuse_input(StdinNotImplementedError)
     _end_input_of_commands()
     # IPython's advice for people at a prompt; `sys.exit` in a cell of a job ends the job.
     warnings.filterwarnings("ignore", message="To exit: use 'exit'", category=UserWarning)
     return Cells(shell)
-
-
-def _refuse_input() -> None:
-    def refuse(*args: object, **kwargs: object) -> NoReturn:
-        raise StdinNotImplementedError(WORDS)
-
-    builtins.input = refuse
-    getpass.getpass = refuse
 
 
 def _end_input_of_commands() -> None:
