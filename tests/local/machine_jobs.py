@@ -12,7 +12,7 @@ from typing import Any
 
 from mlk_jupyter.backends.local import LocalBackend, process
 from mlk_jupyter.bundle import build
-from mlk_jupyter.model import JobSpec, JobStatus, Phase
+from mlk_jupyter.model import JobSpec, JobStatus, Phase, RunState
 from mlk_jupyter.record.folder import JobFolder
 
 _LIMIT_S = 90.0  # far beyond what a slow machine needs: it ends a test that would hang
@@ -63,6 +63,15 @@ class Jobs:
 
     def until_over(self, job: str) -> JobStatus:
         return self.until(job, lambda status: status.phase.final)
+
+    def until_settled(self, job: str) -> JobStatus:
+        """The status of a job that is over, once its MLflow run is complete, which comes after."""
+        self.until_over(job)
+        return wait_for(lambda: self._settled(job), lambda: self.status(job))
+
+    def _settled(self, job: str) -> JobStatus | None:
+        status = self.status(job)
+        return None if status.run is None or status.run.state is RunState.PENDING else status
 
     def until_running(self, job: str, cell: int = 1) -> JobStatus:
         """Waits until rank 0 runs a code cell, and all ranks have started."""

@@ -30,14 +30,14 @@ def run_statuses(jobs: Jobs) -> dict[str, str]:
 @pytest.mark.timeout(300)
 def test_every_end_of_a_job_is_told_to_its_run(jobs: Jobs) -> None:
     good = jobs.submit("import mlflow\nwith mlflow.start_run():\n    mlflow.log_metric('loss', 0.5)", mlflow=True)
-    status = jobs.until_over(good)
+    status = jobs.until_settled(good)
     assert status.phase is Phase.SUCCEEDED and status.run is not None
     assert status.run.state is RunState.RECORDED and status.run.experiment == "a"
     assert [metric.name for metric in status.metrics] == ["loss"]
     assert run_statuses(jobs) == {status.run.run_id: "FINISHED"}
 
     silent = jobs.submit("print('no MLflow here')", mlflow=True)
-    status = jobs.until_over(silent)
+    status = jobs.until_settled(silent)
     assert status.run is not None and run_statuses(jobs)[str(status.run.run_id)] == "FINISHED"
 
     open_run = "import mlflow\nmlflow.start_run()"
@@ -52,7 +52,7 @@ def test_every_end_of_a_job_is_told_to_its_run(jobs: Jobs) -> None:
     stopped = jobs.submit(open_run, FOREVER, mlflow=True)
     jobs.until_running(stopped, cell=2)
     jobs.stop(stopped)
-    status = jobs.until_over(stopped)
+    status = jobs.until_settled(stopped)
     assert status.run is not None and run_statuses(jobs)[str(status.run.run_id)] == "KILLED"
     assert len(run_statuses(jobs)) == 4
 
