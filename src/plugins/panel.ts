@@ -61,6 +61,10 @@ export const panel: JupyterFrontEndPlugin<void> = {
       describedBy: { args: { type: 'object', properties: {} } },
       execute: () => shell.activateById(widget.id)
     });
-    palette?.addItem({ command: CommandIDs.showPanel, category: trans.__('Jobs') });
+    palette?.addItem({
+      command: CommandIDs.showPanel,
+      category: trans.__('Jobs'),
+      args: { isPalette: true }
+    });
   }
 };
