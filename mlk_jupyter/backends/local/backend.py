@@ -173,7 +173,7 @@ class LocalBackend:
 
     def _find(self, request_id: str) -> JobFolder | None:
         ending = f"-{request_digest(request_id)}"
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):  # what is wrong with the folder is said as the job is checked
             for path in self._jobs_dir.iterdir():
                 if path.name.endswith(ending) and not path.name.startswith("."):
                     return JobFolder(path)
