@@ -53,7 +53,7 @@ class Catalogue:
     def _names(self) -> set[str]:
         try:
             return {name for name in os.listdir(self._root) if is_job_id(name)}  # noqa: PTH208  (five times faster)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return set()
 
     def _look_at(self, name: str, thorough: bool) -> None:
