@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from ..errors import MlkError
+from ..model.api import MetricPoint
 from .credentials import Credentials
 
 _LIMIT_S = 5.0
@@ -66,17 +67,6 @@ class Experiment:
     experiment_id: str
     name: str
     deleted: bool
-
-
-@dataclass(frozen=True)
-class Point:
-    """One value of a metric."""
-
-    step: int
-    at: float
-    """Seconds since the epoch."""
-    value: float | None
-    """None for NaN and infinities."""
 
 
 class TrackingServer:
@@ -181,13 +171,17 @@ class TrackingServer:
         for at in range(0, len(points), 1000):
             await self._post("runs/log-batch", run_id=run_id, metrics=points[at : at + 1000])
 
-    async def metric_history(self, run_id: str, name: str, points: int = 320) -> list[Point]:
+    async def metric_history(self, run_id: str, name: str, points: int = 320) -> list[MetricPoint]:
         """One metric's curve, thinned by the server to about `points` values, by step."""
         answer = await self._get(
             "metrics/get-history-bulk-interval", run_ids=run_id, metric_key=name, max_results=points
         )
         return [
-            Point(int(_number(one.get("step")) or 0), _seconds(one.get("timestamp")) or 0.0, _number(one.get("value")))
+            MetricPoint(
+                step=int(_number(one.get("step")) or 0),
+                at=_seconds(one.get("timestamp")) or 0.0,
+                value=_number(one.get("value")),
+            )
             for one in _list(answer.get("metrics"))
         ]
 

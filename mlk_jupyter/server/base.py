@@ -130,6 +130,9 @@ def user_key(handler: JupyterHandler) -> str:
 class OwnErrors(JupyterHandler):
     """Headers and errors of every endpoint of ours, REST or websocket."""
 
+    _foreseen: str | None = None
+    """Code of the error that the answer tells."""
+
     def set_default_headers(self) -> None:
         super().set_default_headers()
         self.set_header("Cache-Control", "no-store")
@@ -146,8 +149,17 @@ class OwnErrors(JupyterHandler):
             self.set_header("Retry-After", str(error.retry_after_s))
         self.finish(error.as_dict())
 
+    def _log(self) -> None:
+        """The access log. jupyter_server adds all headers to an answer of 500 and more; one that we foresaw (another
+        server is away or being started) is no mishap of this server and needs one line."""
+        if self._foreseen and self.get_status() >= 500:
+            logger.info("%d %s %s: %s", self.get_status(), self.request.method, self.request.path, self._foreseen)
+        else:
+            super()._log()
+
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
         if isinstance(value, MlkError):
+            self._foreseen = value.code
             logger.debug("%s %s: %s", self.request.method, self.request.path, value.code)
         elif isinstance(value, web.HTTPError):
             super().log_exception(typ, value, tb)

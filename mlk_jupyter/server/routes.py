@@ -145,7 +145,21 @@ ROUTES: tuple[Route, ...] = (
         ),
         file="application/x-ipynb+json",
     ),
-    Route("GET", "/mlk/jobs/{job_id}/metrics", "getMetrics", "All metrics of a job.", "read", api.MetricList),
+    Route(
+        "GET",
+        "/mlk/jobs/{job_id}/metrics",
+        "getMetrics",
+        "All metrics of a job.",
+        "read",
+        api.MetricList,
+        query=(
+            Query(
+                "source",
+                {"type": "string", "enum": ["frames", "mlflow"], "default": "frames"},
+                "What the ranks sent, or what the MLflow run has.",
+            ),
+        ),
+    ),
     Route("GET", "/mlk/jobs/{job_id}/run", "getRun", "The MLflow run of a job.", "read", api.RunView),
     Route(
         "GET",

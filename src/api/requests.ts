@@ -82,8 +82,8 @@ export class Api {
     return this.request<FramesSnapshot>(['jobs', id, 'notebook']);
   }
 
-  metrics(id: string): Promise<MetricList> {
-    return this.request<MetricList>(['jobs', id, 'metrics']);
+  metrics(id: string, source: MetricList['source'] = 'frames'): Promise<MetricList> {
+    return this.request<MetricList>(['jobs', id, 'metrics'], { query: { source } });
   }
 
   run(id: string): Promise<RunView> {

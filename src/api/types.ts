@@ -1536,7 +1536,10 @@ export interface operations {
     };
     readonly getMetrics: {
         readonly parameters: {
-            readonly query?: never;
+            readonly query?: {
+                /** @description What the ranks sent, or what the MLflow run has. */
+                readonly source?: "frames" | "mlflow";
+            };
             readonly header?: never;
             readonly path: {
                 readonly job_id: string;

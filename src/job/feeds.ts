@@ -89,6 +89,15 @@ export class FramesFeed implements IDisposable {
     }
   }
 
+  /** Asks for what only the MLflow run has (system metrics, say). Raises ApiError. */
+  async loadRecorded(): Promise<void> {
+    const { series } = await this._api.metrics(this._id, 'mlflow');
+    if (!this._isDisposed) {
+      this.series.fill(series);
+      this._stateChanged.emit();
+    }
+  }
+
   dispose(): void {
     if (this._isDisposed) {
       return;

@@ -13,7 +13,11 @@ export interface IMetricsPageOptions {
   theme: { readonly name: () => string; readonly changed: ISignal<unknown, unknown> } | null;
 }
 
-/** The curves of a job: asked for once, then drawn as they grow. */
+/** A tracking server that is being started is asked again after so long, so often. */
+const RETRY_MS = 2000;
+const MOST_RETRIES = 15;
+
+/** The curves of a job: asked for once, then drawn as they grow; those that only MLflow has, now and at the end. */
 export class MetricsPage extends Rendered {
   constructor(private readonly _options: IMetricsPageOptions) {
     super(() => this._metrics());
@@ -25,6 +29,7 @@ export class MetricsPage extends Rendered {
 
   override dispose(): void {
     if (!this.isDisposed) {
+      clearTimeout(this._retry);
       this._options.feed.stateChanged.disconnect(this._onFeed, this);
       this._options.theme?.changed.disconnect(this._onTheme, this);
       super.dispose();
@@ -33,6 +38,10 @@ export class MetricsPage extends Rendered {
 
   private _onFeed(): void {
     this._version += 1;
+    if (this._options.feed.final && !this._wasFinal) {
+      this._wasFinal = true;
+      void this._loadRecorded();
+    }
     if (this.isVisible) {
       this.update();
     }
@@ -47,11 +56,25 @@ export class MetricsPage extends Rendered {
       await this._options.feed.loadMetrics();
       this._error = null;
       this._isLoaded = true;
+      void this._loadRecorded();
     } catch (error) {
       this._error = ApiError.from(error, this._options.trans);
     }
     if (!this.isDisposed) {
       this.update();
+    }
+  }
+
+  /** What MLflow has beside. Where it has nothing to say, the page does not depend on it: Overview tells why. */
+  private async _loadRecorded(retries = MOST_RETRIES): Promise<void> {
+    clearTimeout(this._retry);
+    try {
+      await this._options.feed.loadRecorded();
+    } catch (error) {
+      const { status } = ApiError.from(error, this._options.trans);
+      if (status === 503 && retries > 0 && !this.isDisposed) {
+        this._retry = setTimeout(() => void this._loadRecorded(retries - 1), RETRY_MS);
+      }
     }
   }
 
@@ -71,6 +94,8 @@ export class MetricsPage extends Rendered {
     );
   }
 
+  private _retry: ReturnType<typeof setTimeout> | undefined;
+  private _wasFinal = false;
   private _isLoaded = false;
   private _error: ApiError | null = null;
   private _version = 0;

@@ -58,6 +58,15 @@ export class SeriesStore {
     }
   }
 
+  /** Curves of another source; what is known by the same name stays. */
+  fill(series: readonly ISeries[]): void {
+    for (const { name, points } of series) {
+      if (!this._points.has(name)) {
+        this._points.set(name, [...points]);
+      }
+    }
+  }
+
   private readonly _points = new Map<string, IPoint[]>();
 }
 

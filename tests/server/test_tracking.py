@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -45,6 +46,9 @@ def mlflow(jp_asyncio_loop: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fa
                 self.finish("<html>secret</html>")
             elif "experiments/get" in self.request.path:
                 self.finish({"experiment": {"experiment_id": "7", "name": "digits", "lifecycle_stage": "active"}})
+            elif "metrics/get-history" in self.request.path:
+                value = {"loss": 0.25, "bad": "NaN"}[self.get_query_argument("metric_key")]
+                self.finish({"metrics": [{"step": "3", "timestamp": "1500", "value": value}]})
             else:
                 self.finish(json.dumps({"run": RUN}))
 
@@ -77,15 +81,41 @@ async def test_a_run_is_read_and_given_in_our_shape(mlflow: FakeMlflow, backend:
     assert all(mlflow.passwords)
 
 
+async def test_metrics_that_only_the_run_has_are_read_from_mlflow(
+    mlflow: FakeMlflow, backend: MemoryBackend, jp_fetch: Any
+) -> None:
+    backend.put("a", run=recorded(f"http://127.0.0.1:{mlflow.port}/base"))
+    told = json.loads((await jp_fetch("mlk", "jobs", "a", "metrics", params={"source": "mlflow"})).body)
+    assert told["source"] == "mlflow" and [one["name"] for one in told["series"]] == ["bad", "loss"]
+    assert told["series"][1]["points"] == [{"step": 3, "at": 1.5, "value": 0.25}]
+
+    backend.put("b", run=recorded("http://198.51.100.1:5000"))  # the job says so: never asked
+    asked = len(mlflow.asked)
+    told = json.loads((await jp_fetch("mlk", "jobs", "b", "metrics", params={"source": "mlflow"})).body)
+    assert told["series"] == [] and len(mlflow.asked) == asked
+
+    response = await jp_fetch("mlk", "jobs", "a", "metrics", params={"source": "elsewhere"}, raise_error=False)
+    assert (response.code, json.loads(response.body)["code"]) == (400, "bad_request")
+
+
 @pytest.mark.parametrize(
     ("answered", "status", "code"), [(302, 502, "mlflow_answer"), (500, 503, "mlflow_unreachable")]
 )
 async def test_a_tracking_server_that_misbehaves_is_told_in_words_and_never_passed_on(
-    answered: int, status: int, code: str, mlflow: FakeMlflow, backend: MemoryBackend, jp_fetch: Any
+    answered: int,
+    status: int,
+    code: str,
+    mlflow: FakeMlflow,
+    backend: MemoryBackend,
+    jp_fetch: Any,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     mlflow.status = answered
     backend.put("a", run=recorded())
-    response = await jp_fetch("mlk", "jobs", "a", "run", raise_error=False)
+    with caplog.at_level(logging.INFO):
+        response = await jp_fetch("mlk", "jobs", "a", "run", raise_error=False)
+    told = [record for record in caplog.records if "mlk/jobs/a/run" in record.getMessage()]
+    assert told and all(record.levelno < logging.WARNING for record in told)
     assert (response.code, json.loads(response.body)["code"]) == (status, code)
     assert b"<html" not in response.body and b"hunter2" not in response.body
     assert len(mlflow.asked) == 1
@@ -97,6 +127,7 @@ async def test_reading_a_run_needs_the_xsrf_token(
     backend.put("a", run=recorded())
     url = f"{jp_serverapp.web_app.settings['base_url']}mlk/jobs/a/run"
     cookie = await login()
-    bare = await http_server_client.fetch(url, headers={"Cookie": cookie["Cookie"]}, raise_error=False)
-    assert bare.code == 403 and mlflow.asked == []
+    for address in (url, url.replace("/run", "/metrics?source=mlflow")):
+        bare = await http_server_client.fetch(address, headers={"Cookie": cookie["Cookie"]}, raise_error=False)
+        assert bare.code == 403 and mlflow.asked == []
     assert (await http_server_client.fetch(url, headers=cookie)).code == 200
