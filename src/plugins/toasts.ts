@@ -15,6 +15,7 @@ export const toasts: JupyterFrontEndPlugin<void> = {
   optional: [ISettingRegistry],
   activate: (app: JupyterFrontEnd, jobs: IJobs, settingRegistry: ISettingRegistry | null) => {
     let isWanted = true;
+    let shown: number[] = []; // when, in milliseconds
     void settingRegistry
       ?.load(PANEL_SETTINGS)
       .then(settings => {
@@ -28,7 +29,15 @@ export const toasts: JupyterFrontEndPlugin<void> = {
 
     jobs.changed.connect((_, { ended }) => {
       if (isWanted) {
-        ended.forEach(job => tell(app, jobs, job));
+        for (const job of ended) {
+          const now = Date.now();
+          shown = shown.filter(at => now - at < SUCCESS_MS);
+          const isRoom = shown.length < MOST;
+          if (isRoom) {
+            shown.push(now);
+          }
+          tell(app, jobs, job, isRoom);
+        }
       }
     });
   }
@@ -37,9 +46,15 @@ export const toasts: JupyterFrontEndPlugin<void> = {
 /** The panel's settings hold this one, too: nobody looks for a page of toasts. */
 const PANEL_SETTINGS = 'mlk-jupyter:panel';
 const SUCCESS_MS = 8000;
+/** What core takes for: no pop-up. */
+const SILENT = 0;
+/** How many pop up at about the same time: those of a sweep would cover the page. */
+const MOST = 3;
 
-function tell(app: JupyterFrontEnd, jobs: IJobs, job: JobSummary): void {
+/** Tells of one job; without room in the list behind the bell only. */
+function tell(app: JupyterFrontEnd, jobs: IJobs, job: JobSummary, isRoom: boolean): void {
   const { trans } = jobs;
+  const autoClose = isRoom ? SUCCESS_MS : SILENT;
   const actions: Notification.IAction[] = [
     {
       label: trans.__('Open'),
@@ -50,16 +65,16 @@ function tell(app: JupyterFrontEnd, jobs: IJobs, job: JobSummary): void {
   ];
   switch (job.phase) {
     case 'Succeeded':
-      Notification.success(trans.__('%1 succeeded', job.name), { actions, autoClose: SUCCESS_MS });
+      Notification.success(trans.__('%1 succeeded', job.name), { actions, autoClose });
       break;
     case 'Failed':
       // stays: red is for what needs a person
       Notification.error(
         trans.__('%1 failed: %2', job.name, reasonText(job) ?? trans.__('the reason is not known')),
-        { actions, autoClose: false }
+        { actions, autoClose: isRoom ? false : SILENT }
       );
       break;
     default:
-      Notification.info(trans.__('%1 was stopped', job.name), { actions, autoClose: SUCCESS_MS });
+      Notification.info(trans.__('%1 was stopped', job.name), { actions, autoClose });
   }
 }
