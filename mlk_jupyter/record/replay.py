@@ -90,6 +90,8 @@ class Replay:
         self._run: RunRef | None = None
         self.run_status: str | None = None
         """MLflow's status of the run that ended in its rank (FINISHED, FAILED, KILLED); None while it is open."""
+        self.started_at: float | None = None
+        """When the first rank began, in seconds since the epoch; None while none has."""
         self.notices: list[str] = []
         """Sentences from the ranks for a person, each once."""
         self.result: Any = None
@@ -212,6 +214,7 @@ class Replay:
     # Frames, one method a kind
 
     def _rank_started(self, frame: Mapping[str, Any], rank: int, at: float) -> None:
+        self.started_at = min(at, self.started_at or at)
         state = self._rank(rank)
         state.worker = count_of(frame, "worker") or 0
         state.where = text_of(frame, "host")

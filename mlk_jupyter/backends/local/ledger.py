@@ -38,12 +38,16 @@ class Ledger:
         with contextlib.suppress(OSError):
             self._ballast.unlink()
 
-    def enter(self, phase: Phase, reason: Reason) -> None:
-        """Changes the phase and saves. A final phase stays. Raises OSError when it cannot be written."""
+    def enter(self, phase: Phase, reason: Reason, *, at: float | None = None) -> None:
+        """Changes the phase and saves. A final phase stays.
+
+        Args:   at: when it began, in seconds since the epoch; now, where it is left out.
+        Raises: OSError when it cannot be written.
+        """
         if self.status.phase.final:
             return
         if phase is not self.status.phase:
-            self.update(timeline=[*self.status.timeline, Transition(phase=phase, at=time.time())])
+            self.update(timeline=[*self.status.timeline, Transition(phase=phase, at=at or time.time())])
         self.update(phase=phase, reason=reason)
         self.save()
 

@@ -196,15 +196,21 @@ class Supervisor:
 
     def _write_down(self) -> None:
         self._observe()
-        started = sum(1 for rank in self._replay.ranks() if rank.pid is not None)
-        if started and self._ending is None:
-            running = self._running_in_words(started)
-            if self._ledger.status.phase is Phase.STARTING:
-                self._ledger.update(started_at=time.time())
-                self._ledger.enter(Phase.RUNNING, running)
-            else:
-                self._ledger.update(reason=running)
+        if self._ending is None:
+            self._note_running()
         self._ledger.save_when_due()
+
+    def _note_running(self) -> None:
+        """The job runs once a rank has said a word; however short it was, its timeline says so."""
+        started = sum(1 for rank in self._replay.ranks() if rank.pid is not None)
+        if not started:
+            return
+        running = self._running_in_words(started)
+        if self._ledger.status.phase is Phase.STARTING:
+            self._ledger.update(started_at=self._replay.started_at)
+            self._ledger.enter(Phase.RUNNING, running, at=self._replay.started_at)
+        else:
+            self._ledger.update(reason=running)
 
     def _look_outside(self) -> bool:
         """Whether nobody asked for the end: no signal, no stop request, no limit passed."""
@@ -232,6 +238,7 @@ class Supervisor:
         failing = {failure.rank for failure in self._replay.failures()}
         self._ranks.terminate(spare=failing if ending.phase is Phase.FAILED else set())
         if self._recording and self._ranks.every:
+            self._attempt(self._note_running)
             self._attempt(lambda: self._ledger.enter(Phase.STOPPING, ending.reason))
 
     def _failures(self) -> bool:
@@ -275,6 +282,9 @@ class Supervisor:
         except OSError as error:
             self._ledger.notice(f"The executed notebook could not be written: {error.strerror or error}.")
         self._observe()
+        if self._ending is None:
+            with contextlib.suppress(OSError):  # as above
+                self._note_running()
         error_line = ending.reason.text if ending.phase is Phase.FAILED else None
         self._ledger.update(finished_at=time.time(), error=error_line, run=self._mlflow.unsettled(self._replay.run()))
         self._ledger.enter(ending.phase, ending.reason)
