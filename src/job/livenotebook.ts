@@ -8,6 +8,7 @@ import type { ITranslator, TranslationBundle } from '@jupyterlab/translation';
 
 import { outputsOf } from './replay';
 import type { Change, ICellRun, Replay } from './replay';
+import { shortened, TOO_MUCH_TEXT } from './shorten';
 import { took } from './words';
 
 /** More cells than these are windowed: hundreds of editors take seconds to make and to scroll. */
@@ -55,7 +56,12 @@ export class LiveNotebook extends StaticNotebook {
     if (!this.model || !this._sameCells(notebook)) {
       this._replace(notebook);
     } else {
-      notebook.cells.forEach((cell, index) => this._setOutputs(index, outputsOf(cell)));
+      notebook.cells.forEach((cell, index) =>
+        this._setOutputs(
+          index,
+          outputsOf(cell).map(output => shortened(output, this._trans))
+        )
+      );
     }
     notebook.cells.forEach((_, index) => this._mark(index, replay.run(index)));
   }
@@ -72,6 +78,7 @@ export class LiveNotebook extends StaticNotebook {
           break;
         case 'stream':
           outputs.add({ output_type: 'stream', name: change.name, text: change.text });
+          this._shortenLast(outputs);
           break;
         case 'add':
           outputs.add(change.output);
@@ -107,7 +114,7 @@ export class LiveNotebook extends StaticNotebook {
       windowingMode: isLong ? 'full' : 'contentVisibility'
     };
     const model = new NotebookModel();
-    model.fromJSON(untrusted(notebook));
+    model.fromJSON(forPage(untrusted(notebook), this._trans));
     model.readOnly = true;
     this.model = model;
     before?.dispose();
@@ -118,6 +125,15 @@ export class LiveNotebook extends StaticNotebook {
       notebook.cells.length === this.widgets.length &&
       notebook.cells.every((cell, index) => cell.id === this.widgets[index].model.id)
     );
+  }
+
+  private _shortenLast(outputs: CodeCell['model']['outputs']): void {
+    const index = outputs.length - 1;
+    const output = outputs.get(index).toJSON();
+    const short = shortened(output, this._trans, TOO_MUCH_TEXT);
+    if (short !== output) {
+      outputs.set(index, short);
+    }
   }
 
   private _setOutputs(index: number, wanted: readonly nbformat.IOutput[]): void {
@@ -161,4 +177,17 @@ export function untrusted(notebook: nbformat.INotebookContent): nbformat.INotebo
       return { ...cell, ...outputs, metadata } as nbformat.ICell;
     })
   };
+}
+
+/** The notebook as the page shows it: long text by its end. */
+function forPage(
+  notebook: nbformat.INotebookContent,
+  trans: TranslationBundle
+): nbformat.INotebookContent {
+  const cells = notebook.cells.map(cell =>
+    cell.cell_type === 'code'
+      ? { ...cell, outputs: outputsOf(cell).map(output => shortened(output, trans)) }
+      : cell
+  );
+  return { ...notebook, cells };
 }
