@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import time
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,6 @@ class Jobs:
         self.backend = LocalBackend(data_dir)
         self._work = work
         self._make = make_notebook
-        self._count = 0
 
     def bundle(self, *cells: str, **spec: Any) -> tuple[JobSpec, Any]:
         asked = JobSpec(**{"name": "a job", "notebook": "work/a.ipynb", "mlflow": False, **spec})
@@ -35,9 +35,8 @@ class Jobs:
 
     def submit(self, *cells: str, request_id: str | None = None, **spec: Any) -> str:
         """Submits a notebook of these cells. Returns the job's id."""
-        self._count += 1
         asked, bundle = self.bundle(*cells, **spec)
-        made = self.backend.submit(asked, bundle, request_id=request_id or f"request-{self._count:04d}")
+        made = self.backend.submit(asked, bundle, request_id=request_id or uuid.uuid4().hex)
         return asyncio.run(made).id
 
     def status(self, job: str) -> JobStatus:

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -222,7 +223,7 @@ def test_a_bug_in_the_supervisor_ends_the_job_and_names_its_log(jobs: Jobs, monk
 def test_a_notebook_folder_that_is_gone_is_a_clear_failure(jobs: Jobs, tmp_path: Path) -> None:
     spec, bundle = jobs.bundle("1")
     shutil.rmtree(tmp_path / "work")
-    job = asyncio.run(jobs.backend.submit(spec, bundle, request_id="request-gone")).id
+    job = asyncio.run(jobs.backend.submit(spec, bundle, request_id=uuid.uuid4().hex)).id
     status = jobs.until_over(job)
     assert status.phase is Phase.FAILED
     assert status.reason is not None and status.reason.code == "could_not_start"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import uuid
 from pathlib import Path
 
 import pytest
@@ -96,7 +97,7 @@ def test_a_stopped_job_keeps_its_notebook_and_says_who_stopped_it(jobs: Jobs, mo
     job = jobs.submit("print('so far')", FOREVER, workers=2)
     jobs.until_running(job, cell=2)
     jobs.stop(job)
-    status = jobs.until_over(job)
+    status = jobs.until_settled(job)
     assert status.phase is Phase.STOPPED
     assert status.reason is not None and status.reason.text == "ann stopped it."
     assert [step.phase for step in status.timeline][-2:] == [Phase.STOPPING, Phase.STOPPED]
@@ -130,17 +131,18 @@ def test_a_job_over_its_time_limit_fails_and_says_so(jobs: Jobs) -> None:
 
 
 def test_one_request_makes_one_job_however_often_and_fast_it_comes(jobs: Jobs) -> None:
+    request_id = uuid.uuid4().hex
     spec, bundle = jobs.bundle("1")
 
     async def submit_ten_times() -> list[str]:
-        made = [jobs.backend.submit(spec, bundle, request_id="the-same-request") for _ in range(10)]
+        made = [jobs.backend.submit(spec, bundle, request_id=request_id) for _ in range(10)]
         return [status.id for status in await asyncio.gather(*made)]
 
     ids = asyncio.run(submit_ten_times())
     assert len(set(ids)) == 1
     assert [job.id for job in asyncio.run(jobs.backend.jobs())] == [ids[0]]
     jobs.until_over(ids[0])
-    assert asyncio.run(jobs.backend.submit(spec, bundle, request_id="the-same-request")).phase is Phase.SUCCEEDED
+    assert asyncio.run(jobs.backend.submit(spec, bundle, request_id=request_id)).phase is Phase.SUCCEEDED
     assert [path.name for path in jobs.folder(ids[0]).path.parent.glob(".new-*")] == []
 
 
@@ -170,13 +172,13 @@ def test_what_names_no_job_is_not_found(jobs: Jobs, name: str) -> None:
 
 def test_watching_tells_all_jobs_first_and_then_what_changes(jobs: Jobs) -> None:
     before = jobs.submit("1")
-    jobs.until_over(before)
+    jobs.until_settled(before)
 
     async def story() -> tuple[list[str], list[Phase], list[str]]:
         changes = jobs.backend.watch()
         first = [job.id for job in (await anext(changes)).changed]
         spec, bundle = jobs.bundle("2")
-        new = (await jobs.backend.submit(spec, bundle, request_id="watched-request")).id
+        new = (await jobs.backend.submit(spec, bundle, request_id=uuid.uuid4().hex)).id
         phases: list[Phase] = []
         async for change in changes:
             assert before not in [job.id for job in change.changed]

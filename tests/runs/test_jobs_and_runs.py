@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ class Machine:
     def submit(self, name: str, *cells: str, **spec: Any) -> str:
         asked = JobSpec(**{"name": name, "notebook": f"work/{name}.ipynb", **spec})
         bundle = build(self._make(*cells), asked, self._work)
-        job = asyncio.run(self.backend.submit(asked, bundle, request_id=f"request-{len(self._submitted):04d}")).id
+        job = asyncio.run(self.backend.submit(asked, bundle, request_id=uuid.uuid4().hex)).id
         self._submitted.append(job)
         return job
 

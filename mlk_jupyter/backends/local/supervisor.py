@@ -288,9 +288,11 @@ class Supervisor:
         error_line = ending.reason.text if ending.phase is Phase.FAILED else None
         self._ledger.update(finished_at=time.time(), error=error_line, run=self._mlflow.unsettled(self._replay.run()))
         self._ledger.enter(ending.phase, ending.reason)
-        self._ledger.update(run=self._mlflow.settle(self._ledger.status))
-        with contextlib.suppress(OSError):  # said already: that it is over, and why
-            self._ledger.save()
+        run = self._mlflow.settle(self._ledger.status)
+        if run != self._ledger.status.run:
+            self._ledger.update(run=run)
+            with contextlib.suppress(OSError):  # said already: that it is over, and why
+                self._ledger.save()
         return ending.phase
 
     # What is seen
