@@ -25,7 +25,10 @@ class TrackingStarting(MlkError):
     code, title, status = "mlflow_starting", "MLflow is starting", 503
 
     def __init__(self) -> None:
-        super().__init__("The MLflow server for this machine's runs is starting.", hint="It takes a few seconds; the page asks again by itself.")
+        super().__init__(
+            "The MLflow server for this machine's runs is starting.",
+            hint="It takes a few seconds; the page asks again by itself.",
+        )
 
 
 class LocalServerFailed(MlkError):
