@@ -15,9 +15,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from .backends.base import Backend
+from .backends.base import Backend, Carriage
 from .bundle import (
-    LIMIT,
     Bundle,
     NotebookDict,
     build,
@@ -87,12 +86,14 @@ async def source_of(content: Mapping[str, Any] | str, path: str, directory: Path
     return await in_thread(_source, content, path, directory)
 
 
-async def prepare(source: Source, spec: JobSpec, *, limit_bytes: int = LIMIT) -> Bundle:
+async def prepare(source: Source, spec: JobSpec, carriage: Carriage) -> Bundle:
     """The bundle of a job: parameters injected, local modules and files found. Creates nothing on disk.
+
+    Args: carriage: of the backend that it is for.
 
     Raises: BadInput for parameters or files that cannot be used; BundleTooLarge.
     """
-    return await in_thread(_prepare, source, spec, limit_bytes)
+    return await in_thread(_prepare, source, spec, carriage)
 
 
 async def form(source: Source, last: Mapping[str, Any] | None = None) -> Form:
@@ -244,10 +245,17 @@ def _source(content: Mapping[str, Any] | str, path: str, directory: Path | None)
     return Source(notebook, path, directory)
 
 
-def _prepare(source: Source, spec: JobSpec, limit_bytes: int) -> Bundle:
+def _prepare(source: Source, spec: JobSpec, carriage: Carriage) -> Bundle:
     decoded = _decoded(spec.parameters, parameters_of(source.notebook))
     spec = spec.model_copy(update={"parameters": decoded})
-    return build(source.notebook, spec, source.directory, script=source.script, limit_bytes=limit_bytes)
+    return build(
+        source.notebook,
+        spec,
+        source.directory,
+        script=source.script,
+        limit_bytes=carriage.limit_bytes,
+        byte_code=carriage.byte_code,
+    )
 
 
 def _decoded(values: Mapping[str, Any], known: list[Parameter]) -> dict[str, Any]:

@@ -10,12 +10,15 @@ import jsonschema
 import pytest
 
 from mlk_jupyter import jobs
+from mlk_jupyter.backends.base import Carriage
+from mlk_jupyter.bundle import LIMIT
 from mlk_jupyter.errors import BackendUnavailable, BadInput, JobNotFound
 from mlk_jupyter.model import JobSpec, JobSummary, Phase
 from mlk_jupyter.model.ids import new_job_id, slug
 from mlk_jupyter.record.folder import JobFolder, is_job_id
 from mlk_jupyter.record.notebook import NoNotebook
 
+CARRIAGE = Carriage(LIMIT, byte_code=True)
 PARAMETERS = """\
 lr = 0.1  # learning rate
 epochs = 3
@@ -80,7 +83,7 @@ async def test_the_form_describes_the_spec_and_its_values_fit_it(file: Path) -> 
     form = await jobs.form(await jobs.read_source(file))
     jsonschema.Draft7Validator.check_schema(form.form_schema)
     jsonschema.validate(form.values, form.form_schema)
-    assert form.form_schema["properties"].keys() == JobSpec.model_fields.keys() == set(form.ui_schema["ui:order"])
+    assert form.form_schema["properties"].keys() == JobSpec.model_fields.keys() - {"cluster"} == set(form.ui_schema["ui:order"])
     assert all(field["title"] and field["description"] for field in form.form_schema["properties"].values())
     fields = form.form_schema["properties"]["parameters"]["properties"]
     assert {name: field["type"] for name, field in fields.items()} == {
@@ -115,7 +118,7 @@ async def test_values_reach_the_bundle_and_text_for_lists_is_read_as_json(file: 
     spec = jobs.spec_from(
         {"name": "x", "notebook": "x", "parameters": {"hidden": "[8]", "limit": "8", "name": "[1]", "lr": 1}}
     )
-    bundle = await jobs.prepare(source, spec)
+    bundle = await jobs.prepare(source, spec, CARRIAGE)
     assert bundle.notebook["cells"][1]["source"] == "# Parameters\nhidden = [8]\nlimit = '8'\nname = '[1]'\nlr = 1.0"
     assert bundle.directory == file.parent
 
@@ -123,7 +126,7 @@ async def test_values_reach_the_bundle_and_text_for_lists_is_read_as_json(file: 
 async def test_a_default_that_json_changes_is_left_as_it_is_written(file: Path) -> None:
     source = await jobs.read_source(file)
     spec = jobs.spec_from({"name": "x", "notebook": "x", "parameters": {"hidden": [64, 32], "lr": 0.1}})
-    assert (await jobs.prepare(source, spec)).notebook["cells"][1]["source"] == "# Parameters\nlr = 0.1"
+    assert (await jobs.prepare(source, spec, CARRIAGE)).notebook["cells"][1]["source"] == "# Parameters\nlr = 0.1"
 
 
 @pytest.mark.parametrize(
@@ -211,7 +214,9 @@ async def test_the_notebook_of_a_running_job_is_a_file_that_jupyter_can_open(fil
     folder.path.mkdir()
     with pytest.raises(NoNotebook):
         jobs.notebook_file(folder)
-    bundle = await jobs.prepare(await jobs.read_source(file), JobSpec(name="x", notebook="x"))
+    bundle = await jobs.prepare(
+        await jobs.read_source(file), JobSpec(name="x", notebook="x"), CARRIAGE
+    )
     folder.bundle.write_bytes(bundle.data)
     frame = {"kind": "stream", "rank": 0, "seq": 0, "time": 1.0, "cell": 1, "name": "stdout", "text": "so far"}
     folder.frames.write_text(json.dumps(frame) + "\n")

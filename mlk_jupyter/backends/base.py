@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 from ..bundle import Bundle
 from ..errors import MlkError
 from ..model import JobSpec, JobStatus, JobSummary
-from ..model.api import BackendInfo, Preflight
+from ..model.api import BackendInfo, Orphan, Preflight
 from ..record.folder import JobFolder
 
 
@@ -33,11 +33,22 @@ class Changes:
     removed: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Carriage:
+    """What a backend can carry to where the ranks run."""
+
+    limit_bytes: int
+    """Most bytes of a bundle."""
+    byte_code: bool
+    """Whether the bundle brings its worker compiled: ranks start sooner, and it is larger."""
+
+
 @runtime_checkable
 class Backend(Protocol):
     """A place where jobs run. All methods may raise `BackendUnavailable`; those naming a job, `JobNotFound`."""
 
     name: str
+    carriage: Carriage
 
     async def info(self) -> BackendInfo:
         """What this place is and has."""
@@ -45,6 +56,10 @@ class Backend(Protocol):
 
     async def preflight(self, spec: JobSpec, bundle: Bundle) -> Preflight:
         """All that speaks against the job, and what it will use. Creates nothing."""
+        ...
+
+    async def render(self, spec: JobSpec, bundle: Bundle) -> str | None:
+        """What submitting this would create, as YAML for `kubectl apply`; None where no object is created."""
         ...
 
     async def submit(self, spec: JobSpec, bundle: Bundle, *, request_id: str) -> JobStatus:
@@ -76,4 +91,23 @@ class Backend(Protocol):
 
     async def delete(self, job_id: str) -> None:
         """Stops a job if it runs, waits for its end, and removes its record."""
+        ...
+
+    def look(self, job_id: str, rank: int | None = None) -> None:
+        """Says that somebody looks at a job, or at the log of one of its ranks, so that its folder is being filled.
+
+        Holds for some seconds, so whoever goes on looking says it again. Does nothing where folders fill by themselves.
+        """
+        ...
+
+    async def orphans(self) -> list[Orphan]:
+        """Objects of ours whose job is gone."""
+        ...
+
+    async def remove_orphans(self) -> list[Orphan]:
+        """Removes them; gives those that it removed."""
+        ...
+
+    async def close(self) -> None:
+        """Ends whatever this backend started in this process. Jobs go on."""
         ...

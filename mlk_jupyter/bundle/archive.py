@@ -15,7 +15,7 @@ from typing import Any
 
 from ..errors import MlkError
 from ..model import JobSpec
-from .bytecode import byte_code
+from .bytecode import byte_code as compiled_of
 from .code import experiments, nodes, runs_files, spawns_processes, trees, uses
 from .modules import find_modules
 from .notebook import for_bundle, kernel_of
@@ -84,6 +84,7 @@ def build(
     *,
     script: bool = False,
     limit_bytes: int = LIMIT,
+    byte_code: bool = True,
 ) -> Bundle:
     """One file with the worker, the notebook, its local modules and the named files. Reads files, so it may take long.
 
@@ -93,6 +94,7 @@ def build(
         directory:   where local modules and files are looked for; None when there is no such place.
         script:      whether the notebook was made from a script.
         limit_bytes: most bytes of the zip.
+        byte_code:   whether the worker is carried compiled as well: ranks of this Python version start sooner.
 
     Raises: BadInput for parameters or files that cannot be used; BundleTooLarge.
     """
@@ -117,7 +119,7 @@ def build(
         )
     job = {"name": spec.name, "notebook": spec.notebook, "files": files, "script": script}
     entries = {
-        **_worker(),
+        **_worker(byte_code=byte_code),
         "job/job.json": _json(job),
         "job/notebook.ipynb": _json(prepared),
         **_contents(files, directory, limit_bytes),
@@ -135,13 +137,16 @@ def build(
     )
 
 
-def _worker() -> dict[str, bytes]:
-    """What runs in the job, from this very installation, with byte code so that a rank starts without compiling it."""
+def _worker(*, byte_code: bool) -> dict[str, bytes]:
+    """What runs in the job, from this very installation; with byte code a rank starts without compiling it."""
     paths = [_PACKAGE / "__init__.py", _PACKAGE / "_version.py", *(_PACKAGE / "worker").rglob("*.py")]
     names = {f"mlk_jupyter/{path.relative_to(_PACKAGE).as_posix()}": path for path in paths if path.is_file()}
     sources = {name: path.read_bytes() for name, path in names.items()}
-    compiled = {f"{name}c": code for name, source in sources.items() if (code := byte_code(name, source)) is not None}
-    return {"__main__.py": _MAIN, **sources, **compiled}
+    entries = {"__main__.py": _MAIN, **sources}
+    if byte_code:
+        compiled = ((name, compiled_of(name, source)) for name, source in sources.items())
+        entries.update((f"{name}c", code) for name, code in compiled if code is not None)
+    return entries
 
 
 def _contents(files: list[str], directory: Path | None, limit_bytes: int) -> dict[str, bytes]:

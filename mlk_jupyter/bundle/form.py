@@ -155,7 +155,7 @@ def _values(
     for gone in sorted(spec.parameters.keys() - known):
         text = f"The notebook has no parameter {gone!r} any more; its last value was left out."
         findings.append(Finding(level=Level.NOTE, code="option_dropped", text=text, field="parameters"))
-    values = spec.model_dump(mode="json", exclude={"parameters"}, exclude_none=True)
+    values = spec.model_dump(mode="json", exclude={"parameters", "cluster"}, exclude_none=True)
     if spec.time_limit_s is not None:
         values["time_limit_s"] = _duration(spec.time_limit_s)
     return {**values, "parameters": chosen}, findings

@@ -31,8 +31,8 @@ async def _run(options: argparse.Namespace) -> int:
     screen = screen_for(sys.stderr)
     source = await jobs.read_source(options.source)
     spec = spec_of(options, source)
-    bundle = await jobs.prepare(source, spec)
     backend = jobs.choose_backend()
+    bundle = await jobs.prepare(source, spec, backend.carriage)
     for finding in (await backend.preflight(spec, bundle)).findings:
         if finding.level is not Level.ERROR:  # errors are raised by submit
             screen.say(" ".join(part for part in (finding.text, finding.hint) if part))

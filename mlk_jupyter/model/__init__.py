@@ -1,7 +1,9 @@
 """Shapes of what is asked and what is seen. No I/O, nothing of ours imported."""
 
+from .cluster import ClusterOptions
 from .spec import JobSpec
 from .status import (
+    Attempt,
     GpuSample,
     JobStatus,
     JobSummary,
@@ -18,6 +20,8 @@ from .status import (
 )
 
 __all__ = [
+    "Attempt",
+    "ClusterOptions",
     "GpuSample",
     "JobSpec",
     "JobStatus",

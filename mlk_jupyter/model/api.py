@@ -89,24 +89,82 @@ class Form(Seen):
 RequestId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{8,64}$")]
 
 
+BackendName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][-A-Za-z0-9_.:@/ ]{0,250}$")]
+
+
 class PreflightRequest(Asked):
     spec: JobSpec
+    backend: BackendName | None = None
+    """Name of the backend to ask; None means the one that was chosen."""
+
+
+class Rendered(Seen):
+    """What would be created in the cluster."""
+
+    yaml: str | None
+    """For `kubectl apply`; None where a job is no object of a cluster."""
 
 
 class Submission(Asked):
     spec: JobSpec
     request_id: RequestId
     """Made once by the dialog; a second submission with the same id answers with the first one's job."""
+    backend: BackendName | None = None
+    """Where it runs; None means the backend that was chosen."""
 
 
 class JobList(Seen):
     jobs: list[JobSummary]
 
 
+class Link(str, Enum):
+    """How fresh what is known of a cluster is."""
+
+    IDLE = "idle"
+    """Nobody looks, so nothing is watched."""
+    CONNECTING = "connecting"
+    LIVE = "live"
+    RECONNECTING = "reconnecting"
+    """The last answers are shown; `link_why` says since when and why."""
+    REFUSED = "refused"
+    """The cluster answers, and says no: a login or a right is missing."""
+
+
+class Right(Seen):
+    """Something that a person may or may not do in the cluster."""
+
+    feature: str
+    """What it is for, in words: "Submit jobs"."""
+    code: str
+    """Stable identifier of the feature: submit, watch, logs, stop, delete, quota, volumes, nodes, queues, network."""
+    allowed: bool | None
+    """None: not known."""
+    missing: list[str] = Field(default_factory=list)
+    """The rights that are missing, e.g. `create jobs.batch`."""
+    hint: str | None = None
+    """What an administrator adds."""
+
+
+class Orphan(Seen):
+    """An object of ours whose job is gone."""
+
+    kind: str
+    name: str
+    job: str
+    """Id of the job it belonged to."""
+    created_at: float | None = None
+    """Seconds since the epoch."""
+
+
+class Orphans(Seen):
+    orphans: list[Orphan]
+
+
 class BackendInfo(Seen):
     """Where jobs run, and why there."""
 
     name: str
+    kind: Literal["local", "kubernetes"] = "local"
     title: str
     """For people: "This machine" or the cluster's name."""
     why: str
@@ -118,12 +176,31 @@ class BackendInfo(Seen):
     gpus_free: int | None = None
     gpu_names: list[str] = Field(default_factory=list)
     gpus_why: str | None = None
-    """Why the number of GPUs is what it is (e.g. no driver)."""
+    """Why the number of GPUs is what it is (e.g. no driver, or no right to list nodes)."""
+    context: str | None = None
+    """Of the kubeconfig; None in a pod and on this machine."""
+    namespace: str | None = None
+    server_version: str | None = None
+    """Of the cluster, e.g. v1.36.0; None when not known."""
+    link: Link = Link.IDLE
+    link_why: str | None = None
+    """What happened, while the link is not live."""
+    rights: list[Right] = Field(default_factory=list)
+    """Empty where everything is allowed by nature, or nothing is known yet."""
+    kinds: list[str] = Field(default_factory=list)
+    """Kinds of job that the cluster serves: Job, JobSet."""
+    queues: list[str] = Field(default_factory=list)
+    """Names of the Kueue LocalQueues."""
+    image: str | None = None
+    """Image that a job gets which names none."""
 
 
 class ServerInfo(Seen):
     version: str
     backend: BackendInfo
+    """The one that jobs go to unless they name another."""
+    backends: list[BackendInfo] = Field(default_factory=list)
+    """All of them, the chosen one first. One that does not answer is among them, with its link."""
     mlflow_uri: str | None = None
     """Tracking URI that jobs log to, without credentials; None when MLflow is not installed."""
 

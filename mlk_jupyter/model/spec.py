@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, StringConstraints, field_validator
 
 from .base import Asked
+from .cluster import ClusterOptions
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([smhd]?)\s*")
@@ -65,6 +66,8 @@ class JobSpec(Asked):
     """Wall time in seconds after which the job is stopped; None means no limit. `"2h"` is understood."""
     mlflow: bool = True
     """Whether the job is recorded as an MLflow run."""
+    cluster: ClusterOptions = Field(default_factory=ClusterOptions)
+    """What is asked of a cluster besides; a job on this machine does without it."""
 
     @field_validator("name")
     @classmethod

@@ -110,6 +110,18 @@ class RankStatus(Seen):
     """Name of the signal that killed it, e.g. SIGKILL."""
     sample: Sample | None = None
     last_line: str | None = None
+    why: str | None = None
+    """Why it is in its state, where there is more to say: what its pod waits for, why it was evicted."""
+
+
+class Attempt(Seen):
+    """One start of all ranks that did not end the job."""
+
+    number: int
+    started_at: float | None = None
+    ended_at: float | None = None
+    reason: Reason
+    """Why it ended."""
 
 
 class Metric(Seen):
@@ -170,6 +182,8 @@ class JobSummary(Seen):
     started_at: float | None = None
     """When the first rank ran."""
     finished_at: float | None = None
+    attempt: int = 1
+    """How often all ranks were started; above 1 after a preemption or lost node."""
 
 
 class JobStatus(JobSummary):
@@ -180,6 +194,8 @@ class JobStatus(JobSummary):
     ranks: list[RankStatus] = Field(default_factory=list)
     notices: list[str] = Field(default_factory=list)
     """Sentences worth reading that are no failure (files left out, no IPython, MLflow away)."""
+    attempts: list[Attempt] = Field(default_factory=list)
+    """Earlier attempts, oldest first."""
     folder: str | None = None
     """Job folder on the machine of the server."""
     owner: dict[str, str | int] | None = None

@@ -34,7 +34,7 @@ class JobsHandler(Handler):
         with self.app.preparations.held(self.user):
             known = {job.id for job in await self.backend.jobs()}
             source = await read(self.contents_manager, submission.spec.notebook)
-            bundle = await prepare(source, submission.spec)
+            bundle = await prepare(source, submission.spec, self.backend.carriage)
             status = await self.backend.submit(submission.spec, bundle, request_id=submission.request_id)
         self.answer(status, 200 if status.id in known else 201)
 
@@ -51,7 +51,7 @@ class PreflightHandler(Handler):
 
         spec = self.json_body(PreflightRequest).spec
         with self.app.preparations.held(self.user):
-            bundle = await prepare(await read(self.contents_manager, spec.notebook), spec)
+            bundle = await prepare(await read(self.contents_manager, spec.notebook), spec, self.backend.carriage)
             self.answer(await self.backend.preflight(spec, bundle))
 
 

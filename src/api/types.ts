@@ -232,10 +232,36 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * Attempt
+         * @description One start of all ranks that did not end the job.
+         */
+        readonly Attempt: {
+            /**
+             * Ended At
+             * @default null
+             */
+            readonly ended_at: number | null;
+            /** Number */
+            readonly number: number;
+            /** @description Why it ended. */
+            readonly reason: components["schemas"]["Reason"];
+            /**
+             * Started At
+             * @default null
+             */
+            readonly started_at: number | null;
+        };
+        /**
          * BackendInfo
          * @description Where jobs run, and why there.
          */
         readonly BackendInfo: {
+            /**
+             * Context
+             * @description Of the kubeconfig; None in a pod and on this machine.
+             * @default null
+             */
+            readonly context: string | null;
             /**
              * Cores
              * @default null
@@ -256,10 +282,35 @@ export interface components {
             readonly gpus_free: number | null;
             /**
              * Gpus Why
-             * @description Why the number of GPUs is what it is (e.g. no driver).
+             * @description Why the number of GPUs is what it is (e.g. no driver, or no right to list nodes).
              * @default null
              */
             readonly gpus_why: string | null;
+            /**
+             * Image
+             * @description Image that a job gets which names none.
+             * @default null
+             */
+            readonly image: string | null;
+            /**
+             * Kind
+             * @default local
+             * @enum {string}
+             */
+            readonly kind: "local" | "kubernetes";
+            /**
+             * Kinds
+             * @description Kinds of job that the cluster serves: Job, JobSet.
+             */
+            readonly kinds: readonly string[];
+            /** @default idle */
+            readonly link: components["schemas"]["Link"];
+            /**
+             * Link Why
+             * @description What happened, while the link is not live.
+             * @default null
+             */
+            readonly link_why: string | null;
             /**
              * Memory Bytes
              * @default null
@@ -267,6 +318,27 @@ export interface components {
             readonly memory_bytes: number | null;
             /** Name */
             readonly name: string;
+            /**
+             * Namespace
+             * @default null
+             */
+            readonly namespace: string | null;
+            /**
+             * Queues
+             * @description Names of the Kueue LocalQueues.
+             */
+            readonly queues: readonly string[];
+            /**
+             * Rights
+             * @description Empty where everything is allowed by nature, or nothing is known yet.
+             */
+            readonly rights: readonly components["schemas"]["Right"][];
+            /**
+             * Server Version
+             * @description Of the cluster, e.g. v1.36.0; None when not known.
+             * @default null
+             */
+            readonly server_version: string | null;
             /**
              * Title
              * @description For people: "This machine" or the cluster's name.
@@ -277,6 +349,366 @@ export interface components {
              * @description One sentence: why this backend was chosen.
              */
             readonly why: string;
+        };
+        /**
+         * ClusterOptions
+         * @description What is asked of a cluster. Everything has a default but the image, which a server may set for everybody.
+         */
+        readonly "ClusterOptions-Input": {
+            /**
+             * Affinity
+             * @description A Kubernetes `affinity`, as it stands in a pod.
+             * @default null
+             */
+            readonly affinity?: {
+                readonly [key: string]: unknown;
+            } | null;
+            /** Annotations */
+            readonly annotations?: {
+                readonly [key: string]: string;
+            };
+            /**
+             * Checkpoints
+             * @description PersistentVolumeClaim for what `checkpoint_dir()` names, kept between attempts. None: lost with the pod.
+             * @default null
+             */
+            readonly checkpoints?: string | null;
+            /**
+             * Cpu
+             * @description CPU of each worker; None means one core for each rank.
+             * @default null
+             */
+            readonly cpu?: string | null;
+            /** Env From */
+            readonly env_from?: readonly components["schemas"]["EnvFrom-Input"][];
+            /**
+             * Gpu Product
+             * @description Value of the node label nvidia.com/gpu.product, e.g. NVIDIA-A100-SXM4-80GB.
+             * @default null
+             */
+            readonly gpu_product?: string | null;
+            /**
+             * Gpu Resource
+             * @description What `gpus` counts, e.g. nvidia.com/mig-1g.10gb, nvidia.com/gpu.shared, amd.com/gpu, google.com/tpu.
+             * @default nvidia.com/gpu
+             */
+            readonly gpu_resource?: string;
+            /**
+             * Grace Period S
+             * @description Seconds from SIGTERM to SIGKILL when a pod is stopped.
+             * @default 30
+             */
+            readonly grace_period_s?: number;
+            /**
+             * Image
+             * @description Needs Python 3.9 or later as `python3` or `python`, and what the notebook imports; nothing of ours.
+             * @default null
+             */
+            readonly image?: string | null;
+            /**
+             * Image Pull Policy
+             * @description None means Kubernetes' default: Always for the tag `latest`, else IfNotPresent.
+             * @default null
+             */
+            readonly image_pull_policy?: ("Always" | "IfNotPresent" | "Never") | null;
+            /** Image Pull Secrets */
+            readonly image_pull_secrets?: readonly string[];
+            /**
+             * Keep S
+             * @description Seconds that the finished job's objects stay in the cluster. Its record here stays until it is deleted.
+             * @default 604800
+             */
+            readonly keep_s?: number;
+            /** Labels */
+            readonly labels?: {
+                readonly [key: string]: string;
+            };
+            /**
+             * Memory
+             * @description Memory of each worker, requested and the limit; None requests 2Gi for each rank and sets no limit.
+             * @default null
+             */
+            readonly memory?: string | null;
+            /**
+             * @description None leaves the network as the namespace has it.
+             * @default null
+             */
+            readonly network?: components["schemas"]["Network-Input"] | null;
+            /** Node Selector */
+            readonly node_selector?: {
+                readonly [key: string]: string;
+            };
+            /**
+             * One Worker Per Node
+             * @default false
+             */
+            readonly one_worker_per_node?: boolean;
+            /**
+             * Priority
+             * @description PriorityClass; with a queue, the name of the WorkloadPriorityClass as well where one of that name exists.
+             * @default null
+             */
+            readonly priority?: string | null;
+            /**
+             * Queue
+             * @description Kueue LocalQueue.
+             * @default null
+             */
+            readonly queue?: string | null;
+            /**
+             * Retries
+             * @description How often all ranks are started again together after a preemption, eviction or lost node.
+             * @default 0
+             */
+            readonly retries?: number;
+            /**
+             * Run As
+             * @description `restricted` meets Pod Security's strictest level (user 10001); `image` runs as the image says.
+             * @default restricted
+             * @enum {string}
+             */
+            readonly run_as?: "restricted" | "image";
+            /**
+             * Service Account
+             * @description None means the namespace's default. Its token is not mounted.
+             * @default null
+             */
+            readonly service_account?: string | null;
+            /**
+             * Shared Memory
+             * @description Size of /dev/shm; None means half of `memory`, or 1Gi without. It counts against the memory limit.
+             * @default null
+             */
+            readonly shared_memory?: string | null;
+            /**
+             * Spot
+             * @description Whether the pods may, or must, run on spot nodes (EKS, GKE, AKS, Karpenter); None adds nothing.
+             * @default null
+             */
+            readonly spot?: ("allowed" | "required") | null;
+            /**
+             * Staging
+             * @description A command, word by word, that every worker runs in the notebook's folder first, e.g. ["dvc", "pull"].
+             */
+            readonly staging?: readonly string[];
+            /**
+             * Staging Image
+             * @description Image for the staging command, if not the job's own.
+             * @default null
+             */
+            readonly staging_image?: string | null;
+            /** Tolerations */
+            readonly tolerations?: readonly components["schemas"]["Toleration-Input"][];
+            /** Volumes */
+            readonly volumes?: readonly components["schemas"]["Volume-Input"][];
+        };
+        /**
+         * ClusterOptions
+         * @description What is asked of a cluster. Everything has a default but the image, which a server may set for everybody.
+         */
+        readonly "ClusterOptions-Output": {
+            /**
+             * Affinity
+             * @description A Kubernetes `affinity`, as it stands in a pod.
+             * @default null
+             */
+            readonly affinity: {
+                readonly [key: string]: unknown;
+            } | null;
+            /** Annotations */
+            readonly annotations: {
+                readonly [key: string]: string;
+            };
+            /**
+             * Checkpoints
+             * @description PersistentVolumeClaim for what `checkpoint_dir()` names, kept between attempts. None: lost with the pod.
+             * @default null
+             */
+            readonly checkpoints: string | null;
+            /**
+             * Cpu
+             * @description CPU of each worker; None means one core for each rank.
+             * @default null
+             */
+            readonly cpu: string | null;
+            /** Env From */
+            readonly env_from: readonly components["schemas"]["EnvFrom-Output"][];
+            /**
+             * Gpu Product
+             * @description Value of the node label nvidia.com/gpu.product, e.g. NVIDIA-A100-SXM4-80GB.
+             * @default null
+             */
+            readonly gpu_product: string | null;
+            /**
+             * Gpu Resource
+             * @description What `gpus` counts, e.g. nvidia.com/mig-1g.10gb, nvidia.com/gpu.shared, amd.com/gpu, google.com/tpu.
+             * @default nvidia.com/gpu
+             */
+            readonly gpu_resource: string;
+            /**
+             * Grace Period S
+             * @description Seconds from SIGTERM to SIGKILL when a pod is stopped.
+             * @default 30
+             */
+            readonly grace_period_s: number;
+            /**
+             * Image
+             * @description Needs Python 3.9 or later as `python3` or `python`, and what the notebook imports; nothing of ours.
+             * @default null
+             */
+            readonly image: string | null;
+            /**
+             * Image Pull Policy
+             * @description None means Kubernetes' default: Always for the tag `latest`, else IfNotPresent.
+             * @default null
+             */
+            readonly image_pull_policy: ("Always" | "IfNotPresent" | "Never") | null;
+            /** Image Pull Secrets */
+            readonly image_pull_secrets: readonly string[];
+            /**
+             * Keep S
+             * @description Seconds that the finished job's objects stay in the cluster. Its record here stays until it is deleted.
+             * @default 604800
+             */
+            readonly keep_s: number;
+            /** Labels */
+            readonly labels: {
+                readonly [key: string]: string;
+            };
+            /**
+             * Memory
+             * @description Memory of each worker, requested and the limit; None requests 2Gi for each rank and sets no limit.
+             * @default null
+             */
+            readonly memory: string | null;
+            /**
+             * @description None leaves the network as the namespace has it.
+             * @default null
+             */
+            readonly network: components["schemas"]["Network-Output"] | null;
+            /** Node Selector */
+            readonly node_selector: {
+                readonly [key: string]: string;
+            };
+            /**
+             * One Worker Per Node
+             * @default false
+             */
+            readonly one_worker_per_node: boolean;
+            /**
+             * Priority
+             * @description PriorityClass; with a queue, the name of the WorkloadPriorityClass as well where one of that name exists.
+             * @default null
+             */
+            readonly priority: string | null;
+            /**
+             * Queue
+             * @description Kueue LocalQueue.
+             * @default null
+             */
+            readonly queue: string | null;
+            /**
+             * Retries
+             * @description How often all ranks are started again together after a preemption, eviction or lost node.
+             * @default 0
+             */
+            readonly retries: number;
+            /**
+             * Run As
+             * @description `restricted` meets Pod Security's strictest level (user 10001); `image` runs as the image says.
+             * @default restricted
+             * @enum {string}
+             */
+            readonly run_as: "restricted" | "image";
+            /**
+             * Service Account
+             * @description None means the namespace's default. Its token is not mounted.
+             * @default null
+             */
+            readonly service_account: string | null;
+            /**
+             * Shared Memory
+             * @description Size of /dev/shm; None means half of `memory`, or 1Gi without. It counts against the memory limit.
+             * @default null
+             */
+            readonly shared_memory: string | null;
+            /**
+             * Spot
+             * @description Whether the pods may, or must, run on spot nodes (EKS, GKE, AKS, Karpenter); None adds nothing.
+             * @default null
+             */
+            readonly spot: ("allowed" | "required") | null;
+            /**
+             * Staging
+             * @description A command, word by word, that every worker runs in the notebook's folder first, e.g. ["dvc", "pull"].
+             */
+            readonly staging: readonly string[];
+            /**
+             * Staging Image
+             * @description Image for the staging command, if not the job's own.
+             * @default null
+             */
+            readonly staging_image: string | null;
+            /** Tolerations */
+            readonly tolerations: readonly components["schemas"]["Toleration-Output"][];
+            /** Volumes */
+            readonly volumes: readonly components["schemas"]["Volume-Output"][];
+        };
+        /**
+         * EnvFrom
+         * @description Environment variables out of a Secret or ConfigMap, by name only: its values are never read here.
+         */
+        readonly "EnvFrom-Input": {
+            /**
+             * Config Map
+             * @default null
+             */
+            readonly config_map?: string | null;
+            /**
+             * Key
+             * @description One key; None means all of them.
+             * @default null
+             */
+            readonly key?: string | null;
+            /**
+             * Name
+             * @description The variable that gets it; None means the key itself.
+             * @default null
+             */
+            readonly name?: string | null;
+            /**
+             * Secret
+             * @default null
+             */
+            readonly secret?: string | null;
+        };
+        /**
+         * EnvFrom
+         * @description Environment variables out of a Secret or ConfigMap, by name only: its values are never read here.
+         */
+        readonly "EnvFrom-Output": {
+            /**
+             * Config Map
+             * @default null
+             */
+            readonly config_map: string | null;
+            /**
+             * Key
+             * @description One key; None means all of them.
+             * @default null
+             */
+            readonly key: string | null;
+            /**
+             * Name
+             * @description The variable that gets it; None means the key itself.
+             * @default null
+             */
+            readonly name: string | null;
+            /**
+             * Secret
+             * @default null
+             */
+            readonly secret: string | null;
         };
         /**
          * ErrorBody
@@ -433,6 +865,8 @@ export interface components {
          * @description What was asked: the one description of a job that every face writes and every backend reads.
          */
         readonly "JobSpec-Input": {
+            /** @description What is asked of a cluster besides; a job on this machine does without it. */
+            readonly cluster?: components["schemas"]["ClusterOptions-Input"];
             /**
              * Env
              * @description Environment variables of every rank.
@@ -498,6 +932,8 @@ export interface components {
          * @description What was asked: the one description of a job that every face writes and every backend reads.
          */
         readonly "JobSpec-Output": {
+            /** @description What is asked of a cluster besides; a job on this machine does without it. */
+            readonly cluster: components["schemas"]["ClusterOptions-Output"];
             /**
              * Env
              * @description Environment variables of every rank.
@@ -571,6 +1007,17 @@ export interface components {
          * @description Everything known of one job.
          */
         readonly JobStatus: {
+            /**
+             * Attempt
+             * @description How often all ranks were started; above 1 after a preemption or lost node.
+             * @default 1
+             */
+            readonly attempt: number;
+            /**
+             * Attempts
+             * @description Earlier attempts, oldest first.
+             */
+            readonly attempts: readonly components["schemas"]["Attempt"][];
             /** Backend */
             readonly backend: string;
             /**
@@ -671,6 +1118,12 @@ export interface components {
          * @description What a row of the list shows.
          */
         readonly JobSummary: {
+            /**
+             * Attempt
+             * @description How often all ranks were started; above 1 after a preemption or lost node.
+             * @default 1
+             */
+            readonly attempt: number;
             /** Backend */
             readonly backend: string;
             /**
@@ -748,6 +1201,12 @@ export interface components {
          * @enum {string}
          */
         readonly Level: "error" | "warning" | "note";
+        /**
+         * Link
+         * @description How fresh what is known of a cluster is.
+         * @enum {string}
+         */
+        readonly Link: "idle" | "connecting" | "live" | "reconnecting" | "refused";
         /**
          * LogPiece
          * @description Part of one rank's log. Offsets are bytes in the log file.
@@ -848,6 +1307,32 @@ export interface components {
             readonly points: readonly components["schemas"]["MetricPoint"][];
         };
         /**
+         * Network
+         * @description A NetworkPolicy of the job's own: its ranks among themselves, DNS, MLflow, and what is named here; nothing else.
+         *
+         *     The cluster's network plugin has to enforce it, which cannot be seen from here.
+         */
+        readonly "Network-Input": {
+            /**
+             * Allow
+             * @description Where the job may go besides: `CIDR`, `CIDR:PORT` or an IP address, e.g. `10.0.0.0/8:443`.
+             */
+            readonly allow?: readonly string[];
+        };
+        /**
+         * Network
+         * @description A NetworkPolicy of the job's own: its ranks among themselves, DNS, MLflow, and what is named here; nothing else.
+         *
+         *     The cluster's network plugin has to enforce it, which cannot be seen from here.
+         */
+        readonly "Network-Output": {
+            /**
+             * Allow
+             * @description Where the job may go besides: `CIDR`, `CIDR:PORT` or an IP address, e.g. `10.0.0.0/8:443`.
+             */
+            readonly allow: readonly string[];
+        };
+        /**
          * Parameter
          * @description One assignment of the cell tagged `parameters`.
          */
@@ -916,6 +1401,12 @@ export interface components {
         };
         /** PreflightRequest */
         readonly PreflightRequest: {
+            /**
+             * Backend
+             * @description Name of the backend to ask; None means the one that was chosen.
+             * @default null
+             */
+            readonly backend?: string | null;
             readonly spec: components["schemas"]["JobSpec-Input"];
         };
         /**
@@ -1003,6 +1494,12 @@ export interface components {
              * @default null
              */
             readonly where: string | null;
+            /**
+             * Why
+             * @description Why it is in its state, where there is more to say: what its pod waits for, why it was evicted.
+             * @default null
+             */
+            readonly why: string | null;
             /** Worker */
             readonly worker: number;
         };
@@ -1027,6 +1524,38 @@ export interface components {
              * @description One sentence with the figures.
              */
             readonly text: string;
+        };
+        /**
+         * Right
+         * @description Something that a person may or may not do in the cluster.
+         */
+        readonly Right: {
+            /**
+             * Allowed
+             * @description None: not known.
+             */
+            readonly allowed: boolean | null;
+            /**
+             * Code
+             * @description Stable identifier of the feature: submit, watch, logs, stop, delete, quota, volumes, nodes, queues, network.
+             */
+            readonly code: string;
+            /**
+             * Feature
+             * @description What it is for, in words: "Submit jobs".
+             */
+            readonly feature: string;
+            /**
+             * Hint
+             * @description What an administrator adds.
+             * @default null
+             */
+            readonly hint: string | null;
+            /**
+             * Missing
+             * @description The rights that are missing, e.g. `create jobs.batch`.
+             */
+            readonly missing: readonly string[];
         };
         /**
          * RunRef
@@ -1136,7 +1665,13 @@ export interface components {
         };
         /** ServerInfo */
         readonly ServerInfo: {
+            /** @description The one that jobs go to unless they name another. */
             readonly backend: components["schemas"]["BackendInfo"];
+            /**
+             * Backends
+             * @description All of them, the chosen one first. One that does not answer is among them, with its link.
+             */
+            readonly backends: readonly components["schemas"]["BackendInfo"][];
             /**
              * Mlflow Uri
              * @description Tracking URI that jobs log to, without credentials; None when MLflow is not installed.
@@ -1149,11 +1684,75 @@ export interface components {
         /** Submission */
         readonly Submission: {
             /**
+             * Backend
+             * @description Where it runs; None means the backend that was chosen.
+             * @default null
+             */
+            readonly backend?: string | null;
+            /**
              * Request Id
              * @description Made once by the dialog; a second submission with the same id answers with the first one's job.
              */
             readonly request_id: string;
             readonly spec: components["schemas"]["JobSpec-Input"];
+        };
+        /**
+         * Toleration
+         * @description A taint that the pods may ignore, in Kubernetes' own words.
+         */
+        readonly "Toleration-Input": {
+            /**
+             * Effect
+             * @description None means every effect.
+             * @default null
+             */
+            readonly effect?: ("NoSchedule" | "PreferNoSchedule" | "NoExecute") | null;
+            /**
+             * Key
+             * @description None with operator Exists tolerates every taint.
+             * @default null
+             */
+            readonly key?: string | null;
+            /**
+             * Operator
+             * @default Exists
+             * @enum {string}
+             */
+            readonly operator?: "Equal" | "Exists";
+            /**
+             * Value
+             * @default null
+             */
+            readonly value?: string | null;
+        };
+        /**
+         * Toleration
+         * @description A taint that the pods may ignore, in Kubernetes' own words.
+         */
+        readonly "Toleration-Output": {
+            /**
+             * Effect
+             * @description None means every effect.
+             * @default null
+             */
+            readonly effect: ("NoSchedule" | "PreferNoSchedule" | "NoExecute") | null;
+            /**
+             * Key
+             * @description None with operator Exists tolerates every taint.
+             * @default null
+             */
+            readonly key: string | null;
+            /**
+             * Operator
+             * @default Exists
+             * @enum {string}
+             */
+            readonly operator: "Equal" | "Exists";
+            /**
+             * Value
+             * @default null
+             */
+            readonly value: string | null;
         };
         /**
          * Topic
@@ -1199,6 +1798,80 @@ export interface components {
             readonly label: string;
             /** Text */
             readonly text: string;
+        };
+        /**
+         * Volume
+         * @description Files that the pods see at a path. Exactly one of claim, image and empty_dir.
+         */
+        readonly "Volume-Input": {
+            /**
+             * Claim
+             * @description Name of a PersistentVolumeClaim.
+             * @default null
+             */
+            readonly claim?: string | null;
+            /**
+             * Empty Dir
+             * @description Size limit of an empty folder that lives as long as the pod.
+             * @default null
+             */
+            readonly empty_dir?: string | null;
+            /**
+             * Image
+             * @description An OCI image whose files are mounted (Kubernetes 1.33 and later).
+             * @default null
+             */
+            readonly image?: string | null;
+            /** Path */
+            readonly path: string;
+            /**
+             * Read Only
+             * @default false
+             */
+            readonly read_only?: boolean;
+            /**
+             * Sub Path
+             * @description Folder in the claim; None means all of it.
+             * @default null
+             */
+            readonly sub_path?: string | null;
+        };
+        /**
+         * Volume
+         * @description Files that the pods see at a path. Exactly one of claim, image and empty_dir.
+         */
+        readonly "Volume-Output": {
+            /**
+             * Claim
+             * @description Name of a PersistentVolumeClaim.
+             * @default null
+             */
+            readonly claim: string | null;
+            /**
+             * Empty Dir
+             * @description Size limit of an empty folder that lives as long as the pod.
+             * @default null
+             */
+            readonly empty_dir: string | null;
+            /**
+             * Image
+             * @description An OCI image whose files are mounted (Kubernetes 1.33 and later).
+             * @default null
+             */
+            readonly image: string | null;
+            /** Path */
+            readonly path: string;
+            /**
+             * Read Only
+             * @default false
+             */
+            readonly read_only: boolean;
+            /**
+             * Sub Path
+             * @description Folder in the claim; None means all of it.
+             * @default null
+             */
+            readonly sub_path: string | null;
         };
     };
     responses: never;

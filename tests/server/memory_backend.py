@@ -9,11 +9,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from mlk_jupyter.backends.base import Changes
-from mlk_jupyter.bundle import Bundle
+from mlk_jupyter.backends.base import Carriage, Changes
+from mlk_jupyter.bundle import LIMIT, Bundle
 from mlk_jupyter.errors import JobNotFound
 from mlk_jupyter.model import JobSpec, JobStatus, JobSummary, Phase
-from mlk_jupyter.model.api import BackendInfo, Preflight
+from mlk_jupyter.model.api import BackendInfo, Orphan, Preflight
 from mlk_jupyter.record.folder import JobFolder
 
 NOTEBOOK: dict[str, Any] = {
@@ -45,12 +45,15 @@ class MemoryBackend:
     """Jobs of one test. `watching` counts who iterates `watch` just now, `watched` who ever did."""
 
     name = "memory"
+    carriage = Carriage(LIMIT, byte_code=True)
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.statuses: dict[str, JobStatus] = {}
         self.requests: dict[str, str] = {}
         self.stopped: list[str] = []
+        self.looked: list[tuple[str, int | None]] = []
+        self.closed = False
         self.watching = 0
         self.watched = 0
         self.failure: Exception | None = None
@@ -109,6 +112,21 @@ class MemoryBackend:
     async def preflight(self, spec: JobSpec, bundle: Bundle) -> Preflight:
         self._check()
         return Preflight(ok=True, starts_now=True, files=list(bundle.files))
+
+    async def render(self, spec: JobSpec, bundle: Bundle) -> str | None:
+        return None
+
+    def look(self, job_id: str, rank: int | None = None) -> None:
+        self.looked.append((job_id, rank))
+
+    async def orphans(self) -> list[Orphan]:
+        return []
+
+    async def remove_orphans(self) -> list[Orphan]:
+        return []
+
+    async def close(self) -> None:
+        self.closed = True
 
     async def submit(self, spec: JobSpec, bundle: Bundle, *, request_id: str) -> JobStatus:
         self._check()

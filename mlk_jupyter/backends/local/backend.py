@@ -16,17 +16,17 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-from ...bundle import Bundle
+from ...bundle import LIMIT, Bundle
 from ...errors import JobNotFound, MlkError
 from ...gpus import inventory
 from ...gpus import use as gpu_use
 from ...model import JobSpec, JobStatus, JobSummary, Phase, Reason, RunRef, RunState, Transition
-from ...model.api import BackendInfo, Level, Preflight
+from ...model.api import BackendInfo, Level, Orphan, Preflight
 from ...model.ids import new_job_id, request_digest
 from ...record.folder import JobFolder, data_dir, write_atomically
 from ...runs.store import has_mlflow
 from ...threads import in_thread
-from ..base import Changes, Refused
+from ..base import Carriage, Changes, Refused
 from . import detach, launch, machine, process, settle
 from .catalogue import Catalogue, unreadable
 from .interpreter import Interpreter, interpreter
@@ -57,6 +57,7 @@ class LocalBackend:
     """The backend that needs nothing but this machine. Holds nothing open; every method may run at any time."""
 
     name = "local"
+    carriage = Carriage(LIMIT, byte_code=True)
 
     def __init__(self, root: Path | None = None) -> None:
         """Args: root: the data directory; None means that of `record.folder.data_dir`."""
@@ -71,6 +72,10 @@ class LocalBackend:
     async def preflight(self, spec: JobSpec, bundle: Bundle) -> Preflight:
         """All that speaks against the job, and what it will use. Creates nothing."""
         return (await self._examine(spec, bundle))[0]
+
+    async def render(self, spec: JobSpec, bundle: Bundle) -> str | None:
+        """Nothing: processes are no objects of a cluster."""
+        return None
 
     async def submit(self, spec: JobSpec, bundle: Bundle, *, request_id: str) -> JobStatus:
         """Creates the job and starts its supervisor, or returns the job that this `request_id` created before.
@@ -129,6 +134,20 @@ class LocalBackend:
                 await in_thread(_kill_supervisor, status)
             await asyncio.sleep(_PERIOD_S)
         await in_thread(self._remove, folder)
+
+    def look(self, job_id: str, rank: int | None = None) -> None:
+        """Nothing to do: supervisors fill the folders whether or not somebody looks."""
+
+    async def orphans(self) -> list[Orphan]:
+        """None: a job here is its folder."""
+        return []
+
+    async def remove_orphans(self) -> list[Orphan]:
+        """None: a job here is its folder."""
+        return []
+
+    async def close(self) -> None:
+        """Holds nothing open."""
 
     # Blocking, each in its own thread
 

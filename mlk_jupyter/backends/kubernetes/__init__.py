@@ -1,0 +1,1 @@
+"""Jobs on a Kubernetes cluster. Imported only where one is configured."""

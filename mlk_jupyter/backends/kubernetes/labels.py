@@ -1,0 +1,67 @@
+"""How our objects are named and known again. Pure.
+
+Free text (a title, a notebook's path, the spec) stands in annotations only: labels hold 63 characters of few kinds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+MANAGED_BY, OURS = "app.kubernetes.io/managed-by", "mlk-jupyter"
+JOB = "mlk-jupyter.io/job"
+USER = "mlk-jupyter.io/user"
+ATTEMPT = "mlk-jupyter.io/attempt"  # counts from 1
+
+SPEC = "mlk-jupyter.io/spec"  # annotation: JobSpec as JSON
+REQUEST = "mlk-jupyter.io/request"  # annotation: the request_id that made it
+NONCE = "mlk-jupyter.io/nonce"  # annotation: of the frames
+BUNDLE = "mlk-jupyter.io/bundle-sha256"  # annotation
+CREATED_BY = "mlk-jupyter.io/created-by"  # annotation: the user as they are called
+NOTICES = "mlk-jupyter.io/notices"  # annotation: JSON list of sentences known when it was submitted
+STOPPED = "mlk-jupyter.io/stopped"  # annotation: JSON {"by": str | null, "at": seconds since the epoch}
+
+CONTAINER = "worker"
+"""Name of the container that runs the ranks."""
+STAGING = "staging"
+"""Name of the init container that stages data."""
+REPLICATED_JOB = "worker"
+"""Name of the JobSet's only replicatedJob."""
+
+_ID = r"[a-z][a-z0-9-]{0,37}-[0-9a-f]{10}"
+_OBJECT = re.compile(
+    rf"(?:job-|jobset-)?(?P<job>{_ID})(?:-r\d{{1,3}})?(?:-(?:bundle|worker))?(?:-\d{{1,4}})?(?:-\d{{1,4}})?(?:-[a-z0-9]{{5}})?"
+)
+
+
+def user_label(user: str) -> str:
+    """A user's name as the value of a label: readable, and never the same for two users."""
+    readable = re.sub(r"[^a-z0-9]+", "-", user.lower()).strip("-")[:40].strip("-")
+    digest = hashlib.sha256(user.encode("utf-8", "replace")).hexdigest()[:8]
+    return f"{readable}-{digest}" if readable else digest
+
+
+def attempt_name(job_id: str, attempt: int) -> str:
+    """Name of the Job (and its Service and NetworkPolicy) of one attempt, counted from 1: `ID`, `ID-r2`, `ID-r3`."""
+    return job_id if attempt == 1 else f"{job_id}-r{attempt}"
+
+
+def bundle_name(owner: str) -> str:
+    """Name of the ConfigMap that belongs to a Job or JobSet."""
+    return f"{owner}-bundle"
+
+
+def job_of(object_name: str) -> str | None:
+    """The job that an object belongs to by its name alone (events bear no labels); None when it is none of ours."""
+    match = _OBJECT.fullmatch(object_name)
+    return match["job"] if match else None
+
+
+def selector(user: str | None = None, job_id: str | None = None) -> str:
+    """A label selector for our objects. Never empty: an empty one would select everything."""
+    parts = [f"{MANAGED_BY}={OURS}"]
+    if user is not None:
+        parts.append(f"{USER}={user_label(user)}")
+    if job_id is not None:
+        parts.append(f"{JOB}={job_id}")
+    return ",".join(parts)

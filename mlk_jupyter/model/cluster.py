@@ -1,0 +1,227 @@
+"""What is asked of a cluster beside workers and GPUs. No I/O; a job on this machine does without it.
+
+Names, labels and quantities are held to Kubernetes' own rules here, so that a typing error is found where it was made.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
+
+from .base import Asked
+
+_QUANTITY = re.compile(r"\d+(?:\.\d+)?(?:[eE][+-]?\d+|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?")
+_LABEL_NAME = re.compile(r"[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
+_SUBDOMAIN = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*")
+_ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_OURS = ("mlk-jupyter.io/", "app.kubernetes.io/managed-by", "batch.kubernetes.io/", "jobset.sigs.k8s.io/")
+_PLACES_OF_OURS = ("/mlk", "/dev", "/proc", "/sys", "/tmp")
+
+
+def _quantity(text: str) -> str:
+    if not _QUANTITY.fullmatch(text) or not re.search(r"[1-9]", text):
+        raise ValueError(f"{text!r} is not a quantity above zero; write for example 500m, 4, 512Mi or 16Gi")
+    return text
+
+
+def _object_name(text: str) -> str:
+    if len(text) > 253 or not _SUBDOMAIN.fullmatch(text):
+        raise ValueError(f"{text!r} is not a name in Kubernetes: lower case letters, digits, '-' and '.' only")
+    return text
+
+
+def _qualified_name(text: str) -> str:
+    prefix, slash, name = text.rpartition("/")
+    if (slash and (len(prefix) > 253 or not _SUBDOMAIN.fullmatch(prefix))) or not _LABEL_NAME.fullmatch(name):
+        raise ValueError(
+            f"{text!r} is not the key of a label: at most 63 of A-Z a-z 0-9 - _ . behind an optional domain/"
+        )
+    return text
+
+
+def _own_key(text: str) -> str:
+    if text.startswith(_OURS):
+        raise ValueError(f"{text} is set by the launcher and cannot be chosen")
+    return _qualified_name(text)
+
+
+def _label_value(text: str) -> str:
+    if text and not _LABEL_NAME.fullmatch(text):
+        raise ValueError(f"{text!r} is not the value of a label: at most 63 of A-Z a-z 0-9 - _ .")
+    return text
+
+
+def _resource(text: str) -> str:
+    if "/" not in text:
+        raise ValueError(
+            f"{text!r} has no domain; write for example nvidia.com/gpu, amd.com/gpu or nvidia.com/mig-1g.10gb"
+        )
+    return _qualified_name(text)
+
+
+def _mount_path(text: str) -> str:
+    if not text.startswith("/") or "\0" in text or ":" in text or "/../" in f"{text}/" or text.strip("/") == "":
+        raise ValueError(f"{text!r} is not an absolute path below /")
+    if any(text == place or text.startswith(f"{place}/") for place in _PLACES_OF_OURS):
+        raise ValueError(f"{text} is needed by the launcher; mount the volume elsewhere, for example at /data")
+    return text
+
+
+def _sub_path(text: str) -> str:
+    if text.startswith("/") or ".." in text.split("/") or "\0" in text:
+        raise ValueError(f"{text!r} is not a folder in the volume: write it relative to the volume's root, without ..")
+    return text
+
+
+def _env_name(text: str) -> str:
+    if not _ENV_NAME.fullmatch(text) or text.startswith("MLK_"):
+        raise ValueError(f"{text!r} cannot be chosen as the name of an environment variable")
+    return text
+
+
+Quantity = Annotated[str, StringConstraints(strip_whitespace=True, max_length=40), AfterValidator(_quantity)]
+"""A Kubernetes quantity above zero, e.g. `500m`, `4`, `16Gi`."""
+ObjectName = Annotated[str, StringConstraints(strip_whitespace=True), AfterValidator(_object_name)]
+LabelKey = Annotated[str, AfterValidator(_own_key)]
+SelectorKey = Annotated[str, AfterValidator(_qualified_name)]
+LabelValue = Annotated[str, AfterValidator(_label_value)]
+Resource = Annotated[str, StringConstraints(strip_whitespace=True, max_length=317), AfterValidator(_resource)]
+MountPath = Annotated[str, StringConstraints(strip_whitespace=True, max_length=1024), AfterValidator(_mount_path)]
+EnvName = Annotated[str, AfterValidator(_env_name)]
+Image = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500, pattern=r"^\S+$")]
+
+
+class Toleration(Asked):
+    """A taint that the pods may ignore, in Kubernetes' own words."""
+
+    key: SelectorKey | None = None
+    """None with operator Exists tolerates every taint."""
+    operator: Literal["Equal", "Exists"] = "Exists"
+    value: LabelValue | None = None
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
+    """None means every effect."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> Toleration:
+        if self.operator == "Exists" and self.value:
+            raise ValueError("a toleration with operator Exists has no value")
+        if self.operator == "Equal" and not self.key:
+            raise ValueError("a toleration with operator Equal needs a key")
+        return self
+
+
+class Volume(Asked):
+    """Files that the pods see at a path. Exactly one of claim, image and empty_dir."""
+
+    path: MountPath
+    claim: ObjectName | None = None
+    """Name of a PersistentVolumeClaim."""
+    image: Image | None = None
+    """An OCI image whose files are mounted (Kubernetes 1.33 and later)."""
+    empty_dir: Quantity | None = None
+    """Size limit of an empty folder that lives as long as the pod."""
+    read_only: bool = False
+    sub_path: Annotated[str, StringConstraints(min_length=1, max_length=1024), AfterValidator(_sub_path)] | None = None
+    """Folder in the claim; None means all of it."""
+
+    @model_validator(mode="after")
+    def _has_one_source(self) -> Volume:
+        if sum(source is not None for source in (self.claim, self.image, self.empty_dir)) != 1:
+            raise ValueError("a volume needs exactly one of claim, image and empty_dir")
+        return self
+
+
+class EnvFrom(Asked):
+    """Environment variables out of a Secret or ConfigMap, by name only: its values are never read here."""
+
+    secret: ObjectName | None = None
+    config_map: ObjectName | None = None
+    key: Annotated[str, StringConstraints(pattern=r"^[-._a-zA-Z0-9]{1,253}$")] | None = None
+    """One key; None means all of them."""
+    name: EnvName | None = None
+    """The variable that gets it; None means the key itself."""
+
+    @model_validator(mode="after")
+    def _has_one_source(self) -> EnvFrom:
+        if (self.secret is None) == (self.config_map is None):
+            raise ValueError("needs exactly one of secret and config_map")
+        if self.name is not None and self.key is None:
+            raise ValueError(f"{self.name} needs the key that it is read from")
+        return self
+
+
+class Network(Asked):
+    """A NetworkPolicy of the job's own: its ranks among themselves, DNS, MLflow, and what is named here; nothing else.
+
+    The cluster's network plugin has to enforce it, which cannot be seen from here.
+    """
+
+    allow: list[Annotated[str, StringConstraints(strip_whitespace=True, max_length=100)]] = Field(
+        default_factory=list, max_length=50
+    )
+    """Where the job may go besides: `CIDR`, `CIDR:PORT` or an IP address, e.g. `10.0.0.0/8:443`."""
+
+
+class ClusterOptions(Asked):
+    """What is asked of a cluster. Everything has a default but the image, which a server may set for everybody."""
+
+    image: Image | None = None
+    """Needs Python 3.9 or later as `python3` or `python`, and what the notebook imports; nothing of ours."""
+    image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = None
+    """None means Kubernetes' default: Always for the tag `latest`, else IfNotPresent."""
+    image_pull_secrets: list[ObjectName] = Field(default_factory=list, max_length=10)
+    cpu: Quantity | None = None
+    """CPU of each worker; None means one core for each rank."""
+    memory: Quantity | None = None
+    """Memory of each worker, requested and the limit; None requests 2Gi for each rank and sets no limit."""
+    shared_memory: Quantity | None = None
+    """Size of /dev/shm; None means half of `memory`, or 1Gi without. It counts against the memory limit."""
+    gpu_resource: Resource = "nvidia.com/gpu"
+    """What `gpus` counts, e.g. nvidia.com/mig-1g.10gb, nvidia.com/gpu.shared, amd.com/gpu, google.com/tpu."""
+    gpu_product: LabelValue | None = None
+    """Value of the node label nvidia.com/gpu.product, e.g. NVIDIA-A100-SXM4-80GB."""
+    node_selector: dict[SelectorKey, LabelValue] = Field(default_factory=dict)
+    affinity: dict[str, Any] | None = None
+    """A Kubernetes `affinity`, as it stands in a pod."""
+    tolerations: list[Toleration] = Field(default_factory=list, max_length=50)
+    one_worker_per_node: bool = False
+    spot: Literal["allowed", "required"] | None = None
+    """Whether the pods may, or must, run on spot nodes (EKS, GKE, AKS, Karpenter); None adds nothing."""
+    queue: ObjectName | None = None
+    """Kueue LocalQueue."""
+    priority: ObjectName | None = None
+    """PriorityClass; with a queue, the name of the WorkloadPriorityClass as well where one of that name exists."""
+    service_account: ObjectName | None = None
+    """None means the namespace's default. Its token is not mounted."""
+    env_from: list[EnvFrom] = Field(default_factory=list, max_length=100)
+    volumes: list[Volume] = Field(default_factory=list, max_length=50)
+    checkpoints: ObjectName | None = None
+    """PersistentVolumeClaim for what `checkpoint_dir()` names, kept between attempts. None: lost with the pod."""
+    staging: list[Annotated[str, StringConstraints(min_length=1, max_length=10_000)]] = Field(
+        default_factory=list, max_length=100
+    )
+    """A command, word by word, that every worker runs in the notebook's folder first, e.g. ["dvc", "pull"]."""
+    staging_image: Image | None = None
+    """Image for the staging command, if not the job's own."""
+    network: Network | None = None
+    """None leaves the network as the namespace has it."""
+    run_as: Literal["restricted", "image"] = "restricted"
+    """`restricted` meets Pod Security's strictest level (user 10001); `image` runs as the image says."""
+    grace_period_s: Annotated[int, Field(ge=1, le=3600)] = 30
+    """Seconds from SIGTERM to SIGKILL when a pod is stopped."""
+    keep_s: Annotated[int, Field(ge=60, le=366 * 86_400)] = 7 * 86_400
+    """Seconds that the finished job's objects stay in the cluster. Its record here stays until it is deleted."""
+    retries: Annotated[int, Field(ge=0, le=100)] = 0
+    """How often all ranks are started again together after a preemption, eviction or lost node."""
+    labels: dict[LabelKey, LabelValue] = Field(default_factory=dict)
+    annotations: dict[LabelKey, Annotated[str, Field(max_length=10_000)]] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _mounts_differ(self) -> ClusterOptions:
+        paths = [volume.path.rstrip("/") for volume in self.volumes]
+        double = next((path for path in paths if paths.count(path) > 1), None)
+        if double:
+            raise ValueError(f"two volumes are mounted at {double}")
+        return self
