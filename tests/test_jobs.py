@@ -83,7 +83,11 @@ async def test_the_form_describes_the_spec_and_its_values_fit_it(file: Path) -> 
     form = await jobs.form(await jobs.read_source(file))
     jsonschema.Draft7Validator.check_schema(form.form_schema)
     jsonschema.validate(form.values, form.form_schema)
-    assert form.form_schema["properties"].keys() == JobSpec.model_fields.keys() - {"cluster"} == set(form.ui_schema["ui:order"])
+    assert (
+        form.form_schema["properties"].keys()
+        == JobSpec.model_fields.keys() - {"cluster"}
+        == set(form.ui_schema["ui:order"])
+    )
     assert all(field["title"] and field["description"] for field in form.form_schema["properties"].values())
     fields = form.form_schema["properties"]["parameters"]["properties"]
     assert {name: field["type"] for name, field in fields.items()} == {
@@ -214,9 +218,7 @@ async def test_the_notebook_of_a_running_job_is_a_file_that_jupyter_can_open(fil
     folder.path.mkdir()
     with pytest.raises(NoNotebook):
         jobs.notebook_file(folder)
-    bundle = await jobs.prepare(
-        await jobs.read_source(file), JobSpec(name="x", notebook="x"), CARRIAGE
-    )
+    bundle = await jobs.prepare(await jobs.read_source(file), JobSpec(name="x", notebook="x"), CARRIAGE)
     folder.bundle.write_bytes(bundle.data)
     frame = {"kind": "stream", "rank": 0, "seq": 0, "time": 1.0, "cell": 1, "name": "stdout", "text": "so far"}
     folder.frames.write_text(json.dumps(frame) + "\n")
