@@ -24,6 +24,7 @@ from ...model import JobSpec, JobStatus, JobSummary, Phase, Reason, RunRef, RunS
 from ...model.api import BackendInfo, Level, Orphan, Preflight
 from ...model.ids import new_job_id, request_digest
 from ...record.folder import JobFolder, data_dir, write_atomically
+from ...record.ownership import Ownership, Taken
 from ...runs.store import has_mlflow
 from ...threads import in_thread
 from ..base import Carriage, Changes, Refused
@@ -31,7 +32,6 @@ from . import detach, launch, machine, process, settle
 from .catalogue import Catalogue, unreadable
 from .interpreter import Interpreter, interpreter
 from .launch import Launch
-from .ownership import Ownership, Taken
 from .preflight import Facts, preflight, unwritable
 from .queue import GpuQueue
 

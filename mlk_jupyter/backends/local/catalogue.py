@@ -12,8 +12,8 @@ from pydantic import ValidationError
 
 from ...model import JobSpec, JobStatus, JobSummary, Phase, Reason
 from ...record.folder import JobFolder, is_job_id
+from ...record.ownership import Ownership, Taken
 from . import settle
-from .ownership import Ownership, Taken
 
 # How long after its end a record may still change (its MLflow run is recorded).
 _SETTLING_S = 120.0

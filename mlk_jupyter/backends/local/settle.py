@@ -16,8 +16,8 @@ from pathlib import Path
 from ...model import JobStatus, JobSummary, Phase, RankState, Reason, RunState, Transition
 from ...record.folder import JobFolder, write_atomically
 from ...record.notebook import as_file, executed
+from ...record.ownership import Ownership, Taken
 from . import detach, launch, process
-from .ownership import Ownership, Taken
 from .recording import Recording
 
 _MODULE = __name__

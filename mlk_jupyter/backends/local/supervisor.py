@@ -21,6 +21,7 @@ from ...model import JobStatus, Phase, RankState, RankStatus, Reason
 from ...record.failure import Failure, first_of
 from ...record.folder import JobFolder, write_atomically
 from ...record.notebook import as_file, replay_of
+from ...record.ownership import Ownership, Taken
 from ...record.replay import Replay
 from ...record.writer import FolderWriter
 from ...worker.deaths import name_of
@@ -29,7 +30,6 @@ from . import machine, process, verdict
 from .environment import Place, environment, inherited, places
 from .launch import Launch
 from .ledger import Ledger
-from .ownership import Ownership, Taken
 from .ports import ReservedPort
 from .queue import GpuQueue, Ticket, gpus_in_words
 from .ranks import Rank, Ranks, command

@@ -7,7 +7,7 @@ import os
 import time
 from types import TracebackType
 
-from ...record.folder import JobFolder
+from .folder import JobFolder
 
 _RETRY_S = 0.05
 
