@@ -195,6 +195,12 @@ class BackendInfo(Seen):
     """Image that a job gets which names none."""
 
 
+class Backends(Seen):
+    """data of topic `backends`, kinds `snapshot` and `delta`: each time all of them, the chosen one first."""
+
+    backends: list[BackendInfo]
+
+
 class ServerInfo(Seen):
     version: str
     backend: BackendInfo
@@ -260,7 +266,7 @@ class Topic(Asked):
 
     op: Literal["subscribe", "unsubscribe", "pong"]
     topic: Annotated[str, StringConstraints(max_length=200)] = ""
-    """`jobs`, `job/ID`, `job/ID/log/RANK` or `job/ID/frames`."""
+    """`jobs`, `backends`, `job/ID`, `job/ID/log/RANK` or `job/ID/frames`."""
     offset: Annotated[int, Field(ge=0, le=1 << 50)] | None = None
     """For logs and frames: where to go on; None means a snapshot first."""
 

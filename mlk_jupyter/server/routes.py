@@ -69,6 +69,7 @@ ROUTES: tuple[Route, ...] = (
         api.Form,
         query=(
             Query("path", {"type": "string", "minLength": 1, "maxLength": 4096}, "The notebook's contents path.", True),
+            Query("backend", {"type": "string", "maxLength": 253}, "Where it is to run; without it the chosen one."),
         ),
     ),
     Route(
@@ -80,6 +81,17 @@ ROUTES: tuple[Route, ...] = (
         api.Preflight,
         body=api.PreflightRequest,
     ),
+    Route(
+        "POST",
+        "/mlk/render",
+        "render",
+        "The objects that submitting this would create, as YAML. Creates nothing.",
+        "write",
+        api.Rendered,
+        body=api.PreflightRequest,
+    ),
+    Route("GET", "/mlk/orphans", "listOrphans", "Objects in clusters whose job is gone.", "read", api.Orphans),
+    Route("DELETE", "/mlk/orphans", "removeOrphans", "Removes them; gives those removed.", "write", api.Orphans),
     Route("GET", "/mlk/jobs/{job_id}", "getJob", "Everything known of one job.", "read", JobStatus),
     Route(
         "DELETE",
@@ -171,5 +183,12 @@ ROUTES: tuple[Route, ...] = (
     ),
 )
 
-CHANNEL_MODELS: tuple[type[BaseModel], ...] = (api.Message, api.JobsSnapshot, api.JobsDelta)
+CHANNEL_MODELS: tuple[type[BaseModel], ...] = (
+    api.Message,
+    api.JobsSnapshot,
+    api.JobsDelta,
+    api.Backends,
+    api.Rendered,
+    api.Orphans,
+)
 """What the socket sends and no REST answer holds."""

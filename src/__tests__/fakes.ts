@@ -2,7 +2,7 @@
 import { ServerConnection } from '@jupyterlab/services';
 import { nullTranslator } from '@jupyterlab/translation';
 
-import type { JobSummary, Message, Topic } from '../api';
+import type { BackendInfo, ClusterOptions, JobSummary, Message, Topic } from '../api';
 
 export const trans = nullTranslator.load('mlk_jupyter');
 
@@ -105,6 +105,68 @@ export function job(id: string, fields: Partial<JobSummary> = {}): JobSummary {
     created_at: 1000,
     started_at: null,
     finished_at: null,
+    attempt: 1,
+    ...fields
+  };
+}
+
+/** This machine, or with other fields a cluster. */
+export function backend(name: string, fields: Partial<BackendInfo> = {}): BackendInfo {
+  return {
+    name,
+    kind: name === 'local' ? 'local' : 'kubernetes',
+    title: name === 'local' ? 'This machine' : name,
+    why: 'It is the only one.',
+    cores: null,
+    memory_bytes: null,
+    gpus: null,
+    gpus_free: null,
+    gpu_names: [],
+    gpus_why: null,
+    context: null,
+    namespace: null,
+    server_version: null,
+    link: name === 'local' ? 'idle' : 'live',
+    link_why: null,
+    rights: [],
+    kinds: [],
+    queues: [],
+    image: null,
+    ...fields
+  };
+}
+
+/** What is asked of a cluster by who asks for nothing. */
+export function cluster(fields: Partial<ClusterOptions> = {}): ClusterOptions {
+  return {
+    image: null,
+    image_pull_policy: null,
+    image_pull_secrets: [],
+    cpu: null,
+    memory: null,
+    shared_memory: null,
+    gpu_resource: 'nvidia.com/gpu',
+    gpu_product: null,
+    node_selector: {},
+    affinity: null,
+    tolerations: [],
+    one_worker_per_node: false,
+    spot: null,
+    queue: null,
+    priority: null,
+    service_account: null,
+    env_from: [],
+    volumes: [],
+    checkpoints: null,
+    staging: [],
+    staging_image: null,
+    network: null,
+    run_as: 'restricted',
+    grace_period_s: 30,
+    keep_s: 604800,
+    retries: 0,
+    labels: {},
+    annotations: {},
     ...fields
   };
 }

@@ -351,6 +351,14 @@ export interface components {
             readonly why: string;
         };
         /**
+         * Backends
+         * @description data of topic `backends`, kinds `snapshot` and `delta`: each time all of them, the chosen one first.
+         */
+        readonly Backends: {
+            /** Backends */
+            readonly backends: readonly components["schemas"]["BackendInfo"][];
+        };
+        /**
          * ClusterOptions
          * @description What is asked of a cluster. Everything has a default but the image, which a server may set for everybody.
          */
@@ -1333,6 +1341,32 @@ export interface components {
             readonly allow: readonly string[];
         };
         /**
+         * Orphan
+         * @description An object of ours whose job is gone.
+         */
+        readonly Orphan: {
+            /**
+             * Created At
+             * @description Seconds since the epoch.
+             * @default null
+             */
+            readonly created_at: number | null;
+            /**
+             * Job
+             * @description Id of the job it belonged to.
+             */
+            readonly job: string;
+            /** Kind */
+            readonly kind: string;
+            /** Name */
+            readonly name: string;
+        };
+        /** Orphans */
+        readonly Orphans: {
+            /** Orphans */
+            readonly orphans: readonly components["schemas"]["Orphan"][];
+        };
+        /**
          * Parameter
          * @description One assignment of the cell tagged `parameters`.
          */
@@ -1524,6 +1558,17 @@ export interface components {
              * @description One sentence with the figures.
              */
             readonly text: string;
+        };
+        /**
+         * Rendered
+         * @description What would be created in the cluster.
+         */
+        readonly Rendered: {
+            /**
+             * Yaml
+             * @description For `kubectl apply`; None where a job is no object of a cluster.
+             */
+            readonly yaml: string | null;
         };
         /**
          * Right
@@ -1772,7 +1817,7 @@ export interface components {
             readonly op: "subscribe" | "unsubscribe" | "pong";
             /**
              * Topic
-             * @description `jobs`, `job/ID`, `job/ID/log/RANK` or `job/ID/frames`.
+             * @description `jobs`, `backends`, `job/ID`, `job/ID/log/RANK` or `job/ID/frames`.
              * @default
              */
             readonly topic?: string;

@@ -2,6 +2,7 @@ import { nullTranslator } from '@jupyterlab/translation';
 import { fireEvent, render, screen, within } from '@testing-library/react';
 import { describe, expect, it, vi } from 'vitest';
 
+import { cluster } from '../../__tests__/fakes';
 import type { JobStatus, RunView } from '../../api';
 import { Tabs } from '../header';
 import { Overview } from '../overview';
@@ -26,6 +27,8 @@ const JOB: JobStatus = {
   created_at: 1000,
   started_at: 1005,
   finished_at: 1065,
+  attempt: 1,
+  attempts: [],
   spec: {
     name: 'digits',
     notebook: 'digits.ipynb',
@@ -36,7 +39,8 @@ const JOB: JobStatus = {
     env: { SECRET: 'hush' },
     files: [],
     time_limit_s: null,
-    mlflow: true
+    mlflow: true,
+    cluster: cluster()
   },
   timeline: [
     { phase: 'Queued', at: 1000 },
@@ -54,7 +58,8 @@ const JOB: JobStatus = {
       exit_code: 1,
       signal: null,
       sample: null,
-      last_line: 'KeyError'
+      last_line: 'KeyError',
+      why: null
     }
   ],
   notices: ['IPython is missing.'],
