@@ -1,4 +1,4 @@
-"""The library that every face uses: read a notebook, describe its form, prepare its bundle, choose where it runs.
+"""The library that every face uses: read a notebook, describe its form, prepare its bundle, find its job.
 
 Everything that reads files or parses code is async and works in a thread, so that no event loop waits for it.
 """
@@ -15,7 +15,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from .backends.base import Backend, Carriage
+from .backends.base import Carriage
+from .backends.many import Backends
 from .bundle import (
     Bundle,
     NotebookDict,
@@ -26,7 +27,7 @@ from .bundle import (
     parse_script,
     valid_notebook,
 )
-from .errors import BackendUnavailable, BadInput, JobNotFound, MlkError
+from .errors import BadInput, JobNotFound, MlkError
 from .model import JobSpec, JobSummary
 from .model.api import Form, Parameter
 from .record.folder import JobFolder, write_atomically
@@ -35,7 +36,6 @@ from .threads import in_thread
 
 _Model = TypeVar("_Model", bound=BaseModel)
 _LARGEST_SOURCE = 256 * 1024 * 1024  # bytes; a notebook with heavy outputs, which are not carried
-_BACKENDS = ("local", "kubernetes")
 
 
 class NoSuchRank(MlkError):
@@ -147,30 +147,7 @@ def explained(error: ValidationError, model: type[BaseModel]) -> BadInput:
     return BadInput(detail, hint=" ".join(dict.fromkeys(hints)) or "Correct the fields named above.")
 
 
-def choose_backend() -> Backend:
-    """Where jobs run: `MLK_BACKEND`, else this machine.
-
-    Raises: BadInput for a name that is none; BackendUnavailable for one that this installation lacks.
-    """
-    name = os.environ.get("MLK_BACKEND", "").strip().lower() or "local"
-    if name == "local":
-        from .backends.local import LocalBackend
-
-        local: Backend = LocalBackend()
-        return local
-    if name == "kubernetes":
-        raise BackendUnavailable(
-            "MLK_BACKEND is `kubernetes`, and this version cannot run jobs on a cluster.",
-            hint="Unset MLK_BACKEND to run jobs on this machine.",
-        )
-    near = difflib.get_close_matches(name, _BACKENDS, 1)
-    raise BadInput(
-        f"MLK_BACKEND is {name!r}, which is no backend." + (f" Did you mean {near[0]!r}?" if near else ""),
-        hint=f"Choose one of: {', '.join(_BACKENDS)}.",
-    )
-
-
-async def find(backend: Backend, name_or_id: str) -> JobSummary:
+async def find(backend: Backends, name_or_id: str) -> JobSummary:
     """The job with this id, else the newest of this name, else the only one whose id begins so.
 
     Raises: JobNotFound with the closest names; BadInput when several ids begin so.

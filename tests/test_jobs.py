@@ -12,7 +12,7 @@ import pytest
 from mlk_jupyter import jobs
 from mlk_jupyter.backends.base import Carriage
 from mlk_jupyter.bundle import LIMIT
-from mlk_jupyter.errors import BackendUnavailable, BadInput, JobNotFound
+from mlk_jupyter.errors import BadInput, JobNotFound
 from mlk_jupyter.model import JobSpec, JobSummary, Phase
 from mlk_jupyter.model.ids import new_job_id, slug
 from mlk_jupyter.record.folder import JobFolder, is_job_id
@@ -153,27 +153,6 @@ def test_a_wrong_spec_is_answered_with_the_field(data: Any, words: str) -> None:
     with pytest.raises(BadInput) as refused:
         jobs.spec_from(data)
     assert words in refused.value.detail and "pydantic" not in refused.value.detail
-
-
-@pytest.mark.parametrize(
-    ("name", "error", "words"),
-    [
-        ("kubernetes", BackendUnavailable, "cannot run jobs on a cluster"),
-        ("lokal", BadInput, "Did you mean 'local'?"),
-    ],
-)
-def test_a_backend_that_is_not_there_is_named(
-    monkeypatch: pytest.MonkeyPatch, name: str, error: type[Exception], words: str
-) -> None:
-    monkeypatch.setenv("MLK_BACKEND", name)
-    with pytest.raises(error) as refused:
-        jobs.choose_backend()
-    assert words in str(refused.value)
-
-
-def test_this_machine_is_the_default_backend(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("MLK_BACKEND", raising=False)
-    assert jobs.choose_backend().name == "local"
 
 
 class Shelf:

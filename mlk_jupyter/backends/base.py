@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 from ..bundle import Bundle
 from ..errors import MlkError
@@ -48,7 +48,10 @@ class Backend(Protocol):
     """A place where jobs run. All methods may raise `BackendUnavailable`; those naming a job, `JobNotFound`."""
 
     name: str
+    kind: Literal["local", "kubernetes"]
     carriage: Carriage
+    image: str | None
+    """Image of jobs that name none; None where jobs have none, or must name one."""
 
     async def info(self) -> BackendInfo:
         """What this place is and has."""

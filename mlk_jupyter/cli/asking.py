@@ -1,4 +1,4 @@
-"""What was typed after `mlk run`, as a spec."""
+"""What was typed after `mlk`, as a spec and a place."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ import os
 from typing import Any
 
 from .. import jobs
+from ..backends.choosing import choose
+from ..backends.many import Backends
 from ..errors import BadInput
 from ..model import JobSpec
+from .cluster import cluster_options
 
 
 def spec_of(options: argparse.Namespace, source: jobs.Source) -> JobSpec:
@@ -30,7 +33,18 @@ def spec_of(options: argparse.Namespace, source: jobs.Source) -> JobSpec:
         "time_limit_s": options.time_limit,
         "mlflow": not options.no_mlflow,
     }
+    cluster = cluster_options(options)
+    if cluster:
+        asked["cluster"] = cluster
     return jobs.spec_from(asked)
+
+
+def chosen(options: argparse.Namespace) -> Backends:
+    """The backends, the one first that the options name.
+
+    Raises: BadInput, NoCluster, NoKubernetesPackage.
+    """
+    return choose(options.backend, context=options.context, namespace=options.namespace)
 
 
 def literal(typed: str) -> Any:

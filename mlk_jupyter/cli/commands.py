@@ -10,10 +10,13 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from .. import jobs
-from ..backends.base import Backend
+from ..backends.many import Backends
 from ..model import JobStatus, RankStatus
 from ..threads import in_thread
 from . import text
+from .asking import chosen
+from .orphans import orphans
+from .render import render
 from .run import run
 
 _LOG_PIECE_BYTES = 1024 * 1024
@@ -23,7 +26,7 @@ _Answer = TypeVar("_Answer")
 
 def list_jobs(options: argparse.Namespace) -> int:
     """`mlk jobs`: a table, newest first."""
-    found = asyncio.run(jobs.choose_backend().jobs())
+    found = asyncio.run(_with_backends(options, lambda backends: backends.jobs()))
     if options.json:
         from ..model.api import JobList
 
@@ -59,7 +62,7 @@ def logs(options: argparse.Namespace) -> int:
 def stop(options: argparse.Namespace) -> int:
     """`mlk stop`: asks, and does not wait."""
 
-    async def ask(backend: Backend, job_id: str) -> JobStatus:
+    async def ask(backend: Backends, job_id: str) -> JobStatus:
         await backend.stop(job_id)
         return await backend.job(job_id)
 
@@ -72,7 +75,7 @@ def stop(options: argparse.Namespace) -> int:
 def delete(options: argparse.Namespace) -> int:
     """`mlk delete`: the job and all it wrote."""
 
-    async def remove(backend: Backend, job_id: str) -> str:
+    async def remove(backend: Backends, job_id: str) -> str:
         await backend.delete(job_id)
         return job_id
 
@@ -83,27 +86,34 @@ def delete(options: argparse.Namespace) -> int:
 def open_notebook(options: argparse.Namespace) -> int:
     """`mlk open`: the path of a notebook that Jupyter can open."""
 
-    async def locate(backend: Backend, job_id: str) -> str:
+    async def locate(backend: Backends, job_id: str) -> str:
         return str(jobs.notebook_file(backend.folder(job_id)))
 
     print(_with_job(options, locate))
     return 0
 
 
-def _with_job(options: argparse.Namespace, action: Callable[[Backend, str], Awaitable[_Answer]]) -> _Answer:
+def _with_job(options: argparse.Namespace, action: Callable[[Backends, str], Awaitable[_Answer]]) -> _Answer:
     """Does something with the job that was named.
 
     Raises: JobNotFound; BadInput when the name fits several.
     """
 
-    async def find_and_act() -> _Answer:
-        backend = jobs.choose_backend()
-        return await action(backend, (await jobs.find(backend, options.job)).id)
+    async def find_and_act(backends: Backends) -> _Answer:
+        return await action(backends, (await jobs.find(backends, options.job)).id)
 
-    return asyncio.run(find_and_act())
+    return asyncio.run(_with_backends(options, find_and_act))
 
 
-async def _copy_log(backend: Backend, job_id: str, rank: int, *, follow: bool) -> None:
+async def _with_backends(options: argparse.Namespace, action: Callable[[Backends], Awaitable[_Answer]]) -> _Answer:
+    backends = chosen(options)
+    try:
+        return await action(backends)
+    finally:
+        await backends.close()
+
+
+async def _copy_log(backend: Backends, job_id: str, rank: int, *, follow: bool) -> None:
     """Copies a log to stdout. Following, it ends once the job is over and everything was copied."""
     job = await backend.job(job_id)
     jobs.check_rank(job, rank)
@@ -174,10 +184,12 @@ def _rank_row(rank: RankStatus) -> tuple[str, ...]:
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "run": run,
+    "render": render,
     "jobs": list_jobs,
     "show": show,
     "logs": logs,
     "stop": stop,
     "delete": delete,
     "open": open_notebook,
+    "orphans": orphans,
 }

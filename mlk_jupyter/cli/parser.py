@@ -6,6 +6,7 @@ import argparse
 from typing import TypeAlias
 
 from .._version import __version__
+from .cluster import add_cluster_options, add_where
 
 _Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 _JOB = "id of the job, the beginning of it, or the job's name (the newest with that name)"
@@ -18,11 +19,16 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"mlk {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    _add_run(_command(commands, "run", "run a notebook or script as a job and follow it"))
-    _add_json(
-        _command(commands, "jobs", "list all jobs, newest first"),
-        "print one JSON object {jobs: […]} instead of a table",
-    )
+    run = _command(commands, "run", "run a notebook or script as a job and follow it")
+    _add_spec(run)
+    run.add_argument("--detach", action="store_true", help="submit, print the job's id, and leave it running")
+    _add_json(run, "print one JSON object as the last line of stdout when the job is over")
+    add_where(run)
+    add_cluster_options(run)
+    _add_render(_command(commands, "render", "print what a job would create in a cluster, as YAML for kubectl apply"))
+    jobs = _command(commands, "jobs", "list all jobs, newest first")
+    _add_json(jobs, "print one JSON object {jobs: […]} instead of a table")
+    add_where(jobs)
     show = _with_job(_command(commands, "show", "show everything known of one job"))
     _add_json(show, "print the whole status as one JSON object")
     logs = _with_job(_command(commands, "logs", "print what one rank of a job wrote"))
@@ -31,6 +37,9 @@ def build_parser() -> argparse.ArgumentParser:
     _with_job(_command(commands, "stop", "stop a job; its notebook so far is kept"))
     _with_job(_command(commands, "delete", "remove a job and its record, stopping it first if it runs"))
     _with_job(_command(commands, "open", "print the path of the executed notebook; of a running job, of it so far"))
+    orphans = _command(commands, "orphans", "list what jobs left in a cluster that are gone themselves")
+    orphans.add_argument("--remove", action="store_true", help="remove them")
+    add_where(orphans)
     return parser
 
 
@@ -40,6 +49,7 @@ def _command(commands: _Commands, name: str, text: str) -> argparse.ArgumentPars
 
 def _with_job(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     parser.add_argument("job", metavar="JOB", help=_JOB)
+    add_where(parser)
     return parser
 
 
@@ -47,9 +57,18 @@ def _add_json(parser: argparse.ArgumentParser, text: str) -> None:
     parser.add_argument("--json", action="store_true", help=text)
 
 
-def _add_run(parser: argparse.ArgumentParser) -> None:
+def _add_render(parser: argparse.ArgumentParser) -> None:
+    _add_spec(parser, "a notebook (.ipynb) or a Python script (.py); or `rbac`: the rights that a user needs")
+    parser.add_argument("--user", metavar="USER", help="with rbac: who gets the rights (default: a service account)")
+    parser.add_argument("--nodes", action="store_true", help="with rbac: also the right to list nodes, cluster-wide")
+    parser.add_argument("-o", "--output", choices=["yaml"], default="yaml", metavar="FORMAT", help="yaml")
+    add_where(parser)
+    add_cluster_options(parser)
+
+
+def _add_spec(parser: argparse.ArgumentParser, text: str = "a notebook (.ipynb) or a Python script (.py)") -> None:
     add = parser.add_argument
-    add("source", metavar="NOTEBOOK", help="a notebook (.ipynb) or a Python script (.py)")
+    add("source", metavar="NOTEBOOK", help=text)
     add("--workers", type=int, default=1, metavar="N", help="process groups on this machine (default: 1)")
     add("--gpus", type=int, default=0, metavar="N", help="whole GPUs for each worker (default: 0)")
     add(
@@ -82,5 +101,3 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     add("--name", metavar="NAME", help="what the job is called (default: the file's name)")
     add("--time-limit", metavar="TIME", help="stop the job after this wall time, for example 90s, 15m or 2h")
     add("--no-mlflow", action="store_true", help="do not record the job as an MLflow run")
-    add("--detach", action="store_true", help="submit, print the job's id, and leave it running")
-    _add_json(parser, "print one JSON object as the last line of stdout when the job is over")

@@ -15,7 +15,7 @@ from ..model import JobStatus, Phase, RunState
 from ..model.api import Level
 from ..record.folder import JobFolder
 from . import text
-from .asking import spec_of
+from .asking import chosen, spec_of
 from .follow import follow
 from .screen import Screen, screen_for
 
@@ -28,10 +28,17 @@ def run(options: argparse.Namespace) -> int:
 
 
 async def _run(options: argparse.Namespace) -> int:
+    backends = chosen(options)
+    try:
+        return await _run_at(await backends.at(None), options)
+    finally:
+        await backends.close()
+
+
+async def _run_at(backend: Backend, options: argparse.Namespace) -> int:
     screen = screen_for(sys.stderr)
     source = await jobs.read_source(options.source)
     spec = spec_of(options, source)
-    backend = jobs.choose_backend()
     bundle = await jobs.prepare(source, spec, backend.carriage)
     for finding in (await backend.preflight(spec, bundle)).findings:
         if finding.level is not Level.ERROR:  # errors are raised by submit

@@ -9,13 +9,13 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 from jupyter_server.extension.application import ExtensionApp
-from traitlets import Integer
+from traitlets import Integer, Unicode
 
-from . import channel, form, frames, info, jobs, log, metrics, notebook, nothing, run
+from . import channel, form, frames, info, jobs, log, metrics, notebook, nothing, orphans, run
 from .limits import Slots, TokenBuckets
 
 if TYPE_CHECKING:
-    from ..backends.base import Backend
+    from ..backends.many import Backends
     from ..model.api import ServerInfo
     from .tracking import Tracking
     from .watcher import JobsWatcher
@@ -30,6 +30,12 @@ class MlkJupyterApp(ExtensionApp):
 
     name = "mlk_jupyter"
 
+    default_backend = Unicode(
+        "",
+        help="Where jobs run that name no place: local, kubernetes or kubernetes:CONTEXT. Empty: MLK_BACKEND, and "
+        "without that Kubernetes when a cluster answers and this machine otherwise.",
+    ).tag(config=True)
+    default_image = Unicode("", help="Image of cluster jobs that name none. Empty: MLK_IMAGE.").tag(config=True)
     submissions_per_minute = Integer(10, min=1, help="Jobs that one user may submit in a minute.").tag(config=True)
     concurrent_preparations = Integer(
         4, min=1, help="Submissions and preflights of one user that are worked on at the same time."
@@ -40,15 +46,15 @@ class MlkJupyterApp(ExtensionApp):
     followers_per_user = Integer(8, min=1, help="Logs that one user may follow at the same time.").tag(config=True)
 
     def initialize_handlers(self) -> None:
-        rooms = (info, jobs, form, log, frames, notebook, metrics, run, channel, nothing)
+        rooms = (info, jobs, form, log, frames, notebook, metrics, run, orphans, channel, nothing)
         self.handlers.extend(handler for room in rooms for handler in room.handlers)
 
     @functools.cached_property
-    def backend(self) -> Backend:
-        """Where jobs run, chosen by the first request."""
-        from ..jobs import choose_backend
+    def backend(self) -> Backends:
+        """Where jobs run: all the places there are."""
+        from ..backends.choosing import choose
 
-        return choose_backend()
+        return choose(self.default_backend or None, image=self.default_image or None)
 
     @functools.cached_property
     def watcher(self) -> JobsWatcher:
@@ -120,3 +126,5 @@ class MlkJupyterApp(ExtensionApp):
             await asyncio.wait(self._endings)
         if "tracking" in self.__dict__:
             await self.tracking.close()
+        if "backend" in self.__dict__:
+            await self.backend.close()

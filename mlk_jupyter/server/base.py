@@ -21,7 +21,7 @@ from .limits import TooManyRequests
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from ..backends.base import Backend
+    from ..backends.many import Backends
     from .app import MlkJupyterApp
     from .routes import Action
 
@@ -196,7 +196,7 @@ class Handler(OwnErrors, ExtensionHandlerMixin, APIHandler):
         return self.extensionapp  # type: ignore[return-value]
 
     @property
-    def backend(self) -> Backend:
+    def backend(self) -> Backends:
         return self.app.backend
 
     @property

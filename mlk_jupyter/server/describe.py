@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-from ..backends.base import Backend
+from ..backends.many import Backends
 from ..model.api import ServerInfo
 from ..record.folder import data_dir
 from ..runs.store import is_http, tracking_uri, without_credentials
 
 
-async def describe(backend: Backend) -> ServerInfo:
-    """Version, backend, and where runs are recorded, if anywhere."""
+async def describe(backends: Backends) -> ServerInfo:
+    """Version, backends, and where runs are recorded, if anywhere."""
     from .._version import __version__
 
+    infos = await backends.infos()
     uri = tracking_uri(data_dir())
     records = is_http(uri) or _has_mlflow()
     return ServerInfo(
         version=__version__,
-        backend=await backend.info(),
+        backend=infos[0],
+        backends=infos,
         mlflow_uri=without_credentials(uri) if records else None,
     )
 

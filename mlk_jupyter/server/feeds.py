@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from pydantic import BaseModel
 
-from ..backends.base import Backend, Changes
+from ..backends.base import Changes
+from ..backends.many import Backends
 from ..errors import MlkError
 from ..jobs import check_rank
-from ..model import JobStatus, JobSummary
+from ..model import JobStatus, JobSummary, api
 from ..model.api import JobsDelta, JobsSnapshot, Topic
 from ..threads import in_thread
 from . import records
@@ -33,7 +34,9 @@ LOG_TAIL = 256 * 1024
 _LOG_PIECE = 64 * 1024
 _BEHIND = 8 << 20  # bytes that a window may lag behind before it starts over
 
-_TOPIC = re.compile(r"jobs|job/(?P<job>[a-z][a-z0-9-]{0,62})(?:/(?P<what>frames|log/(?P<rank>\d{1,5})))?")
+_TOPIC = re.compile(r"jobs|backends|job/(?P<job>[a-z][a-z0-9-]{0,62})(?:/(?P<what>frames|log/(?P<rank>\d{1,5})))?")
+
+_TOPICS = "Use jobs, backends, job/ID, job/ID/log/RANK or job/ID/frames."
 
 Kind = Literal["snapshot", "delta", "error"]
 
@@ -62,17 +65,17 @@ class Feed(Protocol):
         ...
 
 
-def open_feed(topic: Topic, backend: Backend, watcher: JobsWatcher, call: Callable[[], None]) -> Feed:
+def open_feed(topic: Topic, backend: Backends, watcher: JobsWatcher, call: Callable[[], None]) -> Feed:
     """The feed of a topic, which uses `call` to say that it has something.
 
     Raises: BadTopic.
     """
     match = _TOPIC.fullmatch(topic.topic)
     if match is None:
-        raise BadTopic(f"{topic.topic!r} is no topic.", hint="Use jobs, job/ID, job/ID/log/RANK or job/ID/frames.")
+        raise BadTopic(f"{topic.topic!r} is no topic.", hint=_TOPICS)
     job_id, what, rank = match["job"], match["what"], match["rank"]
     if job_id is None:
-        return JobsFeed(watcher, call)
+        return BackendsFeed(backend) if topic.topic == "backends" else JobsFeed(watcher, call)
     if what is None:
         return JobFeed(backend, job_id)
     if rank is not None:
@@ -132,10 +135,36 @@ class JobsFeed:
         await self._watcher.leave(self._heard)
 
 
+class BackendsFeed:
+    """The places where jobs run, each time all of them: whether a cluster answers is news."""
+
+    def __init__(self, backend: Backends) -> None:
+        self._backend = backend
+        self._sent: api.Backends | None = None
+        self.due: float | None = 0.0
+
+    async def next(self) -> tuple[Kind, BaseModel] | None:
+        now = time.monotonic()
+        if self.due is not None and now < self.due:
+            return None  # another feed woke the window
+        self.due = now + RECHECK_S
+        found = api.Backends(backends=await self._backend.infos())
+        if found == self._sent:
+            return None
+        first, self._sent = self._sent is None, found
+        return ("snapshot" if first else "delta"), found
+
+    async def close(self) -> None:
+        """Holds nothing."""
+
+
 class _FolderFeed:
     """Follows files of one job's folder."""
 
-    def __init__(self, backend: Backend, job_id: str) -> None:
+    _rank: int | None = None
+    """The rank whose log is looked at."""
+
+    def __init__(self, backend: Backends, job_id: str) -> None:
         self._backend = backend
         self._job_id = job_id
         self._folder = backend.folder(job_id)
@@ -148,6 +177,7 @@ class _FolderFeed:
         if self._asked_at is not None and now - self._asked_at < RECHECK_S:
             return None
         self._asked_at = now
+        self._backend.look(self._job_id, self._rank)
         return await self._backend.job(self._job_id)
 
     def _soon(self) -> None:
@@ -166,7 +196,7 @@ class _FolderFeed:
 class JobFeed(_FolderFeed):
     """One job, whole each time something about it changed."""
 
-    def __init__(self, backend: Backend, job_id: str) -> None:
+    def __init__(self, backend: Backends, job_id: str) -> None:
         super().__init__(backend, job_id)
         self._stamp: tuple[int, int, int] | None = None
         self._sent: JobStatus | None = None
@@ -194,7 +224,7 @@ class JobFeed(_FolderFeed):
 class _GrowingFeed(_FolderFeed):
     """A file that grows until the job is over."""
 
-    def __init__(self, backend: Backend, job_id: str, offset: int | None) -> None:
+    def __init__(self, backend: Backends, job_id: str, offset: int | None) -> None:
         super().__init__(backend, job_id)
         self._offset = offset
         self._over = False
@@ -213,7 +243,7 @@ class _GrowingFeed(_FolderFeed):
                 self._checked = True
             self._over = status.phase.final
         size = self._size()
-        if self._offset is None or size - self._offset > _BEHIND:
+        if self._offset is None or size < self._offset or size - self._offset > _BEHIND:
             kind, (piece, self._offset, final) = "snapshot", await in_thread(self._snapshot)
         elif size != self._offset or self._over:
             kind, (piece, after, final) = "delta", await in_thread(self._piece, self._offset)
@@ -245,9 +275,9 @@ class _GrowingFeed(_FolderFeed):
 class LogFeed(_GrowingFeed):
     """One rank's log: its end, then what comes."""
 
-    def __init__(self, backend: Backend, job_id: str, rank: int, offset: int | None) -> None:
+    def __init__(self, backend: Backends, job_id: str, rank: int, offset: int | None) -> None:
         super().__init__(backend, job_id, offset)
-        self._rank = rank
+        self._rank: int = rank
 
     def _check(self, status: JobStatus) -> None:
         check_rank(status, self._rank)

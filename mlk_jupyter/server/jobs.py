@@ -1,4 +1,4 @@
-"""`/mlk/jobs`, `/mlk/jobs/ID`, `/mlk/jobs/ID/stop` and `/mlk/preflight`: the life of a job."""
+"""`/mlk/jobs`, `/mlk/jobs/ID`, `/mlk/jobs/ID/stop`, `/mlk/preflight` and `/mlk/render`: the life of a job."""
 
 from __future__ import annotations
 
@@ -32,10 +32,11 @@ class JobsHandler(Handler):
         submission = self.json_body(Submission)
         self.app.submissions.take(self.user)
         with self.app.preparations.held(self.user):
-            known = {job.id for job in await self.backend.jobs()}
+            backend = await self.backend.at(submission.backend)
+            known = {job.id for job in await backend.jobs()}
             source = await read(self.contents_manager, submission.spec.notebook)
-            bundle = await prepare(source, submission.spec, self.backend.carriage)
-            status = await self.backend.submit(submission.spec, bundle, request_id=submission.request_id)
+            bundle = await prepare(source, submission.spec, backend.carriage)
+            status = await backend.submit(submission.spec, bundle, request_id=submission.request_id)
         self.answer(status, 200 if status.id in known else 201)
 
 
@@ -49,10 +50,30 @@ class PreflightHandler(Handler):
         from ..model.api import PreflightRequest
         from .source import read
 
-        spec = self.json_body(PreflightRequest).spec
+        request = self.json_body(PreflightRequest)
         with self.app.preparations.held(self.user):
-            bundle = await prepare(await read(self.contents_manager, spec.notebook), spec, self.backend.carriage)
-            self.answer(await self.backend.preflight(spec, bundle))
+            backend = await self.backend.at(request.backend)
+            source = await read(self.contents_manager, request.spec.notebook)
+            bundle = await prepare(source, request.spec, backend.carriage)
+            self.answer(await backend.preflight(request.spec, bundle))
+
+
+class RenderHandler(Handler):
+    """What submitting this would create."""
+
+    @web.authenticated
+    @allowed("write")
+    async def post(self) -> None:
+        from ..jobs import prepare
+        from ..model.api import PreflightRequest, Rendered
+        from .source import read
+
+        request = self.json_body(PreflightRequest)
+        with self.app.preparations.held(self.user):
+            backend = await self.backend.at(request.backend)
+            source = await read(self.contents_manager, request.spec.notebook)
+            bundle = await prepare(source, request.spec, backend.carriage)
+            self.answer(Rendered(yaml=await backend.render(request.spec, bundle)))
 
 
 class JobHandler(Handler):
@@ -92,6 +113,7 @@ def _without_values(status: JobStatus) -> JobStatus:
 handlers = [
     (r"/mlk/jobs", JobsHandler),
     (r"/mlk/preflight", PreflightHandler),
+    (r"/mlk/render", RenderHandler),
     (rf"/mlk/jobs/{JOB_ID}", JobHandler),
     (rf"/mlk/jobs/{JOB_ID}/stop", StopHandler),
 ]

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from contextlib import aclosing
 from typing import TYPE_CHECKING, cast
 
-from ..backends.base import Backend, Changes
+from ..backends.base import Changes
+from ..backends.many import Backends
 from ..errors import MlkError
 from ..model import JobSummary
 
@@ -27,7 +28,7 @@ Listener = Callable[[Changes | None, MlkError | None], None]
 class JobsWatcher:
     """All jobs as they are now. Owns one task, from the first `listen` to the last `leave`."""
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: Backends) -> None:
         self._backend = backend
         self._listeners: set[Listener] = set()
         self._task: asyncio.Task[None] | None = None

@@ -16,7 +16,7 @@ from .limits import Slots, TooManyRequests
 from .records import error_body
 
 if TYPE_CHECKING:
-    from ..backends.base import Backend
+    from ..backends.many import Backends
     from .watcher import JobsWatcher
 
 logger = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ class Window:
     def __init__(
         self,
         *,
-        backend: Backend,
+        backend: Backends,
         watcher: JobsWatcher,
         followers: Slots,
         user: str,

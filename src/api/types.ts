@@ -210,6 +210,24 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/mlk/orphans": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Objects in clusters whose job is gone. */
+        readonly get: operations["listOrphans"];
+        readonly put?: never;
+        readonly post?: never;
+        /** Removes them; gives those removed. */
+        readonly delete: operations["removeOrphans"];
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/mlk/preflight": {
         readonly parameters: {
             readonly query?: never;
@@ -221,6 +239,23 @@ export interface paths {
         readonly put?: never;
         /** What would happen if this were submitted now. Creates nothing. */
         readonly post: operations["preflight"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/mlk/render": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** The objects that submitting this would create, as YAML. Creates nothing. */
+        readonly post: operations["render"];
         readonly delete?: never;
         readonly options?: never;
         readonly head?: never;
@@ -365,7 +400,7 @@ export interface components {
         readonly "ClusterOptions-Input": {
             /**
              * Affinity
-             * @description A Kubernetes `affinity`, as it stands in a pod.
+             * @description A Kubernetes `affinity`, as it stands in a pod; also as JSON text.
              * @default null
              */
             readonly affinity?: {
@@ -496,7 +531,7 @@ export interface components {
             readonly spot?: ("allowed" | "required") | null;
             /**
              * Staging
-             * @description A command, word by word, that every worker runs in the notebook's folder first, e.g. ["dvc", "pull"].
+             * @description A command, word by word or as one text, that every worker runs in the notebook's folder first.
              */
             readonly staging?: readonly string[];
             /**
@@ -517,7 +552,7 @@ export interface components {
         readonly "ClusterOptions-Output": {
             /**
              * Affinity
-             * @description A Kubernetes `affinity`, as it stands in a pod.
+             * @description A Kubernetes `affinity`, as it stands in a pod; also as JSON text.
              * @default null
              */
             readonly affinity: {
@@ -648,7 +683,7 @@ export interface components {
             readonly spot: ("allowed" | "required") | null;
             /**
              * Staging
-             * @description A command, word by word, that every worker runs in the notebook's folder first, e.g. ["dvc", "pull"].
+             * @description A command, word by word or as one text, that every worker runs in the notebook's folder first.
              */
             readonly staging: readonly string[];
             /**
@@ -1957,6 +1992,8 @@ export interface operations {
     readonly getForm: {
         readonly parameters: {
             readonly query: {
+                /** @description Where it is to run; without it the chosen one. */
+                readonly backend?: string;
                 /** @description The notebook's contents path. */
                 readonly path: string;
             };
@@ -2383,6 +2420,64 @@ export interface operations {
             };
         };
     };
+    readonly listOrphans: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Objects in clusters whose job is gone. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Orphans"];
+                };
+            };
+            /** @description What happened, why, and what to do next. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    readonly removeOrphans: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Removes them; gives those removed. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Orphans"];
+                };
+            };
+            /** @description What happened, why, and what to do next. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     readonly preflight: {
         readonly parameters: {
             readonly query?: never;
@@ -2403,6 +2498,39 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["Preflight"];
+                };
+            };
+            /** @description What happened, why, and what to do next. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    readonly render: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["PreflightRequest"];
+            };
+        };
+        readonly responses: {
+            /** @description The objects that submitting this would create, as YAML. Creates nothing. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Rendered"];
                 };
             };
             /** @description What happened, why, and what to do next. */

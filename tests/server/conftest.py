@@ -10,6 +10,7 @@ from memory_backend import NOTEBOOK, MemoryBackend
 from pytest_jupyter.jupyter_server import *  # noqa: F403  (fixtures; a plugin may be named at the top only)
 from socket_window import Socket
 
+from mlk_jupyter.backends.many import Backends
 from mlk_jupyter.server.app import MlkJupyterApp
 
 
@@ -37,7 +38,7 @@ def app(jp_serverapp: Any) -> MlkJupyterApp:
 def backend(app: MlkJupyterApp, tmp_path: Path) -> MemoryBackend:
     """The server's backend, in memory."""
     backend = MemoryBackend(tmp_path / "jobs")
-    app.backend = backend  # type: ignore[misc]
+    app.backend = Backends.of(backend, "A test says so.")  # type: ignore[misc]
     return backend
 
 

@@ -45,6 +45,8 @@ class MemoryBackend:
     """Jobs of one test. `watching` counts who iterates `watch` just now, `watched` who ever did."""
 
     name = "memory"
+    kind = "local"
+    image = None
     carriage = Carriage(LIMIT, byte_code=True)
 
     def __init__(self, root: Path) -> None:

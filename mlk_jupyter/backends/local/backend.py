@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Literal
 
 from ...bundle import LIMIT, Bundle
 from ...errors import JobNotFound, MlkError
@@ -57,6 +58,8 @@ class LocalBackend:
     """The backend that needs nothing but this machine. Holds nothing open; every method may run at any time."""
 
     name = "local"
+    kind: Literal["local"] = "local"
+    image = None
     carriage = Carriage(LIMIT, byte_code=True)
 
     def __init__(self, root: Path | None = None) -> None:

@@ -1,0 +1,256 @@
+"""Several backends side by side as one: this machine and clusters. A job belongs to the one that knows it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import difflib
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from ..errors import BackendUnavailable, BadInput, JobNotFound, MlkError
+from ..model import JobStatus, JobSummary
+from ..model.api import BackendInfo, Link, Orphan
+from ..record.folder import JobFolder
+from .base import Backend, Changes
+
+logger = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
+
+_FIRST_ANSWER_S = 5.0  # how long the first list waits for a cluster that is slow
+_FIRST_RETRY_S, _LAST_RETRY_S = 1.0, 15.0
+_ASK_AGAIN_S = 30.0  # a cluster that did not answer is asked again after this
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which backend jobs go to that name none, and why."""
+
+    backend: Backend
+    why: str
+
+
+class Backends:
+    """All backends of this process: the jobs of all; a submission names one of them or takes the choice.
+
+    Args:
+        every:  in the order to offer; at least one.
+        decide: which one to take by default; asked when it is first needed, and again while a cluster does not answer.
+    """
+
+    def __init__(self, every: Sequence[Backend], decide: Callable[[], Awaitable[tuple[Choice, bool]]]) -> None:
+        self._every = list(every)
+        self._decide = decide
+        self._choice: tuple[Choice, float | None] | None = None
+        self._deciding = asyncio.Lock()
+
+    @classmethod
+    def of(cls, backend: Backend, why: str) -> Backends:
+        """One backend, for a reason."""
+
+        async def decide() -> tuple[Choice, bool]:
+            return Choice(backend, why), True
+
+        return cls([backend], decide)
+
+    async def choice(self) -> Choice:
+        """Where jobs go that name no backend."""
+        async with self._deciding:
+            if self._choice is None or (self._choice[1] is not None and time.monotonic() > self._choice[1]):
+                choice, final = await self._decide()
+                self._choice = (choice, None if final else time.monotonic() + _ASK_AGAIN_S)
+            return self._choice[0]
+
+    async def at(self, name: str | None) -> Backend:
+        """The backend of this name, or the choice.
+
+        Raises: BadInput when there is none of that name.
+        """
+        if name is None:
+            return (await self.choice()).backend
+        for backend in self._every:
+            if backend.name == name:
+                return backend
+        names = [backend.name for backend in self._every]
+        near = difflib.get_close_matches(name, names, 1)
+        raise BadInput(
+            f"There is no backend {name!r}." + (f" Did you mean {near[0]!r}?" if near else ""),
+            hint=f"Choose one of: {', '.join(names)}.",
+        )
+
+    async def infos(self) -> list[BackendInfo]:
+        """All backends, the chosen one first. One that does not answer says so in its link."""
+        choice = await self.choice()
+        every = [choice.backend, *(backend for backend in self._every if backend is not choice.backend)]
+        found = await asyncio.gather(*(_info(backend) for backend in every))
+        return [found[0].model_copy(update={"why": choice.why}), *found[1:]]
+
+    # The jobs of all
+
+    async def jobs(self) -> list[JobSummary]:
+        """All jobs, newest first. A cluster that does not answer is left out, unless it is the only backend."""
+        found = await asyncio.gather(*(backend.jobs() for backend in self._every), return_exceptions=True)
+        lists = [jobs for jobs in found if isinstance(jobs, list)]
+        errors = [error for error in found if isinstance(error, BaseException)]
+        for error in errors:
+            if not isinstance(error, MlkError) or not lists:
+                raise error
+        return sorted((job for jobs in lists for job in jobs), key=lambda job: (job.created_at, job.id), reverse=True)
+
+    async def job(self, job_id: str) -> JobStatus:
+        """One job whole. Raises: JobNotFound."""
+        return await self._first(job_id, lambda backend: backend.job(job_id))
+
+    def folder(self, job_id: str) -> JobFolder:
+        """The job's record on this machine. Raises: JobNotFound."""
+        return self._holder(job_id).folder(job_id)
+
+    async def stop(self, job_id: str) -> None:
+        """Asks a job to stop. Raises: JobNotFound."""
+        await self._first(job_id, lambda backend: backend.stop(job_id))
+
+    async def delete(self, job_id: str) -> None:
+        """Removes a job and its record. Raises: JobNotFound."""
+        await self._first(job_id, lambda backend: backend.delete(job_id))
+
+    def look(self, job_id: str, rank: int | None = None) -> None:
+        """Says that somebody looks at a job, or at the log of one of its ranks."""
+        with contextlib.suppress(JobNotFound):
+            self._holder(job_id).look(job_id, rank)
+
+    async def watch(self) -> AsyncIterator[Changes]:
+        """All jobs of all backends, then what changed. A cluster that is away keeps its last jobs."""
+        if len(self._every) == 1:
+            async for changes in self._every[0].watch():
+                yield changes
+            return
+        queue: asyncio.Queue[tuple[Backend, Changes | None]] = asyncio.Queue(maxsize=100)
+        tasks = [
+            asyncio.create_task(_follow(backend, queue), name=f"watch of {backend.name}") for backend in self._every
+        ]
+        known: dict[str, set[str]] = {backend.name: set() for backend in self._every}
+        try:
+            yield Changes(changed=await self._first_lists(queue, known))
+            while True:
+                backend, changes = await queue.get()
+                if changes is not None:
+                    yield _noted(known[backend.name], changes)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+
+    async def _first_lists(
+        self, queue: asyncio.Queue[tuple[Backend, Changes | None]], known: dict[str, set[str]]
+    ) -> list[JobSummary]:
+        """The jobs of those that answer in time; the rest come as changes."""
+        jobs: list[JobSummary] = []
+        waiting = set(known)
+        end = asyncio.get_running_loop().time() + _FIRST_ANSWER_S
+        while waiting:
+            try:
+                backend, changes = await asyncio.wait_for(queue.get(), end - asyncio.get_running_loop().time())
+            except asyncio.TimeoutError:
+                break
+            waiting.discard(backend.name)
+            if changes is not None:
+                jobs += _noted(known[backend.name], changes).changed
+        return sorted({job.id: job for job in jobs}.values(), key=lambda job: (job.created_at, job.id), reverse=True)
+
+    async def orphans(self) -> list[Orphan]:
+        """Objects of ours whose job is gone, in all clusters that answer."""
+        return await self._gathered(lambda backend: backend.orphans())
+
+    async def remove_orphans(self) -> list[Orphan]:
+        """Removes them; gives those that it removed."""
+        return await self._gathered(lambda backend: backend.remove_orphans())
+
+    async def close(self) -> None:
+        """Ends whatever the backends started in this process. Jobs go on."""
+        await asyncio.gather(*(backend.close() for backend in self._every))
+
+    async def _gathered(self, ask: Callable[[Backend], Awaitable[list[Orphan]]]) -> list[Orphan]:
+        found: list[Orphan] = []
+        for backend in self._every:
+            try:
+                found += await ask(backend)
+            except MlkError as error:
+                if len(self._every) == 1:
+                    raise
+                logger.info("%s was left out: %s", backend.name, error.detail)
+        return found
+
+    def _holder(self, job_id: str) -> Backend:
+        """The backend that has a record of the job."""
+        for backend in self._every:
+            with contextlib.suppress(JobNotFound):
+                backend.folder(job_id)
+                return backend
+        raise JobNotFound(job_id)
+
+    async def _first(self, job_id: str, ask: Callable[[Backend], Awaitable[_T]]) -> _T:
+        """What the backend says that has the job; one that has no record of it may know it all the same."""
+        with contextlib.suppress(JobNotFound):
+            return await ask(self._holder(job_id))
+        unavailable: MlkError | None = None
+        for backend in self._every:
+            try:
+                return await ask(backend)
+            except JobNotFound:
+                continue
+            except BackendUnavailable as error:
+                unavailable = error
+        raise unavailable or JobNotFound(job_id)
+
+
+def _noted(known: set[str], changes: Changes) -> Changes:
+    known.update(job.id for job in changes.changed)
+    known.difference_update(changes.removed)
+    return changes
+
+
+async def _follow(backend: Backend, queue: asyncio.Queue[tuple[Backend, Changes | None]]) -> None:
+    """Puts what happens to one backend's jobs into the queue, for as long as it is not cancelled.
+
+    After a break, jobs that are gone meanwhile are told as removed.
+    """
+    retry_s = _FIRST_RETRY_S
+    known: set[str] = set()
+    while True:
+        first = True
+        try:
+            async with contextlib.aclosing(backend.watch()) as every:  # type: ignore[type-var]
+                async for changes in every:
+                    if first and known:
+                        gone = known - {job.id for job in changes.changed}
+                        changes = Changes(changed=changes.changed, removed=sorted(gone))
+                    _noted(known, changes)
+                    await queue.put((backend, changes))
+                    first, retry_s = False, _FIRST_RETRY_S
+        except MlkError as error:
+            logger.info("The jobs of %s cannot be watched now: %s", backend.name, error.detail)
+        except Exception:
+            # Nobody would restart it, and the list would go stale.
+            logger.exception("The watch of %s broke; it starts again in %s s", backend.name, retry_s)
+        if first:
+            await queue.put((backend, None))  # whoever waits for the first list need not wait for this one
+        await asyncio.sleep(retry_s)
+        retry_s = min(_LAST_RETRY_S, retry_s * 2)
+
+
+async def _info(backend: Backend) -> BackendInfo:
+    try:
+        return await backend.info()
+    except MlkError as error:
+        return BackendInfo(
+            name=backend.name,
+            kind=backend.kind,
+            title=backend.name,
+            why=error.title,
+            link=Link.REFUSED if error.status in (401, 403) else Link.RECONNECTING,
+            link_why=f"{error.detail} {error.hint}",
+        )

@@ -1,0 +1,35 @@
+"""`mlk render`: what would be created in a cluster, or what a user needs to be allowed there, as YAML."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+
+from .. import jobs
+from ..backends.choosing import rendering
+from .asking import spec_of
+
+
+def render(options: argparse.Namespace) -> int:
+    """`mlk render NOTEBOOK` and `mlk render rbac`: YAML for `kubectl apply` on stdout. Creates nothing."""
+    print(rbac(options) if options.source == "rbac" else asyncio.run(_manifests(options)), end="")
+    return 0
+
+
+def rbac(options: argparse.Namespace) -> str:
+    """The least rights that make everything work for one user in one namespace."""
+    from ..backends.kubernetes.rbac import render as rights
+
+    return rights(options.namespace or "default", options.user, nodes=options.nodes)
+
+
+async def _manifests(options: argparse.Namespace) -> str:
+    source = await jobs.read_source(options.source)
+    spec = spec_of(options, source)
+    backend = rendering(context=options.context, namespace=options.namespace, image=options.image)
+    try:
+        rendered = await backend.render(spec, await jobs.prepare(source, spec, backend.carriage))
+    finally:
+        await backend.close()
+    assert rendered is not None
+    return rendered
