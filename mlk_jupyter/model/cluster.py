@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
 from .base import Asked
+from .texts import parsed, seconds, words
 
 _QUANTITY = re.compile(r"\d+(?:\.\d+)?(?:[eE][+-]?\d+|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?")
 _LABEL_NAME = re.compile(r"[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
@@ -183,8 +184,8 @@ class ClusterOptions(Asked):
     gpu_product: LabelValue | None = None
     """Value of the node label nvidia.com/gpu.product, e.g. NVIDIA-A100-SXM4-80GB."""
     node_selector: dict[SelectorKey, LabelValue] = Field(default_factory=dict)
-    affinity: dict[str, Any] | None = None
-    """A Kubernetes `affinity`, as it stands in a pod."""
+    affinity: Annotated[dict[str, Any] | None, BeforeValidator(parsed)] = None
+    """A Kubernetes `affinity`, as it stands in a pod; also as JSON text."""
     tolerations: list[Toleration] = Field(default_factory=list, max_length=50)
     one_worker_per_node: bool = False
     spot: Literal["allowed", "required"] | None = None
@@ -199,19 +200,19 @@ class ClusterOptions(Asked):
     volumes: list[Volume] = Field(default_factory=list, max_length=50)
     checkpoints: ObjectName | None = None
     """PersistentVolumeClaim for what `checkpoint_dir()` names, kept between attempts. None: lost with the pod."""
-    staging: list[Annotated[str, StringConstraints(min_length=1, max_length=10_000)]] = Field(
-        default_factory=list, max_length=100
-    )
-    """A command, word by word, that every worker runs in the notebook's folder first, e.g. ["dvc", "pull"]."""
+    staging: Annotated[
+        list[Annotated[str, StringConstraints(min_length=1, max_length=10_000)]], BeforeValidator(words)
+    ] = Field(default_factory=list, max_length=100)
+    """A command, word by word or as one text, that every worker runs in the notebook's folder first."""
     staging_image: Image | None = None
     """Image for the staging command, if not the job's own."""
     network: Network | None = None
     """None leaves the network as the namespace has it."""
     run_as: Literal["restricted", "image"] = "restricted"
     """`restricted` meets Pod Security's strictest level (user 10001); `image` runs as the image says."""
-    grace_period_s: Annotated[int, Field(ge=1, le=3600)] = 30
+    grace_period_s: Annotated[int, Field(ge=1, le=3600), BeforeValidator(seconds)] = 30
     """Seconds from SIGTERM to SIGKILL when a pod is stopped."""
-    keep_s: Annotated[int, Field(ge=60, le=366 * 86_400)] = 7 * 86_400
+    keep_s: Annotated[int, Field(ge=60, le=366 * 86_400), BeforeValidator(seconds)] = 7 * 86_400
     """Seconds that the finished job's objects stay in the cluster. Its record here stays until it is deleted."""
     retries: Annotated[int, Field(ge=0, le=100)] = 0
     """How often all ranks are started again together after a preemption, eviction or lost node."""

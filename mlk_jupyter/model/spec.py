@@ -11,9 +11,8 @@ from pydantic import BeforeValidator, Field, StringConstraints, field_validator
 
 from .base import Asked
 from .cluster import ClusterOptions
+from .texts import seconds
 
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-_DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([smhd]?)\s*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -23,21 +22,6 @@ _LARGEST_ENV = 1_000_000
 
 # Set by the launcher for every rank; a person's own value would break the process group.
 RESERVED_ENV = frozenset({"RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"})
-
-
-def seconds(value: Any) -> Any:
-    """A duration in seconds from `90`, `"90"`, `"90s"`, `"15m"`, `"2h"` or `"1.5d"`; other types pass through.
-
-    Raises: ValueError for text that is none of these.
-    """
-    if not isinstance(value, str):
-        return value
-    if not value.strip():
-        return None
-    match = _DURATION.fullmatch(value.lower())
-    if match is None:
-        raise ValueError(f"{value!r} is not a duration; write for example 90s, 15m, 2h or 1d")
-    return round(float(match[1]) * _UNITS[match[2] or "s"])
 
 
 Duration = Annotated[int, Field(ge=1, le=366 * 86_400), BeforeValidator(seconds)]
