@@ -96,12 +96,21 @@ async def prepare(source: Source, spec: JobSpec, carriage: Carriage) -> Bundle:
     return await in_thread(_prepare, source, spec, carriage)
 
 
-async def form(source: Source, last: Mapping[str, Any] | None = None) -> Form:
+async def form(
+    source: Source, last: Mapping[str, Any] | None = None, *, cluster: bool = False, image: str | None = None
+) -> Form:
     """What the submit dialog needs.
 
-    Args: last: options of the last time; None means those in the notebook's metadata, `mlk.options`.
+    Args:
+        last:    options of the last time; None means those in the notebook's metadata, `mlk.options`.
+        cluster: whether it also asks what only a cluster has.
+        image:   what a job in the cluster gets that names none; None where there is no default.
     """
-    return await in_thread(form_of, source.notebook, source.path, source.stem, last)
+
+    def described() -> Form:
+        return form_of(source.notebook, source.path, source.stem, last, cluster=cluster, image=image)
+
+    return await in_thread(described)
 
 
 def parameters(source: Source) -> list[Parameter]:

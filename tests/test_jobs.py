@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import jsonschema
 import pytest
@@ -12,8 +13,9 @@ import pytest
 from mlk_jupyter import jobs
 from mlk_jupyter.backends.base import Carriage
 from mlk_jupyter.bundle import LIMIT
+from mlk_jupyter.bundle.cluster_form import cluster_schema
 from mlk_jupyter.errors import BadInput, JobNotFound
-from mlk_jupyter.model import JobSpec, JobSummary, Phase
+from mlk_jupyter.model import ClusterOptions, JobSpec, JobSummary, Phase
 from mlk_jupyter.model.ids import new_job_id, slug
 from mlk_jupyter.record.folder import JobFolder, is_job_id
 from mlk_jupyter.record.notebook import NoNotebook
@@ -110,6 +112,56 @@ async def test_the_form_remembers_what_still_makes_sense(notebook: dict[str, Any
     assert sorted(finding.field or "" for finding in form.findings) == ["gpus", "parameters"]
     given = await jobs.form(await jobs.source_of(notebook, "a.ipynb", None), {"workers": 2})
     assert given.values["workers"] == 2 and given.values["parameters"] == {}
+
+
+async def test_the_form_of_a_cluster_asks_for_all_of_its_options_and_its_values_fit_it(file: Path) -> None:
+    form = await jobs.form(await jobs.read_source(file), cluster=True, image="python:3.12")
+    jsonschema.Draft7Validator.check_schema(form.form_schema)
+    jsonschema.validate(form.values, form.form_schema)
+    assert "$ref" not in json.dumps(form.form_schema)
+    asked, shown = form.form_schema["properties"]["cluster"], form.ui_schema["cluster"]
+    groups = [field for group in shown["ui:options"]["groups"] for field in group["fields"]]
+    assert asked["properties"].keys() == ClusterOptions.model_fields.keys() == set(groups) == set(shown["ui:order"])
+    assert sorted(groups) == sorted(shown["ui:order"]) and "cluster" in form.ui_schema["ui:order"]
+    assert all(field["title"] and field["description"] for field in _fields(asked))
+    assert form.values["cluster"]["image"] == "python:3.12"
+    assert jobs.spec_from(form.values).cluster == ClusterOptions(image="python:3.12")
+
+
+def _fields(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Every field that a person sees, also inside lists."""
+    for inner in [*schema.get("anyOf", []), schema.get("items")]:
+        if inner:
+            yield from _fields(inner)
+    for field in schema.get("properties", {}).values():
+        yield field
+        yield from _fields(field)
+
+
+def test_every_choice_of_a_cluster_is_in_its_form() -> None:
+    asked = cluster_schema()["properties"]
+    for name, field in ClusterOptions.model_fields.items():
+        choices = [choice for part in (field.annotation, *get_args(field.annotation)) if get_origin(part) is Literal
+                   for choice in get_args(part)]  # fmt: skip
+        assert [choice["const"] for choice in asked[name].get("oneOf", [])] == choices, name
+
+
+async def test_the_form_remembers_of_a_cluster_what_can_still_be_used(notebook: dict[str, Any]) -> None:
+    options = {
+        "image": "mine:1", "memory": "lots", "gone": 1, "keep_s": 86_400, "staging": ["dvc", "pull", "a b"],
+        "affinity": {"nodeAffinity": {}}, "volumes": [{"path": "/data", "claim": "data"}], "network": {"allow": []},
+    }  # fmt: skip
+    notebook["metadata"]["mlk"] = {"options": {"workers": 4, "cluster": options}}
+    source = await jobs.source_of(notebook, "a.ipynb", None)
+    form = await jobs.form(source, cluster=True, image="python:3.12")
+    jsonschema.validate(form.values, form.form_schema)
+    cluster = form.values["cluster"]
+    assert (cluster["image"], cluster["keep_s"], cluster["staging"]) == ("mine:1", "1d", "dvc pull 'a b'")
+    assert json.loads(cluster["affinity"]) == {"nodeAffinity": {}} and cluster["network"] == {"allow": []}
+    assert sorted(finding.field or "" for finding in form.findings) == ["cluster.gone", "cluster.memory"]
+    spec = jobs.spec_from(form.values)
+    assert spec.cluster.staging == ["dvc", "pull", "a b"] and spec.cluster.keep_s == 86_400
+    assert "cluster" not in (await jobs.form(source)).values
 
 
 async def test_a_notebook_without_parameters_gets_a_hint(make_notebook: Any) -> None:

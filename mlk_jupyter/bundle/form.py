@@ -9,6 +9,8 @@ from pydantic import ValidationError
 
 from ..model import JobSpec
 from ..model.api import Finding, Form, Level, Parameter
+from .cluster_form import cluster_schema, cluster_ui_schema, cluster_values
+from .fields import plain, span
 from .notebook import NotebookDict
 from .parameters import parameters_of
 
@@ -29,20 +31,34 @@ _TEXTS = {
     "ranks_per_worker": ("Processes in each worker", "Empty: one for each GPU, or one without GPUs."),
     "mlflow": ("Record as an MLflow run", "Parameters, metrics and the outcome are kept in MLflow."),
 }
-_UNITS = ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s"))
 _TYPES: list[tuple[type, str]] = [(bool, "boolean"), (int, "integer"), (float, "number"), (str, "string")]
 
 
-def form_of(notebook: NotebookDict, path: str, name: str, last: Mapping[str, Any] | None) -> Form:
+def form_of(
+    notebook: NotebookDict,
+    path: str,
+    name: str,
+    last: Mapping[str, Any] | None,
+    *,
+    cluster: bool = False,
+    image: str | None = None,
+) -> Form:
     """The form for one notebook, filled in.
 
     Args:
         path: as the person knows the notebook.
         name: what the job is called unless `last` says otherwise.
         last: options of the last time, a part of a JobSpec; None means those in the notebook's metadata, `mlk.options`.
+        cluster: whether it also asks what only a cluster has.
+        image: what a job in the cluster gets that names none; None where there is no default.
     """
     parameters = parameters_of(notebook)
-    values, findings = _values(_remembered(notebook) if last is None else last, path, name, parameters)
+    last = _remembered(notebook) if last is None else last
+    values, findings = _values(last, path, name, parameters)
+    if cluster:
+        asked = last.get("cluster")
+        values["cluster"], dropped = cluster_values(asked if isinstance(asked, Mapping) else {}, image)
+        findings += [_dropped(f"cluster.{option}") for option in dropped]
     if not parameters:
         findings.append(
             Finding(
@@ -54,18 +70,18 @@ def form_of(notebook: NotebookDict, path: str, name: str, last: Mapping[str, Any
             )
         )
     return Form(
-        form_schema=_schema(parameters),
-        ui_schema=_ui_schema(parameters),
+        form_schema=_schema(parameters, cluster),
+        ui_schema=_ui_schema(parameters, cluster),
         values=values,
         parameters=parameters,
         findings=findings,
     )
 
 
-def _schema(parameters: list[Parameter]) -> dict[str, Any]:
+def _schema(parameters: list[Parameter], cluster: bool) -> dict[str, Any]:
     """Draft 7, from the model: the limits stand there and nowhere else."""
     model = JobSpec.model_json_schema()
-    properties = {name: {**_plain(model["properties"][name]), **_text(name)} for name in _TEXTS}
+    properties = {name: {**plain(model["properties"][name]), **_text(name)} for name in _TEXTS}
     properties["time_limit_s"] = {
         "type": "string",
         **_text("time_limit_s"),
@@ -77,6 +93,8 @@ def _schema(parameters: list[Parameter]) -> dict[str, Any]:
         "properties": {parameter.name: _parameter(parameter) for parameter in parameters},
         "additionalProperties": False,
     }
+    if cluster:
+        properties["cluster"] = cluster_schema()
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "type": "object",
@@ -89,17 +107,6 @@ def _schema(parameters: list[Parameter]) -> dict[str, Any]:
 def _text(name: str) -> dict[str, str]:
     title, description = _TEXTS[name]
     return {"title": title, "description": description}
-
-
-def _plain(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Without the null branch: in a form, a field that may be None is one that may be left empty."""
-    branches = [branch for branch in schema.get("anyOf", []) if branch.get("type") != "null"]
-    plain = {key: value for key, value in schema.items() if key not in ("anyOf", "title")}
-    if len(branches) == 1:
-        plain.update(branches[0])
-    if plain.get("default", 0) is None:
-        del plain["default"]
-    return plain
 
 
 def _parameter(parameter: Parameter) -> dict[str, Any]:
@@ -116,9 +123,10 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
     return field
 
 
-def _ui_schema(parameters: list[Parameter]) -> dict[str, Any]:
+def _ui_schema(parameters: list[Parameter], cluster: bool) -> dict[str, Any]:
     return {
-        "ui:order": list(_TEXTS),
+        "ui:order": [*_TEXTS, "cluster"] if cluster else list(_TEXTS),
+        **({"cluster": cluster_ui_schema()} if cluster else {}),
         "notebook": {"ui:widget": "hidden"},
         "time_limit_s": {"ui:placeholder": "no limit"},
         "parameters": {
@@ -140,13 +148,12 @@ def _values(
     defaults = {"name": name, "notebook": path}
     kept: dict[str, Any] = {}
     for option, value in last.items():
-        if option not in JobSpec.model_fields or option == "notebook":
+        if option not in JobSpec.model_fields or option in ("notebook", "cluster"):
             continue
         try:
             JobSpec.model_validate({**defaults, option: value})
         except ValidationError:
-            text = f"The last value of {option} cannot be used any more and was left out."
-            findings.append(Finding(level=Level.NOTE, code="option_dropped", text=text, field=option))
+            findings.append(_dropped(option))
         else:
             kept[option] = value
     spec = JobSpec.model_validate({**defaults, **kept})
@@ -157,14 +164,13 @@ def _values(
         findings.append(Finding(level=Level.NOTE, code="option_dropped", text=text, field="parameters"))
     values = spec.model_dump(mode="json", exclude={"parameters", "cluster"}, exclude_none=True)
     if spec.time_limit_s is not None:
-        values["time_limit_s"] = _duration(spec.time_limit_s)
+        values["time_limit_s"] = span(spec.time_limit_s)
     return {**values, "parameters": chosen}, findings
 
 
-def _duration(seconds: int) -> str:
-    """Seconds in the largest unit that keeps them whole: 7200 is "2h"."""
-    size, unit = next((size, unit) for size, unit in _UNITS if seconds % size == 0)
-    return f"{seconds // size}{unit}"
+def _dropped(option: str) -> Finding:
+    text = f"The last value of {option} cannot be used any more and was left out."
+    return Finding(level=Level.NOTE, code="option_dropped", text=text, field=option)
 
 
 def _remembered(notebook: NotebookDict) -> Mapping[str, Any]:
