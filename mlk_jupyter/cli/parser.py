@@ -69,7 +69,7 @@ def _add_render(parser: argparse.ArgumentParser) -> None:
 def _add_spec(parser: argparse.ArgumentParser, text: str = "a notebook (.ipynb) or a Python script (.py)") -> None:
     add = parser.add_argument
     add("source", metavar="NOTEBOOK", help=text)
-    add("--workers", type=int, default=1, metavar="N", help="process groups on this machine (default: 1)")
+    add("--workers", type=int, default=1, metavar="N", help="process groups on this machine, pods on a cluster (default: 1)")
     add("--gpus", type=int, default=0, metavar="N", help="whole GPUs for each worker (default: 0)")
     add(
         "--ranks-per-worker",
