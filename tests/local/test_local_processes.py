@@ -15,10 +15,10 @@ from machine_jobs import wait_for
 from mlk_jupyter.backends.local import machine, process
 from mlk_jupyter.backends.local.catalogue import Catalogue
 from mlk_jupyter.backends.local.environment import Place, environment, inherited, places
-from mlk_jupyter.backends.local.ledger import Ledger
 from mlk_jupyter.backends.local.ports import ReservedPort
 from mlk_jupyter.model import JobSpec, JobStatus, Phase, Reason
 from mlk_jupyter.record.folder import JobFolder
+from mlk_jupyter.record.ledger import Ledger
 from mlk_jupyter.record.ownership import Ownership, Taken
 
 

@@ -7,9 +7,9 @@ import errno
 import pytest
 
 from mlk_jupyter.backends.local import verdict
-from mlk_jupyter.backends.local.verdict import RankEnd
 from mlk_jupyter.model import Phase
 from mlk_jupyter.record.failure import Failure, first_of
+from mlk_jupyter.record.verdict import RankEnd, failed, in_words
 
 
 def failure(rank: int, at: float, ename: str = "ValueError", evalue: str = "bad", number: int | None = 2) -> Failure:
@@ -17,7 +17,7 @@ def failure(rank: int, at: float, ename: str = "ValueError", evalue: str = "bad"
 
 
 def words(first: Failure | RankEnd, **known: object) -> tuple[str, str]:
-    ending = verdict.failed(first, **{"signal_name": None, "exit_code": None, "out_of_memory": False, **known})  # type: ignore[arg-type]
+    ending = failed(first, **{"signal_name": None, "exit_code": None, "out_of_memory": False, **known})  # type: ignore[arg-type]
     assert ending.phase is Phase.FAILED and ending.reason.hint
     return ending.reason.code, ending.reason.text
 
@@ -93,4 +93,4 @@ def test_a_record_that_cannot_be_written_says_why(number: int, code: str, said: 
     [(0.44, "0.4 s"), (2, "2 s"), (42.4, "42 s"), (60, "1 min"), (185, "3 min 5 s"), (7800, "2 h 10 min")],
 )
 def test_durations_are_read_as_people_say_them(seconds: float, text: str) -> None:
-    assert verdict.in_words(seconds) == text
+    assert in_words(seconds) == text

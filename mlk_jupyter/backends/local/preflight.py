@@ -10,10 +10,10 @@ from ...bundle import Bundle
 from ...gpus import GpuUse, Inventory
 from ...model import JobSpec
 from ...model.api import Finding, Level, Preflight, Use
+from ...record.verdict import in_words as time_in_words
 from .interpreter import Interpreter
 from .machine import in_words
 from .queue import gpus_in_words
-from .verdict import in_words as time_in_words
 
 _CROWDED = 4  # ranks for each core from which on they mostly wait for each other
 _RANK_BYTES = 30 * 1024 * 1024  # a rank that has loaded nothing yet

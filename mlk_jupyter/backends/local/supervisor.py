@@ -20,21 +20,21 @@ from ...gpus import Inventory, inventory
 from ...model import JobStatus, Phase, RankState, RankStatus, Reason
 from ...record.failure import Failure, first_of
 from ...record.folder import JobFolder, write_atomically
+from ...record.ledger import Ledger
 from ...record.notebook import as_file, replay_of
 from ...record.ownership import Ownership, Taken
 from ...record.replay import Replay
+from ...record.verdict import Ending, RankEnd, failed
 from ...record.writer import FolderWriter
 from ...worker.deaths import name_of
 from . import launch as launching
 from . import machine, process, verdict
 from .environment import Place, environment, inherited, places
 from .launch import Launch
-from .ledger import Ledger
 from .ports import ReservedPort
 from .queue import GpuQueue, Ticket, gpus_in_words
 from .ranks import Rank, Ranks, command
 from .recording import Recording
-from .verdict import Ending, RankEnd
 
 GRACE_S = 10.0  # from SIGTERM to SIGKILL when a person stops the job
 FAILURE_GRACE_S = 4.0  # the same when another rank has failed
@@ -258,7 +258,7 @@ class Supervisor:
         assert first is not None
         status = next((rank for rank in self._rank_statuses() if rank.rank == first.rank), None)
         kills = process.killed_for_memory()
-        return verdict.failed(
+        return failed(
             first,
             signal_name=status.signal if status else None,
             exit_code=status.exit_code if status else None,

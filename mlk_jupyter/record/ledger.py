@@ -1,4 +1,4 @@
-"""The status of one job as its supervisor knows it, and its way to status.json even when the disk is full."""
+"""The status of one job as its one writer knows it, and its way to status.json even when the disk is full."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import os
 import time
 from typing import Any
 
-from ...model import JobStatus, Phase, Reason, Transition
-from ...record.folder import JobFolder
+from ..model import JobStatus, Phase, Reason, Transition
+from .folder import JobFolder
 
 _PERIOD_S = 0.25
 _FULL = (errno.ENOSPC, errno.EDQUOT)
