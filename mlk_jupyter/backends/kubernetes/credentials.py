@@ -1,0 +1,209 @@
+"""Who we are to one cluster and how it is reached, ready for HTTP. Blocking: `load` belongs in a thread.
+
+The only file that imports `kubernetes`: its loaders know the logins (tokens, files, OIDC, GCP, basic, service account).
+Plugins run under a time limit here, and keys go to the TLS library without staying on disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import hashlib
+import ssl
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .api_errors import LoginNeeded
+from .kubeconfig import BrokenKubeconfig, Context, read_kubeconfig
+from .plugin import LIMIT_S, run_plugin
+from .proxies import proxy_for
+from .redaction import redacted
+from .targets import SERVICE_ACCOUNT, Target
+
+Stamp = tuple[tuple[str, int | None], ...]
+"""Files that the credentials came from, with the time of their last change in nanoseconds (None: not there)."""
+
+_TLS_DATA = ("certificate-authority-data", "client-certificate-data", "client-key-data")
+_TLS_FILES = ("certificate-authority", "client-certificate", "client-key")
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What each request needs. Secrets are left out of the representation."""
+
+    server: str
+    headers: tuple[tuple[str, str], ...] = field(repr=False)
+    tls: ssl.SSLContext | None = field(repr=False)
+    tls_digest: str = field(repr=False)
+    """Tells whether two credentials can share connections."""
+    server_name: str | None
+    """Name that the server's certificate bears, where it is not that of the address."""
+    proxy: str | None = field(repr=False)
+    expires_at: float | None
+    """Seconds since the epoch; None: not known."""
+    stamp: Stamp
+
+    def same_as(self, other: Credentials) -> bool:
+        return self.headers == other.headers and self.tls_digest == other.tls_digest
+
+
+@dataclass(frozen=True)
+class _Keys:
+    """PEM texts for TLS."""
+
+    authority: bytes | None = None
+    certificate: bytes | None = None
+    key: bytes | None = None
+
+
+def stamp_of(paths: list[Path]) -> Stamp:
+    """When each file was last changed."""
+    stamps: list[tuple[str, int | None]] = []
+    for path in paths:
+        try:
+            stamps.append((str(path), path.stat().st_mtime_ns))
+        except OSError:
+            stamps.append((str(path), None))
+    return tuple(stamps)
+
+
+def load(target: Target, plugin_limit_s: float = LIMIT_S) -> Credentials:
+    """Reads everything anew, and runs the credential plugin where there is one.
+
+    Raises: BrokenKubeconfig, UnknownContext, LoginNeeded (PluginFailed).
+    """
+    return _of_service_account(target) if target.in_cluster else _of_kubeconfig(target, plugin_limit_s)
+
+
+def _of_service_account(target: Target) -> Credentials:
+    from kubernetes.aio.client.configuration import Configuration
+    from kubernetes.aio.config.config_exception import ConfigException
+    from kubernetes.aio.config.incluster_config import InClusterConfigLoader
+
+    token, authority = SERVICE_ACCOUNT / "token", SERVICE_ACCOUNT / "ca.crt"
+    stamp = stamp_of([token, authority])
+    configuration = Configuration()
+    try:
+        loader: Any = InClusterConfigLoader
+        loader(str(token), str(authority), try_refresh_token=False).load_and_set(configuration)
+        keys = _Keys(authority.read_bytes())
+    except (ConfigException, OSError) as error:
+        raise LoginNeeded(
+            f"The pod's service account cannot be used: {redacted(str(error))}",
+            hint="Give the pod a service account with its token mounted, or a kubeconfig.",
+        ) from error
+    return _credentials(target.server, configuration, keys, [], None, stamp)
+
+
+def _of_kubeconfig(target: Target, plugin_limit_s: float) -> Credentials:
+    from kubernetes.aio.client.configuration import Configuration
+    from kubernetes.aio.config.config_exception import ConfigException
+    from kubernetes.aio.config.kube_config import KubeConfigLoader
+
+    kubeconfig = read_kubeconfig()
+    if kubeconfig is None or target.context is None:
+        raise BrokenKubeconfig(None, "the files that named this cluster are gone")
+    context = kubeconfig.context(target.context)
+    cluster, user = context.cluster, dict(context.user)
+    named = [entry.get(key) for entry in (cluster, user) for key in (*_TLS_FILES, "tokenFile")]
+    stamp = stamp_of([*kubeconfig.files, *(Path(path) for path in named if path)])
+    expires_at = None
+    if isinstance(user.get("exec"), dict):
+        given = run_plugin(user.pop("exec"), cluster, context.user_path, plugin_limit_s)
+        expires_at = given.expires_at
+        if given.token:
+            user["token"] = given.token
+            user.pop("tokenFile", None)
+        if given.certificate and given.key:
+            user["client-certificate-data"] = base64.b64encode(given.certificate.encode()).decode()
+            user["client-key-data"] = base64.b64encode(given.key.encode()).decode()
+    elif user.get("tokenFile"):
+        user.pop("token", None)  # kubectl's order, not the library's
+    configuration = Configuration()
+    try:
+        loader: Any = KubeConfigLoader
+        logins = loader(_for_library(context, user), active_context=context.name)
+        asyncio.run(logins.load_and_set(configuration))  # this is a thread: an OIDC refresh waits for its issuer here
+        keys = _Keys(_pem(cluster, "certificate-authority"), _pem(user, "client-certificate"), _pem(user, "client-key"))
+    except (ConfigException, OSError, ValueError, KeyError) as error:
+        raise BrokenKubeconfig(context.user_path, f"context {context.name!r}: {redacted(str(error), 150)}") from error
+    return _credentials(context.server, configuration, keys, _impersonation(user), expires_at, stamp)
+
+
+def _for_library(context: Context, user: dict[str, Any]) -> dict[str, Any]:
+    """One context as the library's loader takes it, without keys: it would leave them in temporary files."""
+    tls = (*_TLS_DATA, *_TLS_FILES)
+    return {
+        "current-context": context.name,
+        "contexts": [{"name": context.name, "context": {"cluster": "cluster", "user": "user"}}],
+        "clusters": [{"name": "cluster", "cluster": {k: v for k, v in context.cluster.items() if k not in tls}}],
+        "users": [{"name": "user", "user": {key: value for key, value in user.items() if key not in tls}}],
+    }
+
+
+def _pem(entry: dict[str, Any], key: str) -> bytes | None:
+    data = entry.get(f"{key}-data")
+    if data:
+        try:
+            return base64.b64decode(data, validate=False)
+        except (binascii.Error, TypeError) as error:
+            raise ValueError(f"{key}-data is not valid base64") from error
+    return Path(entry[key]).read_bytes() if entry.get(key) else None
+
+
+def _impersonation(user: dict[str, Any]) -> list[tuple[str, str]]:
+    headers = [("Impersonate-User", user.get("as")), ("Impersonate-Uid", user.get("as-uid"))]
+    groups = user.get("as-groups")
+    headers += [("Impersonate-Group", group) for group in groups] if isinstance(groups, list) else []
+    return [(name, str(value)) for name, value in headers if value]
+
+
+def _credentials(
+    server: str,
+    configuration: Any,
+    keys: _Keys,
+    headers: list[tuple[str, str]],
+    expires_at: float | None,
+    stamp: Stamp,
+) -> Credentials:
+    authorization = configuration.api_key.get("BearerToken")
+    if authorization:
+        scheme, _, value = str(authorization).partition(" ")
+        headers = [*headers, ("Authorization", f"{scheme.capitalize()} {value.strip()}")]
+    proxy = configuration.proxy or proxy_for(server)
+    if proxy and not proxy.startswith(("http://", "https://")):
+        raise BrokenKubeconfig(None, "its proxy-url is no http or https proxy, and only those are supported")
+    checked = bool(configuration.verify_ssl)
+    digest = hashlib.sha256(repr((keys, checked, configuration.tls_server_name, proxy, server)).encode()).hexdigest()
+    tls = _tls(keys, checked) if server.startswith("https://") else None
+    return Credentials(server, tuple(headers), tls, digest, configuration.tls_server_name, proxy, expires_at, stamp)
+
+
+def _tls(keys: _Keys, checked: bool) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cadata=keys.authority.decode("ascii") if keys.authority else None)
+        # Python 3.13 asks more of an authority's certificate than many a cluster's has; kubectl does not.
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+        if not checked:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        if keys.certificate and keys.key:
+            _load_certificate(context, keys.certificate, keys.key)
+    except (ssl.SSLError, UnicodeDecodeError, ValueError) as error:
+        raise BrokenKubeconfig(
+            None, f"a certificate or key in it is not valid ({redacted(str(error), 100)})"
+        ) from error
+    return context
+
+
+def _load_certificate(context: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
+    """The TLS library reads from files only: they live for this moment, in a folder that nobody else can open."""
+    with tempfile.TemporaryDirectory(prefix="mlk-") as folder:
+        paths = Path(folder, "certificate.pem"), Path(folder, "key.pem")
+        for path, content in zip(paths, (certificate, key), strict=True):
+            path.touch(mode=0o600)
+            path.write_bytes(content)
+        context.load_cert_chain(*paths, password="")  # without one it would ask on the terminal for an encrypted key's
