@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 
-from ...model import Attempt, JobSpec, Phase, Reason, Transition
-from .current import starts
-from .explain.ending import explain_end
+from ...model import Attempt, JobSpec, Phase, RankState, Reason, Transition
+from .current import Started, starts
+from .explain.disruptions import explain_disruption
+from .explain.ending import (
+    explain_failure,
+    explain_running,
+    explain_stopped,
+    explain_stopping,
+    explain_success,
+    lost,
+)
+from .explain.exits import explain_exit
+from .explain.facts import Facts
+from .explain.waiting import explain_waiting
+from .explain.words import who
 from .objects import Objects
 from .phases import finished_at, forward, phase_of, timeline
-from .seen import WorkerSeen, created_at, worker_seen
+from .seen import WorkerSeen, created_at, holds, since, worker_seen
 
-__all__ = ["Reading", "WorkerSeen", "forward", "read"]
+__all__ = ["Facts", "Reading", "WorkerSeen", "forward", "read", "retryable"]
+
+# Said of an end when the pods that could tell more are gone.
+_VAGUE = frozenset({"failed", "pod_deleted", "restarted", "restarts_used_up"})
+# Said of a job that has not failed.
+_NO_FAILURES = frozenset({"stopping", "deleting", "node_silent", "pod_ending", "stuck_pod", "held_by_finalizer"})
 
 
 @dataclass(frozen=True)
@@ -20,6 +38,7 @@ class Reading:
 
     phase: Phase
     reason: Reason | None
+    """None where there is nothing to say beyond the phase."""
     ranks_by_worker: dict[int, WorkerSeen]
     """The newest pod of each worker that has one, by the worker's number."""
     created_at: float | None
@@ -34,28 +53,176 @@ class Reading:
     transitions: list[Transition] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     """Sentences worth reading that are no failure."""
+    again: Reason | None = None
+    """Why the last attempt was lost, when the spec allows another one and somebody has to create it. The phase is then
+    Queued: the job is not over."""
 
 
-def read(objects: Objects, spec: JobSpec) -> Reading:
+def read(objects: Objects, spec: JobSpec, *, facts: Facts | None = None, before: Reading | None = None) -> Reading:
     """What the objects of one job say.
 
-    Objects that hold neither owner nor pods read as Stopped: whoever has not seen the job yet looks at `objects.exists`.
+    Objects with neither owner nor pods read as Stopped; whoever may not have seen the job yet asks `objects.exists`.
 
-    Args: spec: what was asked, for the figures in the reasons.
+    Args:
+        spec: what was asked, for the figures in the reasons.
+        facts: what else is known of the cluster.
+        before: the last reading of this job. What is over stays over, and what vanished since (pods do, before their
+            Job) is kept: a worker's last state, the times, and why it failed.
     """
+    if before is not None and before.phase.final:
+        return before
     every = starts(objects)
     last = every[-1]
     workers = {index: worker_seen(pod) for index, pod in last.pods.items()}
     phase = phase_of(last, workers, spec)
-    began = [worker_seen(pod).started_at for pod in objects.pods]
-    created = [created_at(start.owner) for start in every]
-    return Reading(
+    waiting, each = explain_waiting(last, workers, spec, phase, facts or Facts())
+    reason = _kept_reason(waiting or _reason(last, workers, spec, phase), last.number, phase, before)
+    again = None
+    ended = since(holds(last.owner, "Failed"))
+    if phase is Phase.FAILED and lost(reason) and not last.job_set and last.number <= spec.cluster.retries:
+        phase, again, reason = Phase.QUEUED, reason, _starts_again(reason, last.number, spec)
+    steps = _timeline(every, workers, phase, spec, again=ended if again is not None else None)
+    now = Reading(
         phase=phase,
-        reason=explain_end(last, workers, spec, phase),
-        ranks_by_worker=workers,
-        created_at=min((at for at in created if at is not None), default=None),
-        started_at=min((at for at in began if at is not None), default=None),
+        reason=reason,
+        ranks_by_worker=_with_why(last, workers, each, spec),
+        created_at=_earliest([created_at(start.owner) for start in every]),
+        started_at=_earliest([worker_seen(pod).started_at for pod in objects.pods]),
         finished_at=finished_at(last, workers, phase),
         attempt=last.number,
-        transitions=timeline(last, workers, phase, spec),
+        attempts=_earlier(every, spec),
+        transitions=steps,
+        again=again,
     )
+    return now if before is None else _with_before(before, now)
+
+
+def retryable(objects: Objects, reading: Reading) -> bool:
+    """Whether the last attempt was lost to the cluster (preempted, evicted, node lost) and not by the job's own doing.
+
+    An error of the notebook, memory, time limits and images come again with every attempt, so they are none.
+    """
+    return reading.again is not None or (reading.phase is Phase.FAILED and lost(reading.reason) and objects.exists)
+
+
+def _with_before(before: Reading, now: Reading) -> Reading:
+    same = before.attempt == now.attempt
+    workers = {**(before.ranks_by_worker if same else {}), **now.ranks_by_worker}
+    return dataclasses.replace(
+        now,
+        ranks_by_worker=dict(sorted(workers.items())),
+        created_at=_earliest([before.created_at, now.created_at]),
+        started_at=_earliest([before.started_at, now.started_at]),
+        attempts=_joined_attempts(before, now),
+        transitions=_joined(before.transitions, now),
+    )
+
+
+def _joined(before: list[Transition], now: Reading) -> list[Transition]:
+    """The timeline goes on: what was told of it stands, and later steps are appended."""
+    steps = list(before) or now.transitions[:1]
+    for step in now.transitions:
+        news = step.at > steps[-1].at or (step.at == steps[-1].at and step not in steps)
+        if news and step.phase is not steps[-1].phase:
+            steps.append(step)
+    if steps[-1].phase is not now.phase:
+        steps.append(Transition(phase=now.phase, at=steps[-1].at))  # since when is not said
+    return steps
+
+
+def _joined_attempts(before: Reading, now: Reading) -> list[Attempt]:
+    found = {attempt.number: attempt for attempt in now.attempts}
+    told = list(before.attempts)
+    if before.attempt < now.attempt and before.reason is not None and before.reason.code not in _NO_FAILURES:
+        why = before.again or before.reason
+        told.append(Attempt(number=before.attempt, started_at=before.started_at, reason=why))
+    for attempt in told:
+        if attempt.number not in found or found[attempt.number].reason.code in _VAGUE:
+            found[attempt.number] = attempt
+    return [found[number] for number in sorted(found) if number < now.attempt]
+
+
+def _kept_reason(reason: Reason | None, attempt: int, phase: Phase, before: Reading | None) -> Reason | None:
+    """What was known of the failure, when the pods that told it are gone."""
+    if before is None or before.attempt != attempt or reason is None or phase not in (Phase.FAILED, Phase.STOPPING):
+        return reason
+    known = before.again or (before.reason if before.phase in (Phase.RUNNING, Phase.STOPPING) else None)
+    if known is None or known.code in _NO_FAILURES:
+        return reason
+    return known if reason.code in _VAGUE or reason.code == known.code else reason
+
+
+def _reason(start: Started, workers: dict[int, WorkerSeen], spec: JobSpec, phase: Phase) -> Reason | None:
+    if phase is Phase.SUCCEEDED:
+        return explain_success(start, workers, spec)
+    if phase is Phase.FAILED:
+        return explain_failure(start, workers, spec)
+    if phase is Phase.STOPPED:
+        return explain_stopped(start)
+    if phase is Phase.STOPPING:
+        return explain_stopping(start, workers, spec)
+    if phase is Phase.SUSPENDED:
+        return Reason(
+            code="suspended",
+            text="It is suspended (spec.suspend), and not by us.",
+            hint="Whoever suspended it can let it go on: set spec.suspend of the Job to false.",
+        )
+    return explain_running(start, workers, spec) if phase is Phase.RUNNING else None
+
+
+def _starts_again(reason: Reason | None, attempt: int, spec: JobSpec) -> Reason:
+    why = f" {reason.text}" if reason is not None else ""
+    text = f"Attempt {attempt} was lost; attempt {attempt + 1} of {spec.cluster.retries + 1} comes next.{why}"
+    return Reason(code="starts_again", text=text)
+
+
+def _with_why(
+    start: Started, workers: dict[int, WorkerSeen], each: dict[int, Reason], spec: JobSpec
+) -> dict[int, WorkerSeen]:
+    found = {}
+    for index, worker in workers.items():
+        reason = each.get(index)
+        name = who(index, spec.ranks_in_worker)
+        if worker.state is RankState.FAILED:
+            reason = explain_disruption(start.pods[index], name) or explain_exit(start.pods[index], worker, name)
+        found[index] = dataclasses.replace(worker, why=reason.text if reason is not None else None)
+    return found
+
+
+def _earlier(every: list[Started], spec: JobSpec) -> list[Attempt]:
+    last = every[-1]
+    if last.job_set:  # its earlier pods are gone, and it keeps no more than their number
+        reason = Reason(code="restarted", text="A worker failed or was lost, so all ranks were started again.")
+        return [Attempt(number=number_, reason=reason) for number_ in range(1, last.number)]
+    found = []
+    for start in every[:-1]:
+        workers = {index: worker_seen(pod) for index, pod in start.pods.items()}
+        began = [worker.started_at for worker in workers.values() if worker.started_at is not None]
+        ended = since(holds(start.owner, "Failed"))
+        reason = explain_failure(start, workers, spec)
+        found.append(Attempt(number=start.number, started_at=min(began, default=None), ended_at=ended, reason=reason))
+    return found
+
+
+def _timeline(
+    every: list[Started], workers: dict[int, WorkerSeen], phase: Phase, spec: JobSpec, *, again: float | None
+) -> list[Transition]:
+    """Args: again: when the last attempt was lost, if another one is to follow."""
+    steps: list[Transition] = []
+    for start in every[:-1]:
+        seen = {index: worker_seen(pod) for index, pod in start.pods.items()}
+        steps += [step for step in timeline(start, seen, Phase.FAILED, spec) if not step.phase.final]
+    if again is None:
+        steps += timeline(every[-1], workers, phase, spec)
+    else:
+        steps += [step for step in timeline(every[-1], workers, Phase.FAILED, spec) if not step.phase.final]
+        steps.append(Transition(phase=phase, at=again))
+    found: list[Transition] = []
+    for step in steps:
+        if not found or found[-1].phase is not step.phase:
+            found.append(Transition(phase=step.phase, at=max(step.at, found[-1].at) if found else step.at))
+    return found
+
+
+def _earliest(times: list[float | None]) -> float | None:
+    return min((at for at in times if at is not None), default=None)

@@ -84,3 +84,14 @@ def resource_word(resource: str, number: int | None = None) -> str:
         "count/pods": "pods",
         "count/jobs.batch": "jobs",
     }.get(bare, clean(bare, 80))
+
+
+def who(worker: int, ranks_in_worker: int) -> str:
+    """What a worker is called: by its rank where it is one."""
+    return f"Rank {worker}" if ranks_in_worker == 1 else f"Worker {worker}"
+
+
+def ordinal(number: int) -> str:
+    """ "first", "second", "third", then "4th"; for small numbers as they occur here."""
+    named = ("first", "second", "third")
+    return named[number - 1] if 0 < number <= len(named) else f"{number}th"
