@@ -1,0 +1,299 @@
+"""Kueue, as much of it as one queue needs: Workloads, quota, admission by suspending and resuming. One flavor a queue.
+
+Active for Jobs and JobSets with a queue's label while `kueue.x-k8s.io` is served. What a ClusterQueue's nominalQuota
+does not name is refused, as the real one does; a LocalQueue whose ClusterQueue is not there admits everything.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from datetime import datetime
+from decimal import Decimal
+
+from mlk_jupyter.backends.kubernetes.quantities import parse, printed
+
+from ..names import CLUSTER_QUEUES, JOB_SETS, JOBS, LOCAL_QUEUES, WORKLOADS
+from ..problems import Problem
+from ..scheduler import requests
+from ..store import Event, Key, Object
+from .base import Controller, World, controller_reference, holds, key_of, owner_of, set_condition
+
+QUEUE, PRIORITY, UID = "kueue.x-k8s.io/queue-name", "kueue.x-k8s.io/priority-class", "kueue.x-k8s.io/job-uid"
+ALL: Key = ("", "all")
+_PREFIX = {JOBS: "job", JOB_SETS: "jobset"}
+_KIND = {"Job": JOBS, "JobSet": JOB_SETS}
+
+
+class KueueController(Controller):
+    """Reconciles all queues at once, the oldest workload first."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.held = False
+        """Nothing more is admitted while it is set; see `hold`."""
+
+    def notice(self, event: Event) -> None:
+        if event.resource in _PREFIX and _queue_of(event.object):
+            job = event.object
+            if event.type == "ADDED" and not job["spec"].get("suspend") and event.version:
+                self._suspend(event.resource, job, True)  # the real one's webhook does it before the object is stored
+            self.enqueue(ALL)
+        elif event.resource in (WORKLOADS, LOCAL_QUEUES, CLUSTER_QUEUES):
+            self.enqueue(ALL)
+
+    def hold(self, held: bool) -> None:
+        """Admit nothing more, or go on."""
+        self.held = held
+        self.enqueue(ALL)
+
+    def evict(self, workload: Object, reason: str, message: str) -> None:
+        """Take a workload's quota away: its job is suspended and waits again."""
+        stamp = self.world.stamp()
+
+        def edit(found: Object) -> None:
+            status = found.setdefault("status", {})
+            status.pop("admission", None)
+            conditions = status.setdefault("conditions", [])
+            for kind, value, why in (
+                ("QuotaReserved", "False", "Pending"),
+                ("Evicted", "True", reason),
+                ("Admitted", "False", "NoReservation"),
+            ):
+                set_condition(conditions, _condition(kind, value, why, message, stamp))
+
+        self.store.change(WORKLOADS, *key_of(workload), edit)
+        self.world.recorder.record(workload, "Normal", f"EvictedDueTo{reason}", message, component="kueue-workload")
+
+    def reconcile(self, key: Key) -> None:
+        for resource in _PREFIX:
+            for job in self.store.list(resource):
+                if _queue_of(job) and not job["metadata"].get("deletionTimestamp"):
+                    self._keep_workload(resource, job)
+        waiting = [each for each in self.store.list(WORKLOADS) if not holds(each, "Finished")]
+        waiting.sort(key=lambda each: (each["metadata"]["creationTimestamp"], each["metadata"]["name"]))
+        for workload in waiting:
+            if not holds(workload, "QuotaReserved"):
+                self._consider(workload)
+        for workload in self.store.list(WORKLOADS):
+            self._follow(workload)
+
+    # Jobs and their workloads
+
+    def _keep_workload(self, resource: str, job: Object) -> None:
+        name = _workload_name(resource, job)
+        namespace = job["metadata"]["namespace"]
+        known = self.store.peek(WORKLOADS, namespace, name)
+        end = next((kind for kind in ("Complete", "Completed", "Failed") if holds(job, kind)), None)
+        if known is None and end is None:
+            labels = job["metadata"].get("labels") or {}
+            workload = {
+                "apiVersion": "kueue.x-k8s.io/v1beta2",
+                "kind": "Workload",
+                "metadata": {
+                    "name": name,
+                    "namespace": namespace,
+                    "labels": {UID: job["metadata"]["uid"]},
+                    "ownerReferences": [controller_reference(job)],
+                },
+                "spec": {
+                    "active": True,
+                    "podSets": _pod_sets(resource, job),
+                    "priority": 0,
+                    "queueName": _queue_of(job),
+                    **({"priorityClassName": labels[PRIORITY]} if PRIORITY in labels else {}),
+                },
+                "status": {},
+            }
+            with contextlib.suppress(Problem):
+                self.store.create(WORKLOADS, workload)
+                words = f"Created Workload: {namespace}/{name}"
+                self._tell(job, "CreatedWorkload", words)
+        elif known is not None and end is not None and not holds(known, "Finished"):
+            reason = "Failed" if end == "Failed" else "Succeeded"
+            held = next(each for each in job["status"]["conditions"] if each["type"] == end)
+            self._set(known, "Finished", "True", reason, held["message"])
+
+    def _follow(self, workload: Object) -> None:
+        """Suspend or resume the job as its workload says."""
+        owner = owner_of(workload, "Job") or owner_of(workload, "JobSet")
+        if owner is None or holds(workload, "Finished"):
+            return
+        resource, namespace = _KIND[owner["kind"]], workload["metadata"]["namespace"]
+        job = self.store.peek(resource, namespace, owner["name"])
+        if job is None or job["metadata"]["uid"] != owner["uid"]:
+            return
+        admitted = holds(workload, "Admitted")
+        if bool(job["spec"].get("suspend")) == admitted:
+            self._suspend(resource, job, not admitted)
+            if admitted:
+                queue = (workload["status"].get("admission") or {}).get("clusterQueue")
+                self._tell(job, "Started", f"Admitted by clusterQueue {queue}")
+            elif holds(workload, "Evicted"):
+                held = next(each for each in workload["status"]["conditions"] if each["type"] == "Evicted")
+                self._tell(job, "Stopped", held["message"])
+
+    def _suspend(self, resource: str, job: Object, suspended: bool) -> None:
+        def edit(found: Object) -> None:
+            found["spec"]["suspend"] = suspended
+
+        with contextlib.suppress(Problem):
+            self.store.change(resource, *key_of(job), edit)
+
+    # Admission
+
+    def _consider(self, workload: Object) -> None:
+        namespace, queue = workload["metadata"]["namespace"], workload["spec"]["queueName"]
+        local = self.store.peek(LOCAL_QUEUES, namespace, queue)
+        if local is None:
+            self._refuse(workload, "Inadmissible", f"LocalQueue {queue} doesn't exist")
+            return
+        name = local["spec"]["clusterQueue"]
+        quota = self._quota(name)
+        flavor, limits = quota if quota is not None else ("default-flavor", None)
+        asked = _asked(workload)
+        if limits is not None:
+            problem = self._shortage(name, flavor, limits, asked)
+            if problem is not None:
+                self._refuse(workload, "Pending", f"couldn't assign flavors to pod set main: {problem}")
+                return
+        if self.held:
+            self._refuse(workload, "Pending", f"ClusterQueue {name} is stopped")
+            return
+        self._admit(workload, name, flavor, asked)
+
+    def _quota(self, name: str) -> tuple[str, dict[str, Decimal]] | None:
+        found = self.store.peek(CLUSTER_QUEUES, None, name)
+        if found is None:
+            return None
+        flavor, limits = "default-flavor", {}
+        for group in found["spec"].get("resourceGroups") or []:
+            for each in group["flavors"][:1]:
+                flavor = each["name"]
+                limits.update({one["name"]: parse(one["nominalQuota"]) for one in each["resources"]})
+        return flavor, limits
+
+    def _shortage(self, name: str, flavor: str, limits: dict[str, Decimal], asked: dict[str, Decimal]) -> str | None:
+        used: dict[str, Decimal] = {}
+        for other in self.store.peek_all(WORKLOADS):
+            admission = (other.get("status") or {}).get("admission") or {}
+            if admission.get("clusterQueue") == name and not holds(other, "Finished"):
+                for resource, amount in _asked(other).items():
+                    used[resource] = used.get(resource, Decimal(0)) + amount
+        for resource, amount in sorted(asked.items()):
+            if resource not in limits:
+                return f"resource {resource} unavailable in ClusterQueue"
+            limit, free = limits[resource], limits[resource] - used.get(resource, Decimal(0))
+            if amount > limit:
+                return (
+                    f"insufficient quota for {resource} in flavor {flavor}, previously considered podsets requests (0) "
+                    f"+ current podset request ({printed(amount)}) > maximum capacity ({printed(limit)})"
+                )
+            if amount > free:
+                more = printed(amount - free)
+                return f"insufficient unused quota for {resource} in flavor {flavor}, {more} more needed"
+        return None
+
+    def _refuse(self, workload: Object, reason: str, message: str) -> None:
+        before = next(
+            (
+                each
+                for each in (workload.get("status") or {}).get("conditions") or []
+                if each["type"] == "QuotaReserved"
+            ),
+            None,
+        )
+        if before is None or before["message"] != message:
+            self._set(workload, "QuotaReserved", "False", reason, message)
+            self._tell(workload, "Pending", message)
+
+    def _admit(self, workload: Object, queue: str, flavor: str, asked: dict[str, Decimal]) -> None:
+        stamp = self.world.stamp()
+        waited_s = self.world.now().timestamp() - _epoch(workload["metadata"]["creationTimestamp"])
+        words = f"Quota reserved in ClusterQueue {queue}, wait time since queued was {max(0, int(waited_s))}s"
+
+        def edit(found: Object) -> None:
+            status = found.setdefault("status", {})
+            status["admission"] = {
+                "clusterQueue": queue,
+                "podSetAssignments": [
+                    {
+                        "name": each["name"],
+                        "count": each["count"],
+                        "flavors": dict.fromkeys(asked, flavor),
+                        "resourceUsage": {name: printed(amount) for name, amount in asked.items()},
+                    }
+                    for each in found["spec"]["podSets"]
+                ],
+            }
+            conditions = status.setdefault("conditions", [])
+            for kind, message in (("QuotaReserved", words), ("Admitted", "The workload is admitted")):
+                set_condition(conditions, _condition(kind, "True", kind, message, stamp))
+            for each in conditions:
+                if each["type"] == "Evicted" and each["status"] == "True":
+                    each.update(status="False", reason="QuotaReserved", message="Previously: " + each["message"])
+
+        self.store.change(WORKLOADS, *key_of(workload), edit)
+        self._tell(workload, "QuotaReserved", words)
+        self._tell(workload, "Admitted", f"Admitted by ClusterQueue {queue}, wait time since reservation was 0s")
+
+    def _set(self, workload: Object, kind: str, value: str, reason: str, message: str) -> None:
+        new = _condition(kind, value, reason, message, self.world.stamp())
+
+        def edit(found: Object) -> None:
+            set_condition(found.setdefault("status", {}).setdefault("conditions", []), new)
+
+        with contextlib.suppress(Problem):
+            self.store.change(WORKLOADS, *key_of(workload), edit)
+
+    def _tell(self, about: Object, reason: str, message: str) -> None:
+        found = self.store.peek(_resource(about), *key_of(about)) or about
+        component = (
+            "kueue-admission" if about["kind"] == "Workload" else f"batch/{about['kind'].lower()}-kueue-controller"
+        )
+        kind = "Warning" if reason == "Pending" else "Normal"
+        self.world.recorder.record(found, kind, reason, message, component=component)
+
+
+def _resource(found: Object) -> str:
+    return WORKLOADS if found["kind"] == "Workload" else _KIND[found["kind"]]
+
+
+def _queue_of(job: Object) -> str | None:
+    return (job["metadata"].get("labels") or {}).get(QUEUE)
+
+
+def _workload_name(resource: str, job: Object) -> str:
+    name = job["metadata"]["name"]
+    digest = hashlib.sha1(f"{resource}\n{name}\n{job['metadata']['uid']}".encode(), usedforsecurity=False).hexdigest()
+    return f"{_PREFIX[resource]}-{name}-{digest[:5]}"
+
+
+def _pod_sets(resource: str, job: Object) -> list[Object]:
+    if resource == JOBS:
+        spec = job["spec"]
+        return [{"name": "main", "count": int(spec.get("parallelism", 1)), "template": spec["template"]}]
+    return [
+        {
+            "name": each["name"],
+            "count": int(each.get("replicas", 1)) * int(each["template"]["spec"].get("parallelism", 1)),
+            "template": each["template"]["spec"]["template"],
+        }
+        for each in job["spec"]["replicatedJobs"]
+    ]
+
+
+def _asked(workload: Object) -> dict[str, Decimal]:
+    total: dict[str, Decimal] = {}
+    for pod_set in workload["spec"]["podSets"]:
+        for name, amount in requests(pod_set["template"]).items():
+            total[name] = total.get(name, Decimal(0)) + amount * pod_set["count"]
+    return total
+
+
+def _condition(kind: str, value: str, reason: str, message: str, stamp: str) -> Object:
+    return {"lastTransitionTime": stamp, "message": message, "reason": reason, "status": value, "type": kind}
+
+
+def _epoch(stamp: str) -> float:
+    return datetime.fromisoformat(stamp.replace("Z", "+00:00")).timestamp()
