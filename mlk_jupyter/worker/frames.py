@@ -92,6 +92,11 @@ class Decoder:
             rest, self._rest = self._rest, b""
             yield rest
 
+    @property
+    def pending(self) -> bool:
+        """Whether something was fed that is still to be given: part of a line, or of a frame."""
+        return bool(self._rest or self._pieces)
+
     def close(self) -> Iterator[Union[Frame, bytes]]:
         """What is left when the stream ends: an unfinished line is foreign text, unfinished frames are lost."""
         rest, self._rest = self._rest, b""

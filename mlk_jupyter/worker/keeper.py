@@ -6,7 +6,6 @@ process of the rank behind.
 
 from __future__ import annotations
 
-import codecs
 import os
 import select
 import signal
@@ -16,16 +15,16 @@ from . import tree
 from .frames import Encoder
 from .outputs import Outputs
 from .overflow import Overflow
-from .wire import Receiver
+from .pairing import READ_SIZE, Pairing
+from .wire import write_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, List, Optional
 
     from .launchers import Identity
+    from .member import Member
 
-_READ_SIZE = 1 << 20  # bytes read at once
-_PIPE_SIZE = 1 << 20  # bytes a pipe may hold, where the system allows it: a burst of prints does not wait for us
 _FLUSH_S = 0.05  # seconds that text may wait for more of its kind: about 20 frames a second
 _REST_S = 0.004  # seconds to rest after a small read, so that many small writes are read in one go
 _GRACE_S = 1.0  # seconds between SIGTERM and SIGKILL for what a finished notebook left running
@@ -37,18 +36,20 @@ class Keeper:
     """Owns the user process `pid`, whose outputs come through `out_fd` and `err_fd`, until nothing of it is left."""
 
     def __init__(
-        self, identity: Identity, nonce: str, token: str, pid: int, out_fd: int, err_fd: int, lifeline: Optional[int]
+        self,
+        identity: Identity,
+        nonce: str,
+        token: str,
+        pid: int,
+        out_fd: int,
+        err_fd: int,
+        lifeline: Optional[int],
+        member: Optional[Member] = None,
     ) -> None:
         self._identity, self._pid = identity, pid
-        self._out_fd, self._err_fd, self._lifeline = out_fd, err_fd, lifeline
+        self._lifeline, self._member = lifeline, member
+        self._pipes = Pairing(out_fd, err_fd, token, self._add, self._on_message)
         self._encoder = Encoder(nonce, identity.rank)
-        self._receiver = Receiver(token)
-        self._err_receiver = Receiver(token)
-        self._err_items: List[Any] = []  # read from fd 2, not yet taken: what comes after a cell's end waits for it
-        self._synced = 0
-        self._between = False  # cells: what is read from fd 2 belongs to the one to come
-        decoder = codecs.getincrementaldecoder("utf-8")
-        self._decoders = {"stdout": decoder("replace"), "stderr": decoder("replace")}
         self._outputs = Outputs(self._frame, Overflow(os.environ.get("MLK_OUTPUTS")).save, identity.rank)
         self._silent = identity.rank != 0
         self._lines: List[bytes] = []
@@ -65,14 +66,13 @@ class Keeper:
         self._status: Optional[int] = None
         self._peak_bytes: Optional[int] = None
         self._deadline: Optional[float] = None
+        self._stop_by: Optional[float] = None
 
     def run(self) -> int:
         """Watches until the user process has ended and everything is written. Gives the rank's exit code."""
         self._take_signals()
         tree.become_subreaper()
-        for fd in (self._out_fd, self._err_fd):
-            _widen(fd)
-            os.set_blocking(fd, False)
+        self._pipes.open()
         from . import deaths
 
         kills_before = deaths.oom_kills()
@@ -109,7 +109,7 @@ class Keeper:
             poll.register(self._wake_fd, select.POLLIN)
             if self._lifeline is not None:
                 poll.register(self._lifeline, select.POLLIN)
-        for fd in (self._out_fd, self._err_fd):
+        for fd in self._pipes.fds:
             busy.register(fd, select.POLLIN)
         rest = False
         while self._status is None and not self._orphaned:
@@ -121,12 +121,12 @@ class Keeper:
                 self._on_signals()
             if self._lifeline in events and not os.read(self._lifeline or 0, 4096):
                 self._orphaned = True
-            for fd in (self._out_fd, self._err_fd):
+            for fd in self._pipes.fds:
                 if fd in events:
-                    size = self._read(fd)
+                    size = self._pipes.read(fd)
                     if size is None:
                         busy.unregister(fd)  # its last writer has closed it
-                    elif size < _READ_SIZE // 16:
+                    elif size < READ_SIZE // 16:
                         rest = True
             now = time.monotonic()
             if now >= sample_at:
@@ -142,6 +142,8 @@ class Keeper:
             waits.append(_FLUSH_S)
         if self._deadline is not None:
             waits.append(self._deadline - now)
+        if self._stop_by is not None:
+            waits.append(self._stop_by - now)
         return min(waits)
 
     def _pulse(self, now: float) -> None:
@@ -159,6 +161,9 @@ class Keeper:
                 "seconds (a thread or an exit handler still ran). It was killed.",
             )
             os.kill(self._pid, signal.SIGKILL)
+        if self._stop_by is not None and now >= self._stop_by:
+            self._stop_by = None  # soon we are killed ourselves, and then nobody says how it ended
+            os.kill(self._pid, signal.SIGKILL)
         self._write()
 
     def _on_signals(self) -> None:
@@ -170,6 +175,8 @@ class Keeper:
             self._reap()
         for number in (signal.SIGTERM, signal.SIGINT):
             if number in numbers and self._status is None:
+                if not self._stopping and self._member is not None and self._member.stop_s is not None:
+                    self._stop_by = time.monotonic() + self._member.stop_s
                 self._stopping = True
                 os.kill(self._pid, number)
 
@@ -188,60 +195,11 @@ class Keeper:
 
     # -- reading ------------------------------------------------------------------------------------------------------
 
-    def _read(self, fd: int) -> Optional[int]:
-        """Takes what a pipe holds. Gives the bytes read, None at its end."""
-        try:
-            data = os.read(fd, _READ_SIZE)
-        except BlockingIOError:
-            return 0
-        if not data:
-            return None
-        if fd == self._err_fd:
-            self._err_items += self._err_receiver.feed(data)
-            self._take_errors()
-        else:
-            for item in self._receiver.feed(data):
-                if isinstance(item, bytes):
-                    self._add_text("stdout", item)
-                else:
-                    self._on_message(item)
-        return len(data)
-
     def _drain(self) -> None:
         """Takes all that the pipes hold now."""
-        for fd in (self._out_fd, self._err_fd):
-            while self._read(fd):
+        for fd in self._pipes.fds:
+            while self._pipes.read(fd):
                 self._pulse(time.monotonic())
-
-    def _take_errors(self) -> None:
-        """Text of fd 2, up to the end of a cell that the other pipe has not told of yet."""
-        while self._err_items and not self._between:
-            item = self._err_items[0]
-            if not isinstance(item, bytes):
-                if int(item.get("number", 0)) > self._synced:
-                    return
-            else:
-                self._add_text("stderr", item)
-            self._err_items.pop(0)
-
-    def _sync(self, number: int) -> None:
-        """A cell ended: what it wrote to fd 2 before belongs to it, what follows does not."""
-
-        def told() -> bool:
-            return any(not isinstance(item, bytes) and item.get("number") == number for item in self._err_items)
-
-        while not told() and self._read(self._err_fd):
-            pass
-        self._synced = max(self._synced, number)
-        while self._err_items:
-            item = self._err_items.pop(0)
-            if isinstance(item, bytes):
-                self._add_text("stderr", item)
-            elif item.get("number") == number:
-                return
-
-    def _add_text(self, name: str, data: bytes) -> None:
-        self._add(name, self._decoders[name].decode(data))
 
     def _add(self, name: str, text: str) -> None:
         if not text:
@@ -252,7 +210,7 @@ class Keeper:
         self._text.append(text)
         if self._text_since is None:
             self._text_since = time.monotonic()
-        if len(text) > _READ_SIZE // 4:
+        if len(text) > READ_SIZE // 4:
             self._flush_text()
 
     def _flush_text(self) -> None:
@@ -276,7 +234,7 @@ class Keeper:
             self._progress = message
             return
         if kind == "cell_finished":
-            self._sync(int(message.pop("sync", 0)))
+            self._pipes.sync(int(message.pop("sync", 0)))
         self._flush_text()
         handler = getattr(self, "_on_" + kind, None)
         if handler is not None:
@@ -302,15 +260,14 @@ class Keeper:
         self._begun += 1
         if not self._silent:
             self._outputs.begin(fields["cell"])
-        self._between = False
-        self._take_errors()
+        self._pipes.begin()
 
     def _on_cell_finished(self, **fields: Any) -> None:
         self._flush_progress()
         self._outputs.end()
         self._cell = None
         self._frame("cell_finished", **fields)
-        self._between = True
+        self._pipes.pause()
 
     def _on_output(self, output: Dict[str, Any], display_id: Optional[str] = None) -> None:
         self._outputs.output(output, display_id)
@@ -324,13 +281,12 @@ class Keeper:
 
     def _on_error(self, **fields: Any) -> None:
         self._failed = True
-        self._frame("error", **fields)
+        self._error(**fields)
 
     def _on_done(self, code: int) -> None:
         self._done, self._announced = True, code
         self._outputs.close()
-        self._between = False
-        self._take_errors()
+        self._pipes.begin()
         self._deadline = time.monotonic() + _LINGER_S
 
     # -- writing ------------------------------------------------------------------------------------------------------
@@ -341,26 +297,25 @@ class Keeper:
         except ValueError:  # NaN and infinities are no JSON
             line = self._encoder.encode(kind, **_finite(fields))
         self._lines.append(line)
-        if len(line) > _READ_SIZE:
+        if len(line) > READ_SIZE:
             self._write()
 
     def _write(self) -> None:
         if not self._lines:
             return
-        data = memoryview(b"".join(self._lines))
+        data = b"".join(self._lines)
         self._lines.clear()
         try:
-            while data:
-                data = data[os.write(1, data) :]
+            if self._member is not None:
+                self._member.write(data)
+            else:
+                write_all(1, data)
         except OSError:  # nobody reads any more: what held the other end is gone
             self._orphaned = True
 
     def _finish(self, deaths: Any, kills_before: Optional[int]) -> None:
-        for item in (*self._err_items, *self._receiver.close(), *self._err_receiver.close()):
-            if isinstance(item, bytes):
-                self._add_text("stderr", item)
-        for name, decoder in self._decoders.items():
-            self._add(name, decoder.decode(b"", True))
+        for name, rest in self._pipes.close():
+            self._add(name, rest)
         self._flush_text()
         self._flush_progress()
         code, number = self._exit_code(), self._signal()
@@ -396,9 +351,12 @@ class Keeper:
             seconds = round(time.monotonic() - self._cell_since, 3)
             self._frame("cell_finished", cell=cell["cell"], status="error", seconds=seconds)
         if not self._stopping:
-            self._frame(
-                "error", cell=cell.get("cell"), number=cell.get("number"), ename=name, evalue=text, traceback=[text]
-            )
+            self._error(cell=cell.get("cell"), number=cell.get("number"), ename=name, evalue=text, traceback=[text])
+
+    def _error(self, cell: Any, number: Any, ename: str, evalue: str, traceback: List[str]) -> None:
+        self._frame("error", cell=cell, number=number, ename=ename, evalue=evalue, traceback=traceback)
+        if self._member is not None:
+            self._member.failed(cell, number, ename, evalue)
 
     def _left_early(self) -> bool:
         """Whether it ended as if all were well (`os._exit(0)`), past Python and with cells still to run."""
@@ -415,15 +373,6 @@ class Keeper:
         if number is None:
             return os.WEXITSTATUS(self._status) or int(self._left_early())
         return self._announced if self._done else 128 + number
-
-
-def _widen(fd: int) -> None:
-    try:
-        import fcntl
-
-        fcntl.fcntl(fd, 1031, _PIPE_SIZE)  # F_SETPIPE_SZ, which `fcntl` names from Python 3.10 on
-    except (ImportError, OSError):
-        pass  # a smaller pipe is only slower
 
 
 def _finite(value: Any) -> Any:

@@ -20,9 +20,14 @@ def main(archive: Optional[str] = None) -> NoReturn:
     """Runs the bundle at `archive` (what Python was started with, where it is left out) as one rank, and exits.
 
     Exit codes: 0 the notebook is done; 1 a cell failed; the cell's own code after `sys.exit`; 143 stopped;
-    128 + n ended by signal n; 2 the launcher's variables make no sense.
+    128 + n ended by signal n; 2 the launcher's variables make no sense; in a pod, 75 where a cell failed because the
+    connection to another worker's rank broke.
     """
     archive = os.path.abspath(archive or sys.argv[0])
+    if os.environ.get("MLK_POD"):
+        from . import pod
+
+        pod.enter(archive, sys.argv[1:])
     gc.disable()  # nothing that the imports make is garbage, and looking for it costs a third of their time
     from .launchers import identify
 
@@ -41,6 +46,12 @@ def _start(archive: str, identity: Identity) -> NoReturn:
     token = os.urandom(8).hex()
     lifeline_text = os.environ.pop("MLK_LIFELINE", "")
     lifeline = int(lifeline_text) if lifeline_text.isdigit() else None
+    member = None
+    if os.environ.get("MLK_LAST_WORDS") or os.environ.get("MLK_TEAM"):
+        from .member import Member
+
+        member = Member(os.environ, identity)
+        lifeline = lifeline if member.lifeline is None else member.lifeline
     out_read, out_write = os.pipe()
     err_read, err_write = os.pipe()
     keeper = os.getpid()
@@ -56,5 +67,7 @@ def _start(archive: str, identity: Identity) -> NoReturn:
     os.close(err_write)
     from .keeper import Keeper
 
-    code = Keeper(identity, nonce, token, pid, out_read, err_read, lifeline).run()
+    code = Keeper(identity, nonce, token, pid, out_read, err_read, lifeline, member).run()
+    if member is not None:
+        code = member.ended(code)
     os._exit(code)  # nothing of this process is left to be tidied up, and a rank's end should take no time

@@ -9,6 +9,7 @@ import sys
 import zipimport
 
 from . import api, mlflow_hook, streams, tree
+from .files import unpack
 from .wire import Sender
 
 TYPE_CHECKING = False
@@ -93,7 +94,7 @@ def _run(archive: str, identity: Identity, sender: Sender, stop: Stop) -> int:
     source = bundle.get_data("job/notebook.ipynb")
     notebook: Dict[str, Any] = json.loads(source)
     os.environ.update(identity.environment())
-    folder = _unpack(bundle, job.get("files") or [])
+    folder = unpack(bundle, job.get("files") or [])
     _set_path(archive, folder)
     api.connect(sender)
     script = bool(job.get("script"))
@@ -129,33 +130,6 @@ def _shell(sender: Sender, notebook: Dict[str, Any], script: bool, name: str) ->
         return PlainShell(sender, filename)
     os.environ.setdefault("MPLBACKEND", _INLINE)
     return make(sender, filename)
-
-
-def _unpack(bundle: zipimport.zipimporter, files: Any) -> str:
-    """Writes the bundle's files into a folder; other ranks may be doing the same into the same one."""
-    names = [str(name) for name in files]
-    folder = os.environ.pop("MLK_FILES", "")
-    if not names:
-        return folder
-    if not folder:
-        import atexit
-        import shutil
-        import tempfile
-
-        folder = tempfile.mkdtemp(prefix="mlk-")
-        owner = os.getpid()
-        atexit.register(lambda: shutil.rmtree(folder, ignore_errors=True) if os.getpid() == owner else None)
-    root = os.path.abspath(folder)
-    for name in names:
-        path = os.path.normpath(os.path.join(root, name))
-        if not path.startswith(root + os.sep):
-            raise ValueError(f"The bundle names a file outside of its folder: {name}")
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        part = f"{path}.{os.uname().nodename}.{os.getpid()}"
-        with open(part, "wb") as file:
-            file.write(bundle.get_data("job/files/" + name))
-        os.replace(part, path)
-    return root
 
 
 def _set_path(archive: str, folder: str) -> None:

@@ -23,6 +23,13 @@ PIPE_BUF = 4096  # what Linux writes to a pipe in one go; larger writes may mix 
 _HEADER_LIMIT = 80  # bytes: five numbers of at most 15 digits, their dots and the semicolon
 
 
+def write_all(fd: int, data: Any) -> None:
+    """All bytes of a buffer to a descriptor, however many writes it takes. Raises: OSError when nobody reads."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
 def mark_of(token: str) -> bytes:
     """The marker of one rank. Its first byte is in no text that people print."""
     return b"\x00mlk" + token.encode("ascii")
