@@ -28,9 +28,8 @@ def collect(
             _delete_all(store, list(dependents.get(found["metadata"]["uid"], ())))
             if not dependents.get(found["metadata"]["uid"]):
                 _drop_finalizer(store, resource, key, "foregroundDeletion")
-        elif owners := found["metadata"].get("ownerReferences"):
-            if not any(store.place_of(owner["uid"]) for owner in owners):
-                _delete_all(store, [(resource, key)])
+        elif _has_no_owner(store, found):
+            _delete_all(store, [(resource, key)])
     for uid in _taken(gone):
         holder = store.place_of(uid)
         if holder is None:
@@ -76,6 +75,11 @@ def _delete_all(store: Store, places: list[tuple[str, Key]]) -> None:
         if found and not found["metadata"].get("deletionTimestamp"):
             with contextlib.suppress(Problem):
                 store.delete(resource, key[0], key[1])
+
+
+def _has_no_owner(store: Store, found: Object) -> bool:
+    owners = found["metadata"].get("ownerReferences") or []
+    return bool(owners) and not any(store.place_of(owner["uid"]) for owner in owners)
 
 
 def _other_owner(store: Store, place: tuple[str, Key], uid: str) -> bool:

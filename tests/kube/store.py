@@ -126,7 +126,7 @@ class Store:
 
     # Writing
 
-    def create(self, resource: str, new: Object) -> Object:
+    def create(self, resource: str, new: Object, *, uid: str | None = None) -> Object:
         """Add an object; its `metadata.name` or `generateName` and, where it has one, its namespace must be set."""
         with self.lock:
             new = copy.deepcopy(new)
@@ -136,7 +136,7 @@ class Store:
             key = (meta.get("namespace") or "", meta["name"])
             if key in self._objects.get(resource, {}):
                 raise already_exists(resource, meta["name"])
-            meta["uid"] = str(uuid.uuid4())
+            meta["uid"] = uid or str(uuid.uuid4())
             meta["creationTimestamp"] = timestamp(self.now())
             for field in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"):
                 meta.pop(field, None)
@@ -239,6 +239,11 @@ class Store:
             else:
                 self._remove(resource, (namespace or "", name), new)
             return copy.deepcopy(new)
+
+    def hold(self, resource: str, found: Object) -> None:
+        """Put an object in as it is, with its version and uid: no event, no rules."""
+        meta = found["metadata"]
+        self._objects.setdefault(resource, {})[meta.get("namespace") or "", meta["name"]] = copy.deepcopy(found)
 
     # What happened
 
