@@ -25,7 +25,7 @@ from .rest import Rest, Seen
 from .store import Object, Store
 
 if TYPE_CHECKING:
-    from .controllers import Controllers, Image
+    from .controllers import Controllers, Image, Levers
 
 T = TypeVar("T")
 ADMIN = "admin"
@@ -211,6 +211,12 @@ class FakeCluster:
     def limit_streams(self, seconds: float | None) -> None:
         """End every watch and every followed log after so many seconds."""
         self.do(lambda: setattr(self.faults, "stream_s", seconds))
+
+    @property
+    def levers(self) -> Levers:
+        """What befalls pods and nodes: eviction, preemption, lost nodes, memory that runs out, held queues."""
+        assert self.controllers is not None, "this cluster has no controllers"
+        return self.controllers.levers
 
     # What is in it
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from . import images
 from .controllers.base import Controller, World, owner_of
 from .images import Image
-from .names import PODS
+from .names import NODES, PODS
 from .pod_logs import PodLogs
 from .pod_worker import PodWorker
 from .store import Event, Key, Object
@@ -109,9 +109,10 @@ class Kubelets(Controller):
         return f"10.244.{self._addresses // 254}.{self._addresses % 254 + 1}"
 
     def host_address(self, node: str) -> str:
-        """A node's address, of the block that documents use."""
-        digits = "".join(filter(str.isdigit, node)) or "0"
-        return f"192.0.2.{int(digits) % 253 + 1}"
+        """A node's address as its status gives it."""
+        found = self.store.peek(NODES, None, node) or {}
+        addresses = found.get("status", {}).get("addresses") or []
+        return next((each["address"] for each in addresses if each["type"] == "InternalIP"), "192.0.2.2")
 
     def port(self, pod: Object) -> int:
         """What stands for MASTER_PORT: one free port for all pods of a Job."""

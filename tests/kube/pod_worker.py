@@ -169,7 +169,7 @@ class PodWorker:
             code = self._states[name]["terminated"]["exitCode"]
             if self._stopping.is_set():
                 raise Stopped
-            again = policy == "Always" and not init or (code != 0 and policy != "Never")
+            again = (policy == "Always" and not init) or (code != 0 and policy != "Never")
             if not again:
                 self._report()
                 return bool(code == 0)

@@ -48,8 +48,11 @@ class ContainerProcess:
         return 128 - code if code < 0 else code
 
     def terminate(self) -> None:
-        """What a kubelet sends first: SIGTERM, to the first process alone."""
-        if not self._exited.is_set():
+        """What a kubelet sends first: SIGTERM, to the first process alone.
+
+        In a container that is process 1, which the kernel spares a signal that it has no handler for.
+        """
+        if not self._exited.is_set() and _catches(self._process.pid, signal.SIGTERM):
             self._process.send_signal(signal.SIGTERM)
 
     def kill(self) -> None:
@@ -90,3 +93,10 @@ def _with_cookie(cookie: str) -> list[int]:
 
 def _is_zombie(entry: Path) -> bool:
     return (entry / "stat").read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+def _catches(pid: int, number: signal.Signals) -> bool:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("SigCgt:"):
+            return bool(int(line.split()[1], 16) >> (number - 1) & 1)
+    return False

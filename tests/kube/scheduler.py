@@ -6,10 +6,9 @@ from collections import Counter
 from decimal import Decimal
 from typing import Any
 
-from mlk_jupyter.backends.kubernetes.quantities import parse
-
 from .controllers.base import Controller
 from .names import CLAIMS, NODES, PODS
+from .quantities import amount as parsed
 from .store import Event, Key, Object
 
 ALL: Key = ("", "all")
@@ -23,19 +22,14 @@ class Scheduler(Controller):
     """One queue for the whole cluster: by priority, then by age. Tries again when something may have become free."""
 
     def notice(self, event: Event) -> None:
+        old = event.previous or {"spec": None}
         if event.resource == PODS:
             waits = event.type != "DELETED" and not event.object["spec"].get("nodeName")
-            over = event.type == "DELETED" or event.object.get("status", {}).get("phase") in ("Succeeded", "Failed")
-            old = event.previous or {}
-            was_over = old.get("status", {}).get("phase") in ("Succeeded", "Failed")
-            if (waits and event.type == "ADDED") or (over and not was_over):
-                self.enqueue(ALL)
-            elif waits and old.get("spec") != event.object["spec"]:
+            freed = _over(event.object) or event.type == "DELETED"
+            if (waits and old["spec"] != event.object["spec"]) or (freed and not _over(old)):
                 self.enqueue(ALL)
         elif event.resource in (NODES, CLAIMS):
-            before = {**(event.previous or {}), "metadata": None}
-            if before != {**event.object, "metadata": None} or event.type != "MODIFIED":
-                self.enqueue(ALL)
+            self.enqueue(ALL)
 
     def reconcile(self, key: Key) -> None:
         waiting = [
@@ -152,6 +146,10 @@ def refusals(
     return [], False
 
 
+def _over(pod: Object) -> bool:
+    return pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
+
+
 def requests(pod: Object) -> dict[str, Decimal]:
     """What a pod takes of a node: the sum of its containers, or its largest init container."""
     total: dict[str, Decimal] = {}
@@ -167,15 +165,15 @@ def requests(pod: Object) -> dict[str, Decimal]:
 def _requests(container: Object) -> dict[str, Decimal]:
     resources = container.get("resources") or {}
     asked = {**(resources.get("limits") or {}), **(resources.get("requests") or {})}
-    return {name: parse(amount) for name, amount in asked.items()}
+    return {name: parsed(amount) for name, amount in asked.items()}
 
 
 def _holds_resources(pod: Object) -> bool:
-    return bool(pod["spec"].get("nodeName")) and pod.get("status", {}).get("phase") not in ("Succeeded", "Failed")
+    return bool(pod["spec"].get("nodeName")) and not _over(pod)
 
 
 def _short_of(pod: Object, node: Object, there: list[Object]) -> tuple[list[str], bool]:
-    capacity = {name: parse(amount) for name, amount in (node["status"].get("allocatable") or {}).items()}
+    capacity = {name: parsed(amount) for name, amount in (node["status"].get("allocatable") or {}).items()}
     used: dict[str, Decimal] = {}
     for other in there:
         for name, amount in requests(other).items():

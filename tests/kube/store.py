@@ -331,7 +331,10 @@ def random_suffix(length: int = 5) -> str:
 
 
 def _content(found: Object) -> Object:
-    return {key: value for key, value in found.items() if key not in ("metadata", "status")}
+    content = {key: value for key, value in found.items() if key not in ("metadata", "status")}
+    if found.get("kind") == "Pod":  # binding it to a node is not a change of what is asked for
+        content["spec"] = {key: value for key, value in found["spec"].items() if key != "nodeName"}
+    return content
 
 
 def _owners(found: Object | None) -> set[str]:

@@ -102,4 +102,4 @@ class Controllers:
                     _logger.exception("%s could not follow a change", type(controller).__name__)
 
 
-__all__ = ["Controllers", "Image", "World"]
+__all__ = ["Controllers", "Image", "Levers", "World"]

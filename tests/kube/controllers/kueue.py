@@ -11,10 +11,10 @@ import hashlib
 from datetime import datetime
 from decimal import Decimal
 
-from mlk_jupyter.backends.kubernetes.quantities import parse, printed
-
 from ..names import CLUSTER_QUEUES, JOB_SETS, JOBS, LOCAL_QUEUES, WORKLOADS
 from ..problems import Problem
+from ..quantities import amount as parsed
+from ..quantities import written
 from ..scheduler import requests
 from ..store import Event, Key, Object
 from .base import Controller, World, controller_reference, holds, key_of, owner_of, set_condition
@@ -170,7 +170,7 @@ class KueueController(Controller):
         for group in found["spec"].get("resourceGroups") or []:
             for each in group["flavors"][:1]:
                 flavor = each["name"]
-                limits.update({one["name"]: parse(one["nominalQuota"]) for one in each["resources"]})
+                limits.update({one["name"]: parsed(one["nominalQuota"]) for one in each["resources"]})
         return flavor, limits
 
     def _shortage(self, name: str, flavor: str, limits: dict[str, Decimal], asked: dict[str, Decimal]) -> str | None:
@@ -187,10 +187,10 @@ class KueueController(Controller):
             if amount > limit:
                 return (
                     f"insufficient quota for {resource} in flavor {flavor}, previously considered podsets requests (0) "
-                    f"+ current podset request ({printed(amount)}) > maximum capacity ({printed(limit)})"
+                    f"+ current podset request ({written(amount)}) > maximum capacity ({written(limit)})"
                 )
             if amount > free:
-                more = printed(amount - free)
+                more = written(amount - free)
                 return f"insufficient unused quota for {resource} in flavor {flavor}, {more} more needed"
         return None
 
@@ -221,7 +221,7 @@ class KueueController(Controller):
                         "name": each["name"],
                         "count": each["count"],
                         "flavors": dict.fromkeys(asked, flavor),
-                        "resourceUsage": {name: printed(amount) for name, amount in asked.items()},
+                        "resourceUsage": {name: written(amount) for name, amount in asked.items()},
                     }
                     for each in found["spec"]["podSets"]
                 ],

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from ..names import NODES, PODS, WORKLOADS
 from ..problems import not_found
 from ..store import Object
 from . import job_pods
 from .base import key_of
-from .nodes import NodeController, node
+from .nodes import NodeController
 
 if TYPE_CHECKING:
     from ..kubelet import Kubelets
@@ -30,10 +30,6 @@ class Levers:
         self.loop: asyncio.AbstractEventLoop | None = None
 
     # Nodes
-
-    def add_node(self, name: str, **resources: Any) -> Object:
-        """A node that can take pods. `resources`: see `kube.controllers.nodes.node`."""
-        return self._world.store.create(NODES, node(name, **resources))
 
     def lose_node(self, name: str, *, gone: bool = False) -> None:
         """A node goes in silence: its processes end, its pods' statuses stay, the node is NotReady and tainted.

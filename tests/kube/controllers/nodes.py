@@ -16,36 +16,6 @@ COLLECT_S = 20.0
 UNREACHABLE = "node.kubernetes.io/unreachable"
 
 
-def node(
-    name: str,
-    *,
-    cpu: str = "8",
-    memory: str = "32Gi",
-    gpus: int = 0,
-    gpu_resource: str = "nvidia.com/gpu",
-    labels: dict[str, str] | None = None,
-    taints: list[Object] | None = None,
-    **resources: str,
-) -> Object:
-    """A node's object. `resources`: more of what it can give, by name."""
-    amounts = {"cpu": cpu, "ephemeral-storage": "100Gi", "memory": memory, "pods": "110", **resources}
-    if gpus:
-        amounts[gpu_resource] = str(gpus)
-    own = {"kubernetes.io/arch": "amd64", "kubernetes.io/hostname": name, "kubernetes.io/os": "linux"}
-    return {
-        "apiVersion": "v1",
-        "kind": "Node",
-        "metadata": {"name": name, "labels": {**own, **(labels or {})}},
-        "spec": {"taints": taints} if taints else {},
-        "status": {
-            "allocatable": dict(amounts),
-            "capacity": dict(amounts),
-            "conditions": [{"type": "Ready", "status": "True", "reason": "KubeletReady"}],
-            "nodeInfo": {"kubeletVersion": "v1.36.0", "operatingSystem": "linux", "architecture": "amd64"},
-        },
-    }
-
-
 class NodeController(Controller):
     """Deletes pods off tainted nodes, and collects those whose node is gone. Keys are nodes and pods."""
 
@@ -143,8 +113,10 @@ def _patience_s(pod: Object, found: Object) -> float | None:
         matching = [
             each
             for each in pod["spec"].get("tolerations") or []
-            if each.get("effect") in (None, "", "NoExecute")
-            and (each.get("key") in (None, "", taint["key"]) if each.get("operator") == "Exists" else False)
+            if (
+                each.get("effect") in (None, "", "NoExecute")
+                and (each.get("key") in (None, "", taint["key"]) if each.get("operator") == "Exists" else False)
+            )
             or (each.get("key") == taint["key"] and (each.get("value") or "") == (taint.get("value") or ""))
         ]
         if not matching:
