@@ -1,4 +1,4 @@
-"""Asks a cluster for what a preflight needs. Everything at once, each call bounded; what may not be seen is not known."""
+"""Asks a cluster for what a preflight needs: all at once, each call bounded. What may not be seen is not known."""
 
 from __future__ import annotations
 
@@ -38,51 +38,47 @@ _T = TypeVar("_T")
 
 
 async def gather(connection: Connection, served: Served, access: Access, spec: JobSpec, namespace: str) -> Facts:
-    """What is known of the cluster, in a few parallel calls of at most 5 s each. Never raises what a cluster answers."""
+    """What is known of the cluster, in a few parallel calls of at most 5 s each. A refusal is no error here."""
     options, asking = spec.cluster, _Asking(connection, access, namespace)
     claims = any(volume.claim for volume in options.volumes) or options.checkpoints is not None
-    (
-        quotas,
-        ranges,
-        found_claims,
-        pods,
-        nodes,
-        all_pods,
-        queues,
-        config_maps,
-        account,
-        priorities,
-        labels,
-    ) = await asyncio.gather(
+    kueue = served.local_queues if options.queue is not None else None
+    namespaced = asyncio.gather(
         asking.listed("quotas", QUOTAS),
         asking.listed("limit_ranges", LIMIT_RANGES),
         asking.listed("claims", CLAIMS) if claims else _nothing(),
-        asking.listed("pods", PODS, fields=_LIVING, keep=_pod),
+        asking.listed("queues", kueue) if kueue is not None else _nothing(),
+    )
+    machines = asyncio.gather(
         asking.listed("nodes", NODES, keep=_node),
+        asking.listed("pods", PODS, fields=_LIVING, keep=_pod),
         asking.everywhere("all_pods", PODS, fields=_LIVING, keep=_pod),
-        asking.listed("queues", served.local_queues) if options.queue and served.local_queues else _nothing(),
+    )
+    named = asyncio.gather(
         _config_maps(asking, spec),
         _service_account(asking, spec),
         _priorities(asking, spec, served),
         _namespace_labels(asking, namespace),
     )
-    exists, pull_secrets = account
+    answers = await asyncio.gather(namespaced, machines, named)
+    quotas, limit_ranges, found_claims, queues = answers[0]
+    nodes, pods, all_pods = answers[1]
+    config_maps, (account, pull_secrets), (priority_class, workload_priority), labels = answers[2]
     return Facts(
         namespace=namespace,
         served=served,
         access=access,
         quotas=quotas,
-        limit_ranges=ranges,
+        limit_ranges=limit_ranges,
         claims=found_claims,
         pods=pods,
         nodes=nodes,
         all_pods=all_pods,
         queues=queues,
         config_maps=config_maps,
-        service_account=exists,
+        service_account=account,
         account_pull_secrets=pull_secrets,
-        priority_class=priorities[0],
-        workload_priority=priorities[1],
+        priority_class=priority_class,
+        workload_priority=workload_priority,
         namespace_labels=labels,
         unknown=asking.unknown,
     )
@@ -119,7 +115,8 @@ class _Asking:
     ) -> list[Manifest] | None:
         """All objects of a kind that the user can see; None when not known."""
         if self.access.may("list", resource) is False:
-            return self._without_right(fact, "list", resource)
+            self._without_right(fact, "list", resource)
+            return None
         return await self._items(fact, resource, self.namespace, fields, keep)
 
     async def everywhere(
@@ -127,20 +124,23 @@ class _Asking:
     ) -> list[Manifest] | None:
         """The same in all namespaces, asked for only where it is surely allowed."""
         if self.access.may_everywhere("list", resource) is not True or self.access.may("list", NODES) is False:
-            return self._without_right(fact, "list", resource)
+            self._without_right(fact, "list", resource)
+            return None
         return await self._items(fact, resource, None, fields, keep)
 
     async def found(self, fact: str, resource: Resource, name: str) -> Manifest | bool | None:
         """One object; False when there is none, None when not known."""
         if self.access.may("get", resource) is False:
-            return self._without_right(fact, "get", resource)
+            self._without_right(fact, "get", resource)
+            return None
         return await self.answered(fact, resource, "get", self._object(resource.path(self.namespace, name)))
 
     async def answered(self, fact: str, resource: Resource, verb: str, call: Awaitable[_T]) -> _T | None:
         try:
             return await asyncio.wait_for(call, _READ_LIMIT_S)
         except Forbidden:
-            return self._without_right(fact, verb, resource)
+            self._without_right(fact, verb, resource)
+            return None
         except asyncio.TimeoutError:
             self.unknown[fact] = f"the cluster took longer than {_READ_LIMIT_S:.0f} s to answer"
         except MlkError as error:
@@ -169,8 +169,9 @@ class _Asking:
         self.unknown[fact] = f"there is no right to {verb} {resource.plural}"
 
 
-async def _nothing() -> None:
+async def _nothing() -> list[Manifest] | None:
     """In place of a read that this job does not need."""
+    return None
 
 
 async def _config_maps(asking: _Asking, spec: JobSpec) -> dict[str, bool | None]:

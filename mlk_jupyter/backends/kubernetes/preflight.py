@@ -1,4 +1,7 @@
-"""All that is known before a job is submitted to a cluster: what speaks against it, what it uses, whether it starts now."""
+"""What is known before a job is submitted to a cluster: what speaks against it, what it uses, whether it starts now.
+
+Pure; `gathering` asks the cluster.
+"""
 
 from __future__ import annotations
 

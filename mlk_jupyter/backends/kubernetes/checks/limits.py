@@ -64,8 +64,9 @@ def _bounds(case: Case, quoted: str, item: Manifest, requests: Amounts, limits: 
         request = requests.get(name)
         if request is None or request < least:
             asked = "none" if request is None else _amount(name, request)
-            text = f"LimitRange {quoted} wants at least {_amount(name, least)} of {name} for {who}; the job asks for {asked}."
-            yield error("limit_range_below", text, f"Ask for at least {_amount(name, least)}.", _field(case, name))
+            wanted = _amount(name, least)
+            text = f"LimitRange {quoted} wants at least {wanted} of {name} for {who}; the job asks for {asked}."
+            yield error("limit_range_below", text, f"Ask for at least {wanted}.", _field(case, name))
     for name, ratio in amounts(item.get("maxLimitRequestRatio")).items():
         limit, request = limits.get(name), requests.get(name)
         if not limit or not request or limit > ratio * request:

@@ -1,4 +1,4 @@
-"""What a node has, what is taken of it, and whether a pod may run there: the scheduler's rules as far as they matter here."""
+"""What a node has, what is taken of it, and whether a pod may run there: the scheduler's rules, as far as needed."""
 
 from __future__ import annotations
 

@@ -18,11 +18,8 @@ def check(case: Case) -> list[Finding]:
     nodes = _nodes(case)
     if nodes is None:
         return _unknown(case)
-    if case.spec.gpus:
-        found = [*_product(case, nodes)] or [*_gpus(case, nodes)]
-    else:
-        found = []
-    return found or [*_machine(case, nodes)] or [*_choice(case, nodes)] or [*_busy(case, nodes)]
+    gpus = [*_product(case, nodes)] or [*_gpus(case, nodes)] if case.spec.gpus else []
+    return gpus or [*_machine(case, nodes)] or [*_choice(case, nodes)] or [*_busy(case, nodes)]
 
 
 def has_room(case: Case) -> bool | None:

@@ -134,9 +134,7 @@ def _in_scope(case: Case, expression: Manifest) -> bool:
             "Exists": bool(name),
             "DoesNotExist": not name,
         }.get(str(operator), False)
-    if scope == "CrossNamespacePodAffinity":
-        return False
-    return True
+    return scope != "CrossNamespacePodAffinity"
 
 
 def _compute(resources: Amounts) -> bool:
@@ -183,8 +181,8 @@ def _figures(line: Line) -> str:
     """Used, hard and asked."""
     unit = _unit(line)
     return (
-        f"Quota {line.quota} allows {_amount(line.hard, unit)} of {line.resource}, {_amount(line.used, unit)} are used, "
-        f"and this job asks for {_amount(line.asked, unit)}"
+        f"Quota {line.quota} allows {_amount(line.hard, unit)} of {line.resource}, {_amount(line.used, unit)} are "
+        f"used, and this job asks for {_amount(line.asked, unit)}"
     )
 
 

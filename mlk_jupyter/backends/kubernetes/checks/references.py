@@ -54,7 +54,8 @@ def _priority(case: Case) -> list[Finding]:
         text = f"There is no PriorityClass {name} in the cluster: no pod would be created."
         return [error("no_priority_class", text, "Leave it out, or correct the name.", "cluster.priority")]
     if facts.priority_class is None:
-        text = f"Whether PriorityClass {name} exists is not known: {facts.unknown.get('priority_class', 'it was not asked')}."
+        why = facts.unknown.get("priority_class", "it was not asked")
+        text = f"Whether PriorityClass {name} exists is not known: {why}."
         hint = "If it does not, no pod is created and the job waits."
         return [warning("priority_unchecked", text, hint, "cluster.priority")]
     return []
