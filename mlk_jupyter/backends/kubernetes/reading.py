@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from ...model import Attempt, JobSpec, Phase, RankState, Reason, Transition
 from .current import Started, starts
+from .explain.background import Background
 from .explain.disruptions import explain_disruption
 from .explain.ending import (
     explain_failure,
@@ -14,17 +15,15 @@ from .explain.ending import (
     explain_stopped,
     explain_stopping,
     explain_success,
-    lost,
 )
 from .explain.exits import explain_exit
-from .explain.facts import Facts
 from .explain.waiting import explain_waiting
 from .explain.words import who
 from .objects import Objects
 from .phases import finished_at, forward, phase_of, timeline
 from .seen import WorkerSeen, created_at, holds, since, worker_seen
 
-__all__ = ["Facts", "Reading", "WorkerSeen", "forward", "read", "retryable"]
+__all__ = ["Background", "Reading", "WorkerSeen", "forward", "read"]
 
 # Said of an end when the pods that could tell more are gone.
 _VAGUE = frozenset({"failed", "pod_deleted", "restarted", "restarts_used_up"})
@@ -53,12 +52,9 @@ class Reading:
     transitions: list[Transition] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     """Sentences worth reading that are no failure."""
-    again: Reason | None = None
-    """Why the last attempt was lost, when the spec allows another one and somebody has to create it. The phase is then
-    Queued: the job is not over."""
 
 
-def read(objects: Objects, spec: JobSpec, *, facts: Facts | None = None, before: Reading | None = None) -> Reading:
+def read(objects: Objects, spec: JobSpec, *, facts: Background | None = None, before: Reading | None = None) -> Reading:
     """What the objects of one job say.
 
     Objects with neither owner nor pods read as Stopped; whoever may not have seen the job yet asks `objects.exists`.
@@ -66,43 +62,28 @@ def read(objects: Objects, spec: JobSpec, *, facts: Facts | None = None, before:
     Args:
         spec: what was asked, for the figures in the reasons.
         facts: what else is known of the cluster.
-        before: the last reading of this job. What is over stays over, and what vanished since (pods do, before their
-            Job) is kept: a worker's last state, the times, and why it failed.
+        before: the last reading of this job. What is over stays over until there is another attempt; and what vanished
+            since (pods do, before their Job) is kept: a worker's last state, and why it failed.
     """
-    if before is not None and before.phase.final:
-        return before
     every = starts(objects)
     last = every[-1]
+    if before is not None and before.phase.final and last.number <= before.attempt:
+        return before
     workers = {index: worker_seen(pod) for index, pod in last.pods.items()}
     phase = phase_of(last, workers, spec)
-    waiting, each = explain_waiting(last, workers, spec, phase, facts or Facts())
-    reason = _kept_reason(waiting or _reason(last, workers, spec, phase), last.number, phase, before)
-    again = None
-    ended = since(holds(last.owner, "Failed"))
-    if phase is Phase.FAILED and lost(reason) and not last.job_set and last.number <= spec.cluster.retries:
-        phase, again, reason = Phase.QUEUED, reason, _starts_again(reason, last.number, spec)
-    steps = _timeline(every, workers, phase, spec, again=ended if again is not None else None)
+    waiting, each = explain_waiting(last, workers, spec, phase, facts or Background())
     now = Reading(
         phase=phase,
-        reason=reason,
+        reason=waiting or _reason(last, workers, spec, phase),
         ranks_by_worker=_with_why(last, workers, each, spec),
         created_at=_earliest([created_at(start.owner) for start in every]),
         started_at=_earliest([worker_seen(pod).started_at for pod in objects.pods]),
         finished_at=finished_at(last, workers, phase),
         attempt=last.number,
         attempts=_earlier(every, spec),
-        transitions=steps,
-        again=again,
+        transitions=_timeline(every, workers, phase, spec),
     )
     return now if before is None else _with_before(before, now)
-
-
-def retryable(objects: Objects, reading: Reading) -> bool:
-    """Whether the last attempt was lost to the cluster (preempted, evicted, node lost) and not by the job's own doing.
-
-    An error of the notebook, memory, time limits and images come again with every attempt, so they are none.
-    """
-    return reading.again is not None or (reading.phase is Phase.FAILED and lost(reading.reason) and objects.exists)
 
 
 def _with_before(before: Reading, now: Reading) -> Reading:
@@ -110,46 +91,33 @@ def _with_before(before: Reading, now: Reading) -> Reading:
     workers = {**(before.ranks_by_worker if same else {}), **now.ranks_by_worker}
     return dataclasses.replace(
         now,
+        reason=_kept_reason(before, now) if same else now.reason,
         ranks_by_worker=dict(sorted(workers.items())),
         created_at=_earliest([before.created_at, now.created_at]),
         started_at=_earliest([before.started_at, now.started_at]),
         attempts=_joined_attempts(before, now),
-        transitions=_joined(before.transitions, now),
     )
 
 
-def _joined(before: list[Transition], now: Reading) -> list[Transition]:
-    """The timeline goes on: what was told of it stands, and later steps are appended."""
-    steps = list(before) or now.transitions[:1]
-    for step in now.transitions:
-        news = step.at > steps[-1].at or (step.at == steps[-1].at and step not in steps)
-        if news and step.phase is not steps[-1].phase:
-            steps.append(step)
-    if steps[-1].phase is not now.phase:
-        steps.append(Transition(phase=now.phase, at=steps[-1].at))  # since when is not said
-    return steps
+def _kept_reason(before: Reading, now: Reading) -> Reason | None:
+    """What was known of the failure, when the pods that told it are gone."""
+    known = before.reason if before.phase in (Phase.RUNNING, Phase.STOPPING) else None
+    if known is None or now.reason is None or known.code in _NO_FAILURES:
+        return now.reason
+    if now.phase not in (Phase.FAILED, Phase.STOPPING):
+        return now.reason
+    return known if now.reason.code in _VAGUE or now.reason.code == known.code else now.reason
 
 
 def _joined_attempts(before: Reading, now: Reading) -> list[Attempt]:
     found = {attempt.number: attempt for attempt in now.attempts}
     told = list(before.attempts)
     if before.attempt < now.attempt and before.reason is not None and before.reason.code not in _NO_FAILURES:
-        why = before.again or before.reason
-        told.append(Attempt(number=before.attempt, started_at=before.started_at, reason=why))
+        told.append(Attempt(number=before.attempt, started_at=before.started_at, reason=before.reason))
     for attempt in told:
         if attempt.number not in found or found[attempt.number].reason.code in _VAGUE:
             found[attempt.number] = attempt
     return [found[number] for number in sorted(found) if number < now.attempt]
-
-
-def _kept_reason(reason: Reason | None, attempt: int, phase: Phase, before: Reading | None) -> Reason | None:
-    """What was known of the failure, when the pods that told it are gone."""
-    if before is None or before.attempt != attempt or reason is None or phase not in (Phase.FAILED, Phase.STOPPING):
-        return reason
-    known = before.again or (before.reason if before.phase in (Phase.RUNNING, Phase.STOPPING) else None)
-    if known is None or known.code in _NO_FAILURES:
-        return reason
-    return known if reason.code in _VAGUE or reason.code == known.code else reason
 
 
 def _reason(start: Started, workers: dict[int, WorkerSeen], spec: JobSpec, phase: Phase) -> Reason | None:
@@ -168,12 +136,6 @@ def _reason(start: Started, workers: dict[int, WorkerSeen], spec: JobSpec, phase
             hint="Whoever suspended it can let it go on: set spec.suspend of the Job to false.",
         )
     return explain_running(start, workers, spec) if phase is Phase.RUNNING else None
-
-
-def _starts_again(reason: Reason | None, attempt: int, spec: JobSpec) -> Reason:
-    why = f" {reason.text}" if reason is not None else ""
-    text = f"Attempt {attempt} was lost; attempt {attempt + 1} of {spec.cluster.retries + 1} comes next.{why}"
-    return Reason(code="starts_again", text=text)
 
 
 def _with_why(
@@ -204,19 +166,12 @@ def _earlier(every: list[Started], spec: JobSpec) -> list[Attempt]:
     return found
 
 
-def _timeline(
-    every: list[Started], workers: dict[int, WorkerSeen], phase: Phase, spec: JobSpec, *, again: float | None
-) -> list[Transition]:
-    """Args: again: when the last attempt was lost, if another one is to follow."""
+def _timeline(every: list[Started], workers: dict[int, WorkerSeen], phase: Phase, spec: JobSpec) -> list[Transition]:
     steps: list[Transition] = []
     for start in every[:-1]:
         seen = {index: worker_seen(pod) for index, pod in start.pods.items()}
         steps += [step for step in timeline(start, seen, Phase.FAILED, spec) if not step.phase.final]
-    if again is None:
-        steps += timeline(every[-1], workers, phase, spec)
-    else:
-        steps += [step for step in timeline(every[-1], workers, Phase.FAILED, spec) if not step.phase.final]
-        steps.append(Transition(phase=phase, at=again))
+    steps += timeline(every[-1], workers, phase, spec)
     found: list[Transition] = []
     for step in steps:
         if not found or found[-1].phase is not step.phase:

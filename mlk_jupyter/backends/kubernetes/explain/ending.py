@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ....model import JobSpec, Phase, RankState, Reason
 from ....record.failure import first_of
+from ....worker.member import LOST_PEER
 from ..current import Started
 from ..objects import Manifest
 from ..phases import completed_workers, finished_at, running_since, workers_asked
@@ -27,7 +28,7 @@ from ..seen import (
     text,
 )
 from .admission import explain_refused
-from .disruptions import AGAIN, disrupted_at, explain_disrupting_event, explain_disruption
+from .disruptions import disrupted_at, explain_disrupting_event, explain_disruption
 from .exits import explain_exit
 from .words import clean, count, duration, listing, who
 
@@ -140,20 +141,17 @@ def _first_failure(start: Started, workers: dict[int, WorkerSeen], spec: JobSpec
         return disrupted
     # Pods that are being deleted were ended as a consequence, unless nothing else failed.
     failed = [worker for worker in workers.values() if worker.state is RankState.FAILED]
-    causes = [worker for worker in failed if deleted_at(start.pods[worker.worker]) is None] or failed
+    causes = [worker for worker in failed if deleted_at(start.pods[worker.worker]) is None and not _lost_peer(worker)]
+    gone = _gone_workers(start, spec)
+    if not causes and gone:
+        return _gone(start, gone, in_worker)
+    causes = causes or [worker for worker in failed if not _lost_peer(worker)] or failed
     first = first_of(_End(one.worker, one.finished_at or 0.0, one.last_words is None) for one in causes)
     if first is not None:
         pod = start.pods[first.rank]
         if deleted_at(pod) is not None and workers[first.rank].last_words is None:
             return _pod_deleted([first.rank], in_worker)
         return explain_exit(pod, workers[first.rank], who(first.rank, in_worker))
-    gone = [
-        index
-        for index in range(min(workers_asked(start, spec), 10_000))
-        if index not in start.pods and index not in completed_workers(start.job)
-    ]
-    if gone and (number(status(start.job).get("failed")) or 0) > 0:
-        return _gone(start, gone, in_worker)
     refused = [event for event in start.events_of(start.job) if event.get("reason") == "FailedCreate"]
     if refused and not start.pods:
         reason = explain_refused(text(refused[-1].get("message")))
@@ -175,6 +173,7 @@ def _disruption(start: Started, workers: dict[int, WorkerSeen], spec: JobSpec) -
             for index, worker in workers.items()
             if worker.state is RankState.FAILED
             and worker.finished_at is not None
+            and not _lost_peer(worker)
             and disruption(start.pods[index]) is None
         ),
         default=None,
@@ -207,6 +206,19 @@ def _over_time(start: Started, workers: dict[int, WorkerSeen], spec: JobSpec) ->
     waiting = f", of which it waited {duration(waited)}" if waited is not None and waited >= 1 else ""
     text_ = f"It ran longer than its time limit{of}{waiting}. The time in which its pods wait counts."
     return Reason(code="time_limit", text=text_, hint=hint)
+
+
+def _lost_peer(worker: WorkerSeen) -> bool:
+    """Its connection to another worker broke: what happened to that one decides."""
+    return worker.exit_code == LOST_PEER
+
+
+def _gone_workers(start: Started, spec: JobSpec) -> list[int]:
+    """Those whose pod failed and is not there any more."""
+    if not number(status(start.job).get("failed")):
+        return []
+    there = set(start.pods) | completed_workers(start.job)
+    return [index for index in range(min(workers_asked(start, spec), 10_000)) if index not in there]
 
 
 def _gone(start: Started, gone: list[int], in_worker: int) -> Reason:
@@ -250,8 +262,3 @@ def _stuck(start: Started, spec: JobSpec) -> Reason | None:
             hint="The controller that set it has to let go; an administrator can say why it does not.",
         )
     return None
-
-
-def lost(reason: Reason | None) -> bool:
-    """Whether it ended by a disruption, so that starting it again makes sense."""
-    return reason is not None and reason.code in AGAIN

@@ -9,7 +9,7 @@ from .. import labels, quantities
 from ..objects import Manifest
 from ..seen import WorkerSeen, container, mapping, number, sequence, spec_of, state_of, text
 from .containers import explain_start
-from .words import clean
+from .words import clean, own
 
 _SIGNAL_NAMES = frozenset(one.name for one in signal.Signals)  # a keeper's `ename` for a death by signal
 _SIGNALS: dict[str, tuple[str, str, str]] = {
@@ -87,9 +87,9 @@ def explain_last_words(words: dict[str, object], worker: int) -> Reason:
     rank = worker if rank is None else rank
     cell = number(words.get("number"))
     where = f"cell {cell}, rank {rank}" if cell is not None else f"rank {rank}"
-    ename = clean(words.get("ename"), 80)
+    ename = own(words.get("ename") or "", 80)
     line = next((line for line in str(words.get("evalue") or "").splitlines() if line.strip()), "")
-    value = clean(line, 200)
+    value = own(line, 200)
     if ename in _SIGNAL_NAMES:
         code = _SIGNALS[ename][0] if ename in _SIGNALS else "killed"
         hint = f"The notebook up to then and the log of rank {rank} are kept."

@@ -7,7 +7,7 @@ import re
 from ....model import JobSpec, Reason
 from ..current import Started
 from ..seen import condition, holds, mapping, sequence, spec_of, status, text
-from .facts import Facts
+from .background import Background
 from .words import clean, resource_word
 
 _UNUSED = re.compile(r"insufficient unused quota for ([\w./-]+) in flavor ([\w.-]+), (\S+) more needed")
@@ -53,7 +53,7 @@ _EVICTED: tuple[tuple[str, str, str, str | None], ...] = (
 )
 
 
-def explain_queue(start: Started, spec: JobSpec, facts: Facts) -> Reason:
+def explain_queue(start: Started, spec: JobSpec, facts: Background) -> Reason:
     """Why Kueue has not started the job."""
     queue = clean(start.queue or text(spec_of(start.workload).get("queueName")) or "the queue", 80)
     if start.workload is None:

@@ -10,7 +10,7 @@ from ....model import JobSpec, Reason
 from .. import quantities
 from ..objects import Manifest
 from ..seen import mapping, sequence, spec_of, text
-from .facts import Facts
+from .background import Background
 from .words import clean, count, listing, resource_word
 
 _HEAD = re.compile(r"(\d+)/(\d+) nodes are available:?\s*")
@@ -78,7 +78,7 @@ def parse(message: str) -> Verdict | None:
     return Verdict(int(head[1]), int(head[2]), [_cause(part) for part in parts if part])
 
 
-def explain_unschedulable(message: str, pod: Manifest, spec: JobSpec, facts: Facts) -> Reason:
+def explain_unschedulable(message: str, pod: Manifest, spec: JobSpec, facts: Background) -> Reason:
     """Why a pod has no node, and what would give it one."""
     verdict = parse(message)
     if verdict is None or not verdict.causes:
@@ -154,7 +154,7 @@ def _taint(detail: str) -> str:
     return f"{key.strip()}={value.strip()}" if value.strip() else key.strip()
 
 
-def _insufficient(cause: Cause, verdict: Verdict, pod: Manifest, spec: JobSpec, facts: Facts) -> Reason:
+def _insufficient(cause: Cause, verdict: Verdict, pod: Manifest, spec: JobSpec, facts: Background) -> Reason:
     resource = cause.detail
     asked = requests_of(pod).get(resource)
     if asked is None and resource == spec.cluster.gpu_resource and spec.gpus:
@@ -162,7 +162,7 @@ def _insufficient(cause: Cause, verdict: Verdict, pod: Manifest, spec: JobSpec, 
     times = f"{spec.workers} × " if spec.workers > 1 else ""
     what, plural = _amount(resource, asked)
     needs = f"Waiting: needs {times}{what}"
-    wanted, most = quantities.find(asked), quantities.find(facts.largest.get(resource))
+    wanted, most = quantities.find(asked), quantities.find(facts.most(resource))
     if most is not None and most == 0:
         return Reason(
             code="no_such_resource",
@@ -170,7 +170,7 @@ def _insufficient(cause: Cause, verdict: Verdict, pod: Manifest, spec: JobSpec, 
             hint=f"Choose another resource than {clean(resource, 100)}, or ask an administrator for such nodes.",
         )
     if wanted is not None and most is not None and wanted > most:
-        has = _figure(resource, facts.largest[resource])
+        has = _figure(resource, facts.most(resource))
         return Reason(
             code="larger_than_any_node",
             text=f"{needs}; the largest node has {has}.",
@@ -206,7 +206,7 @@ def _figure(resource: str, quantity: str | None) -> str:
     return quantities.cores_in_words(found) if resource == "cpu" else quantities.plain(found)
 
 
-def _untolerated(cause: Cause, verdict: Verdict, pod: Manifest, spec: JobSpec, facts: Facts) -> Reason:
+def _untolerated(cause: Cause, verdict: Verdict, pod: Manifest, spec: JobSpec, facts: Background) -> Reason:
     taint = _taint(cause.detail)
     nodes = count(cause.nodes or verdict.total, "node")
     repel = "repels" if (cause.nodes or verdict.total) == 1 else "repel"
@@ -223,7 +223,7 @@ def _untolerated(cause: Cause, verdict: Verdict, pod: Manifest, spec: JobSpec, f
     )
 
 
-def _selector(cause: Cause, verdict: Verdict, pod: Manifest, spec: JobSpec, facts: Facts) -> Reason:
+def _selector(cause: Cause, verdict: Verdict, pod: Manifest, spec: JobSpec, facts: Background) -> Reason:
     product = spec.cluster.gpu_product
     asked = [f"{key}={value}" for key, value in spec.cluster.node_selector.items()]
     if product:
@@ -247,7 +247,7 @@ def _of(cause: Cause, verdict: Verdict) -> str:
     return f"{nodes} of {verdict.total} nodes do"
 
 
-def _one_per_node(cause: Cause, verdict: Verdict, pod: Manifest, spec: JobSpec, facts: Facts) -> Reason:
+def _one_per_node(cause: Cause, verdict: Verdict, pod: Manifest, spec: JobSpec, facts: Background) -> Reason:
     return Reason(
         code="one_worker_per_node",
         text=f"Waiting: {count(spec.workers, 'worker')} need as many nodes, and no other node that fits is free.",
@@ -262,7 +262,7 @@ def _claim_of(pod: Manifest) -> str:
     return f"the claim {named[0]}" if len(named) == 1 else f"one of the claims {listing(named)}" if named else "a claim"
 
 
-def _claim_unbound(cause: Cause, verdict: Verdict, pod: Manifest, spec: JobSpec, facts: Facts) -> Reason:
+def _claim_unbound(cause: Cause, verdict: Verdict, pod: Manifest, spec: JobSpec, facts: Background) -> Reason:
     return Reason(
         code="claim_unbound",
         text=f"Waiting: {_claim_of(pod)} has no volume yet.",
@@ -270,7 +270,7 @@ def _claim_unbound(cause: Cause, verdict: Verdict, pod: Manifest, spec: JobSpec,
     )
 
 
-def _claim_not_found(cause: Cause, verdict: Verdict, pod: Manifest, spec: JobSpec, facts: Facts) -> Reason:
+def _claim_not_found(cause: Cause, verdict: Verdict, pod: Manifest, spec: JobSpec, facts: Background) -> Reason:
     return Reason(
         code="claim_not_found",
         text=f"Waiting: there is no PersistentVolumeClaim {cause.detail} in this namespace.",
@@ -278,8 +278,8 @@ def _claim_not_found(cause: Cause, verdict: Verdict, pod: Manifest, spec: JobSpe
     )
 
 
-def _plain(code: str, words: str, hint: str) -> Callable[[Cause, Verdict, Manifest, JobSpec, Facts], Reason]:
-    def reason(cause: Cause, verdict: Verdict, pod: Manifest, spec: JobSpec, facts: Facts) -> Reason:
+def _plain(code: str, words: str, hint: str) -> Callable[[Cause, Verdict, Manifest, JobSpec, Background], Reason]:
+    def reason(cause: Cause, verdict: Verdict, pod: Manifest, spec: JobSpec, facts: Background) -> Reason:
         nodes = "the only node" if verdict.total == 1 else f"{cause.nodes or verdict.total} of {verdict.total} nodes"
         filled = words.format(nodes=nodes, detail=cause.detail, claim=_claim_of(pod))
         return Reason(code=code, text=f"Waiting: {filled}", hint=hint)
@@ -287,7 +287,7 @@ def _plain(code: str, words: str, hint: str) -> Callable[[Cause, Verdict, Manife
     return reason
 
 
-_WORDS: dict[str, Callable[[Cause, Verdict, Manifest, JobSpec, Facts], Reason]] = {
+_WORDS: dict[str, Callable[[Cause, Verdict, Manifest, JobSpec, Background], Reason]] = {
     "insufficient": _insufficient,
     "untolerated_taint": _untolerated,
     "node_selector": _selector,

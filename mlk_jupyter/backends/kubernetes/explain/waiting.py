@@ -8,9 +8,9 @@ from ..objects import Manifest
 from ..phases import completed_workers, workers_asked
 from ..seen import WorkerSeen, condition, mapping, scheduled, text
 from .admission import explain_refused
+from .background import Background
 from .containers import explain_container
 from .exits import explain_exit
-from .facts import Facts
 from .queues import explain_queue
 from .scheduling import explain_unschedulable
 from .words import clean, listing, ordinal, who
@@ -20,7 +20,7 @@ _PASSING = ("pods_to_come", "restarting", "scheduling", "creating", "mounting", 
 
 
 def explain_waiting(
-    start: Started, workers: dict[int, WorkerSeen], spec: JobSpec, phase: Phase, facts: Facts
+    start: Started, workers: dict[int, WorkerSeen], spec: JobSpec, phase: Phase, facts: Background
 ) -> tuple[Reason | None, dict[int, Reason]]:
     """Why the job as a whole is not running, and why each worker is not that has a pod."""
     each = {
@@ -49,7 +49,7 @@ def explain_waiting(
     return _of_part(reasons[index], alike, begun, asked, spec), each
 
 
-def explain_worker(pod: Manifest, start: Started, worker: WorkerSeen, spec: JobSpec, facts: Facts) -> Reason:
+def explain_worker(pod: Manifest, start: Started, worker: WorkerSeen, spec: JobSpec, facts: Background) -> Reason:
     """Why one worker's container does not run yet."""
     events = start.events_of(pod)
     if worker.finished:

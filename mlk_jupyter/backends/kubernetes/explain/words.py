@@ -2,60 +2,24 @@
 
 from __future__ import annotations
 
-import re
-
-LONGEST = 300
-
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+")
-_SECRETS = (
-    (re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^/\s:@]*:[^/\s@]+@"), r"\1***@"),
-    (re.compile(r"(?i)\b(bearer|basic)\s+[a-z0-9._~+/=-]{6,}"), r"\1 ***"),
-    (
-        re.compile(
-            r"(?i)([\w.-]*(?:password|passwd|secret|token|api_?key|access_?key|credential)[\w.-]*[\"']?\s*[=:]\s*)"
-            r"(\"[^\"]*\"|'[^']*'|[^\s,;}\]]+)"
-        ),
-        r"\1***",
-    ),
-    (
-        re.compile(
-            r"(?i)(\"?name\"?\s*:\s*\"?[\w.-]*(?:password|passwd|secret|token|api_?key|access_?key|credential)[\w.-]*"
-            r"\"?\s*,\s*\"?value\"?\s*:\s*)(\"[^\"]*\"|[^\s,}]+)"
-        ),
-        r"\1***",
-    ),
-    (re.compile(r"\b(?:sk-|ghp_|gho_|ghs_|github_pat_|glpat-|hf_|xox[abp]-|AKIA|ASIA)[A-Za-z0-9_-]{8,}"), "***"),
-    (re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?"), "***"),
-)
+from ....record.verdict import in_words
+from ..redaction import LIMIT, redacted
 
 
-def redact(text: str) -> str:
-    """The text without what looks like a password, token or key."""
-    for pattern, replacement in _SECRETS:
-        text = pattern.sub(replacement, text)
-    return text
+def clean(text: object, longest: int = LIMIT) -> str:
+    """One line of at most `longest` characters, without control characters, objects and secrets; "" for None."""
+    return "" if text is None else redacted(str(text), longest)
 
 
-def clean(text: object, longest: int = LONGEST) -> str:
-    """One line of at most `longest` characters, without control characters and secrets; "" for None."""
-    if text is None:
-        return ""
-    # Not more than a few times the limit is looked at: a hostile message may be megabytes.
-    line = redact(_CONTROL.sub(" ", str(text)[: 20 * longest]))
-    line = re.sub(r" {2,}", " ", line).strip()
+def own(text: object, longest: int) -> str:
+    """The same for what the notebook itself said, which its author may read whole."""
+    line = " ".join("".join(letter if letter.isprintable() else " " for letter in str(text)[: 4 * longest]).split())
     return line if len(line) <= longest else f"{line[: longest - 1].rstrip()}…"
 
 
 def duration(seconds: float) -> str:
-    """A duration as people read it: "4 s", "3 min 5 s", "2 h 10 min", "3 d 4 h"."""
-    whole = max(0, round(seconds))
-    if whole < 60:
-        return f"{whole} s"
-    for unit, size, small, small_size in (("d", 86_400, "h", 3600), ("h", 3600, "min", 60), ("min", 60, "s", 1)):
-        if whole >= size:
-            large, rest = divmod(whole, size)
-            return f"{large} {unit} {rest // small_size} {small}" if rest // small_size else f"{large} {unit}"
-    raise AssertionError(whole)
+    """A duration as people read it, in whole seconds."""
+    return in_words(max(0, round(seconds)))
 
 
 def count(number: int, noun: str, plural: str | None = None) -> str:
