@@ -5,93 +5,29 @@ Names, labels and quantities are held to Kubernetes' own rules here, so that a t
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
+from .affinity import checked
 from .base import Asked
+from .destinations import destination
+from .names import (
+    EnvName,
+    Image,
+    Key,
+    LabelKey,
+    LabelValue,
+    MountPath,
+    ObjectName,
+    Quantity,
+    Resource,
+    SelectorKey,
+    ShortName,
+    SubPath,
+    env_name,
+)
 from .texts import parsed, seconds, words
-
-_QUANTITY = re.compile(r"\d+(?:\.\d+)?(?:[eE][+-]?\d+|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?")
-_LABEL_NAME = re.compile(r"[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
-_SUBDOMAIN = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*")
-_ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_OURS = ("mlk-jupyter.io/", "app.kubernetes.io/managed-by", "batch.kubernetes.io/", "jobset.sigs.k8s.io/")
-_PLACES_OF_OURS = ("/mlk", "/dev", "/proc", "/sys", "/tmp")
-
-
-def _quantity(text: str) -> str:
-    if not _QUANTITY.fullmatch(text) or not re.search(r"[1-9]", text):
-        raise ValueError(f"{text!r} is not a quantity above zero; write for example 500m, 4, 512Mi or 16Gi")
-    return text
-
-
-def _object_name(text: str) -> str:
-    if len(text) > 253 or not _SUBDOMAIN.fullmatch(text):
-        raise ValueError(f"{text!r} is not a name in Kubernetes: lower case letters, digits, '-' and '.' only")
-    return text
-
-
-def _qualified_name(text: str) -> str:
-    prefix, slash, name = text.rpartition("/")
-    if (slash and (len(prefix) > 253 or not _SUBDOMAIN.fullmatch(prefix))) or not _LABEL_NAME.fullmatch(name):
-        raise ValueError(
-            f"{text!r} is not the key of a label: at most 63 of A-Z a-z 0-9 - _ . behind an optional domain/"
-        )
-    return text
-
-
-def _own_key(text: str) -> str:
-    if text.startswith(_OURS):
-        raise ValueError(f"{text} is set by the launcher and cannot be chosen")
-    return _qualified_name(text)
-
-
-def _label_value(text: str) -> str:
-    if text and not _LABEL_NAME.fullmatch(text):
-        raise ValueError(f"{text!r} is not the value of a label: at most 63 of A-Z a-z 0-9 - _ .")
-    return text
-
-
-def _resource(text: str) -> str:
-    if "/" not in text:
-        raise ValueError(
-            f"{text!r} has no domain; write for example nvidia.com/gpu, amd.com/gpu or nvidia.com/mig-1g.10gb"
-        )
-    return _qualified_name(text)
-
-
-def _mount_path(text: str) -> str:
-    if not text.startswith("/") or "\0" in text or ":" in text or "/../" in f"{text}/" or text.strip("/") == "":
-        raise ValueError(f"{text!r} is not an absolute path below /")
-    if any(text == place or text.startswith(f"{place}/") for place in _PLACES_OF_OURS):
-        raise ValueError(f"{text} is needed by the launcher; mount the volume elsewhere, for example at /data")
-    return text
-
-
-def _sub_path(text: str) -> str:
-    if text.startswith("/") or ".." in text.split("/") or "\0" in text:
-        raise ValueError(f"{text!r} is not a folder in the volume: write it relative to the volume's root, without ..")
-    return text
-
-
-def _env_name(text: str) -> str:
-    if not _ENV_NAME.fullmatch(text) or text.startswith("MLK_"):
-        raise ValueError(f"{text!r} cannot be chosen as the name of an environment variable")
-    return text
-
-
-Quantity = Annotated[str, StringConstraints(strip_whitespace=True, max_length=40), AfterValidator(_quantity)]
-"""A Kubernetes quantity above zero, e.g. `500m`, `4`, `16Gi`."""
-ObjectName = Annotated[str, StringConstraints(strip_whitespace=True), AfterValidator(_object_name)]
-LabelKey = Annotated[str, AfterValidator(_own_key)]
-SelectorKey = Annotated[str, AfterValidator(_qualified_name)]
-LabelValue = Annotated[str, AfterValidator(_label_value)]
-Resource = Annotated[str, StringConstraints(strip_whitespace=True, max_length=317), AfterValidator(_resource)]
-MountPath = Annotated[str, StringConstraints(strip_whitespace=True, max_length=1024), AfterValidator(_mount_path)]
-EnvName = Annotated[str, AfterValidator(_env_name)]
-Image = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500, pattern=r"^\S+$")]
 
 
 class Toleration(Asked):
@@ -124,7 +60,7 @@ class Volume(Asked):
     empty_dir: Quantity | None = None
     """Size limit of an empty folder that lives as long as the pod."""
     read_only: bool = False
-    sub_path: Annotated[str, StringConstraints(min_length=1, max_length=1024), AfterValidator(_sub_path)] | None = None
+    sub_path: SubPath | None = None
     """Folder in the claim; None means all of it."""
 
     @model_validator(mode="after")
@@ -139,7 +75,7 @@ class EnvFrom(Asked):
 
     secret: ObjectName | None = None
     config_map: ObjectName | None = None
-    key: Annotated[str, StringConstraints(pattern=r"^[-._a-zA-Z0-9]{1,253}$")] | None = None
+    key: Key | None = None
     """One key; None means all of them."""
     name: EnvName | None = None
     """The variable that gets it; None means the key itself."""
@@ -150,7 +86,14 @@ class EnvFrom(Asked):
             raise ValueError("needs exactly one of secret and config_map")
         if self.name is not None and self.key is None:
             raise ValueError(f"{self.name} needs the key that it is read from")
+        if self.key is not None and self.name is None:
+            env_name(self.key)
         return self
+
+
+def _allowed(text: str) -> str:
+    destination(text)
+    return text
 
 
 class Network(Asked):
@@ -159,10 +102,10 @@ class Network(Asked):
     The cluster's network plugin has to enforce it, which cannot be seen from here.
     """
 
-    allow: list[Annotated[str, StringConstraints(strip_whitespace=True, max_length=100)]] = Field(
-        default_factory=list, max_length=50
+    allow: list[Annotated[str, StringConstraints(strip_whitespace=True, max_length=100), AfterValidator(_allowed)]] = (
+        Field(default_factory=list, max_length=50)
     )
-    """Where the job may go besides: `CIDR`, `CIDR:PORT` or an IP address, e.g. `10.0.0.0/8:443`."""
+    """Where the job may go besides: a CIDR or an IP address, with a TCP port if you like, e.g. `10.0.0.0/8:443`."""
 
 
 class ClusterOptions(Asked):
@@ -174,7 +117,7 @@ class ClusterOptions(Asked):
     """None means Kubernetes' default: Always for the tag `latest`, else IfNotPresent."""
     image_pull_secrets: list[ObjectName] = Field(default_factory=list, max_length=10)
     cpu: Quantity | None = None
-    """CPU of each worker; None means one core for each rank."""
+    """CPU of each worker, requested and the limit; None requests one core for each rank and sets no limit."""
     memory: Quantity | None = None
     """Memory of each worker, requested and the limit; None requests 2Gi for each rank and sets no limit."""
     shared_memory: Quantity | None = None
@@ -184,15 +127,15 @@ class ClusterOptions(Asked):
     gpu_product: LabelValue | None = None
     """Value of the node label nvidia.com/gpu.product, e.g. NVIDIA-A100-SXM4-80GB."""
     node_selector: dict[SelectorKey, LabelValue] = Field(default_factory=dict)
-    affinity: Annotated[dict[str, Any] | None, BeforeValidator(parsed)] = None
+    affinity: Annotated[dict[str, Any] | None, AfterValidator(checked), BeforeValidator(parsed)] = None
     """A Kubernetes `affinity`, as it stands in a pod; also as JSON text."""
     tolerations: list[Toleration] = Field(default_factory=list, max_length=50)
     one_worker_per_node: bool = False
     spot: Literal["allowed", "required"] | None = None
     """Whether the pods may, or must, run on spot nodes (EKS, GKE, AKS, Karpenter); None adds nothing."""
-    queue: ObjectName | None = None
+    queue: ShortName | None = None
     """Kueue LocalQueue."""
-    priority: ObjectName | None = None
+    priority: ShortName | None = None
     """PriorityClass; with a queue, the name of the WorkloadPriorityClass as well where one of that name exists."""
     service_account: ObjectName | None = None
     """None means the namespace's default. Its token is not mounted."""
@@ -221,7 +164,7 @@ class ClusterOptions(Asked):
 
     @model_validator(mode="after")
     def _mounts_differ(self) -> ClusterOptions:
-        paths = [volume.path.rstrip("/") for volume in self.volumes]
+        paths = [volume.path for volume in self.volumes]
         double = next((path for path in paths if paths.count(path) > 1), None)
         if double:
             raise ValueError(f"two volumes are mounted at {double}")

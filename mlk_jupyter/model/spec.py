@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, StringConstraints, field_validator
 
 from .base import Asked
 from .cluster import ClusterOptions
+from .names import RESERVED_ENV
 from .texts import seconds
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -19,9 +20,6 @@ _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # Linux refuses to start a program with one variable of 128 KiB, or with some MiB of them; parameters travel in one.
 _LARGEST_VALUE = 100_000
 _LARGEST_ENV = 1_000_000
-
-# Set by the launcher for every rank; a person's own value would break the process group.
-RESERVED_ENV = frozenset({"RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"})
 
 
 Duration = Annotated[int, Field(ge=1, le=366 * 86_400), BeforeValidator(seconds)]

@@ -418,7 +418,7 @@ export interface components {
             readonly checkpoints?: string | null;
             /**
              * Cpu
-             * @description CPU of each worker; None means one core for each rank.
+             * @description CPU of each worker, requested and the limit; None requests one core for each rank and sets no limit.
              * @default null
              */
             readonly cpu?: string | null;
@@ -570,7 +570,7 @@ export interface components {
             readonly checkpoints: string | null;
             /**
              * Cpu
-             * @description CPU of each worker; None means one core for each rank.
+             * @description CPU of each worker, requested and the limit; None requests one core for each rank and sets no limit.
              * @default null
              */
             readonly cpu: string | null;
@@ -1358,7 +1358,7 @@ export interface components {
         readonly "Network-Input": {
             /**
              * Allow
-             * @description Where the job may go besides: `CIDR`, `CIDR:PORT` or an IP address, e.g. `10.0.0.0/8:443`.
+             * @description Where the job may go besides: a CIDR or an IP address, with a TCP port if you like, e.g. `10.0.0.0/8:443`.
              */
             readonly allow?: readonly string[];
         };
@@ -1371,7 +1371,7 @@ export interface components {
         readonly "Network-Output": {
             /**
              * Allow
-             * @description Where the job may go besides: `CIDR`, `CIDR:PORT` or an IP address, e.g. `10.0.0.0/8:443`.
+             * @description Where the job may go besides: a CIDR or an IP address, with a TCP port if you like, e.g. `10.0.0.0/8:443`.
              */
             readonly allow: readonly string[];
         };

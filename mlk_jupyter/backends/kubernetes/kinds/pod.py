@@ -53,7 +53,7 @@ def pod_template(asked: Asked, *, master: str, subdomain: str | None) -> dict[st
             **_present(
                 serviceAccountName=options.service_account,
                 priorityClassName=options.priority,
-                imagePullSecrets=[{"name": name} for name in options.image_pull_secrets],
+                imagePullSecrets=[{"name": name} for name in dict.fromkeys(options.image_pull_secrets)],
             ),
             **placement(asked),
             "securityContext": _pod_security(asked),

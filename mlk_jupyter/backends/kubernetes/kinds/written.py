@@ -42,7 +42,12 @@ def as_yaml(manifests: Sequence[Manifest]) -> str:
         f"# {kind} {meta['name']} in namespace {meta['namespace']}, and what belongs to it.\n"
         "# For `kubectl apply -f FILE`. Applied so, no object owns another: delete them with the same file.\n"
     )
-    body = yaml.dump_all(
+    return head + documents(manifests)
+
+
+def documents(manifests: Sequence[Manifest]) -> str:
+    """The objects alone, one YAML document each."""
+    text: str = yaml.dump_all(
         manifests, Dumper=_Dumper, sort_keys=False, explicit_start=True, allow_unicode=True, width=float("inf")
     )
-    return head + str(body)
+    return text
