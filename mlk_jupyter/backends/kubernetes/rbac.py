@@ -14,6 +14,7 @@ import yaml
 
 from ...errors import BadInput
 from . import labels
+from .kinds.written import documents as as_documents
 from .objects import Manifest
 from .resources import (
     CLAIMS,
@@ -144,8 +145,8 @@ def policy_rules(wanted: Iterable[Rule]) -> list[Manifest]:
 def rule_line(rule: Rule, verbs: Iterable[str]) -> str:
     """One line of YAML that an administrator adds to a role, e.g. `- {apiGroups: [batch], …}`."""
     (policy,) = policy_rules([Rule(rule.feature, rule.resource, tuple(verbs), rule.why, rule.subresource)])
-    text: str = yaml.safe_dump([policy], default_flow_style=None, sort_keys=False, width=1000)
-    return text.strip()
+    text: str = yaml.safe_dump(policy, default_flow_style=True, sort_keys=False, width=1000)
+    return f"- {text.strip()}"
 
 
 def render(
@@ -182,24 +183,7 @@ def render(
     if nodes:
         documents.append(_role("ClusterRole", _INVENTORY, None, wide))
         documents.append(_binding("ClusterRoleBinding", _INVENTORY, f"{_INVENTORY}-{namespace}-{who}", None, subject))
-    text: str = yaml.dump_all(
-        documents, Dumper=_Dumper, sort_keys=False, explicit_start=True, allow_unicode=True, width=120
-    )
-    return _comment(own, wide if nodes else [], wide) + text
-
-
-class _Dumper(yaml.SafeDumper):
-    """Quotes what kubectl would read as a number and PyYAML would not, such as the name `1e3`."""
-
-    def ignore_aliases(self, data: object) -> bool:
-        return True
-
-
-def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="'" if text[:1] in "+-.0123456789" else None)
-
-
-_Dumper.add_representer(str, _text)
+    return _comment(own, wide if nodes else [], wide) + as_documents(documents)
 
 
 def _check(namespace: str, user: str) -> None:
