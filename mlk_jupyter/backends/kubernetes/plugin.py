@@ -20,17 +20,16 @@ LIMIT_S = 20.0
 _LARGEST_BYTES = 1 << 20
 
 
+_HINT = "Log in again with it in a terminal; `kubectl get pods` shows whether it works."
+
+
 class PluginFailed(LoginNeeded):
     """The kubeconfig's credential plugin gave no credentials."""
 
     code, title = "credential_plugin_failed", "The cluster's login helper failed"
 
-    def __init__(self, command: str, what: str, hint: str | None = None) -> None:
-        name = Path(command).name
-        super().__init__(
-            f"The credential plugin {name!r} {what}",
-            hint=hint or f"Log in again with {name!r} in a terminal (`kubectl get pods` shows whether it works).",
-        )
+    def __init__(self, command: str, what: str, *, install_hint: str | None = None) -> None:
+        super().__init__(f"The credential plugin {Path(command).name!r} {what}", hint=install_hint or _HINT)
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,7 @@ def _output(
         )
     except OSError as error:
         hint = redacted(str(install_hint)) if install_hint else "Install it, or put its folder on the server's PATH."
-        raise PluginFailed(command, f"cannot be started: {error.strerror}.", hint) from error
+        raise PluginFailed(command, f"cannot be started: {error.strerror}.", install_hint=hint) from error
     try:
         output, said = process.communicate(timeout=limit_s)
     except subprocess.TimeoutExpired as error:

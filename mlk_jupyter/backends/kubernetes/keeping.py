@@ -1,0 +1,148 @@
+"""What is kept in memory of an object: enough to say where a job is and why. Pure.
+
+10,000 jobs have to fit; the spec of a pod's template, managed fields and most annotations are of no use here.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from . import labels
+
+_METADATA = (
+    "name",
+    "namespace",
+    "uid",
+    "resourceVersion",
+    "generation",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "finalizers",
+    "labels",
+    "ownerReferences",
+)
+_OWN_ANNOTATIONS = "mlk-jupyter.io/"
+_CONTAINER = ("name", "image", "resources")
+_POD_SPEC = (
+    "nodeName",
+    "nodeSelector",
+    "priorityClassName",
+    "restartPolicy",
+    "schedulerName",
+    "schedulingGates",
+    "terminationGracePeriodSeconds",
+    "volumes",
+)
+_EVENT = (
+    "reason",
+    "message",
+    "type",
+    "count",
+    "firstTimestamp",
+    "lastTimestamp",
+    "eventTime",
+    "series",
+    "source",
+    "reportingComponent",
+    "involvedObject",
+)
+_MESSAGE = 4096
+
+Json = dict[str, Any]
+
+
+def keep_job(job: Json) -> Json | None:
+    """A Job without its pods' template, but for the containers' images and resources."""
+    return _kept(job, _without_templates(job.get("spec")))
+
+
+def keep_job_set(job_set: Json) -> Json | None:
+    """A JobSet without its pods' templates, but for the containers' images and resources."""
+    return _kept(job_set, _without_templates(job_set.get("spec")))
+
+
+def keep_pod(pod: Json) -> Json | None:
+    """A pod with its whole status, and of its spec what says where it runs and what it asked for."""
+    return _kept(pod, _pod_spec(pod.get("spec")))
+
+
+def keep_workload(workload: Json) -> Json | None:
+    """Kueue's Workload of one of our jobs; None for another's."""
+    if labels.job_of(_name(workload)) is None:
+        return None
+    return _kept(workload, _without_templates(workload.get("spec")))
+
+
+def keep_event(event: Json) -> Json | None:
+    """An event about one of our objects; None for another's."""
+    about = event.get("involvedObject")
+    if not isinstance(about, dict) or labels.job_of(str(about.get("name", ""))) is None:
+        return None
+    few = {key: event[key] for key in _EVENT if event.get(key) is not None}
+    if isinstance(few.get("message"), str):
+        few["message"] = few["message"][:_MESSAGE]
+    few["involvedObject"] = {key: about[key] for key in ("kind", "name", "uid", "fieldPath") if key in about}
+    few["metadata"] = _metadata(event, annotations=False)
+    return _shared_object({"apiVersion": "v1", "kind": "Event", **few})
+
+
+def _kept(whole: Json, spec: Json) -> Json:
+    few = {"apiVersion": whole.get("apiVersion"), "kind": whole.get("kind"), "metadata": _metadata(whole)}
+    return _shared_object({**few, "spec": spec, "status": whole.get("status") or {}})
+
+
+def _metadata(whole: Json, *, annotations: bool = True) -> Json:
+    metadata = whole.get("metadata") or {}
+    few = {key: metadata[key] for key in _METADATA if metadata.get(key) is not None}
+    if annotations:
+        given = metadata.get("annotations") or {}
+        ours = {key: value for key, value in given.items() if key.startswith(_OWN_ANNOTATIONS)}
+        index = given.get("batch.kubernetes.io/job-completion-index")
+        few["annotations"] = ours | ({"batch.kubernetes.io/job-completion-index": index} if index is not None else {})
+    return few
+
+
+def _pod_spec(spec: Any) -> Json:
+    if not isinstance(spec, dict):
+        return {}
+    few = {key: spec[key] for key in _POD_SPEC if spec.get(key) is not None}
+    for kind in ("initContainers", "containers"):
+        if spec.get(kind):
+            few[kind] = [{key: one[key] for key in _CONTAINER if key in one} for one in spec[kind]]
+    return few
+
+
+def _without_templates(spec: Any) -> Any:
+    """A spec of any depth in which each pod template holds what `_pod_spec` leaves of it."""
+    if isinstance(spec, list):
+        return [_without_templates(one) for one in spec]
+    if not isinstance(spec, dict):
+        return spec if spec is not None else {}
+    if "containers" in spec:
+        return _pod_spec(spec)
+    return {key: _without_templates(value) for key, value in spec.items() if value is not None}
+
+
+def _name(whole: Json) -> str:
+    return str((whole.get("metadata") or {}).get("name", ""))
+
+
+def _shared_object(whole: Json) -> Json:
+    return {sys.intern(key): _shared(inner) for key, inner in whole.items()}
+
+
+def _shared(value: Any) -> Any:
+    """The same data with each key and short text held once in memory for all objects."""
+    if isinstance(value, dict):
+        return _shared_object(value)
+    if isinstance(value, list):
+        return [_shared(inner) for inner in value]
+    if type(value) is str and len(value) <= 40:
+        return sys.intern(value)
+    return value
+
+
+Keeper = Callable[[Json], "Json | None"]
