@@ -25,7 +25,11 @@ from .paths import inside, leads_to_secret, named_files, read_regular, size_of
 LIMIT = 64 * 1024 * 1024  # bytes, on this machine
 _PACKAGE = Path(__file__).resolve().parent.parent
 _MOMENT = (1980, 1, 1, 0, 0, 0)  # the first that a zip can tell
+# An old Python must still understand this file, to say that it is too old.
 _MAIN = b"""import sys
+
+if sys.version_info < (3, 9):
+    sys.exit("This Python is %d.%d; a job needs 3.9 or later. Choose another image." % sys.version_info[:2])
 
 from mlk_jupyter.worker.main import main
 

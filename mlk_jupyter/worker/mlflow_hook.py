@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .mlflow_watch import Watch
     from .wire import Sender
 
+_RANK_TAG = "mlk.job.rank"
 _MODULE = "mlflow.tracking._tracking_service.client"
 
 _watch: Optional[Watch] = None
@@ -57,6 +58,7 @@ def install(sender: Sender, rank: int) -> None:
     """To be called before the first cell. Frames of runs and metrics come from rank 0 only."""
     if os.environ.get("MLK_MLFLOW") == "off":
         return
+    _become(rank)
 
     def send(kind: str, **fields: Any) -> None:
         if rank == 0 or kind == "notice":
@@ -72,6 +74,19 @@ def install(sender: Sender, rank: int) -> None:
             send("notice", text=f"This version of MLflow is not known here: metrics are not shown live ({error}).")
 
     sys.meta_path.insert(0, _Finder(loaded))
+
+
+def _become(rank: int) -> None:
+    """All pods of a job have the same variables, those of rank 0; what differs from rank to rank is told here."""
+    import json
+
+    try:
+        tags = json.loads(os.environ.get("MLFLOW_RUN_CONTEXT") or "{}")
+    except ValueError:
+        return
+    if isinstance(tags, dict) and tags.get(_RANK_TAG, str(rank)) != str(rank):
+        os.environ["MLFLOW_RUN_CONTEXT"] = json.dumps({**tags, _RANK_TAG: str(rank)}, sort_keys=True)
+        os.environ.pop("MLFLOW_RUN_ID", None)  # the run of rank 0, which alone may end it
 
 
 def watching() -> bool:

@@ -37,14 +37,12 @@ def environment(store: Store, pod: Object, container: Object) -> dict[str, str]:
 
 
 def expand(text: str, values: dict[str, str]) -> str:
-    """`$(NAME)` replaced where the name is known; `$$(NAME)` is kept as `$(NAME)`."""
+    """`$(NAME)` replaced where the name is known; of two dollars one is left, so that `$$(NAME)` gives `$(NAME)`."""
 
     def replace(match: re.Match[str]) -> str:
-        if match[0].startswith("$$"):
-            return match[0][1:]
-        return values.get(match[1], match[0])
+        return "$" if match[0] == "$$" else values.get(match[1], match[0])
 
-    return re.sub(r"\$?\$\(([^)]+)\)", replace, text)
+    return re.sub(r"\$\$|\$\(([^)]*)\)", replace, text)
 
 
 def _object(store: Store, resource: str, namespace: str, reference: Object) -> dict[str, bytes] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from ..quantities import cores
@@ -42,6 +43,8 @@ def variables(asked: Asked, master: str) -> list[dict[str, Any]]:
     if not spec.gpus:
         # CUDA's images ask for every GPU of the node, also those that other pods were given.
         values.update(NVIDIA_VISIBLE_DEVICES="void", CUDA_VISIBLE_DEVICES="")
+    if spec.parameters:
+        values["MLK_PARAMETERS"] = json.dumps(spec.parameters)  # for the MLflow run; the notebook has its own
     values.update(asked.mlflow)
     values.update(spec.env)
     found: dict[str, dict[str, Any]] = {
