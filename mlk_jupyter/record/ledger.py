@@ -64,6 +64,11 @@ class Ledger:
             self.update(notices=[*self.status.notices, text])
 
     @property
+    def unsaved(self) -> bool:
+        """Something changed that the file does not say."""
+        return self._unsaved
+
+    @property
     def due(self) -> bool:
         """The last time is long enough ago to save again."""
         return time.monotonic() - self._saved_at >= _PERIOD_S

@@ -36,3 +36,8 @@ class Seen:
         at = bisect_right(self._starts, number)
         end = max([number + 1, *self._ends[:at]])
         self._starts[:at], self._ends[:at] = [0], [end]
+
+    @property
+    def missing(self) -> int:
+        """How many numbers below the highest were not seen."""
+        return (self._ends[-1] if self._ends else 0) - sum(self._ends) + sum(self._starts)

@@ -110,6 +110,20 @@ class FolderWriter:
         log = self._logs.get(rank)
         return log.last_line() if log is not None else None
 
+    @property
+    def pending(self) -> bool:
+        """Whether a source was fed part of a line or frame whose rest has not come: the files do not hold it yet."""
+        return any(decoder.pending for decoder in self._decoders.values())
+
+    def sizes(self) -> dict[str, int]:
+        """Bytes of each file that this writer has added to, by its path in the folder."""
+        files = [self._frames, self._samples, *self._logs.values()]
+        return {file.name_in(self._folder.path): file.size for file in files if file.size is not None}
+
+    def missing(self) -> dict[int, int]:
+        """How many frames of each rank never came, though later ones did; ranks that lack none are left out."""
+        return {rank: seen.missing for rank, seen in sorted(self._seen.items()) if seen.missing}
+
     def _take(self, source: int, items: Iterable[dict[str, Any] | bytes]) -> None:
         batch = _Batch()
         for item in items:
@@ -210,6 +224,14 @@ class _File:
         self._handle: int | None = None
         self._size = 0
         self.unwritten_bytes = 0
+
+    @property
+    def size(self) -> int | None:
+        """Bytes; None before the first were added."""
+        return None if self._handle is None else self._size
+
+    def name_in(self, folder: Path) -> str:
+        return self._path.relative_to(folder).as_posix()
 
     def add(self, pieces: list[bytes]) -> None:
         data = b"".join(pieces)

@@ -19,7 +19,7 @@ _SHORTEST_S, _LONGEST_S = 0.2, 15.0  # pauses between two requests
 _FORBIDDEN_S = 300.0
 # A following request that says nothing may have lost its far end without a word (and kubelets have stopped following
 # at a rotation), so it is asked anew; ever more rarely while there is indeed nothing.
-_QUIET_S, _LONGEST_QUIET_S = 30.0, 240.0
+_QUIET_S, _LONGEST_QUIET_S = 30.0, 60.0
 _LAST_WORDS_S = 2.0  # for a request that still follows a container that has ended
 _PIECE_BYTES = 64 * 1024  # taken in at once: a few milliseconds
 _SURE = 2  # times that a log must be said to be gone, one after the other

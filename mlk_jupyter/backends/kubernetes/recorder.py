@@ -1,0 +1,401 @@
+"""Writes down one job of a cluster in its folder, for as long as this process lives and the job does.
+
+How a backend uses it (all of it in one event loop):
+
+    recorder = Recorder(folder, job, connection, on_change=...)
+    async with recorder:                       # raises Taken: another process of this user records it; read its folder
+        recorder.update(objects, reading)      # at every change that the observer tells of; cheap, returns at once
+        recorder.look(rank)                    # while somebody looks at a rank (None: at the job); holds for 15 s
+        recorder.status                        # what status.json holds, or will in a quarter of a second
+        await recorder.finished()              # everything is written: the end, executed.ipynb, the MLflow run
+
+- The folder is made if it is missing: the spec is the job's, the bundle comes out of its ConfigMap where that is still
+  there. Nothing happens before the first `update`.
+- `reading` is the caller's to complete: an attempt that will be followed by another (`attempts.between`) is not final.
+  A final reading makes the job final once all logs were read to their end, 30 s later at the latest; a final status
+  never changes again, whatever is read afterwards.
+- `on_change` gets each new status, in the loop, at most about four times a second and at each change of phase.
+- Leaving the context keeps the record in order at any moment; the next Recorder, in whichever process, goes on exactly.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import contextlib
+import logging
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from ...errors import MlkError
+from ...model import JobStatus, Phase, Reason, RunState
+from ...record.folder import JobFolder, write_atomically
+from ...record.ledger import Ledger
+from ...record.notebook import as_file, replay_of
+from ...record.ownership import Ownership
+from ...record.replay import Replay
+from ...record.writer import FolderWriter
+from ...threads import in_thread
+from . import attempts_kept, labels, merging
+from .followers import LATE_S, Followers, attempt_pods, owners
+from .logs import LogSource
+from .objects import Manifest, Objects
+from .positions import Positions
+from .reading import Reading
+from .recording import Recording
+from .resources import CONFIG_MAPS
+from .seen import over, uid
+from .submitted import Submitted
+
+_log = logging.getLogger(__name__)
+
+_TICK_S = 0.1  # between two looks at what has come
+_LOOKED_S = 5.0  # between two looks whether anybody still looks
+_LAST_LOGS_S = 30.0  # for the logs of a job that is over
+_BUNDLE_WAIT_S = 8.0  # the longest pause between two tries to get the code
+_FULL_S = 10.0  # between two tries to write the end on a full disk
+_MOST_SAID = 8  # ranks whose missing messages are told one by one
+
+
+class Source(LogSource, Protocol):
+    """What a recorder needs of a cluster."""
+
+    async def get(self, path: str, **params: str) -> Manifest: ...
+
+
+class Recorder:
+    """The one writer of one job's folder.
+
+    Args:
+        folder:    where; need not exist.
+        job:       what its objects say of it.
+        backend:   name that the status bears.
+        on_change: gets each new status.
+    Raises (on entering): Taken, OSError.
+    """
+
+    def __init__(
+        self,
+        folder: JobFolder,
+        job: Submitted,
+        connection: Source,
+        *,
+        backend: str = "kubernetes",
+        on_change: Callable[[JobStatus], None] = lambda status: None,
+    ) -> None:
+        self._folder = folder
+        self._job = job
+        self._connection = connection
+        self._backend = backend
+        self._on_change = on_change
+        self._ownership = Ownership(folder)
+        self._mlflow = Recording(folder, job.spec)
+        self._seen: tuple[Objects, Reading] | None = None
+        self._wake = asyncio.Event()
+        self._over = asyncio.Event()
+        self._merged: tuple[Objects, Reading] | None = None  # what the status knows of that
+        self._news = False  # something was read that the status does not know
+        self._unsnapped = False  # nor `positions.json`
+        self._unsafe = False  # something could not be written: positions stay where they were
+        self._final_since: float | None = None  # monotonic
+        self._looks: list[int | None] = []
+        self._task: asyncio.Task[None] | None = None
+
+    # What the backend calls
+
+    async def __aenter__(self) -> Recorder:
+        self._folder.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._ownership.__enter__()
+        try:
+            if self._folder.read_spec() is None:
+                self._folder.write_spec(self._job.spec)
+            status = self._folder.read_status() or self._first_status()
+            self._ledger = Ledger(self._folder, status)
+            self._told = status
+            self._positions = Positions(self._folder)
+        except BaseException:
+            self._ownership.__exit__(None, None, None)
+            raise
+        self._task = asyncio.create_task(self._run(), name=f"recorder of {self._job.id}")
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        assert self._task is not None
+        self._task.cancel()
+        await asyncio.wait({self._task})
+        self._ownership.__exit__(None, None, None)
+        if not self._task.cancelled():
+            self._task.result()
+
+    @property
+    def status(self) -> JobStatus:
+        """What is known now."""
+        return self._ledger.status
+
+    def update(self, objects: Objects, reading: Reading) -> None:
+        """What the cluster holds of the job now, and what that says."""
+        self._seen = objects, reading
+        self._wake.set()
+
+    def look(self, rank: int | None) -> None:
+        """Somebody looks at a rank, or at the whole job, for the next 15 s."""
+        self._looks.append(None if rank is None else rank // self._job.spec.ranks_in_worker)
+        self._wake.set()
+
+    async def finished(self) -> JobStatus:
+        """Waits until all of the job is written down, its MLflow run included. Raises what ended the recording."""
+        assert self._task is not None
+        over = asyncio.ensure_future(self._over.wait())
+        try:
+            await asyncio.wait({over, self._task}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            over.cancel()
+        if self._task.done() and not self._task.cancelled():
+            self._task.result()
+        return self.status
+
+    # The task
+
+    async def _run(self) -> None:
+        if not self._ledger.status.phase.final:
+            await self._wake.wait()  # nothing is known of the job before
+            await self._fetch_bundle()
+            await in_thread(self._open)
+            reading = await self._record()
+            await self._end(reading)
+        await self._settle()
+        self._over.set()
+
+    async def _record(self) -> Reading:
+        """From the first update until the job is over and its logs are read. Gives the final reading."""
+        followers = self._follow()
+        try:
+            while True:
+                self._wake.clear()
+                objects, reading = self._current()
+                if reading.attempt > self._positions.attempt:
+                    followers = await self._begin_attempt(followers, reading.attempt)
+                while self._looks:
+                    followers.look(self._looks.pop())
+                unread = followers.sync(objects, self._positions.attempt, over=reading.phase.final)
+                self._write_down(followers, reading)
+                if reading.phase.final and self._may_end(objects, unread):
+                    return reading
+                await self._pause(0.1 if reading.phase.final else _LOOKED_S if followers.looked_at else None)
+        finally:
+            await followers.close()
+            self._save_positions(followers)
+            with contextlib.suppress(OSError):  # said when it happened first
+                self._writer.close()
+
+    def _current(self) -> tuple[Objects, Reading]:
+        assert self._seen is not None
+        return self._seen
+
+    async def _pause(self, longest_s: float | None) -> None:
+        """Until something happens, or what is known is due to be written."""
+        if self._ledger.unsaved or self._unsnapped:
+            longest_s = _TICK_S if longest_s is None else min(_TICK_S, longest_s)
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._wake.wait(), longest_s)
+        await asyncio.sleep(_TICK_S)  # what comes meanwhile is written down together
+
+    def _may_end(self, objects: Objects, unread: bool) -> bool:
+        """Whether a job that is over can be said to be: what its pods wrote is here, or will not come."""
+        now = time.monotonic()
+        if self._final_since is None:
+            self._final_since = now
+        waited = now - self._final_since
+        pods = attempt_pods(objects, self._positions.attempt)
+        # Jobs and pods are told of separately: the end of a job may be heard of before that of its pods.
+        late = len(pods) < self._job.spec.workers or not all(over(pod) for pod in pods.values())
+        return waited >= _LAST_LOGS_S or not (unread or (late and waited < LATE_S))
+
+    # Logs and frames
+
+    def _open(self) -> None:
+        """The record as far as it goes. Blocking: frames are applied again."""
+        objects, _ = self._current()
+        if self._positions.to_read_again() and self._positions.resumable(uid(pod) for pod in objects.pods):
+            self._positions.rewind()
+        replay = replay_of(self._folder)
+        self._has_notebook = replay is not None
+        self._replay = replay or Replay({"cells": []}, job_id=self._job.id)
+        self._writer = FolderWriter(self._folder, self._replay, self._job.nonce)
+
+    def _follow(self) -> Followers:
+        return Followers(self._connection, self._job.namespace, self._positions, self._feed, self._ledger.notice)
+
+    def _feed(self, worker: int, data: bytes) -> None:
+        self._news = self._unsnapped = True
+        self._wake.set()
+        try:
+            if data:
+                self._writer.feed(worker * self._job.spec.ranks_in_worker, data)
+        except OSError as error:
+            self._not_written(error)
+
+    async def _begin_attempt(self, followers: Followers, number: int) -> Followers:
+        """Reads what the attempt before left behind, puts it aside, and begins anew."""
+        before, deadline = self._positions.attempt, time.monotonic() + _LAST_LOGS_S
+        while followers.sync(self._current()[0], before, over=True) and time.monotonic() < deadline:
+            self._write_down(followers, self._current()[1])
+            await self._pause(_TICK_S)
+        await followers.close()
+        with contextlib.suppress(OSError):
+            self._writer.close()
+        try:
+            sizes = await in_thread(attempts_kept.put_aside, self._folder, before, number)
+            self._positions.save(followers.positions(), sizes, number)
+        except OSError as error:
+            self._not_written(error)
+            self._positions.attempt = number
+        await in_thread(self._open)
+        return self._follow()
+
+    async def _fetch_bundle(self) -> None:
+        """Gets the code out of the cluster, where this machine has it not: the notebook is in it."""
+        wait_s = 0.5
+        while not self._folder.bundle.exists():
+            for owner in owners(self._current()[0]):
+                path = CONFIG_MAPS.path(self._job.namespace, labels.bundle_name(owner))
+                try:
+                    data = (await self._connection.get(path)).get("binaryData", {}).get("bundle.pyz", "")
+                    write_atomically(self._folder.bundle, base64.b64decode(data, validate=True))
+                    return
+                except (MlkError, binascii.Error) as error:
+                    _log.info("the bundle of %s: %s", self._job.id, error)
+                except OSError as error:
+                    self._not_written(error)
+            if wait_s > _BUNDLE_WAIT_S:
+                self._ledger.notice("The job's code is not in the cluster any more: its notebook cannot be shown.")
+                return
+            await asyncio.sleep(wait_s)  # whoever submits it may be about to create the ConfigMap
+            wait_s *= 2
+
+    # What is written down
+
+    def _write_down(self, followers: Followers, reading: Reading) -> None:
+        """Brings status and positions up to what is known, as often as they may be written."""
+        seen = self._seen
+        if self._news or seen is not self._merged:
+            self._news, self._merged = False, seen
+            self._merge(reading)
+        if self._unsnapped:
+            self._save_positions(followers)
+        try:
+            self._ledger.save_when_due()
+        except OSError as error:
+            self._not_written(error)
+        self._tell()
+
+    def _merge(self, reading: Reading) -> None:
+        ledger = self._ledger
+        for text in [*self._job.notices, *reading.notices, *self._replay.notices]:
+            ledger.notice(text)
+        fields = merging.changes(ledger.status, reading, self._replay, self._writer.sample, self._writer.last_line)
+        ledger.update(**fields, run=self._mlflow.seen(self._replay.run()) or ledger.status.run)
+        if reading.phase.final:
+            ledger.update(reason=Reason(code="reading_logs", text="It is over; the rest of its logs is being read."))
+        else:
+            self._enter(reading.phase, merging.reason_of(reading, self._replay), reading)
+
+    def _enter(self, phase: Phase, reason: Reason | None, reading: Reading) -> None:
+        status = self._ledger.status
+        if status.phase.final:
+            return
+        timeline = merging.timeline_of(status.timeline, reading, phase, time.time())
+        self._ledger.update(phase=phase, reason=reason, timeline=timeline)
+        if phase is not status.phase:
+            try:
+                self._ledger.save()
+            except OSError as error:
+                self._not_written(error)
+            self._tell()
+
+    def _save_positions(self, followers: Followers) -> None:
+        """Writes the snapshot, unless a frame is half read or the record has holes that must be read again."""
+        if self._unsafe or self._writer.pending:
+            return
+        try:
+            self._positions.save(followers.positions(), self._writer.sizes(), self._positions.attempt)
+            self._unsnapped = False
+        except OSError as error:
+            self._not_written(error)
+
+    def _not_written(self, error: OSError) -> None:
+        """The job goes on without its record: what is missing is read again by the next process."""
+        self._unsafe, self._unsnapped = True, False
+        why = error.strerror or str(error)
+        self._ledger.notice(f"Parts of this record could not be written to {self._folder.path}: {why}.")
+
+    def _tell(self) -> None:
+        if self._ledger.status is not self._told and not self._ledger.unsaved:
+            self._told = self._ledger.status
+            self._on_change(self._told)
+
+    # The end
+
+    async def _end(self, reading: Reading) -> None:
+        """Writes the notebook and says that the job is over."""
+        ledger = self._ledger
+        self._say_what_is_missing()
+        notebook = self._replay.notebook() if self._has_notebook else None
+        while True:
+            try:
+                if notebook is not None:
+                    write_atomically(self._folder.executed, await in_thread(as_file, notebook))
+                self._merge(reading)
+                reason = merging.reason_of(reading, self._replay)
+                error = reason.text if reason is not None and reading.phase is Phase.FAILED else None
+                ledger.update(
+                    finished_at=reading.finished_at or time.time(),
+                    error=error,
+                    run=self._mlflow.unsettled(self._replay.run()),
+                )
+                timeline = merging.timeline_of(ledger.status.timeline, reading, reading.phase, time.time())
+                ledger.update(phase=reading.phase, reason=reason, timeline=timeline)
+                ledger.save()
+                break
+            except OSError as error:  # it stays in the cluster for days: room may be made meanwhile
+                self._not_written(error)
+                await asyncio.sleep(_FULL_S)
+        self._tell()
+
+    def _say_what_is_missing(self) -> None:
+        for rank, count in list(self._writer.missing().items())[:_MOST_SAID]:
+            what = "1 message" if count == 1 else f"{count:,} messages"
+            self._ledger.notice(f"{what} of rank {rank} could not be read: the cluster did not keep its log that long.")
+        heard = any(rank.rank == 0 for rank in self._replay.ranks())
+        if not heard and self._ledger.status.started_at is not None:
+            self._ledger.notice("Nothing of rank 0's log could be read: its pod is gone, or it wrote nothing.")
+
+    async def _settle(self) -> None:
+        """Completes the MLflow run of a job that is over; may take seconds."""
+        status = self._ledger.status
+        if status.run is not None and status.run.state is not RunState.PENDING:
+            return
+        run = await self._mlflow.settle(status)
+        self._ledger.update(run=run)
+        with contextlib.suppress(OSError):  # said already: that it is over, and why
+            self._ledger.save()
+        self._tell()
+
+    def _first_status(self) -> JobStatus:
+        job, spec = self._job, self._job.spec
+        return JobStatus(
+            id=job.id,
+            name=spec.name,
+            notebook=spec.notebook,
+            backend=self._backend,
+            phase=Phase.QUEUED,
+            workers=spec.workers,
+            gpus=spec.gpus,
+            world_size=spec.world_size,
+            created_at=time.time(),
+            spec=spec,
+            notices=list(job.notices),
+            folder=str(self._folder.path),
+        )
