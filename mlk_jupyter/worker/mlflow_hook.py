@@ -59,6 +59,8 @@ def install(sender: Sender, rank: int) -> None:
     if os.environ.get("MLK_MLFLOW") == "off":
         return
     _become(rank)
+    if os.environ.get("MLK_MLFLOW") == "frames" and not os.environ.get("MLFLOW_TRACKING_URI"):
+        _keep_to_itself()
 
     def send(kind: str, **fields: Any) -> None:
         if rank == 0 or kind == "notice":
@@ -87,6 +89,17 @@ def _become(rank: int) -> None:
     if isinstance(tags, dict) and tags.get(_RANK_TAG, str(rank)) != str(rank):
         os.environ["MLFLOW_RUN_CONTEXT"] = json.dumps({**tags, _RANK_TAG: str(rank)}, sort_keys=True)
         os.environ.pop("MLFLOW_RUN_ID", None)  # the run of rank 0, which alone may end it
+
+
+def _keep_to_itself() -> None:
+    """No store can be reached from here: the runs go to a folder that nobody reads, and their metrics to the frames.
+
+    Of all stores, files take no time to create; a folder for each rank, as many at once would spoil it.
+    """
+    import tempfile
+
+    os.environ["MLFLOW_TRACKING_URI"] = "file://" + tempfile.mkdtemp(prefix="mlk-mlflow-")
+    os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")  # MLflow 3 advises against them and wants to be told so
 
 
 def watching() -> bool:
