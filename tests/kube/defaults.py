@@ -67,10 +67,11 @@ def keep_assigned(kind: Kind, new: Object, old: Object) -> None:
 
 
 def qos_class(spec: Object) -> str:
-    """By what the containers request and are limited to."""
+    """By what the containers request and are limited to of processors and memory; GPUs do not count."""
     containers = [*spec.get("containers", []), *(spec.get("initContainers") or [])]
     amounts = [each.get("resources", {}) for each in containers]
-    if not any(each.get("requests") or each.get("limits") for each in amounts):
+    named = {name for each in amounts for part in each.values() if isinstance(part, dict) for name in part}
+    if not named & {"cpu", "memory"}:
         return "BestEffort"
     for each in amounts:
         limits, requests = each.get("limits") or {}, each.get("requests") or {}
