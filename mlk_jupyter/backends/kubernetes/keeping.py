@@ -34,7 +34,6 @@ _POD_SPEC = (
     "schedulerName",
     "schedulingGates",
     "terminationGracePeriodSeconds",
-    "volumes",
 )
 _EVENT = (
     "reason",

@@ -90,7 +90,7 @@ class Reflector:
         self._on_change, self._on_link = on_change, on_link
         self._times, self._chance = times or Times(), chance or random.Random()
         self._backoff = Backoff(self._times.first_wait_s, self._times.longest_wait_s, self._chance)
-        self._failures = 0
+        self._failures = self._expiries = 0
         self._version: str | None = None
         self._listed_version: int | None = None
         self._relist_at = 0.0
@@ -164,18 +164,20 @@ class Reflector:
             raise ServerTrouble("The cluster ends each watch at once, without a word.", hint="It is tried again.")
 
     def _works(self) -> None:
-        self._failures = 0
+        self._failures = self._expiries = 0
         self._backoff.reset()
         self.heard_at = time.time()
         self._say(Link.LIVE, None)
 
     def _pause_after(self, error: BaseException) -> float:
         """Takes note of what went wrong; seconds until the next try."""
-        self._failures += 1
         if isinstance(error, Expired):
             self._version = None
-            if self._failures == 1:
+            self._expiries += 1
+            if self._expiries == 1:  # a restart of the API server alone does this: no error to show
                 return 0.0
+        else:
+            self._failures += 1
         wait_s = self._backoff.next()
         if isinstance(error, (Throttled, ServerTrouble)):
             wait_s = max(wait_s, (error.retry_after_s or 0.0) * self._chance.uniform(1.0, 1.1))
@@ -188,7 +190,9 @@ class Reflector:
             if not isinstance(error, (BackendUnavailable, Expired)):
                 self._refused(error)
                 return max(wait_s, self._times.longest_wait_s / 2)
-            if self._failures > 1 or not self.settled.is_set():  # a watch that comes back at once is nobody's business
+            if (
+                self._failures > 1 or self._expiries > 2 or not self.settled.is_set()
+            ):  # a watch that comes back at once is nobody's business
                 self._say(Link.RECONNECTING, f"{self._since()}: {error.detail}")
         else:
             _logger.error("The watch of %s failed and starts again", self.name, exc_info=error)
