@@ -37,6 +37,8 @@ def of_new(kind: Kind, new: Object) -> None:
             template = new["spec"].setdefault("template", {}).setdefault("metadata", {})
             template["labels"] = {**(template.get("labels") or {}), **labels}
             new["spec"]["selector"] = {"matchLabels": {JOB_LABELS[0]: meta["uid"]}}
+            if not meta.get("labels"):
+                meta["labels"] = dict(template["labels"])
     elif kind.resource == names.NAMESPACES:
         new["spec"] = {"finalizers": ["kubernetes"]}
         new["status"] = {"phase": "Active"}
@@ -69,16 +71,13 @@ def keep_assigned(kind: Kind, new: Object, old: Object) -> None:
 def qos_class(spec: Object) -> str:
     """By what the containers request and are limited to of processors and memory; GPUs do not count."""
     containers = [*spec.get("containers", []), *(spec.get("initContainers") or [])]
-    amounts = [each.get("resources", {}) for each in containers]
-    named = {name for each in amounts for part in each.values() if isinstance(part, dict) for name in part}
-    if not named & {"cpu", "memory"}:
-        return "BestEffort"
-    for each in amounts:
+    guaranteed, any_asked = True, False
+    for each in (container.get("resources") or {} for container in containers):
         limits, requests = each.get("limits") or {}, each.get("requests") or {}
         for name in ("cpu", "memory"):
-            if name not in limits or requests.get(name, limits[name]) != limits[name]:
-                return "Burstable"
-    return "Guaranteed"
+            any_asked |= name in limits or name in requests
+            guaranteed &= name in limits and requests.get(name, limits[name]) == limits[name]
+    return "BestEffort" if not any_asked else "Guaranteed" if guaranteed else "Burstable"
 
 
 def pod_spec(spec: Object) -> None:
@@ -106,9 +105,7 @@ def _container(container: Object) -> None:
     container.setdefault("imagePullPolicy", "Always" if latest else "IfNotPresent")
     container.setdefault("terminationMessagePath", "/dev/termination-log")
     container.setdefault("terminationMessagePolicy", "File")
-    amounts = container.setdefault("resources", {})
-    for name, amount in (amounts.get("limits") or {}).items():
-        amounts.setdefault("requests", {}).setdefault(name, amount)
+    container.setdefault("resources", {})
     for port in container.get("ports") or []:
         port.setdefault("protocol", "TCP")
     for variable in container.get("env") or []:
@@ -129,6 +126,9 @@ def _volume(volume: Object) -> None:
 def _pod(new: Object, spec: Object) -> None:
     pod_spec(spec)
     spec.setdefault("enableServiceLinks", True)
+    for container in [*spec.get("containers", []), *(spec.get("initContainers") or [])]:
+        for name, amount in (container["resources"].get("limits") or {}).items():
+            container["resources"].setdefault("requests", {}).setdefault(name, amount)
 
 
 def _job(new: Object, spec: Object) -> None:
@@ -139,8 +139,6 @@ def _job(new: Object, spec: Object) -> None:
     spec.setdefault("completionMode", "NonIndexed")
     spec.setdefault("suspend", False)
     spec.setdefault("manualSelector", False)
-    if not spec["manualSelector"]:
-        del spec["manualSelector"]
     spec.setdefault("podReplacementPolicy", "Failed" if spec.get("podFailurePolicy") else "TerminatingOrFailed")
     template = spec.setdefault("template", {})
     pod_spec(template.setdefault("spec", {}))
