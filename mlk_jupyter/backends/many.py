@@ -136,9 +136,9 @@ class Backends:
         try:
             yield Changes(changed=await self._first_lists(queue, known))
             while True:
-                backend, changes = await queue.get()
-                if changes is not None:
-                    yield _noted(known[backend.name], changes)
+                backend, news = await queue.get()
+                if news is not None:
+                    yield _noted(known[backend.name], news)
         finally:
             for task in tasks:
                 task.cancel()
@@ -224,10 +224,9 @@ async def _follow(backend: Backend, queue: asyncio.Queue[tuple[Backend, Changes 
         first = True
         try:
             async with contextlib.aclosing(backend.watch()) as every:  # type: ignore[type-var]
-                async for changes in every:
-                    if first and known:
-                        gone = known - {job.id for job in changes.changed}
-                        changes = Changes(changed=changes.changed, removed=sorted(gone))
+                async for one in every:
+                    gone = known - {job.id for job in one.changed} if first else set()
+                    changes = Changes(changed=one.changed, removed=sorted(gone)) if gone else one
                     _noted(known, changes)
                     await queue.put((backend, changes))
                     first, retry_s = False, _FIRST_RETRY_S

@@ -172,7 +172,7 @@ def _words(typed: str | None) -> list[str]:
 
 
 def _seconds(typed: str | None, option: str) -> int | None:
-    from ..model.spec import seconds
+    from ..model.texts import seconds
 
     try:
         return None if typed is None else seconds(typed)

@@ -59,7 +59,9 @@ def _add_json(parser: argparse.ArgumentParser, text: str) -> None:
 
 def _add_render(parser: argparse.ArgumentParser) -> None:
     _add_spec(parser, "a notebook (.ipynb) or a Python script (.py); or `rbac`: the rights that a user needs")
-    parser.add_argument("--user", metavar="USER", help="with rbac: who gets the rights (default: a service account)")
+    parser.add_argument(
+        "--user", metavar="USER", help="with rbac: who gets the rights; a service account of that name is made"
+    )
     parser.add_argument("--nodes", action="store_true", help="with rbac: also the right to list nodes, cluster-wide")
     parser.add_argument("-o", "--output", choices=["yaml"], default="yaml", metavar="FORMAT", help="yaml")
     add_where(parser)
@@ -69,7 +71,13 @@ def _add_render(parser: argparse.ArgumentParser) -> None:
 def _add_spec(parser: argparse.ArgumentParser, text: str = "a notebook (.ipynb) or a Python script (.py)") -> None:
     add = parser.add_argument
     add("source", metavar="NOTEBOOK", help=text)
-    add("--workers", type=int, default=1, metavar="N", help="process groups on this machine, pods on a cluster (default: 1)")
+    add(
+        "--workers",
+        type=int,
+        default=1,
+        metavar="N",
+        help="process groups on this machine, pods on a cluster (default: 1)",
+    )
     add("--gpus", type=int, default=0, metavar="N", help="whole GPUs for each worker (default: 0)")
     add(
         "--ranks-per-worker",

@@ -7,6 +7,7 @@ import asyncio
 
 from .. import jobs
 from ..backends.choosing import rendering
+from ..errors import BadInput
 from .asking import spec_of
 
 
@@ -20,7 +21,12 @@ def rbac(options: argparse.Namespace) -> str:
     """The least rights that make everything work for one user in one namespace."""
     from ..backends.kubernetes.rbac import render as rights
 
-    return rights(options.namespace or "default", options.user, nodes=options.nodes)
+    if not options.user or not options.namespace:
+        raise BadInput(
+            "`mlk render rbac` needs --namespace and --user.",
+            hint="Write for example `mlk render rbac --namespace ml-team --user ada`.",
+        )
+    return rights(options.namespace, options.user, nodes=options.nodes)
 
 
 async def _manifests(options: argparse.Namespace) -> str:

@@ -25,9 +25,7 @@ def between(reading: Reading, number: int, spec: JobSpec) -> Reading:
     """The reading of a job whose last attempt has failed and whose next one is being made: it is not over."""
     last = reading.reason or Reason(code="interrupted", text="It was interrupted.")
     text = f"{last.text} Attempt {number} of {spec.cluster.retries + 1} is being started."
-    attempt = Attempt(
-        number=reading.attempt, started_at=reading.started_at, ended_at=reading.finished_at, reason=last
-    )
+    attempt = Attempt(number=reading.attempt, started_at=reading.started_at, ended_at=reading.finished_at, reason=last)
     return dataclasses.replace(
         reading,
         phase=Phase.QUEUED,

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
 
 from ...errors import BackendUnavailable
 from . import labels
@@ -27,6 +27,7 @@ RESOURCES: dict[str, Resource] = {
 }
 """The kinds of object that a job is made of."""
 
+_T = TypeVar("_T")
 _TRIES = 6
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.2, 3.0
 
@@ -100,9 +101,7 @@ def request_of(found: Manifest) -> str | None:
     return request if isinstance(request, str) else None
 
 
-async def _create_owner(
-    connection: Connection, manifest: Manifest, namespace: str
-) -> tuple[Manifest, bool, list[str]]:
+async def _create_owner(connection: Connection, manifest: Manifest, namespace: str) -> tuple[Manifest, bool, list[str]]:
     """The owner, whether this call made it, and the cluster's warnings."""
     resource, metadata = RESOURCES[manifest["kind"]], manifest["metadata"]
     job_id, name = metadata["labels"][labels.JOB], metadata["name"]
@@ -141,7 +140,7 @@ async def _create_owned(connection: Connection, manifest: Manifest, namespace: s
     return await _patiently(make, job_id)
 
 
-async def _patiently(make: Any, job_id: str) -> Any:
+async def _patiently(make: Callable[[], Awaitable[_T]], job_id: str) -> _T:
     """Tries again while the cluster is away, busy or in trouble; what it refuses stays refused."""
     wait_s = _FIRST_WAIT_S
     for number in range(1, _TRIES + 1):

@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ...model.api import Link
@@ -91,11 +91,11 @@ class Observer:
         *,
         user: str | None,
         job_sets: bool,
-        workloads: bool,
+        workloads: Resource | None,
         on_link: Callable[[], None] = lambda: None,
         times: Times | None = None,
     ) -> None:
-        """user: whose jobs (None: everybody's). job_sets, workloads: whether the cluster serves them."""
+        """user: whose jobs (None: everybody's). job_sets: whether they are served. workloads: Kueue's, if served."""
         self.on_link = on_link
         self._connection = connection
         self._groups: dict[str, _Group] = {}
@@ -237,7 +237,7 @@ class Observer:
 
 
 async def snapshot(
-    connection: Connection, *, user: str | None, job_sets: bool, workloads: bool, job_id: str | None = None
+    connection: Connection, *, user: str | None, job_sets: bool, workloads: Resource | None, job_id: str | None = None
 ) -> dict[str, Objects]:
     """All jobs' objects at this moment, by one LIST a resource; for whoever looks once.
 
@@ -270,8 +270,14 @@ async def _listed(connection: Connection, kind: _Kind, user: str | None) -> list
         return []
 
 
-def _kinds(job_sets: bool, workloads: bool) -> list[_Kind]:
-    return [_JOBS, _PODS, _EVENTS, *([_JOB_SETS] if job_sets else []), *([_WORKLOADS] if workloads else [])]
+def _kinds(job_sets: bool, workloads: Resource | None) -> list[_Kind]:
+    return [
+        _JOBS,
+        _PODS,
+        _EVENTS,
+        *([_JOB_SETS] if job_sets else []),
+        *([replace(_WORKLOADS, resource=workloads)] if workloads else []),
+    ]
 
 
 def _job_of(one: Manifest, kind: _Kind) -> str | None:

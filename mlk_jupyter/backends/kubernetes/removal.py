@@ -1,4 +1,4 @@
-"""Stops a job and keeps its record, or removes all of it, and finds what jobs left behind. Only what bears our label."""
+"""Stops a job and keeps its record, or removes it all; finds what jobs left behind. Only what bears our label."""
 
 from __future__ import annotations
 
@@ -167,5 +167,3 @@ async def _until_gone(connection: Connection, objects: Objects, namespace: str) 
 
 def _seconds(stamp: str | None) -> float | None:
     return datetime.fromisoformat(stamp.replace("Z", "+00:00")).timestamp() if stamp else None
-
-

@@ -58,8 +58,8 @@ class LocalBackend:
     """The backend that needs nothing but this machine. Holds nothing open; every method may run at any time."""
 
     name = "local"
-    kind: Literal["local"] = "local"
-    image = None
+    kind: Literal["local", "kubernetes"] = "local"
+    image: str | None = None
     carriage = Carriage(LIMIT, byte_code=True)
 
     def __init__(self, root: Path | None = None) -> None:

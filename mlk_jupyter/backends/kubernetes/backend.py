@@ -1,0 +1,371 @@
+"""Jobs on one namespace of a cluster. The cluster is the truth; the job folders are its record on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Literal
+
+from ...bundle import Bundle
+from ...errors import JobNotFound, MlkError
+from ...model import JobSpec, JobStatus, JobSummary, Phase, Reason, RunRef, RunState, Transition
+from ...model.api import BackendInfo, Level, Link, Orphan, Preflight
+from ...model.ids import new_job_id
+from ...record.folder import JobFolder
+from ...threads import in_thread
+from ..base import Carriage, Changes, Refused
+from . import removal
+from .api_errors import ApiError
+from .cluster import Cluster, Offer
+from .creation import SubmissionUnknown, create
+from .discovery import Served
+from .gathering import gather, rehearse
+from .kinds import Asked, as_yaml, notices
+from .making import asked, manifests, preview_request
+from .objects import Objects
+from .observer import snapshot
+from .overview import status_of
+from .preflight import preflight
+from .records import Records
+from .targets import Target
+from .viewers import newest_first
+from .watching import Watching
+
+BUNDLE_LIMIT = 900 * 1024
+"""Bytes of a bundle: a ConfigMap holds 1 MiB with its names, and base64 stays below etcd's limit."""
+_REFUSED_FOR_S = 5.0
+
+
+class RecordUnwritable(MlkError):
+    """The job's record on this machine cannot be written."""
+
+    code, title, status = "job_record_unwritable", "The job's record cannot be written", 507
+
+    def __init__(self, error: OSError, folder: Path) -> None:
+        super().__init__(
+            f"{folder}: {error.strerror or error}.",
+            hint="Make room, check the permissions, or choose another place with MLK_DATA_DIR.",
+        )
+
+
+class KubernetesBackend:
+    """One cluster and namespace.
+
+    Args:
+        image:   for jobs that name none.
+        at_hand: whether it may be connected to before somebody chooses it.
+        root:    the data directory; None means that of `record.folder.data_dir`.
+    """
+
+    kind: Literal["local", "kubernetes"] = "kubernetes"
+    carriage = Carriage(BUNDLE_LIMIT, byte_code=False)
+
+    def __init__(
+        self,
+        target: Target,
+        *,
+        name: str = "kubernetes",
+        image: str | None = None,
+        at_hand: bool = True,
+        root: Path | None = None,
+        user: str | None = None,
+    ) -> None:
+        self.name = name
+        self.image = image
+        self._cluster = Cluster(target, user)
+        self._records = Records(target, root)
+        self._engaged = asyncio.Event()
+        if at_hand:
+            self._engaged.set()
+        self._watching = Watching(self._cluster, self._records, name, image)
+        self._known: dict[str, JobSummary] = {}
+
+    @classmethod
+    def detached(cls, namespace: str, *, image: str | None) -> KubernetesBackend:
+        """A backend without a cluster, which can render and nothing else."""
+        target = Target(None, namespace, "https://cluster.invalid", False, "Nothing is asked of it.")
+        return cls(target, image=image, at_hand=False)
+
+    @property
+    def title(self) -> str:
+        """For people."""
+        return self._cluster.title
+
+    async def refusal(self) -> str | None:
+        """Why jobs cannot be submitted here, in a sentence; None when they can.
+
+        Raises: ApiError when the cluster does not answer.
+        """
+        offer = await asyncio.wait_for(self._cluster.offer(), _REFUSED_FOR_S * 2)
+        right = offer.access.right("submit", offer.served)
+        if right is None or right.allowed is not False:
+            return None
+        missing = ", ".join(right.missing)
+        return f"{self.title} does not let {self._cluster.user} submit jobs in {self._cluster.namespace} ({missing})."
+
+    async def info(self) -> BackendInfo:
+        """What this cluster is and offers; one that does not answer says so in its link."""
+        target = self._cluster.target
+        plain = BackendInfo(
+            name=self.name,
+            kind=self.kind,
+            title=self.title,
+            why=target.why,
+            context=target.context,
+            namespace=target.namespace,
+            image=self.image,
+            gpus_why="The cluster was not asked yet.",
+        )
+        if not self._engaged.is_set():
+            return plain
+        link, why = self._watching.link
+        try:
+            offer = await asyncio.wait_for(self._cluster.offer(), _REFUSED_FOR_S)
+        except (ApiError, asyncio.TimeoutError) as error:
+            said = error.detail if isinstance(error, ApiError) else "It takes long to answer."
+            refused = isinstance(error, ApiError) and error.status in (401, 403)
+            lost = Link.REFUSED if refused else Link.RECONNECTING
+            return plain.model_copy(update={"link": lost, "link_why": why or said, "gpus_why": said})
+        there = await self._cluster.hardware(offer.access)
+        return plain.model_copy(
+            update={
+                "server_version": offer.served.version,
+                "link": link,
+                "link_why": why,
+                "rights": offer.access.rights(offer.served),
+                "kinds": offer.served.kinds,
+                "cores": there.cores,
+                "memory_bytes": there.memory_bytes,
+                "gpus": there.gpus,
+                "gpu_names": there.gpu_names,
+                "gpus_why": there.why,
+            }
+        )
+
+    async def preflight(self, spec: JobSpec, bundle: Bundle) -> Preflight:
+        """All that speaks against the job, and what it will use. Creates nothing."""
+        offer = await self._offer()
+        found, _ = await self._examine(spec, bundle, preview_request(spec, bundle), offer)
+        return found
+
+    async def render(self, spec: JobSpec, bundle: Bundle) -> str | None:
+        """The objects that submitting this would create, as YAML. Asks the cluster only which kinds it serves."""
+        served = (await self._offer()).served if self._engaged.is_set() else Served()
+        what = await asked(self._cluster, spec, bundle.data, preview_request(spec, bundle), image=self.image)
+        return as_yaml(manifests(what, served))
+
+    async def submit(self, spec: JobSpec, bundle: Bundle, *, request_id: str) -> JobStatus:
+        """Creates the job, or returns the one that the same `request_id` created before, completing it if need be.
+
+        Raises: Refused, SubmissionUnknown, RecordUnwritable, ApiError.
+        """
+        offer = await self._offer()
+        job_id = new_job_id(spec.name, request_id)
+        if not self._records.submitting(job_id):
+            with contextlib.suppress(JobNotFound):
+                return await self.job(job_id)
+        findings, what = await self._examine(spec, bundle, request_id, offer)
+        if not findings.ok or what is None:
+            raise Refused(findings)
+        try:
+            folder = await in_thread(self._records.create, job_id, spec, bundle.data, lambda at: self._first(what, at))
+        except OSError as error:
+            raise RecordUnwritable(error, self._records.jobs / job_id) from error
+        try:
+            await create(self._cluster.connection, manifests(what, offer.served), self._cluster.namespace)
+        except SubmissionUnknown:
+            raise  # the folder stays: the next try, or the next watch, finds out
+        except MlkError:
+            await in_thread(self._records.remove, job_id)
+            raise
+        await in_thread(self._records.submitted, job_id)
+        status = await in_thread(folder.read_status) or self._first(what, folder)
+        await self._watching.submitted(job_id, status)
+        return status
+
+    async def jobs(self) -> list[JobSummary]:
+        """All of this user's jobs, newest first: those in the cluster, and those that only the record holds."""
+        if self._watching.live:
+            found = self._watching.jobs()
+        else:
+            found = dict(await in_thread(self._records.summaries))
+            if self._engaged.is_set():
+                found.update(await self._asked_once(found))
+        self._known = found
+        return newest_first(found)
+
+    async def job(self, job_id: str) -> JobStatus:
+        """One job whole. Raises: JobNotFound."""
+        live = self._watching.status(job_id)
+        if live is not None:
+            return live
+        written = await in_thread(self._records.folder(job_id).read_status)
+        if (written is not None and written.phase.final) or not self._engaged.is_set():
+            if written is None:
+                raise JobNotFound(job_id)
+            return written
+        objects = await self._objects(job_id)
+        found = status_of(objects, written, self.name) if objects is not None else written
+        if found is None:
+            raise JobNotFound(job_id)
+        self._known[job_id] = found
+        return found
+
+    async def watch(self) -> AsyncIterator[Changes]:
+        """All jobs, then what changed. A cluster that nobody chose is not connected to: its record is shown."""
+        if not self._engaged.is_set():
+            self._known = await in_thread(self._records.summaries)
+            yield Changes(changed=newest_first(self._known))
+            await self._engaged.wait()
+        async with contextlib.aclosing(self._watching.view()) as changes:  # type: ignore[type-var]
+            async for one in changes:
+                yield one
+
+    def folder(self, job_id: str) -> JobFolder:
+        """The job's record on this machine, which may still be empty. Raises: JobNotFound."""
+        folder = self._records.folder(job_id)
+        if folder.path.is_dir() or job_id in self._known or self._watching.knows(job_id):
+            return folder
+        raise JobNotFound(job_id)
+
+    def look(self, job_id: str, rank: int | None = None) -> None:
+        """Says that somebody looks at a job, or at the log of one of its ranks."""
+        self._watching.look(job_id, rank)
+
+    async def stop(self, job_id: str) -> None:
+        """Asks the cluster to end the job's pods, and keeps its objects and its record. Raises: JobNotFound."""
+        objects = await self._objects(job_id)
+        if objects is None:
+            self.folder(job_id)
+            return
+        await removal.stop(self._cluster.connection, objects, self._cluster.namespace, self._cluster.user)
+
+    async def delete(self, job_id: str) -> None:
+        """Removes the job's objects, waits until they are gone, and removes its record. Raises: JobNotFound."""
+        written = self._records.folder(job_id).path.is_dir()
+        objects = await self._objects(job_id)
+        if objects is None and not written:
+            raise JobNotFound(job_id)
+        await self._watching.leave(job_id)
+        if objects is not None:
+            await removal.delete(self._cluster.connection, objects, self._cluster.namespace)
+        try:
+            await in_thread(self._records.remove, job_id)
+        except OSError as error:
+            raise RecordUnwritable(error, self._records.jobs / job_id) from error
+        self._known.pop(job_id, None)
+        self._watching.forget(job_id)
+
+    async def orphans(self) -> list[Orphan]:
+        """Objects of ours whose job is gone."""
+        if not self._engaged.is_set():
+            return []
+        living = (await self._snapshot(None)).keys()
+        return await removal.orphans(self._cluster.connection, self._cluster.namespace, self._cluster.user, living)
+
+    async def remove_orphans(self) -> list[Orphan]:
+        """Removes them; gives those that it removed."""
+        return await removal.remove_orphans(self._cluster.connection, self._cluster.namespace, await self.orphans())
+
+    async def resume(self) -> None:
+        """Goes on recording jobs that were not over when this machine last looked; does nothing without such jobs."""
+        if await in_thread(self._records.unfinished):
+            self._engaged.set()
+            await self._watching.start()
+
+    async def close(self) -> None:
+        """Ends the watch and closes the connection. Jobs go on."""
+        await self._watching.close()
+        await self._cluster.close()
+
+    async def _offer(self) -> Offer:
+        self._engaged.set()
+        return await self._cluster.offer()
+
+    async def _examine(
+        self, spec: JobSpec, bundle: Bundle, request_id: str, offer: Offer
+    ) -> tuple[Preflight, Asked | None]:
+        """What the preflight says, and what would be asked of the cluster if nothing speaks against it."""
+        connection, namespace = self._cluster.connection, self._cluster.namespace
+        facts = await gather(connection, offer.served, offer.access, spec, namespace)
+        spec = _with_image(spec, self.image)
+        if spec.cluster.image is None:
+            return preflight(spec, bundle, facts, []), None
+        what = await asked(
+            self._cluster,
+            spec,
+            bundle.data,
+            request_id,
+            image=self.image,
+            notices=bundle.notices,
+            workload_priority=bool(facts.workload_priority),
+        )
+        made = manifests(what, offer.served)
+        rehearsal = await rehearse(connection, made, namespace, offer.access)
+        found = preflight(spec, bundle, facts, made, rehearsal)
+        warnings = [one.text for one in found.findings if one.level is Level.WARNING]
+        return found, Asked(**{**what.__dict__, "notices": [*bundle.notices, *notices(what), *warnings]})
+
+    def _first(self, what: Asked, folder: JobFolder) -> JobStatus:
+        """The status of a job that is being submitted."""
+        now = time.time()
+        spec = what.spec
+        return JobStatus(
+            id=what.id,
+            name=spec.name,
+            notebook=spec.notebook,
+            backend=self.name,
+            phase=Phase.QUEUED,
+            reason=Reason(code="submitted", text="Its objects are being created in the cluster."),
+            workers=spec.workers,
+            gpus=spec.gpus,
+            world_size=spec.world_size,
+            run=RunRef(state=RunState.PENDING if spec.mlflow else RunState.OFF),
+            created_at=now,
+            spec=spec,
+            timeline=[Transition(phase=Phase.QUEUED, at=now)],
+            notices=list(dict.fromkeys(what.notices)),
+            folder=str(folder.path),
+        )
+
+    async def _asked_once(self, written: dict[str, JobSummary]) -> dict[str, JobSummary]:
+        """The jobs that the cluster holds, for whoever does not go on watching."""
+        found: dict[str, JobSummary] = {}
+        for job_id, objects in (await self._snapshot(None)).items():
+            before = written.get(job_id)
+            if before is not None and before.phase.final:
+                continue
+            folder = self._records.folder(job_id)
+            status = status_of(objects, await in_thread(folder.read_status), self.name)
+            if status is not None:
+                found[job_id] = status.summary()
+        return found
+
+    async def _objects(self, job_id: str) -> Objects | None:
+        """What the cluster holds of a job; None when that is nothing, or nobody chose this cluster yet."""
+        self._records.folder(job_id)  # a job id, or JobNotFound
+        objects = self._watching.objects(job_id)
+        if (objects is None or not objects.exists) and self._engaged.is_set():
+            objects = (await self._snapshot(job_id)).get(job_id)
+        return objects if objects is not None and (objects.exists or objects.pods) else None
+
+    async def _snapshot(self, job_id: str | None) -> dict[str, Objects]:
+        """All jobs of this user, or one, as the cluster holds them now."""
+        served = (await self._cluster.offer()).served
+        return await snapshot(
+            self._cluster.connection,
+            user=self._cluster.user,
+            job_id=job_id,
+            job_sets=served.job_sets,
+            workloads=served.workloads,
+        )
+
+
+def _with_image(spec: JobSpec, image: str | None) -> JobSpec:
+    """The spec with the image that it gets, for checks that look at it."""
+    if spec.cluster.image is not None or image is None:
+        return spec
+    return spec.model_copy(update={"cluster": spec.cluster.model_copy(update={"image": image})})

@@ -1,0 +1,110 @@
+"""One namespace of one cluster as this process knows it: the connection, what is served and allowed, and who asks."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import os
+import socket
+from dataclasses import dataclass
+from functools import cached_property
+from urllib.parse import urlsplit
+
+from ...errors import MlkError
+from ...threads import in_thread
+from .access import Access, Reviewer
+from .connection import Connection
+from .discovery import Discovery, Served
+from .hardware import Hardware, Inventory
+from .targets import Target
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What a cluster serves and this person may do there."""
+
+    served: Served
+    access: Access
+
+
+class Cluster:
+    """Connected to by the first question; holds nothing open before."""
+
+    def __init__(self, target: Target, user: str | None = None) -> None:
+        self.target = target
+        self.namespace = target.namespace
+        self.user = user or user_name()
+
+    @property
+    def title(self) -> str:
+        """For people: the context, or the server's name."""
+        return self.target.context or urlsplit(self.target.server).hostname or "The cluster"
+
+    @cached_property
+    def connection(self) -> Connection:
+        return Connection(self.target)
+
+    async def offer(self, *, doubted: bool = False) -> Offer:
+        """What is served and allowed, some minutes old at most.
+
+        Args: doubted: a call was refused that should be allowed.
+        Raises: ApiError when the cluster does not answer.
+        """
+        served = await self._discovery.served()
+        return Offer(served, await self._reviewer.access(self.namespace, served, doubted=doubted))
+
+    async def hardware(self, access: Access) -> Hardware:
+        """What the nodes have, as far as it may be seen; a minute old at most."""
+        return await self._inventory.hardware(access)
+
+    async def addresses(self, host: str | None) -> dict[str, list[str]]:
+        """IP addresses of a host, for rules that know no names; empty when it has none or they are not known here."""
+        if host is None:
+            return {}
+        try:
+            found = await asyncio.wait_for(in_thread(socket.getaddrinfo, host, None, type=socket.SOCK_STREAM), 3.0)
+        except (OSError, UnicodeError, asyncio.TimeoutError):
+            return {}
+        return {host: sorted({str(info[4][0]) for info in found})}
+
+    async def close(self) -> None:
+        """Closes the connection, if one was opened."""
+        if "connection" in self.__dict__:
+            await self.connection.close()
+
+    @cached_property
+    def _discovery(self) -> Discovery:
+        return Discovery(self.connection)
+
+    @cached_property
+    def _inventory(self) -> Inventory:
+        return Inventory(self.connection)
+
+    @cached_property
+    def _reviewer(self) -> Reviewer:
+        return Reviewer(self.connection)
+
+
+class NoName(MlkError):
+    """The system has no name for whoever runs this."""
+
+    code, title, status = "no_user_name", "Your name is not known", 500
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This process' user has no name, so jobs cannot be told from those of others.", hint="Set MLK_USER."
+        )
+
+
+def user_name() -> str:
+    """Who submits jobs: MLK_USER, JupyterHub's user, else this system's.
+
+    Raises: NoName.
+    """
+    named = os.environ.get("MLK_USER") or os.environ.get("JUPYTERHUB_USER")
+    if named:
+        return named
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError) as error:  # a container's user id without a name
+        raise NoName() from error

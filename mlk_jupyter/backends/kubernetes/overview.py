@@ -1,0 +1,84 @@
+"""A job's status by its objects alone, for whoever does not record it. Pure."""
+
+from __future__ import annotations
+
+from ...model import JobStatus, Phase, RunRef, RunState
+from . import attempts
+from .explain.background import Background
+from .merging import timeline_of
+from .objects import Manifest, Objects
+from .reading import Reading, forward, read
+from .submitted import Submitted, submitted
+
+
+def owner_of(objects: Objects) -> Manifest | None:
+    """The JobSet, else the Job of the latest attempt that is described; None when the cluster holds neither."""
+    if objects.job_set is not None:
+        return objects.job_set
+    described = [job for job in objects.jobs if submitted(job) is not None]
+    return max(described, key=lambda job: job["metadata"].get("creationTimestamp") or "", default=None)
+
+
+def asked_of(objects: Objects) -> Submitted | None:
+    """What the job's objects say of how it was submitted; None when they say nothing that can be read."""
+    owner = owner_of(objects)
+    return submitted(owner) if owner is not None else None
+
+
+def reading_of(
+    objects: Objects, asked: Submitted, facts: Background | None = None, before: Reading | None = None
+) -> Reading:
+    """What the objects say, a failed attempt that is followed by another being no end.
+
+    Args: before: the last reading of this job.
+    """
+    reading = read(objects, asked.spec, facts=facts, before=before)
+    number = attempts.next_attempt(objects, reading, asked.spec)
+    return reading if number is None else attempts.between(reading, number, asked.spec)
+
+
+def status_of(
+    objects: Objects, written: JobStatus | None, backend: str, facts: Background | None = None
+) -> JobStatus | None:
+    """The status of a job that somebody else records, or nobody: what was written down, with the phase as it is now.
+
+    Returns: None when neither objects nor record say what the job is.
+    """
+    if written is not None and written.phase.final:
+        return written
+    asked = asked_of(objects)
+    if asked is None:
+        return written
+    reading = reading_of(objects, asked, facts)
+    before = written or _unwritten(asked, reading, backend)
+    phase = forward(before.phase, reading.phase) if written is not None else reading.phase
+    return before.model_copy(
+        update={
+            "phase": phase,
+            "reason": reading.reason if phase is reading.phase else before.reason,
+            "error": reading.reason.text if phase is Phase.FAILED and reading.reason else before.error,
+            "created_at": reading.created_at or before.created_at,
+            "started_at": before.started_at or reading.started_at,
+            "finished_at": reading.finished_at if phase.final else None,
+            "attempt": max(before.attempt, reading.attempt),
+            "timeline": timeline_of(before.timeline if written is not None else [], reading, phase, objects.now),
+        }
+    )
+
+
+def _unwritten(asked: Submitted, reading: Reading, backend: str) -> JobStatus:
+    spec = asked.spec
+    return JobStatus(
+        id=asked.id,
+        name=spec.name,
+        notebook=spec.notebook,
+        backend=backend,
+        phase=reading.phase,
+        workers=spec.workers,
+        gpus=spec.gpus,
+        world_size=spec.world_size,
+        run=RunRef(state=RunState.PENDING if spec.mlflow else RunState.OFF),
+        created_at=reading.created_at or 0.0,
+        spec=spec,
+        notices=list(asked.notices),
+    )
