@@ -39,6 +39,17 @@ def _given(case: Case) -> Iterator[Finding]:
         hint = f"Tell who runs the cluster: next to `max`, set `default` and `defaultRequest` of {name} to 0."
         yield warning("limit_range_gives_gpus", text, hint, "gpus")
     main = case.pod.main
+    for name in sorted(main.given):
+        asked, limit = main.requests.get(name, main.limits[name]), main.limits[name]
+        if asked > limit:
+            text = (
+                f"A LimitRange of namespace {case.facts.namespace} limits {name} to {_amount(name, limit)} where none is "
+                f"named, which is less than the {_amount(name, asked)} that each worker requests: no pod would be created."
+            )
+            yield error(
+                "limit_range_default_too_small", text, f"Name how much {name} each worker gets.", _field(case, name)
+            )
+            return
     given = [
         f"{name} {_amount(name, main.limits[name])}"
         for name in sorted(main.given)

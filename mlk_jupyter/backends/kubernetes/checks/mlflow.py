@@ -9,6 +9,7 @@ from ....model.api import Finding
 from .case import Case, warning
 
 _HERE = ("localhost", "host.docker.internal", "host.minikube.internal")
+_ELSEWHERE_KEPT = ("databricks", "databricks-uc", "uc")
 _ELSEWHERE = "Set MLFLOW_TRACKING_URI to an address that the cluster reaches, or switch MLflow off for this job."
 
 
@@ -21,7 +22,7 @@ def check(case: Case) -> list[Finding]:
         if host is None or not _is_here(host):
             return []
         text = f"Pods cannot reach MLflow at {host}: in a pod that is the pod itself. The job would have no live run."
-    elif scheme in ("databricks", "databricks-uc", "uc"):
+    elif scheme in _ELSEWHERE_KEPT or uri in _ELSEWHERE_KEPT:
         return []
     else:
         kind = scheme if scheme and len(scheme) > 1 else "file"

@@ -26,7 +26,7 @@ class Container:
     requests: Amounts
     limits: Amounts
     given: frozenset[str]
-    """Resources that a LimitRange gave it, which nobody had asked for."""
+    """Resources whose limit a LimitRange sets, as nobody named one."""
 
 
 @dataclass(frozen=True)
@@ -120,13 +120,13 @@ def _container(container: Manifest, ranges: list[Manifest], *, init: bool) -> Co
     resources = container.get("resources") or {}
     limits = amounts(resources.get("limits"))
     requests = {**limits, **amounts(resources.get("requests"))}  # a limit alone is a request as well
-    asked = {*limits, *requests}
+    named = {*limits}
     for item in ranges:
         for name, amount in default_limits(item).items():
             limits.setdefault(name, amount)
         for name, amount in default_requests(item).items():
             requests.setdefault(name, amount)
-    given = frozenset(name for name in {*limits, *requests} - asked if requests.get(name) or limits.get(name))
+    given = frozenset(name for name, amount in limits.items() if amount and name not in named)
     return Container(str(container.get("name")), init, requests, limits, given)
 
 
