@@ -43,8 +43,8 @@ def _given(case: Case) -> Iterator[Finding]:
         asked, limit = main.requests.get(name, main.limits[name]), main.limits[name]
         if asked > limit:
             text = (
-                f"A LimitRange of namespace {case.facts.namespace} limits {name} to {_amount(name, limit)} where none is "
-                f"named, which is less than the {_amount(name, asked)} that each worker requests: no pod would be created."
+                f"A LimitRange of namespace {case.facts.namespace} limits {name} to {_amount(name, limit)} where none "
+                f"is named, less than the {_amount(name, asked)} that each worker requests: no pod would be created."
             )
             yield error(
                 "limit_range_default_too_small", text, f"Name how much {name} each worker gets.", _field(case, name)
