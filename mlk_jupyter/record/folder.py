@@ -21,6 +21,12 @@ The local backend also keeps here:
   .lock             held by the one process that may write the status
   .ballast          room held back while the job runs, so that its end can be written on a full disk
   .settling         its age: when the record of a job whose supervisor is gone was last completed
+
+A backend that reads the ranks' output from afar keeps here, beside `.lock`:
+
+  positions.json    how far each log was read, and how large the files were then (backends.kubernetes.positions)
+  frames-aN.jsonl   frames of the Nth start of all ranks, once a later one has begun: `frames.jsonl` is always the
+  samples-aN.jsonl  last one's, whose ranks count from 0 again. The logs go on, with a line in between that says so
 """
 
 from __future__ import annotations

@@ -12,10 +12,11 @@ from ...model import JobSpec, JobStatus, Phase, RankState, RankStatus, Reason, S
 from ...record.failure import Failure, first_of
 from ...record.replay import Replay
 from ...record.verdict import failed
+from ...worker.member import LOST_PEER
 from .reading import Reading, WorkerSeen
 
 # What the objects say when all they know is that a container ended badly: the frames know better.
-_PLAIN_FAILURES = frozenset({"cell_failed", "rank_failed", "rank_killed", "failed"})
+_PLAIN_FAILURES = frozenset({"cell_failed", "rank_failed", "pod_failed", "failed"})
 _MOST_RANKS = 4_096
 
 
@@ -31,7 +32,8 @@ def reason_of(reading: Reading, replay: Replay) -> Reason | None:
     )
     if not ends_badly or (reason is not None and reason.code not in _PLAIN_FAILURES):
         return reason
-    first = first_of(replay.failures())
+    lost_peer = {rank.rank for rank in replay.ranks() if rank.exit_code == LOST_PEER}
+    first = first_of(failure for failure in replay.failures() if failure.rank not in lost_peer)
     return _in_words(first, replay) if first is not None else reason
 
 

@@ -341,7 +341,7 @@ class Recorder:
     async def _end(self, reading: Reading) -> None:
         """Writes the notebook and says that the job is over."""
         ledger = self._ledger
-        self._say_what_is_missing()
+        self._say_what_is_missing(reading)
         notebook = self._replay.notebook() if self._has_notebook else None
         while True:
             try:
@@ -364,12 +364,12 @@ class Recorder:
                 await asyncio.sleep(_FULL_S)
         self._tell()
 
-    def _say_what_is_missing(self) -> None:
+    def _say_what_is_missing(self, reading: Reading) -> None:
         for rank, count in list(self._writer.missing().items())[:_MOST_SAID]:
             what = "1 message" if count == 1 else f"{count:,} messages"
             self._ledger.notice(f"{what} of rank {rank} could not be read: the cluster did not keep its log that long.")
         heard = any(rank.rank == 0 for rank in self._replay.ranks())
-        if not heard and self._ledger.status.started_at is not None:
+        if not heard and (reading.phase is Phase.SUCCEEDED or self._ledger.status.started_at is not None):
             self._ledger.notice("Nothing of rank 0's log could be read: its pod is gone, or it wrote nothing.")
 
     async def _settle(self) -> None:
