@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -307,7 +308,7 @@ class KubernetesBackend:
         rehearsal = await rehearse(connection, made, namespace, offer.access)
         found = preflight(spec, bundle, facts, made, rehearsal)
         warnings = [one.text for one in found.findings if one.level is Level.WARNING]
-        return found, Asked(**{**what.__dict__, "notices": [*bundle.notices, *notices(what), *warnings]})
+        return found, dataclasses.replace(what, notices=[*bundle.notices, *notices(what), *warnings])
 
     def _first(self, what: Asked, folder: JobFolder) -> JobStatus:
         """The status of a job that is being submitted."""

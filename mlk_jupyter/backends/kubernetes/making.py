@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import hashlib
 from collections.abc import Sequence
 
@@ -84,7 +85,7 @@ async def asked(
     )
     if spec.cluster.network is None:
         return plain
-    return Asked(**{**plain.__dict__, "addresses": await cluster.addresses(host_to_resolve(plain))})
+    return dataclasses.replace(plain, addresses=await cluster.addresses(host_to_resolve(plain)))
 
 
 def manifests(what: Asked, served: Served) -> list[Manifest]:
