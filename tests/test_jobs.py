@@ -13,7 +13,7 @@ import pytest
 from mlk_jupyter import jobs
 from mlk_jupyter.backends.base import Carriage
 from mlk_jupyter.bundle import LIMIT
-from mlk_jupyter.bundle.cluster_form import cluster_schema
+from mlk_jupyter.bundle.cluster_form import cluster_schema, cluster_ui_schema
 from mlk_jupyter.errors import BadInput, JobNotFound
 from mlk_jupyter.model import ClusterOptions, JobSpec, JobSummary, Phase
 from mlk_jupyter.model.ids import new_job_id, slug
@@ -138,12 +138,13 @@ def _fields(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from _fields(field)
 
 
-def test_every_choice_of_a_cluster_is_in_its_form() -> None:
-    asked = cluster_schema()["properties"]
+def test_every_choice_of_a_cluster_has_words_in_its_form() -> None:
+    asked, shown = cluster_schema()["properties"], cluster_ui_schema()
     for name, field in ClusterOptions.model_fields.items():
         choices = [choice for part in (field.annotation, *get_args(field.annotation)) if get_origin(part) is Literal
                    for choice in get_args(part)]  # fmt: skip
-        assert [choice["const"] for choice in asked[name].get("oneOf", [])] == choices, name
+        assert asked[name].get("enum", []) == choices, name
+        assert len(shown.get(name, {}).get("ui:enumNames", [])) == len(choices), name
 
 
 async def test_the_form_remembers_of_a_cluster_what_can_still_be_used(notebook: dict[str, Any]) -> None:

@@ -180,8 +180,10 @@ def cluster_ui_schema() -> dict[str, Any]:
     """The order of the fields, and which stand together; a group without a title is always seen."""
     groups = [{"title": title, "fields": list(fields)} for title, fields in _GROUPS]
     inner = {name: {"items": {"ui:order": list(texts)}} for name, texts in _INNER.items() if name != "network"}
+    # Not `oneOf` with constants: the form's library would take the first for a default.
+    choices = {name: {"ui:enumNames": list(words.values())} for name, words in _CHOICES.items()}
     hints = {name: {"ui:placeholder": text} for name, text in _HINTS.items()}
-    return {"ui:order": list(_TEXTS), "ui:options": {"groups": groups}, **inner, **hints}
+    return {"ui:order": list(_TEXTS), "ui:options": {"groups": groups}, **inner, **choices, **hints}
 
 
 def cluster_values(last: Mapping[str, Any], image: str | None) -> tuple[dict[str, Any], list[str]]:
@@ -222,9 +224,6 @@ def _field(name: str, schema: Mapping[str, Any], known: Mapping[str, Any]) -> di
         # Nothing and an empty object mean different things, which a form's own defaults would blur.
         return {**text, "anyOf": [{"type": "null"}, _object(known["Network"], _INNER[name])]}
     field = {**plain(schema), **text}
-    if name in _CHOICES:
-        del field["enum"]
-        field["oneOf"] = [{"const": value, "title": words} for value, words in _CHOICES[name].items()]
     if name in _EXAMPLES:
         field["examples"] = _EXAMPLES[name]
     items = field.get("items", {})
