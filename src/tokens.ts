@@ -2,7 +2,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { Token } from '@lumino/coreutils';
 import type { ISignal } from '@lumino/signaling';
 
-import type { Api, ApiError, Channel, JobSummary, Link } from './api';
+import type { Api, ApiError, BackendInfo, Channel, JobSummary, Link, Orphan } from './api';
 
 /** The domain of our translations. */
 export const DOMAIN = 'mlk_jupyter';
@@ -21,6 +21,8 @@ export namespace CommandIDs {
   export const stop = 'mlk:stop-job';
   /** Asks whether to delete a job and its record. Arguments: `{id}`. */
   export const remove = 'mlk:delete-job';
+  /** Asks whether to remove what is left in clusters of jobs that are gone. */
+  export const removeOrphans = 'mlk:remove-orphans';
   /** Copies the name of a job. Arguments: `{id}`. */
   export const copyName = 'mlk:copy-job-name';
   /** Opens the notebook that a job was made from. Arguments: `{id}`. */
@@ -39,10 +41,28 @@ export interface IJobsChange {
   readonly ended: readonly JobSummary[];
 }
 
+/** The places where jobs run. */
+export interface IBackends {
+  /** The one that jobs go to unless another is chosen comes first. Empty until the first answer. */
+  readonly all: readonly BackendInfo[];
+  readonly chosen: BackendInfo | undefined;
+  get(name: string): BackendInfo | undefined;
+  /** What is known, else what the server answers. Raises: ApiError. */
+  load(): Promise<readonly BackendInfo[]>;
+  /** Objects in clusters whose job is gone; null when nobody has looked. */
+  readonly orphans: readonly Orphan[] | null;
+  /** Looks for them, once unless `again`. */
+  lookForOrphans(again?: boolean): Promise<void>;
+  /** Removes them; gives how many there were. Raises: ApiError. */
+  removeOrphans(): Promise<number>;
+  readonly changed: ISignal<IBackends, void>;
+}
+
 /** The jobs that the server knows, kept up to date. */
 export interface IJobs {
   readonly api: Api;
   readonly channel: Channel;
+  readonly backends: IBackends;
   readonly trans: TranslationBundle;
   /** Newest first. The same array as long as nothing changed. */
   readonly jobs: readonly JobSummary[];

@@ -1,8 +1,10 @@
 // A server that lives in the test.
 import { ServerConnection } from '@jupyterlab/services';
 import { nullTranslator } from '@jupyterlab/translation';
+import { Signal } from '@lumino/signaling';
 
 import type { BackendInfo, ClusterOptions, JobSummary, Message, Topic } from '../api';
+import type { IBackends } from '../tokens';
 
 export const trans = nullTranslator.load('mlk_jupyter');
 
@@ -134,6 +136,17 @@ export function backend(name: string, fields: Partial<BackendInfo> = {}): Backen
     image: null,
     ...fields
   };
+}
+
+/** The places where jobs run, as a test says. */
+export function places(...all: BackendInfo[]) {
+  const fake = {
+    all: all as readonly BackendInfo[],
+    load: () => Promise.resolve(fake.all),
+    get: (name: string) => fake.all.find(each => each.name === name),
+    changed: new Signal<IBackends, void>({} as IBackends)
+  };
+  return fake;
 }
 
 /** What is asked of a cluster by who asks for nothing. */

@@ -13,7 +13,9 @@ import type {
   JobSpecInput,
   LogPiece,
   MetricList,
+  Orphans,
   Preflight,
+  Rendered,
   RunView,
   ServerInfo
 } from './schemas';
@@ -49,20 +51,49 @@ export class Api {
     return this.request<JobStatus>(['jobs', id]);
   }
 
-  form(notebook: string): Promise<Form> {
-    return this.request<Form>(['form'], { query: { path: notebook } });
+  /** `backend`: the name of the one that it is for; without, the one that was chosen. */
+  form(notebook: string, backend?: string): Promise<Form> {
+    const query: Record<string, string> = { path: notebook };
+    return this.request<Form>(['form'], { query: backend ? { ...query, backend } : query });
   }
 
-  preflight(spec: JobSpec | JobSpecInput, signal?: AbortSignal): Promise<Preflight> {
-    return this.request<Preflight>(['preflight'], { method: 'POST', body: { spec }, signal });
+  preflight(
+    spec: JobSpec | JobSpecInput,
+    backend?: string,
+    signal?: AbortSignal
+  ): Promise<Preflight> {
+    return this.request<Preflight>(['preflight'], {
+      method: 'POST',
+      body: { spec, ...(backend ? { backend } : {}) },
+      signal
+    });
+  }
+
+  /** What would be created in the cluster, as YAML. */
+  render(spec: JobSpec | JobSpecInput, backend?: string, signal?: AbortSignal): Promise<Rendered> {
+    return this.request<Rendered>(['render'], {
+      method: 'POST',
+      body: { spec, ...(backend ? { backend } : {}) },
+      signal
+    });
   }
 
   /** The same `requestId` twice gives the same job. */
-  submit(spec: JobSpec | JobSpecInput, requestId: string): Promise<JobStatus> {
+  submit(spec: JobSpec | JobSpecInput, requestId: string, backend?: string): Promise<JobStatus> {
     return this.request<JobStatus>(['jobs'], {
       method: 'POST',
-      body: { spec, request_id: requestId }
+      body: { spec, request_id: requestId, ...(backend ? { backend } : {}) }
     });
+  }
+
+  /** Objects of ours in the clusters whose job is gone. */
+  orphans(): Promise<Orphans> {
+    return this.request<Orphans>(['orphans']);
+  }
+
+  /** Removes them; gives those that were. */
+  removeOrphans(): Promise<Orphans> {
+    return this.request<Orphans>(['orphans'], { method: 'DELETE' });
   }
 
   stop(id: string): Promise<JobStatus> {

@@ -6,18 +6,24 @@ export interface IIconButtonProps {
   label: string;
   onClick: () => void;
   tabIndex?: number;
+  /** Why it is not offered: greyed out, but still to be reached and read. */
+  refused?: string | null;
 }
 
 /** A small button with an icon and no frame. */
-export const IconButton = ({ icon, label, onClick, tabIndex }: IIconButtonProps): JSX.Element => (
-  <button
-    type="button"
-    className="mlk-IconButton"
-    aria-label={label}
-    title={label}
-    tabIndex={tabIndex}
-    onClick={onClick}
-  >
-    <icon.react tag={null} width="16px" height="16px" />
-  </button>
-);
+export const IconButton = (props: IIconButtonProps): JSX.Element => {
+  const { icon, label, onClick, tabIndex, refused } = props;
+  return (
+    <button
+      type="button"
+      className="mlk-IconButton"
+      aria-label={refused ? `${label}. ${refused}` : label}
+      title={refused ?? label}
+      aria-disabled={refused ? true : undefined}
+      tabIndex={tabIndex}
+      onClick={refused ? undefined : onClick}
+    >
+      <icon.react tag={null} width="16px" height="16px" />
+    </button>
+  );
+};

@@ -40,6 +40,7 @@ export function createTab(id: string, page: Page, around: ISurroundings): JobTab
   const run = (command: string) => () => void commands.execute(command, { id });
   return new JobTab({
     model,
+    backends: jobs.backends,
     page,
     trans,
     actions: {

@@ -1,15 +1,20 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { useEffect } from 'react';
 
-import type { ErrorBody, JobStatus } from '../api';
+import type { BackendInfo, ErrorBody, JobStatus } from '../api';
+import { refusal } from '../backends/words';
+import type { Feature } from '../backends/words';
 import { duration, ErrorBanner, exactTime, PhaseLabel, useNow } from '../components';
 import { canStop, isFinal } from '../jobs/phase';
+import { attemptText } from '../jobs/words';
 import { PAGES } from './model';
 import type { Page } from './model';
 import { elapsed, SECOND_MS } from './words';
 
 export interface IHeaderProps {
   job: JobStatus | null;
+  /** Where it runs, if that place is known. */
+  backend: BackendInfo | undefined;
   /** Why the job cannot be read. */
   error: ErrorBody | null;
   /** Whether anybody sees it: a hidden header does not count seconds. */
@@ -23,7 +28,8 @@ export interface IHeaderProps {
 
 /** Name, phase, how long, and what can be done. */
 export function Header(props: IHeaderProps): JSX.Element {
-  const { job, error, visible, trans } = props;
+  const { job, backend, error, visible, trans } = props;
+  const attempt = job && attemptText(job, trans, job.spec.cluster.retries);
   const now = useNow(visible && job !== null && !isFinal(job.phase) ? SECOND_MS : null);
   return (
     <div className="mlk-JobHeader" data-phase={job?.phase}>
@@ -40,14 +46,19 @@ export function Header(props: IHeaderProps): JSX.Element {
             >
               {duration(elapsed(job, now), trans)}
             </span>
+            {attempt && <span>{attempt}</span>}
           </span>
         )}
         {job && (
           <span className="mlk-JobHeader-actions">
             {canStop(job.phase) && (
-              <button type="button" className="mlk-Button" onClick={props.onStop}>
-                {trans.__('Stop')}
-              </button>
+              <Action
+                label={trans.__('Stop')}
+                feature="stop"
+                backend={backend}
+                onClick={props.onStop}
+                trans={trans}
+              />
             )}
             <button type="button" className="mlk-Button" onClick={props.onAgain}>
               {trans.__('Run again')}
@@ -56,15 +67,44 @@ export function Header(props: IHeaderProps): JSX.Element {
               {trans.__('Open source')}
             </button>
             {isFinal(job.phase) && (
-              <button type="button" className="mlk-Button" onClick={props.onDelete}>
-                {trans.__('Delete')}
-              </button>
+              <Action
+                label={trans.__('Delete')}
+                feature="delete"
+                backend={backend}
+                onClick={props.onDelete}
+                trans={trans}
+              />
             )}
           </span>
         )}
       </div>
       {error && <ErrorBanner error={error} trans={trans} />}
     </div>
+  );
+}
+
+interface IActionProps {
+  label: string;
+  feature: Feature;
+  backend: BackendInfo | undefined;
+  onClick: () => void;
+  trans: TranslationBundle;
+}
+
+/** Greyed out where the right is missing, but still to be reached: its tooltip names the right. */
+function Action({ label, feature, backend, onClick, trans }: IActionProps): JSX.Element {
+  const refused = refusal(backend, feature, trans);
+  return (
+    <button
+      type="button"
+      className="mlk-Button"
+      aria-disabled={refused ? true : undefined}
+      aria-label={refused ? `${label}. ${refused}` : undefined}
+      title={refused ?? undefined}
+      onClick={refused ? undefined : onClick}
+    >
+      {label}
+    </button>
   );
 }
 

@@ -1,14 +1,19 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { ReactNode } from 'react';
 
-import type { ApiError, JobStatus, RankStatus, RunView } from '../api';
+import type { ApiError, BackendInfo, JobStatus, RankStatus, RunView } from '../api';
+import { isCluster } from '../backends/words';
 import { bytes, duration, exactTime, figure, ProgressBar, useNow } from '../components';
 import { isFinal } from '../jobs/phase';
 import { progressText } from '../jobs/words';
+import { askedOfCluster } from './asked';
+import { Attempts } from './attempts';
 import { SECOND_MS, steps, UNKNOWN } from './words';
 
 export interface IOverviewProps {
   job: JobStatus;
+  /** Where it runs, if that place is known. */
+  backend: BackendInfo | undefined;
   run: RunView | null;
   runError: ApiError | null;
   visible: boolean;
@@ -20,7 +25,7 @@ export interface IOverviewProps {
 
 /** Everything about the job on one page, the most wanted first. */
 export function Overview(props: IOverviewProps): JSX.Element {
-  const { job, trans } = props;
+  const { job, backend, trans } = props;
   const parameters = Object.entries(job.spec.parameters);
   const environment = Object.keys(job.spec.env);
   return (
@@ -37,6 +42,11 @@ export function Overview(props: IOverviewProps): JSX.Element {
       <Part title={trans.__('Ranks')}>
         <Ranks {...props} />
       </Part>
+      {job.attempts.length > 0 && (
+        <Part title={trans.__('Earlier attempts')}>
+          <Attempts attempts={job.attempts} trans={trans} />
+        </Part>
+      )}
       <Part title={trans.__('MLflow run')}>
         <Run {...props} />
       </Part>
@@ -51,11 +61,13 @@ export function Overview(props: IOverviewProps): JSX.Element {
           )}
         </Part>
         <Part title={trans.__('Asked for')}>
-          <Facts rows={asked(job, environment, trans)} />
+          <Facts rows={asked(job, environment, backend, trans)} />
         </Part>
         <Part title={trans.__('Where it is')}>
           <Facts
             rows={[
+              [trans.__('Runs on'), backend?.title ?? job.backend],
+              ...placeRows(backend, trans),
               [trans.__('Job'), <Copy key="id" text={job.id} {...props} />],
               [trans.__('Notebook'), <Copy key="notebook" text={job.notebook} {...props} />],
               [
@@ -176,7 +188,10 @@ function Rank({ rank, hasGpus, trans, onLog }: IRankProps): JSX.Element {
         </button>
       </td>
       <td>{rank.where ?? <Unknown trans={trans} />}</td>
-      <td>{stateWords(rank, trans)}</td>
+      <td>
+        {stateWords(rank, trans)}
+        {rank.why && <div className="mlk-Ranks-why">{rank.why}</div>}
+      </td>
       <td className="mlk-mod-figure">
         {cpu === null ? <Unknown trans={trans} /> : trans.__('%1 cores', cpu.toFixed(1))}
       </td>
@@ -313,6 +328,7 @@ function Unknown({ trans }: { trans: TranslationBundle }): JSX.Element {
 function asked(
   job: JobStatus,
   environment: readonly string[],
+  backend: BackendInfo | undefined,
   trans: TranslationBundle
 ): [string, ReactNode][] {
   const { spec } = job;
@@ -328,9 +344,23 @@ function asked(
       trans.__('Environment'),
       environment.length === 0 ? trans.__('nothing set') : environment.join(', ')
     ],
-    [trans.__('Backend'), job.backend],
+    ...(isCluster(backend) ? askedOfCluster(spec.cluster, trans) : []),
     [trans.__('Submitted'), exactTime(job.created_at)]
   ];
+}
+
+function placeRows(
+  backend: BackendInfo | undefined,
+  trans: TranslationBundle
+): [string, ReactNode][] {
+  const rows: [string, ReactNode][] = [];
+  if (backend?.context) {
+    rows.push([trans.__('Context'), backend.context]);
+  }
+  if (backend?.namespace) {
+    rows.push([trans.__('Namespace'), backend.namespace]);
+  }
+  return rows;
 }
 
 function stateWords(rank: RankStatus, trans: TranslationBundle): string {

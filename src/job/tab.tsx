@@ -9,6 +9,7 @@ import type { IHeaderProps } from './header';
 import { LogPage } from './logpage';
 import { MetricsPage } from './metricspage';
 import type { JobModel, Page } from './model';
+import type { IBackends } from '../tokens';
 import { PAGES } from './model';
 import { Overview } from './overview';
 import { Rendered } from './rendered';
@@ -20,6 +21,7 @@ export type HeaderActions = Pick<
 
 export interface IJobTabOptions {
   model: JobModel;
+  backends: IBackends;
   page: Page;
   trans: TranslationBundle;
   actions: HeaderActions;
@@ -46,6 +48,7 @@ export class JobTab extends Widget {
     layout.addWidget(this._body);
     this.layout = layout;
     _options.model.changed.connect(this._onChanged, this);
+    _options.backends.changed.connect(this._onChanged, this);
     this._choose(this._page);
   }
 
@@ -72,6 +75,7 @@ export class JobTab extends Widget {
       return;
     }
     this.model.changed.disconnect(this._onChanged, this);
+    this._options.backends.changed.disconnect(this._onChanged, this);
     super.dispose();
     this.model.dispose();
     Signal.clearData(this);
@@ -162,11 +166,12 @@ export class JobTab extends Widget {
   }
 
   private _drawHead(): JSX.Element {
-    const { model, trans, actions } = this._options;
+    const { model, backends, trans, actions } = this._options;
     return (
       <>
         <Header
           job={model.status}
+          backend={backends.get(model.status?.backend ?? '')}
           error={model.error}
           visible={this.isVisible}
           trans={trans}
@@ -185,13 +190,14 @@ export class JobTab extends Widget {
   }
 
   private _drawOverview(): JSX.Element {
-    const { model, trans, onCopy } = this._options;
+    const { model, backends, trans, onCopy } = this._options;
     if (!model.status) {
       return <p className="mlk-Overview-none">{trans.__('Asking the server for the job.')}</p>;
     }
     return (
       <Overview
         job={model.status}
+        backend={backends.get(model.status.backend)}
         run={model.run}
         runError={model.runError}
         visible={this.isVisible && this._page === 'overview'}

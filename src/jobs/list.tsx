@@ -2,7 +2,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react';
 import type { KeyboardEvent, RefObject } from 'react';
 
-import type { JobSummary } from '../api';
+import type { BackendInfo, JobSummary } from '../api';
 import { useNow } from '../components';
 import { JobRow, linesOf } from './row';
 import type { IJobActions } from './row';
@@ -10,6 +10,7 @@ import { rowAt, topsOf, windowOf } from './window';
 
 export interface IJobListProps {
   jobs: readonly JobSummary[];
+  backends: readonly BackendInfo[];
   actions: IJobActions;
   trans: TranslationBundle;
 }
@@ -22,7 +23,7 @@ const DRAW_ALL = 100;
 const ROW_PADDING_PX = 13;
 
 /** The jobs, one row each; only what is in view is drawn. One row is reached by Tab, the others by arrows. */
-export const JobList = ({ jobs, actions, trans }: IJobListProps): JSX.Element => {
+export const JobList = ({ jobs, backends, actions, trans }: IJobListProps): JSX.Element => {
   const now = useNow(AGE_MS);
   const scroller = useRef<HTMLDivElement>(null);
   const probe = useRef<HTMLSpanElement>(null);
@@ -115,6 +116,8 @@ export const JobList = ({ jobs, actions, trans }: IJobListProps): JSX.Element =>
           <JobRow
             key={jobs[at].id}
             job={jobs[at]}
+            backend={backends.find(({ name }) => name === jobs[at].backend)}
+            showsPlace={backends.length > 1}
             now={now}
             position={at + 1}
             count={jobs.length}

@@ -5,6 +5,7 @@ import type { ISignal } from '@lumino/signaling';
 
 import { ApiError } from '../api';
 import type { Api, Channel, JobsDelta, JobsSnapshot, JobSummary, Link } from '../api';
+import { BackendsModel } from '../backends/model';
 import type { IJobs, IJobsChange } from '../tokens';
 import { isFinal } from './phase';
 
@@ -20,6 +21,7 @@ export class JobsModel implements IJobs, IDisposable {
     this.api = options.api;
     this.channel = options.channel;
     this.trans = options.trans;
+    this.backends = new BackendsModel(options);
     this.channel.linkChanged.connect(this._onLink, this);
     this._subscription = this.channel.subscribe<JobsSnapshot, JobsDelta>('jobs', {
       snapshot: ({ jobs }) => this._replace(jobs),
@@ -30,6 +32,7 @@ export class JobsModel implements IJobs, IDisposable {
 
   readonly api: Api;
   readonly channel: Channel;
+  readonly backends: BackendsModel;
   readonly trans: TranslationBundle;
 
   get isDisposed(): boolean {
@@ -93,6 +96,7 @@ export class JobsModel implements IJobs, IDisposable {
 
   async refresh(): Promise<void> {
     this.channel.retry();
+    void this.backends.refresh();
     try {
       this._replace((await this.api.jobs()).jobs);
     } catch (error) {
@@ -105,6 +109,7 @@ export class JobsModel implements IJobs, IDisposable {
       return;
     }
     this._subscription.dispose();
+    this.backends.dispose();
     Signal.clearData(this);
   }
 

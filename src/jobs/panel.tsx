@@ -2,6 +2,7 @@ import { ReactWidget, SidePanel } from '@jupyterlab/ui-components';
 import type { ITranslator, TranslationBundle } from '@jupyterlab/translation';
 import type { Message } from '@lumino/messaging';
 
+import { Places } from '../backends/places';
 import { jobsIcon } from '../components';
 import type { IJobs, IJobsChange } from '../tokens';
 import { PanelHeader } from './header';
@@ -14,6 +15,8 @@ export interface IJobsPanelOptions {
   actions: IJobActions;
   /** Opens the submit dialog for the notebook in front. */
   onRun: () => void;
+  /** Asks whether to remove what is left of jobs that are gone. */
+  onRemoveOrphans: () => void;
   translator: ITranslator;
 }
 
@@ -39,11 +42,13 @@ abstract class JobsWidget extends ReactWidget {
     this.jobs = options.jobs;
     this.trans = options.jobs.trans;
     this.jobs.stateChanged.connect(this.onState, this);
+    this.jobs.backends.changed.connect(this.onState, this);
   }
 
   override dispose(): void {
     if (!this.isDisposed) {
       this.jobs.stateChanged.disconnect(this.onState, this);
+      this.jobs.backends.changed.disconnect(this.onState, this);
       super.dispose();
     }
   }
@@ -65,13 +70,28 @@ abstract class JobsWidget extends ReactWidget {
 class Header extends JobsWidget {
   protected override render(): JSX.Element {
     return (
-      <PanelHeader
-        link={this.jobs.link}
-        onRun={this.options.onRun}
-        onRefresh={() => void this.jobs.refresh()}
-        trans={this.trans}
-      />
+      <>
+        <PanelHeader
+          link={this.jobs.link}
+          onRun={this.options.onRun}
+          onRefresh={() => void this.jobs.refresh()}
+          trans={this.trans}
+        />
+        <Places
+          backends={this.jobs.backends.all}
+          orphans={this.jobs.backends.orphans}
+          onRemoveOrphans={this.options.onRemoveOrphans}
+          trans={this.trans}
+        />
+      </>
     );
+  }
+
+  protected override onUpdateRequest(message: Message): void {
+    super.onUpdateRequest(message);
+    if (this.isVisible) {
+      void this.jobs.backends.lookForOrphans();
+    }
   }
 }
 
@@ -94,6 +114,7 @@ class Section extends JobsWidget {
     return (
       <JobsView
         jobs={this.jobs.jobs}
+        backends={this.jobs.backends.all}
         isReady={this.jobs.isReady}
         error={this.jobs.error}
         query={this._query}

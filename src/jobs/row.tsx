@@ -2,10 +2,20 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { deleteIcon, fileIcon, refreshIcon, stopIcon } from '@jupyterlab/ui-components';
 import { memo } from 'react';
 
-import type { JobSummary } from '../api';
+import type { BackendInfo, JobSummary } from '../api';
+import { refusal } from '../backends/words';
 import { IconButton, PhaseLabel, ProgressBar, RelativeTime } from '../components';
 import { canStop, isFinal } from './phase';
-import { ageFrom, metricText, progressText, reasonText, showsProgress, sizeText } from './words';
+import {
+  ageFrom,
+  attemptText,
+  metricText,
+  progressText,
+  reasonText,
+  reasonTitle,
+  showsProgress,
+  sizeText
+} from './words';
 
 /** What can be done with a job. Everything asks before it changes something. */
 export interface IJobActions {
@@ -18,6 +28,10 @@ export interface IJobActions {
 
 export interface IJobRowProps {
   job: JobSummary;
+  /** Where it runs, if that place is known. */
+  backend: BackendInfo | undefined;
+  /** Whether there are several places, so that the row says which. */
+  showsPlace: boolean;
   /** Seconds since the epoch. */
   now: number;
   /** Where the row is in the whole list, from 1, and how long that list is. */
@@ -39,9 +53,16 @@ export function linesOf(job: JobSummary): 2 | 3 {
 
 /** One job in two or three lines. */
 export const JobRow = memo((props: IJobRowProps): JSX.Element => {
-  const { job, now, isCurrent, actions, trans } = props;
+  const { job, backend, now, isCurrent, actions, trans } = props;
   const reason = reasonText(job);
-  const facts = [sizeText(job, trans), metricText(job, trans)].filter(Boolean).join(' · ');
+  const facts = [
+    sizeText(job, trans),
+    attemptText(job, trans),
+    metricText(job, trans),
+    props.showsPlace ? (backend?.title ?? job.backend) : null
+  ]
+    .filter(Boolean)
+    .join(' · ');
   const tabIndex = isCurrent ? 0 : -1;
   return (
     <li
@@ -75,12 +96,14 @@ export const JobRow = memo((props: IJobRowProps): JSX.Element => {
           <span>{progressText(job.progress, trans) ?? trans.__('starting the ranks')}</span>
         </div>
       ) : reason ? (
-        <div className="mlk-JobRow-line mlk-JobRow-reason" title={reason}>
+        <div className="mlk-JobRow-line mlk-JobRow-reason" title={reasonTitle(job)}>
           {reason}
         </div>
       ) : null}
       <div className="mlk-JobRow-line mlk-JobRow-facts">
-        <span className="mlk-JobRow-fact">{facts}</span>
+        <span className="mlk-JobRow-fact" title={facts}>
+          {facts}
+        </span>
         <span aria-hidden="true"> · </span>
         <RelativeTime at={ageFrom(job)} now={now} trans={trans} />
       </div>
@@ -89,6 +112,7 @@ export const JobRow = memo((props: IJobRowProps): JSX.Element => {
           <IconButton
             icon={stopIcon}
             label={trans.__('Stop %1', job.name)}
+            refused={refusal(backend, 'stop', trans)}
             tabIndex={tabIndex}
             onClick={() => actions.stop(job.id)}
           />
@@ -109,6 +133,7 @@ export const JobRow = memo((props: IJobRowProps): JSX.Element => {
           <IconButton
             icon={deleteIcon}
             label={trans.__('Delete %1', job.name)}
+            refused={refusal(backend, 'delete', trans)}
             tabIndex={tabIndex}
             onClick={() => actions.remove(job.id)}
           />

@@ -2,7 +2,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { InputGroup, searchIcon } from '@jupyterlab/ui-components';
 import { useMemo } from 'react';
 
-import type { ApiError, JobSummary } from '../api';
+import type { ApiError, BackendInfo, JobSummary } from '../api';
 import { ErrorBanner } from '../components';
 import { JobList } from './list';
 import { phaseWord } from './phase';
@@ -11,6 +11,8 @@ import { matches } from './words';
 
 export interface IJobsViewProps {
   jobs: readonly JobSummary[];
+  /** The places where jobs run. */
+  backends: readonly BackendInfo[];
   isReady: boolean;
   error: ApiError | null;
   query: string;
@@ -25,11 +27,16 @@ export interface IJobsViewProps {
 
 /** The section “Jobs”: filter, list, and the sentences for when there is none. */
 export const JobsView = (props: IJobsViewProps): JSX.Element => {
-  const { jobs, isReady, error, query, actions, trans } = props;
+  const { jobs, backends, isReady, error, query, actions, trans } = props;
   const shown = useMemo(
     () =>
-      query.trim() ? jobs.filter(job => matches(job, query, phaseWord(job.phase, trans))) : jobs,
-    [jobs, query, trans]
+      query.trim()
+        ? jobs.filter(job => {
+            const place = backends.find(({ name }) => name === job.backend)?.title;
+            return matches(job, query, phaseWord(job.phase, trans), place ?? job.backend);
+          })
+        : jobs,
+    [jobs, backends, query, trans]
   );
   return (
     <div className="mlk-Jobs">
@@ -39,7 +46,7 @@ export const JobsView = (props: IJobsViewProps): JSX.Element => {
           <InputGroup
             type="text"
             placeholder={trans.__('Filter jobs')}
-            aria-label={trans.__('Filter jobs by name, notebook or phase')}
+            aria-label={trans.__('Filter jobs by name, notebook, phase or place')}
             rightIcon={searchIcon}
             value={query}
             onChange={event => props.onQuery(event.target.value)}
@@ -47,7 +54,7 @@ export const JobsView = (props: IJobsViewProps): JSX.Element => {
         </div>
       )}
       {shown.length > 0 ? (
-        <JobList jobs={shown} actions={actions} trans={trans} />
+        <JobList jobs={shown} backends={backends} actions={actions} trans={trans} />
       ) : (
         <Nothing {...props} hasJobs={jobs.length > 0} isKnown={isReady || error !== null} />
       )}

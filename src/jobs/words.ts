@@ -52,6 +52,27 @@ export function reasonText(job: JobSummary): string | null {
   }
 }
 
+/** The reason with its way out, for a tooltip. */
+export function reasonTitle(job: JobSummary): string | undefined {
+  const reason = reasonText(job);
+  const hint = reason === null ? null : (job.reason?.hint ?? null);
+  return [reason, hint].filter(Boolean).join(' ') || undefined;
+}
+
+/** "attempt 2" of a job that was started again; null of one that was not. `retries` tells out of how many. */
+export function attemptText(
+  job: JobSummary,
+  trans: TranslationBundle,
+  retries: number | null = null
+): string | null {
+  if (job.attempt < 2) {
+    return null;
+  }
+  return retries === null
+    ? trans.__('attempt %1', job.attempt)
+    : trans.__('attempt %1 of %2', job.attempt, Math.max(job.attempt, retries + 1));
+}
+
 /** Whether a row shows a bar: the job runs, and how far it is makes sense. */
 export function showsProgress(job: JobSummary): boolean {
   return job.phase === 'Running' || (job.phase === 'Starting' && !job.reason);
@@ -99,9 +120,9 @@ export function linkHint(link: Link, trans: TranslationBundle): string {
   }
 }
 
-/** Whether a job answers to what was typed: every word, in name, notebook or phase. */
-export function matches(job: JobSummary, query: string, phase: string): boolean {
-  const text = `${job.name}\n${job.notebook}\n${phase}`.toLocaleLowerCase();
+/** Whether a job answers to what was typed: every word, in name, notebook, phase or place. */
+export function matches(job: JobSummary, query: string, phase: string, place = ''): boolean {
+  const text = `${job.name}\n${job.notebook}\n${phase}\n${place}`.toLocaleLowerCase();
   return query
     .toLocaleLowerCase()
     .split(/\s+/)

@@ -30,6 +30,7 @@ export const panel: JupyterFrontEndPlugin<void> = {
       jobs,
       actions: actionsOf(commands),
       onRun: () => void commands.execute(CommandIDs.submit),
+      onRemoveOrphans: () => void commands.execute(CommandIDs.removeOrphans),
       translator: translator ?? nullTranslator
     });
     let placed = '';

@@ -6,10 +6,11 @@ import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { refreshIcon } from '@jupyterlab/ui-components';
 
 import { ApiError } from '../api';
-import type { JobSpec } from '../api';
+import type { JobStatus } from '../api';
+import { isCluster } from '../backends/words';
 import { jobsIcon } from '../components';
 import { meantJob } from '../jobs/clicked';
-import { canRun, contextOf, remember, save } from '../submit/document';
+import { canRun, contextOf, lastBackend, remember, save } from '../submit/document';
 import { CommandIDs, IJobs } from '../tokens';
 
 /** The dialog that makes jobs, and everything that opens it. */
@@ -28,10 +29,10 @@ export const submit: JupyterFrontEndPlugin<void> = {
     translator: ITranslator | null
   ) => {
     const { commands, shell } = app;
-    const { trans } = jobs;
+    const { backends, trans } = jobs;
 
-    /** The dialog for one file; `spec` fills in the values of an earlier job. */
-    const ask = async (path: string, spec?: Partial<JobSpec>): Promise<void> => {
+    /** The dialog for one file; `earlier` fills in the values of an earlier job. */
+    const ask = async (path: string, earlier?: JobStatus): Promise<void> => {
       const [{ askAndSubmit }, { SubmitModel }] = await Promise.all([
         import('../submit/dialog'),
         import('../submit/model')
@@ -39,7 +40,14 @@ export const submit: JupyterFrontEndPlugin<void> = {
       const context = contextOf(documents, path);
       await save(context);
       const local = app.serviceManager.contents.localPath(path);
-      const model = new SubmitModel({ api: jobs.api, trans, path: local, spec });
+      const model = new SubmitModel({
+        api: jobs.api,
+        backends,
+        trans,
+        path: local,
+        spec: earlier?.spec,
+        backend: earlier?.backend ?? lastBackend(context)
+      });
       const job = await askAndSubmit({
         model,
         path: local,
@@ -48,7 +56,7 @@ export const submit: JupyterFrontEndPlugin<void> = {
       });
       if (job) {
         jobs.put(job);
-        await remember(context, job.spec);
+        await remember(context, job, isCluster(backends.get(job.backend)));
         await commands.execute(CommandIDs.openJob, { id: job.id });
       }
     };
@@ -84,10 +92,22 @@ export const submit: JupyterFrontEndPlugin<void> = {
       return value?.map(file => file.path).find(canRun);
     };
 
+    const label = (): string =>
+      isCluster(backends.chosen) ? trans.__('Run on Cluster…') : trans.__('Run as a Job…');
+    let shown = label();
+    backends.changed.connect(() => {
+      if (label() !== shown) {
+        shown = label();
+        [CommandIDs.submit, CommandIDs.submitSelected]
+          .filter(id => commands.hasCommand(id))
+          .forEach(id => commands.notifyCommandChanged(id));
+      }
+    });
+
     // Nothing but the path is taken from the arguments, and a dialog shows what would happen: a link in
     // a notebook's output can run commands.
     commands.addCommand(CommandIDs.submit, {
-      label: trans.__('Run on Cluster…'),
+      label,
       caption: trans.__('Save the notebook and run it as a job'),
       icon: args => (args.isPalette ? undefined : jobsIcon),
       describedBy: {
@@ -121,7 +141,7 @@ export const submit: JupyterFrontEndPlugin<void> = {
         return items.length === 1 && canRun(items[0].path) ? items[0].path : undefined;
       };
       commands.addCommand(CommandIDs.submitSelected, {
-        label: trans.__('Run on Cluster…'),
+        label,
         caption: trans.__('Run the selected notebook or script as a job'),
         icon: jobsIcon,
         describedBy: { args: { type: 'object', properties: {} } },
@@ -156,8 +176,8 @@ export const submit: JupyterFrontEndPlugin<void> = {
         told(async () => {
           const id = meantJob(app, args);
           if (id) {
-            const { spec } = await jobs.api.job(id);
-            await ask(spec.notebook, spec);
+            const earlier = await jobs.api.job(id);
+            await ask(earlier.spec.notebook, earlier);
           }
         })
     });

@@ -2,6 +2,7 @@ import type { DocumentRegistry } from '@jupyterlab/docregistry';
 import { ReactWidget, ToolbarButtonComponent } from '@jupyterlab/ui-components';
 
 import type { JobSummary } from '../api';
+import { runLabel } from '../backends/words';
 import { jobsIcon, PhaseIcon } from '../components';
 import { phaseWord } from '../jobs/phase';
 import { progressText } from '../jobs/words';
@@ -23,12 +24,14 @@ export class RunButton extends ReactWidget {
     this.addClass('jp-ToolbarButton');
     this.addClass('mlk-RunButton');
     _options.jobs.changed.connect(this.update, this);
+    _options.jobs.backends.changed.connect(this.update, this);
     _options.context.pathChanged.connect(this.update, this);
   }
 
   override dispose(): void {
     if (!this.isDisposed) {
       this._options.jobs.changed.disconnect(this.update, this);
+      this._options.jobs.backends.changed.disconnect(this.update, this);
       this._options.context.pathChanged.disconnect(this.update, this);
       super.dispose();
     }
@@ -42,7 +45,7 @@ export class RunButton extends ReactWidget {
       <>
         <ToolbarButtonComponent
           icon={jobsIcon}
-          label={trans.__('Run on cluster')}
+          label={runLabel(jobs.backends.chosen, trans)}
           tooltip={trans.__('Save the notebook and run it as a job')}
           onClick={onRun}
         />

@@ -1,4 +1,4 @@
-import { Dialog, ReactWidget } from '@jupyterlab/apputils';
+import { Clipboard, Dialog, ReactWidget } from '@jupyterlab/apputils';
 import { PathExt } from '@jupyterlab/coreutils';
 import type { ITranslator, TranslationBundle } from '@jupyterlab/translation';
 
@@ -135,14 +135,21 @@ class Body extends ReactWidget {
     const { model, trans, translator } = this._options;
     return (
       <SubmitView
+        backends={model.backends}
+        backend={model.backend}
         form={model.form}
         values={model.values}
         preflight={model.preflight}
         unreadable={model.unreadable}
+        refusal={model.refusal}
+        preview={model.preview}
         error={model.error}
         isSubmitting={model.isSubmitting}
         onChange={values => model.edit(values)}
-        onRetry={() => void (model.form ? model.check() : model.load())}
+        onRetry={() => void model.retry()}
+        onChoose={backend => void model.choose(backend)}
+        onLook={isPreviewing => void model.look(isPreviewing)}
+        onCopy={text => Clipboard.copyToSystem(text)}
         translator={translator}
         trans={trans}
       />

@@ -8,26 +8,34 @@ import type {
 import { useState } from 'react';
 import type { ComponentType } from 'react';
 
+import type { Finding } from '../api';
 import { IconButton } from '../components';
+
+/** What the fields know besides their values. */
+export interface IFormContext {
+  /** What speaks against what a field holds, by the field's id. */
+  readonly findings: ReadonlyMap<string, Finding>;
+}
 
 /** Fields whose title says it all: what else there is to say is for the tooltip. */
 const PLAIN = new Set(['root_name', 'root_workers', 'root_gpus', 'root_mlflow']);
 /** Fields that are rarely needed: folded away until they hold something. */
-const RARE = new Set(['env', 'files', 'ranks_per_worker', 'mlflow']);
+const RARE = ['env', 'files', 'ranks_per_worker', 'mlflow'];
 
 /** A field with a real label: core's template heads fields with `<h3>`, so they have no accessible name. */
 export const Field = (props: FieldTemplateProps): JSX.Element => {
-  const { id, label, schema, children, hidden, required, rawErrors } = props;
+  const { id, label, schema, children, hidden, required, rawErrors, formContext } = props;
+  const finding = (formContext as IFormContext | undefined)?.findings.get(id);
   if (hidden) {
     return <div hidden>{children}</div>;
   }
-  const isGroup = schema.type === 'object' || schema.type === 'array';
+  const isGroup = schema.type === 'object' || schema.type === 'array' || schema.anyOf;
   if (isGroup) {
     return <>{children}</>;
   }
   const isCheckbox = schema.type === 'boolean';
   return (
-    <div className="mlk-Field" data-checkbox={isCheckbox || undefined}>
+    <div className="mlk-Field" data-checkbox={isCheckbox || undefined} data-level={finding?.level}>
       {!isCheckbox && (
         <label htmlFor={id} title={schema.description}>
           {label}
@@ -44,6 +52,11 @@ export const Field = (props: FieldTemplateProps): JSX.Element => {
             {schema.description}
           </div>
         )}
+        {finding && (
+          <div id={`${id}__error`} className="mlk-visually-hidden">
+            {finding.text}
+          </div>
+        )}
         {rawErrors?.map(error => (
           <div key={error} className="mlk-Field-error">
             {error}
@@ -54,28 +67,43 @@ export const Field = (props: FieldTemplateProps): JSX.Element => {
   );
 };
 
-/** The groups of the form: the parameters, and the fold for what is rare. */
+/** The groups of the form: the parameters, what a cluster is asked, and the folds for what is rare. */
 export function objectTemplate(trans: TranslationBundle): ComponentType<ObjectFieldTemplateProps> {
   const Group = (props: ObjectFieldTemplateProps): JSX.Element | null => {
-    const { idSchema, title, schema, properties, formData } = props;
-    const [isOpen] = useState(() => hasRare(formData ?? {}, schema));
+    const { idSchema, title, schema, properties, formData, uiSchema } = props;
+    const groups = uiSchema?.['ui:options']?.groups as readonly IGroup[] | undefined;
+    const rare: IGroup = { title: trans.__('More options'), fields: RARE };
     if (idSchema.$id === 'root') {
-      const isRare = ({ name }: { name: string }): boolean => RARE.has(name);
       return (
         <div className="mlk-Form-fields">
-          {properties.filter(property => !isRare(property)).map(property => property.content)}
-          <details className="mlk-Form-more" open={isOpen}>
-            <summary>{trans.__('More options')}</summary>
-            <div className="mlk-Form-fields">
-              {properties.filter(isRare).map(property => property.content)}
-            </div>
-          </details>
+          {properties.filter(({ name }) => !RARE.includes(name)).map(({ content }) => content)}
+          <Fold group={rare} properties={properties} values={formData ?? {}} schema={schema} />
         </div>
+      );
+    }
+    if (groups) {
+      const seen = groups.filter(group => !group.title).flatMap(({ fields }) => fields);
+      return (
+        <fieldset className="mlk-Form-group" id={idSchema.$id}>
+          <legend>{title}</legend>
+          {properties.filter(({ name }) => seen.includes(name)).map(({ content }) => content)}
+          {groups
+            .filter(group => group.title)
+            .map(group => (
+              <Fold
+                key={group.title}
+                group={group}
+                properties={properties}
+                values={formData ?? {}}
+                schema={schema}
+              />
+            ))}
+        </fieldset>
       );
     }
     return properties.length === 0 ? null : (
       <fieldset className="mlk-Form-group" id={idSchema.$id}>
-        <legend>{title}</legend>
+        {title && <legend>{title}</legend>}
         {properties.map(property => property.content)}
       </fieldset>
     );
@@ -83,7 +111,31 @@ export function objectTemplate(trans: TranslationBundle): ComponentType<ObjectFi
   return Group;
 }
 
-/** A list of texts: files to carry along. */
+/** Fields that stand together; without a title they are always seen. */
+interface IGroup {
+  readonly title: string | null;
+  readonly fields: readonly string[];
+}
+
+interface IFoldProps extends Pick<ObjectFieldTemplateProps, 'properties' | 'schema'> {
+  group: IGroup;
+  values: Record<string, unknown>;
+}
+
+/** Folded until one of its fields holds something. */
+const Fold = ({ group, properties, values, schema }: IFoldProps): JSX.Element => {
+  const [isOpen] = useState(() => holdsSomething(group.fields, values, schema));
+  return (
+    <details className="mlk-Form-more" open={isOpen}>
+      <summary>{group.title}</summary>
+      <div className="mlk-Form-fields">
+        {properties.filter(({ name }) => group.fields.includes(name)).map(({ content }) => content)}
+      </div>
+    </details>
+  );
+};
+
+/** A list: files to carry along, volumes, names of Secrets. */
 export function arrayTemplate(trans: TranslationBundle): ComponentType<ArrayFieldTemplateProps> {
   const List = ({
     idSchema,
@@ -95,7 +147,12 @@ export function arrayTemplate(trans: TranslationBundle): ComponentType<ArrayFiel
     <fieldset className="mlk-Form-group" id={idSchema.$id} title={schema.description}>
       <legend>{title}</legend>
       {items.map(item => (
-        <div key={item.key} className="mlk-Form-item">
+        <div
+          key={item.key}
+          className="mlk-Form-item"
+          role="group"
+          aria-label={trans.__('%1, %2', title, item.index + 1)}
+        >
           {item.children}
           <IconButton
             icon={closeIcon}
@@ -105,24 +162,30 @@ export function arrayTemplate(trans: TranslationBundle): ComponentType<ArrayFiel
         </div>
       ))}
       <button type="button" className="mlk-Button" onClick={onAddClick}>
-        {trans.__('Add a file or folder')}
+        {idSchema.$id === 'root_files'
+          ? trans.__('Add a file or folder')
+          : trans.__('Add to “%1”', title)}
       </button>
     </fieldset>
   );
   return List;
 }
 
-/** Whether a rare field holds more than its default. */
-function hasRare(
+/** Whether one of these fields holds more than its default. */
+function holdsSomething(
+  fields: readonly string[],
   values: Record<string, unknown>,
   schema: ObjectFieldTemplateProps['schema']
 ): boolean {
-  return [...RARE].some(name => {
+  return fields.some(name => {
     const value = values[name];
     const field = schema.properties?.[name];
-    if (value === undefined || value === null || typeof field !== 'object') {
+    if (value === undefined || value === null || value === '' || typeof field !== 'object') {
       return false;
     }
-    return typeof value === 'object' ? Object.keys(value).length > 0 : value !== field.default;
+    if (Array.isArray(value) || (typeof value === 'object' && !field.anyOf)) {
+      return Object.keys(value).length > 0;
+    }
+    return value !== field.default;
   });
 }

@@ -5,17 +5,29 @@ import { Signal } from '@lumino/signaling';
 import type { ISignal } from '@lumino/signaling';
 
 import { ApiError } from '../api';
-import type { Api, Finding, Form, JobSpec, JobStatus, Preflight } from '../api';
-import { toSpec, toValues } from './values';
+import type { Api, BackendInfo, Finding, Form, JobSpec, JobStatus, Preflight } from '../api';
+import { isCluster, missingRight, rightText } from '../backends/words';
+import type { IBackends } from '../tokens';
+import { carried, isAsked, toSpec, toValues } from './values';
 import type { Values } from './values';
 
 export interface ISubmitModelOptions {
-  api: Pick<Api, 'form' | 'preflight' | 'submit'>;
+  api: Pick<Api, 'form' | 'preflight' | 'render' | 'submit'>;
+  backends: Pick<IBackends, 'all' | 'load' | 'get' | 'changed'>;
   trans: TranslationBundle;
   /** Path of the notebook or script, as the server's contents manager knows it. */
   path: string;
   /** Values of an earlier job to fill in. */
   spec?: Partial<JobSpec>;
+  /** Where it ran the last time; forgotten where there is no such place any more. */
+  backend?: string;
+}
+
+/** What would be created in a cluster. */
+export interface IPreview {
+  /** YAML; null while it is on its way. */
+  readonly yaml: string | null;
+  readonly error: ApiError | null;
 }
 
 /** How long typing must rest before the preflight is asked. */
@@ -27,6 +39,7 @@ const REST_MS = 400;
 export class SubmitModel implements IDisposable {
   constructor(options: ISubmitModelOptions) {
     this._options = options;
+    options.backends.changed.connect(this._onBackends, this);
   }
 
   /** Made once, so that pressing twice or trying again after a lost answer makes one job. */
@@ -36,8 +49,24 @@ export class SubmitModel implements IDisposable {
     return this._form;
   }
 
+  /** What is typed of what the form asks. */
   get values(): Values {
     return this._values;
+  }
+
+  /** Where jobs can run, the proposed place first. */
+  get backends(): readonly BackendInfo[] {
+    return this._options.backends.all;
+  }
+
+  /** Where this one will. */
+  get backend(): BackendInfo | undefined {
+    return this._options.backends.get(this._backend ?? '') ?? this.backends.at(0);
+  }
+
+  /** What would be created; null while nobody looks, or where a job is no object of a cluster. */
+  get preview(): IPreview | null {
+    return this._isPreviewing && isCluster(this.backend) ? this._preview : null;
   }
 
   /** What the server says about the values as they are now; null while it is asked. */
@@ -72,9 +101,28 @@ export class SubmitModel implements IDisposable {
     }));
   }
 
+  /** The right that is missing to submit there, if so. */
+  get refusal(): Finding | null {
+    const right = missingRight(this.backend, 'submit');
+    return right && this.backend
+      ? {
+          level: 'error',
+          code: 'no_right',
+          text: rightText({ ...right, hint: null }, this.backend, this._options.trans),
+          hint: right.hint,
+          field: null
+        }
+      : null;
+  }
+
   /** Only what a preflight has seen and found good can be submitted. */
   get canSubmit(): boolean {
-    return this._preflight?.ok === true && !this._isSubmitting && this.unreadable.length === 0;
+    return (
+      this._preflight?.ok === true &&
+      !this._isSubmitting &&
+      this.refusal === null &&
+      this.unreadable.length === 0
+    );
   }
 
   get changed(): ISignal<this, void> {
@@ -87,43 +135,82 @@ export class SubmitModel implements IDisposable {
 
   /** Reads the form; again after a failure. */
   async load(): Promise<void> {
+    const asked = ++this._asked;
     this._set(null);
     try {
-      this._form = await this._options.api.form(this._options.path);
+      await this._options.backends.load();
+      const wanted = this._options.backend;
+      if (this._backend === undefined && wanted && this._options.backends.get(wanted)) {
+        this._backend = wanted;
+      }
+      // Kept from here on, whatever becomes the proposed place while the dialog is open.
+      this._backend = this.backend?.name;
+      const form = await this._options.api.form(this._options.path, this.backend?.name);
+      if (asked !== this._asked || this._isDisposed) {
+        return;
+      }
+      const proposed = toValues(form, this._options.spec);
+      this._values = this._form ? carried(this._values, this._proposed, proposed) : proposed;
+      this._proposed = proposed;
+      this._form = form;
+      this._formOf = this._backend;
     } catch (error) {
-      this._set(ApiError.from(error, this._options.trans));
+      if (asked === this._asked) {
+        this._set(ApiError.from(error, this._options.trans));
+      }
       return;
     }
-    this._values = toValues(this._form, this._options.spec);
     this._set(null);
     await this.check();
   }
 
-  /** Takes what was typed, and asks the server about it when typing rests. */
-  edit(values: Values): void {
-    if (JSONExt.deepEqual(values, this._values)) {
+  /** Chooses where it runs. What was typed stays, also what only the other place asks. */
+  async choose(backend: string): Promise<void> {
+    if (backend === this.backend?.name || this._isSubmitting) {
       return;
     }
-    this._values = values;
-    this._preflight = null;
-    this._abort?.abort();
-    clearTimeout(this._timer);
+    this._backend = backend;
+    this._forget();
+    await this.load();
+  }
+
+  /** Asks again what last failed. */
+  async retry(): Promise<void> {
+    await (this._hasForm ? this.check() : this.load());
+  }
+
+  /** Takes what was typed, and asks the server about it when typing rests. */
+  edit(values: Values): void {
+    const form = this._form;
+    const kept = Object.entries(this._values).filter(([key]) => form && !isAsked(key, form));
+    const next = { ...Object.fromEntries(kept), ...values } as Values;
+    if (JSONExt.deepEqual(next, this._values)) {
+      return;
+    }
+    this._values = next;
+    this._forget();
     this._timer = setTimeout(() => void this.check(), REST_MS);
     this._set(null);
   }
 
+  /** Shows what would be created, from now on; or no longer. */
+  async look(isPreviewing: boolean): Promise<void> {
+    this._isPreviewing = isPreviewing;
+    await this._render();
+  }
+
   /** Asks the server about what is typed now. */
   async check(): Promise<void> {
-    clearTimeout(this._timer);
-    this._abort?.abort();
-    if (this._isDisposed || this.unreadable.length > 0) {
+    this._forget();
+    if (this._isDisposed || !this._hasForm || this.unreadable.length > 0) {
       return;
     }
     const abort = (this._abort = new AbortController());
-    this._preflight = null;
     this._set(null);
+    void this._render();
     try {
-      const preflight = await this._options.api.preflight(this.spec, abort.signal);
+      const { api } = this._options;
+      const preflight = await api.preflight(this.spec, this.backend?.name, abort.signal);
       if (!abort.signal.aborted) {
         this._preflight = preflight;
         this._set(null);
@@ -143,7 +230,7 @@ export class SubmitModel implements IDisposable {
     this._isSubmitting = true;
     this._set(null);
     try {
-      return await this._options.api.submit(this.spec, this.requestId);
+      return await this._options.api.submit(this.spec, this.requestId, this.backend?.name);
     } catch (error) {
       this._isSubmitting = false;
       this._set(ApiError.from(error, this._options.trans));
@@ -154,10 +241,55 @@ export class SubmitModel implements IDisposable {
   dispose(): void {
     if (!this._isDisposed) {
       this._isDisposed = true;
-      clearTimeout(this._timer);
-      this._abort?.abort();
+      this._forget();
+      this._options.backends.changed.disconnect(this._onBackends, this);
       Signal.clearData(this);
     }
+  }
+
+  /** Whether the form is that of the place where the job is to run. */
+  private get _hasForm(): boolean {
+    return this._form !== null && this._formOf === this.backend?.name;
+  }
+
+  /** What the server said is about other values. */
+  private _forget(): void {
+    clearTimeout(this._timer);
+    this._abort?.abort();
+    this._preflight = null;
+  }
+
+  private async _render(): Promise<void> {
+    const { api, trans } = this._options;
+    this._rendering?.abort();
+    if (
+      !this._isPreviewing ||
+      !this._hasForm ||
+      !isCluster(this.backend) ||
+      this.unreadable.length > 0
+    ) {
+      this._set(this._error);
+      return;
+    }
+    const abort = (this._rendering = new AbortController());
+    this._preview = { yaml: null, error: null };
+    this._set(this._error);
+    try {
+      const { yaml } = await api.render(this.spec, this.backend?.name, abort.signal);
+      if (!abort.signal.aborted) {
+        this._preview = { yaml, error: null };
+      }
+    } catch (error) {
+      if (!abort.signal.aborted) {
+        this._preview = { yaml: null, error: ApiError.from(error, trans) };
+      }
+    }
+    this._set(this._error);
+  }
+
+  /** A cluster that came back, a right that was given: what the dialog says of places is as fresh as the panel. */
+  private _onBackends(): void {
+    this._set(this._error);
   }
 
   private _set(error: ApiError | null): void {
@@ -171,6 +303,13 @@ export class SubmitModel implements IDisposable {
   private readonly _changed = new Signal<this, void>(this);
   private _form: Form | null = null;
   private _values: Values = {};
+  private _proposed: Values = {};
+  private _backend: string | undefined;
+  private _formOf: string | undefined;
+  private _asked = 0;
+  private _isPreviewing = false;
+  private _preview: IPreview = { yaml: null, error: null };
+  private _rendering: AbortController | undefined;
   private _preflight: Preflight | null = null;
   private _error: ApiError | null = null;
   private _isSubmitting = false;

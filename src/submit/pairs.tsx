@@ -11,9 +11,38 @@ interface IPair {
   readonly value: string;
 }
 
+/** What the pairs of one field are called. */
+interface IWords {
+  readonly name: string;
+  readonly value: string;
+  readonly placeholder: string;
+  readonly remove: string;
+  readonly add: string;
+}
+
+function wordsOf(field: string, at: number, trans: TranslationBundle): IWords {
+  if (field === 'env') {
+    return {
+      name: trans.__('Name of variable %1', at),
+      value: trans.__('Value of variable %1', at),
+      placeholder: trans.__('NAME'),
+      remove: trans.__('Remove variable %1', at),
+      add: trans.__('Add a variable')
+    };
+  }
+  return {
+    name: trans.__('Key %1', at),
+    value: trans.__('Value of key %1', at),
+    placeholder: trans.__('key'),
+    remove: trans.__('Remove key %1', at),
+    add: trans.__('Add a key')
+  };
+}
+
 /** Names and values, one pair a row. A row without a name is not there for the form. */
 export function pairsField(trans: TranslationBundle): ComponentType<FieldProps> {
-  const Pairs = ({ idSchema, schema, formData, disabled, onChange }: FieldProps): JSX.Element => {
+  const Pairs = (props: FieldProps): JSX.Element => {
+    const { idSchema, name: field, schema, formData, disabled, onChange } = props;
     // Kept here, since an object cannot hold a row that is still being typed.
     const [pairs, setPairs] = useState<readonly IPair[]>(() =>
       Object.entries((formData ?? {}) as Record<string, string>).map(([name, value]) => ({
@@ -39,40 +68,43 @@ export function pairsField(trans: TranslationBundle): ComponentType<FieldProps> 
     return (
       <fieldset className="mlk-Form-group" id={idSchema.$id} title={schema.description} ref={group}>
         <legend>{schema.title}</legend>
-        {pairs.map(({ name, value }, at) => (
-          <div key={at} className="mlk-Field mlk-Field-pair">
-            <input
-              type="text"
-              aria-label={trans.__('Name of variable %1', at + 1)}
-              placeholder={trans.__('NAME')}
-              spellCheck={false}
-              disabled={disabled}
-              value={name}
-              onChange={event => edit(at, { name: event.target.value })}
-            />
-            <input
-              type="text"
-              aria-label={trans.__('Value of variable %1', at + 1)}
-              placeholder={trans.__('value')}
-              spellCheck={false}
-              disabled={disabled}
-              value={value}
-              onChange={event => edit(at, { value: event.target.value })}
-            />
-            <IconButton
-              icon={closeIcon}
-              label={trans.__('Remove variable %1', at + 1)}
-              onClick={() => set(pairs.filter((_, index) => index !== at))}
-            />
-          </div>
-        ))}
+        {pairs.map(({ name, value }, at) => {
+          const words = wordsOf(field, at + 1, trans);
+          return (
+            <div key={at} className="mlk-Field mlk-Field-pair">
+              <input
+                type="text"
+                aria-label={words.name}
+                placeholder={words.placeholder}
+                spellCheck={false}
+                disabled={disabled}
+                value={name}
+                onChange={event => edit(at, { name: event.target.value })}
+              />
+              <input
+                type="text"
+                aria-label={words.value}
+                placeholder={trans.__('value')}
+                spellCheck={false}
+                disabled={disabled}
+                value={value}
+                onChange={event => edit(at, { value: event.target.value })}
+              />
+              <IconButton
+                icon={closeIcon}
+                label={words.remove}
+                onClick={() => set(pairs.filter((_, index) => index !== at))}
+              />
+            </div>
+          );
+        })}
         <button
           type="button"
           className="mlk-Button"
           disabled={disabled}
           onClick={() => set([...pairs, { name: '', value: '' }])}
         >
-          {trans.__('Add a variable')}
+          {wordsOf(field, 0, trans).add}
         </button>
       </fieldset>
     );

@@ -23,13 +23,16 @@ function isJsonText(parameter: Parameter): boolean {
 
 /** What to fill in: the server's proposal, with the values of an earlier job on top, if given. */
 export function toValues(form: Form, spec?: Partial<JobSpec>): Values {
-  const known = new Set(Object.keys((form.form_schema.properties ?? {}) as object));
+  const known = propertiesOf(form.form_schema);
   const chosen = Object.entries(spec ?? {}).filter(
-    ([key, value]) => known.has(key) && value !== null
+    ([key, value]) => key in known && value !== null
   );
   const values: Record<string, unknown> = { ...form.values, ...Object.fromEntries(chosen) };
   if (typeof values.time_limit_s === 'number') {
     values.time_limit_s = `${values.time_limit_s}s`;
+  }
+  if (spec?.cluster && known.cluster) {
+    values.cluster = { ...(form.values.cluster ?? {}), ...asTyped(spec.cluster, known.cluster) };
   }
   const given = (values.parameters ?? {}) as Record<string, ReadonlyJSONValue>;
   const parameters: Record<string, ReadonlyJSONValue> = {};
@@ -41,6 +44,30 @@ export function toValues(form: Form, spec?: Partial<JobSpec>): Values {
     }
   }
   return { ...values, parameters } as Values;
+}
+
+/**
+ * The values for the form of another place: what was typed stays, what is as it was proposed follows the
+ * new proposal, and what the new form does not ask is kept for the way back.
+ */
+export function carried(typed: Values, proposed: Values, next: Values): Values {
+  const merged: Record<string, ReadonlyJSONValue> = { ...next };
+  for (const [key, value] of Object.entries(typed)) {
+    const before = proposed[key];
+    if (!(key in next) && value !== undefined) {
+      merged[key] = value;
+    } else if (GROUPS.has(key) && isObject(value) && isObject(next[key])) {
+      merged[key] = carried(value, isObject(before) ? before : {}, next[key]);
+    } else if (!JSONExt.deepEqual(value ?? null, before ?? null)) {
+      merged[key] = value;
+    }
+  }
+  return merged;
+}
+
+/** Whether the form asks for it. */
+export function isAsked(key: string, form: Form): boolean {
+  return key in propertiesOf(form.form_schema);
 }
 
 /** What cannot be read of what was typed. */
@@ -55,9 +82,10 @@ export interface IUnreadable {
 export function toSpec(values: Values, form: Form): { spec: JobSpec; unreadable: IUnreadable[] } {
   const unreadable: IUnreadable[] = [];
   const spec: Record<string, unknown> = {};
+  const fields = propertiesOf(form.form_schema);
   for (const [key, value] of Object.entries(values)) {
-    if (!isEmpty(value) && key !== 'parameters') {
-      spec[key] = value;
+    if (!isEmpty(value) && key !== 'parameters' && key in fields) {
+      spec[key] = key === 'cluster' ? filled(value, fields[key]) : value;
     }
   }
   const typed = (values.parameters ?? {}) as Record<string, ReadonlyJSONValue>;
@@ -86,21 +114,123 @@ export function toSpec(values: Values, form: Form): { spec: JobSpec; unreadable:
   return { spec: { ...spec, parameters } as unknown as JobSpec, unreadable };
 }
 
-/** What the notebook remembers for the next time: all but its own path, and values that look secret. */
-export function toOptions(spec: JobSpec): Record<string, unknown> {
-  const { notebook: _, ...options } = spec;
+/**
+ * What the notebook remembers for the next time: all but its own path, and values that look secret.
+ *
+ * `before` is what it remembers now: a job on this machine says nothing of clusters, which are not forgotten.
+ */
+export function toOptions(
+  spec: JobSpec,
+  isForCluster: boolean,
+  before: Readonly<Record<string, unknown>> = {}
+): Record<string, unknown> {
+  const { notebook: _, cluster, ...options } = spec;
+  const asked = isForCluster ? clusterOptions(cluster) : before.cluster;
   return {
     ...options,
     parameters: withoutSecrets(options.parameters ?? {}),
-    env: withoutSecrets(options.env ?? {})
+    env: withoutSecrets(options.env ?? {}),
+    ...(asked ? { cluster: asked } : {})
   };
+}
+
+function clusterOptions(cluster: JobSpec['cluster']): Record<string, unknown> {
+  const { staging, labels, annotations, ...options } = cluster;
+  const tells = staging.some((word, at) => SECRET.test(`${staging[at - 1] ?? ''} ${word}`));
+  const kept = {
+    ...options,
+    staging: tells || staging.some(word => PASSWORD.test(word)) ? [] : staging,
+    labels: withoutSecrets(labels),
+    annotations: withoutSecrets(annotations)
+  };
+  return Object.fromEntries(Object.entries(kept).filter(([, value]) => !isNothing(value)));
 }
 
 /** A refusal by the server with the fields as the form calls them: "Time limit" for `spec.time_limit_s`. */
 export function inWords(detail: string, form: Form): string {
-  const titles = (form.form_schema.properties ?? {}) as Record<string, { title?: string }>;
-  return detail.replace(/\bspec\.(\w+)((?:\.\w+)*)/g, (_, field: string, inside: string) =>
-    [titles[field]?.title ?? field, ...inside.split('.').slice(1)].join(', ')
+  return detail.replace(/\bspec\.(\w+(?:\.\w+)*)/g, (_, field: string) => titleOf(field, form));
+}
+
+/** What the form calls a field: "Cluster, Image" for `cluster.image`, "Volumes, 2, Path" for `volumes.1.path`. */
+export function titleOf(field: string, form: Form): string {
+  let schema: ISchema | undefined = form.form_schema as ISchema;
+  return field
+    .split('.')
+    .map(name => {
+      if (/^\d+$/.test(name)) {
+        schema = schema?.items;
+        return `${Number(name) + 1}`;
+      }
+      schema = propertiesOf(schema)[name] as ISchema | undefined;
+      return schema?.title ?? name;
+    })
+    .join(', ');
+}
+
+/** The part of JSON schema that the form's helpers look at. */
+export interface ISchema {
+  readonly type?: unknown;
+  readonly title?: string;
+  readonly properties?: Readonly<Record<string, ISchema>>;
+  readonly additionalProperties?: unknown;
+  readonly items?: ISchema;
+  readonly anyOf?: readonly ISchema[];
+}
+
+function propertiesOf(schema: unknown): Readonly<Record<string, ISchema>> {
+  const { properties, anyOf } = (schema ?? {}) as ISchema;
+  return properties ?? anyOf?.find(branch => branch.properties)?.properties ?? {};
+}
+
+/** Values of a spec as its form has them: text where the form has a text field for something else. */
+function asTyped(values: object, schema: ISchema): Record<string, unknown> {
+  const fields = propertiesOf(schema);
+  const typed = Object.entries(values).map(([key, value]: [string, unknown]): [string, unknown] => {
+    if (fields[key]?.type !== 'string' || typeof value === 'string' || value === null) {
+      return [key, value];
+    }
+    if (typeof value === 'number') {
+      return [key, `${value}s`];
+    }
+    return [key, Array.isArray(value) ? value.map(quoted).join(' ') : JSON.stringify(value)];
+  });
+  return Object.fromEntries(typed.filter(([key, value]) => key in fields && value !== null));
+}
+
+/** One word of a command as a shell would have to be told it. */
+function quoted(word: unknown): string {
+  const text = String(word);
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replace(/'/g, `'"'"'`)}'`;
+}
+
+/** Without fields that were left empty. Names and values that a person chose in pairs stay as they are. */
+function filled(value: ReadonlyJSONValue, schema: ISchema): ReadonlyJSONValue {
+  if (Array.isArray(value)) {
+    const items = value.filter((item: ReadonlyJSONValue) => !isEmpty(item));
+    return items.map((item: ReadonlyJSONValue) => filled(item, schema.items ?? {}));
+  }
+  const fields = propertiesOf(schema);
+  if (!isObject(value) || Object.keys(fields).length === 0) {
+    return value;
+  }
+  const kept = Object.entries(value).filter(([, inner]) => !isEmpty(inner));
+  return Object.fromEntries(kept.map(([key, inner]) => [key, filled(inner!, fields[key] ?? {})]));
+}
+
+/** Values that are objects in which each field is chosen by itself. */
+const GROUPS = new Set(['cluster', 'parameters']);
+
+function isObject(value: unknown): value is ReadonlyJSONObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** What a spec means by leaving it out. */
+function isNothing(value: unknown): boolean {
+  return (
+    value === null ||
+    value === false ||
+    value === 0 ||
+    (typeof value === 'object' && Object.keys(value).length === 0)
   );
 }
 

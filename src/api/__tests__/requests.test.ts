@@ -92,7 +92,7 @@ describe('the one way to the server', () => {
       trans
     );
     const reason: unknown = await api
-      .preflight({ name: 'a', notebook: 'b' }, abort.signal)
+      .preflight({ name: 'a', notebook: 'b' }, undefined, abort.signal)
       .catch((error: unknown) => error);
     expect((reason as DOMException).name).toBe('AbortError');
   });

@@ -2,8 +2,8 @@ import { nullTranslator } from '@jupyterlab/translation';
 import { fireEvent, render, screen, within } from '@testing-library/react';
 import { describe, expect, it, vi } from 'vitest';
 
-import { cluster } from '../../__tests__/fakes';
-import type { JobStatus, RunView } from '../../api';
+import { backend as place, cluster } from '../../__tests__/fakes';
+import type { BackendInfo, JobStatus, RunView } from '../../api';
 import { Tabs } from '../header';
 import { Overview } from '../overview';
 import { steps } from '../words';
@@ -67,11 +67,12 @@ const JOB: JobStatus = {
   owner: null
 };
 
-function show(job: JobStatus, run: RunView | null = null) {
+function show(job: JobStatus, run: RunView | null = null, backend?: BackendInfo) {
   const onLog = vi.fn();
   render(
     <Overview
       job={job}
+      backend={backend ?? place('local')}
       run={run}
       runError={null}
       visible={false}
@@ -106,6 +107,55 @@ describe('Overview', () => {
       'KeyError'
     ]);
     expect(cells[1].querySelector('[title="Not known"]')).not.toBeNull();
+  });
+
+  it('says of a job on a cluster where it is, what its pods wait for, and why it started again', () => {
+    const gpu = place('prod', { title: 'gpu-prod', context: 'prod', namespace: 'team-a' });
+    show(
+      {
+        ...JOB,
+        backend: 'prod',
+        phase: 'Running',
+        attempt: 2,
+        spec: { ...JOB.spec, cluster: cluster({ image: 'torch:2', retries: 3, queue: 'team' }) },
+        attempts: [
+          {
+            number: 1,
+            started_at: 1000,
+            ended_at: 1090,
+            reason: { code: 'node_lost', text: 'Node gpu-7 was lost.', hint: 'It starts again.' }
+          },
+          {
+            number: 2,
+            started_at: null,
+            ended_at: null,
+            reason: { code: 'preempted', text: '<b>Preempted</b>.', hint: null }
+          }
+        ],
+        ranks: [
+          { ...JOB.ranks[0], where: 'gpu-8', state: 'waiting', why: 'Pulling <i>torch:2</i>' }
+        ]
+      },
+      null,
+      gpu
+    );
+    const text = document.body.textContent ?? '';
+    for (const words of ['gpu-prod', 'team-a', 'gpu-8', 'torch:2', 'at most 3', 'Queueteam']) {
+      expect(text).toContain(words);
+    }
+    expect(screen.getByText('Pulling <i>torch:2</i>')).toBeTruthy();
+    const [first, second] = within(screen.getByText('Earlier attempts').parentElement!)
+      .getAllByRole('row')
+      .slice(1);
+    expect(first.textContent).toMatch(/^1.*1 min 30 sNode gpu-7 was lost. It starts again.$/);
+    expect(second.textContent).toBe('2––<b>Preempted</b>. ');
+  });
+
+  it('of a job on this machine says nothing of clusters', () => {
+    show(JOB);
+    expect(document.body.textContent).toContain('This machine');
+    expect(document.body.textContent).not.toContain('Kept in the cluster');
+    expect(screen.queryByText('Earlier attempts')).toBeNull();
   });
 
   it('opens the log of a rank', () => {

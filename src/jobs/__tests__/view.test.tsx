@@ -1,7 +1,7 @@
 import { fireEvent, render, screen, within } from '@testing-library/react';
 import { describe, expect, it, vi } from 'vitest';
 
-import { job, trans } from '../../__tests__/fakes';
+import { backend, job, trans } from '../../__tests__/fakes';
 import { ApiError } from '../../api';
 import type { IJobsViewProps } from '../view';
 import { JobsView } from '../view';
@@ -9,6 +9,7 @@ import { JobsView } from '../view';
 function props(fields: Partial<IJobsViewProps> = {}): IJobsViewProps {
   return {
     jobs: [],
+    backends: [backend('local')],
     isReady: true,
     error: null,
     query: '',
@@ -98,6 +99,40 @@ describe('a row', () => {
     expect(given.actions.stop).toHaveBeenCalledWith('run');
     expect(given.actions.remove).toHaveBeenCalledWith('end');
     expect(given.actions.again).toHaveBeenCalledWith('end');
+  });
+
+  it('says where the job runs only when there are several places, and which attempt it is', () => {
+    const backends = [backend('prod', { title: 'gpu-prod' }), backend('local')];
+    const jobs = [job('a', { backend: 'prod', attempt: 2, created_at: 2 }), job('b')];
+    const { rerender } = render(<JobsView {...props({ jobs, backends })} />);
+    const rows = screen.getAllByRole('listitem').map(row => row.textContent);
+    expect(rows[0]).toContain('1 worker · attempt 2 · gpu-prod');
+    expect(rows[1]).toContain('1 worker · This machine');
+    rerender(<JobsView {...props({ jobs: [jobs[1]] })} />);
+    expect(screen.getByRole('listitem').textContent).not.toContain('This machine');
+  });
+
+  it('of a waiting job has the way out in its tooltip', () => {
+    const reason = { code: 'x', text: 'Needs 16 GPUs.', hint: 'Ask for 8.' };
+    render(<JobsView {...props({ jobs: [job('a', { phase: 'Queued', reason })] })} />);
+    expect(screen.getByText('Needs 16 GPUs.').title).toBe('Needs 16 GPUs. Ask for 8.');
+  });
+
+  it('greys out what the person may not do, and names the missing right', () => {
+    const right = {
+      feature: 'Stop jobs',
+      code: 'stop',
+      allowed: false,
+      missing: ['patch jobs.batch'],
+      hint: null
+    };
+    const backends = [backend('prod', { rights: [right] })];
+    const given = props({ jobs: [job('a', { backend: 'prod' })], backends });
+    render(<JobsView {...given} />);
+    const button = screen.getByRole('button', { name: /Stop a\. .*patch jobs.batch/ });
+    expect(button.getAttribute('aria-disabled')).toBe('true');
+    fireEvent.click(button);
+    expect(given.actions.stop).not.toHaveBeenCalled();
   });
 });
 
@@ -198,6 +233,7 @@ describe('the filter', () => {
     ['dig', ['Digits']],
     ['train', ['bert']],
     ['failed bert', ['bert']],
+    ['machine dig', ['Digits']],
     ['  ', ['Digits', 'bert']]
   ])('“%s” finds %j', (query, found) => {
     render(<JobsView {...props({ jobs, query })} />);

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
-import { job, trans } from '../../__tests__/fakes';
+import { backend, job, places, trans } from '../../__tests__/fakes';
 import { ApiError } from '../../api';
-import type { Form, JobSpec, JobStatus, Preflight } from '../../api';
+import type { Form, JobSpec, JobStatus, Preflight, Rendered } from '../../api';
 import { SubmitModel } from '../model';
 
 const form: Form = {
@@ -24,9 +24,11 @@ const refusal = new ApiError({ code: 'full', title: 'Full', detail: 'No room.', 
 
 describe('the submit dialog', () => {
   const api = {
-    form: vi.fn<(path: string) => Promise<Form>>(),
-    preflight: vi.fn<(spec: unknown, signal?: AbortSignal) => Promise<Preflight>>(),
-    submit: vi.fn<(spec: unknown, id: string) => Promise<JobStatus>>()
+    form: vi.fn<(path: string, backend?: string) => Promise<Form>>(),
+    preflight:
+      vi.fn<(spec: unknown, backend?: string, signal?: AbortSignal) => Promise<Preflight>>(),
+    render: vi.fn<(spec: unknown, backend?: string, signal?: AbortSignal) => Promise<Rendered>>(),
+    submit: vi.fn<(spec: unknown, id: string, backend?: string) => Promise<JobStatus>>()
   };
   let model: SubmitModel;
 
@@ -35,7 +37,8 @@ describe('the submit dialog', () => {
     api.form.mockReset().mockResolvedValue(form);
     api.preflight.mockReset().mockResolvedValue(good);
     api.submit.mockReset().mockResolvedValue(job('a') as JobStatus);
-    model = new SubmitModel({ api, trans, path: 'a.ipynb' });
+    api.render.mockReset().mockResolvedValue({ yaml: 'kind: Job' });
+    model = new SubmitModel({ api, backends: places(backend('local')), trans, path: 'a.ipynb' });
   });
 
   afterEach(() => {
@@ -46,7 +49,7 @@ describe('the submit dialog', () => {
   it('can submit only what a preflight has found good', async () => {
     expect(model.canSubmit).toBe(false);
     await model.load();
-    expect(api.form).toHaveBeenCalledWith('a.ipynb');
+    expect(api.form).toHaveBeenCalledWith('a.ipynb', 'local');
     expect(model.canSubmit).toBe(true);
     model.edit({ ...model.values, workers: 2 });
     expect(model.canSubmit).toBe(false);
@@ -75,7 +78,7 @@ describe('the submit dialog', () => {
     answerLate(good);
     await vi.advanceTimersByTimeAsync(0);
     expect(model.canSubmit).toBe(false);
-    expect(api.preflight.mock.lastCall?.[1]?.aborted).toBe(true);
+    expect(api.preflight.mock.lastCall?.[2]?.aborted).toBe(true);
   });
 
   it('cannot submit what a preflight found bad', async () => {
@@ -137,6 +140,7 @@ describe('the submit dialog', () => {
   it('fills in the values of an earlier job', async () => {
     const again = new SubmitModel({
       api,
+      backends: places(backend('local')),
       trans,
       path: 'a.ipynb',
       spec: { workers: 7 } as Partial<JobSpec>
@@ -144,5 +148,139 @@ describe('the submit dialog', () => {
     await again.load();
     expect(again.spec).toMatchObject({ name: 'a', workers: 7 });
     again.dispose();
+  });
+
+  describe('with a cluster beside this machine', () => {
+    const clusterForm: Form = {
+      ...form,
+      form_schema: {
+        properties: {
+          ...(form.form_schema.properties as object),
+          cluster: { type: 'object', properties: { image: { type: 'string' }, cpu: {} } }
+        }
+      },
+      values: { ...form.values, cluster: { image: 'default:1' } }
+    };
+    let backends: ReturnType<typeof places>;
+
+    beforeEach(() => {
+      backends = places(backend('prod'), backend('local'));
+      api.form.mockImplementation((_, name) =>
+        Promise.resolve(name === 'prod' ? clusterForm : form)
+      );
+      model.dispose();
+      model = new SubmitModel({ api, backends, trans, path: 'a.ipynb' });
+    });
+
+    it('asks, checks and submits where it was chosen', async () => {
+      await model.load();
+      expect(model.backend?.name).toBe('prod');
+      expect(model.spec.cluster).toEqual({ image: 'default:1' });
+      await model.choose('local');
+      expect(api.preflight.mock.lastCall?.[1]).toBe('local');
+      expect(model.spec).not.toHaveProperty('cluster');
+      await model.submit();
+      expect(api.submit.mock.lastCall?.[2]).toBe('local');
+    });
+
+    it('loses nothing that was typed when the place changes, and back', async () => {
+      await model.load();
+      model.edit({ ...model.values, workers: 4, cluster: { image: 'mine:1', cpu: '8' } });
+      await model.choose('local');
+      const { cluster: _, ...local } = model.values;
+      model.edit({ ...local, name: 'renamed' });
+      await model.choose('prod');
+      expect(model.spec).toMatchObject({
+        name: 'renamed',
+        workers: 4,
+        cluster: { image: 'mine:1', cpu: '8' }
+      });
+    });
+
+    it('takes the form of the place that was chosen last, whichever comes first', async () => {
+      await model.load();
+      let answerLate: (form: Form) => void = () => undefined;
+      api.form.mockReturnValueOnce(new Promise(resolve => (answerLate = resolve)));
+      const first = model.choose('local');
+      await model.choose('prod');
+      answerLate(form);
+      await first;
+      expect(model.form).toBe(clusterForm);
+      expect(model.canSubmit).toBe(true);
+    });
+
+    it('cannot submit with the form of another place, and reads the right one on retry', async () => {
+      await model.load();
+      api.form.mockRejectedValueOnce(refusal);
+      await model.choose('local');
+      expect([model.error, model.canSubmit]).toEqual([refusal, false]);
+      model.edit({ ...model.values, workers: 3 });
+      await vi.advanceTimersByTimeAsync(400);
+      expect(api.preflight).toHaveBeenCalledOnce();
+      await model.retry();
+      expect([model.error, model.canSubmit, model.form]).toEqual([null, true, form]);
+      expect(model.spec.workers).toBe(3);
+    });
+
+    it('proposes where it ran the last time, if that is still there', async () => {
+      const options = { api, backends, trans, path: 'a.ipynb' };
+      for (const [last, proposed] of [
+        ['local', 'local'],
+        ['gone', 'prod']
+      ]) {
+        const again = new SubmitModel({ ...options, backend: last });
+        await again.load();
+        expect(again.backend?.name).toBe(proposed);
+        again.dispose();
+      }
+    });
+
+    it('stays where it is when another place becomes the proposed one', async () => {
+      await model.load();
+      backends.all = [backend('local'), backend('prod')];
+      backends.changed.emit();
+      expect(model.backend?.name).toBe('prod');
+    });
+
+    it('cannot submit without the right, names it, and can as soon as it is there', async () => {
+      const right = {
+        feature: 'Submit jobs',
+        code: 'submit',
+        allowed: false,
+        missing: ['create jobs.batch'],
+        hint: 'Ask for it.'
+      };
+      backends.all = [backend('prod', { rights: [right] }), backend('local')];
+      await model.load();
+      expect(model.canSubmit).toBe(false);
+      expect(model.refusal?.text).toContain('create jobs.batch');
+      expect(model.refusal?.hint).toBe('Ask for it.');
+      backends.all = [backend('prod'), backend('local')];
+      backends.changed.emit();
+      expect([model.canSubmit, model.refusal]).toEqual([true, null]);
+    });
+
+    it('renders only while somebody looks, and what is typed now', async () => {
+      await model.load();
+      expect(api.render).not.toHaveBeenCalled();
+      await model.look(true);
+      expect(model.preview).toEqual({ yaml: 'kind: Job', error: null });
+      model.edit({ ...model.values, workers: 5 });
+      await vi.advanceTimersByTimeAsync(400);
+      expect(api.render.mock.lastCall?.[0]).toMatchObject({ workers: 5 });
+      await model.look(false);
+      model.edit({ ...model.values, workers: 6 });
+      await vi.advanceTimersByTimeAsync(400);
+      expect(api.render).toHaveBeenCalledTimes(2);
+      expect(model.preview).toBeNull();
+    });
+
+    it('says why it cannot be rendered, and submits all the same', async () => {
+      await model.load();
+      api.render.mockRejectedValueOnce(refusal);
+      await model.look(true);
+      expect(model.preview).toEqual({ yaml: null, error: refusal });
+      expect([model.error, model.canSubmit]).toEqual([null, true]);
+    });
   });
 });

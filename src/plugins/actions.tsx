@@ -1,10 +1,12 @@
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
-import { Clipboard, Dialog, Notification, showDialog } from '@jupyterlab/apputils';
+import { Clipboard, Dialog, Notification, ReactWidget, showDialog } from '@jupyterlab/apputils';
 import { copyIcon, deleteIcon, notebookIcon, stopIcon } from '@jupyterlab/ui-components';
 import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 
 import { ApiError } from '../api';
 import type { JobSummary } from '../api';
+import { isCluster, refusal } from '../backends/words';
+import type { Feature } from '../backends/words';
 import { meantJob } from '../jobs/clicked';
 import { canStop, isFinal } from '../jobs/phase';
 import { CommandIDs, IJobs } from '../tokens';
@@ -22,6 +24,10 @@ export const actions: JupyterFrontEndPlugin<void> = {
     // since a link in a notebook's output can run commands.
     const named = (args: ReadonlyPartialJSONObject): JobSummary | undefined =>
       jobs.get(meantJob(app, args) ?? '');
+    const refused = (args: ReadonlyPartialJSONObject, feature: Feature): string | null => {
+      const job = named(args);
+      return job ? refusal(jobs.backends.get(job.backend), feature, trans) : null;
+    };
     const describedBy = {
       args: {
         type: 'object',
@@ -36,12 +42,13 @@ export const actions: JupyterFrontEndPlugin<void> = {
 
     commands.addCommand(CommandIDs.stop, {
       label: trans.__('Stop…'),
-      caption: trans.__('Stop the job and keep what it made so far'),
+      caption: args =>
+        refused(args, 'stop') ?? trans.__('Stop the job and keep what it made so far'),
       icon: stopIcon,
       describedBy,
       isEnabled: args => {
         const job = named(args);
-        return job !== undefined && canStop(job.phase);
+        return job !== undefined && canStop(job.phase) && !refused(args, 'stop');
       },
       execute: async args => {
         const job = named(args);
@@ -51,15 +58,20 @@ export const actions: JupyterFrontEndPlugin<void> = {
         const { button } = await showDialog({
           title: trans.__('Stop %1?', job.name),
           body: trans.__(
-            'Its processes are ended. The notebook so far, the logs and the MLflow run are kept.'
+            'Its processes are ended. The notebook so far, the logs and the MLflow run are kept, unless you delete the job as well.'
           ),
           buttons: [
             Dialog.cancelButton({ label: trans.__('Keep running') }),
-            Dialog.warnButton({ label: trans.__('Stop the job') })
+            ...(refused(args, 'delete')
+              ? []
+              : [Dialog.warnButton({ label: trans.__('Delete…'), actions: [DELETE] })]),
+            Dialog.warnButton({ label: trans.__('Stop, keep the record') })
           ],
           defaultButton: 0
         });
-        if (button.accept) {
+        if (button.actions.includes(DELETE)) {
+          await commands.execute(CommandIDs.remove, { id: job.id });
+        } else if (button.accept) {
           await told(jobs, trans.__('%1 could not be stopped', job.name), async () =>
             jobs.put(await jobs.api.stop(job.id))
           );
@@ -69,13 +81,10 @@ export const actions: JupyterFrontEndPlugin<void> = {
 
     commands.addCommand(CommandIDs.remove, {
       label: trans.__('Delete…'),
-      caption: trans.__('Delete the job and its record'),
+      caption: args => refused(args, 'delete') ?? trans.__('Delete the job and its record'),
       icon: deleteIcon,
       describedBy,
-      isEnabled: args => {
-        const job = named(args);
-        return job !== undefined && isFinal(job.phase);
-      },
+      isEnabled: args => named(args) !== undefined && !refused(args, 'delete'),
       execute: async args => {
         const job = named(args);
         if (!job) {
@@ -83,9 +92,7 @@ export const actions: JupyterFrontEndPlugin<void> = {
         }
         const { button } = await showDialog({
           title: trans.__('Delete %1?', job.name),
-          body: trans.__(
-            'The executed notebook, the logs and the list entry are deleted for good. The MLflow run and your own notebook stay.'
-          ),
+          body: deletionText(job, jobs),
           buttons: [
             Dialog.cancelButton(),
             Dialog.warnButton({ label: trans.__('Delete the job') })
@@ -96,6 +103,34 @@ export const actions: JupyterFrontEndPlugin<void> = {
           await told(jobs, trans.__('%1 could not be deleted', job.name), async () => {
             await jobs.api.remove(job.id);
             jobs.drop(job.id);
+          });
+        }
+      }
+    });
+
+    commands.addCommand(CommandIDs.removeOrphans, {
+      label: trans.__('Remove What Is Left of Jobs…'),
+      caption: trans.__('Remove objects in clusters whose job is gone'),
+      icon: deleteIcon,
+      describedBy: { args: { type: 'object', properties: {} } },
+      isEnabled: () => (jobs.backends.orphans?.length ?? 0) > 0,
+      execute: async () => {
+        const { Orphans } = await import('../backends/orphans');
+        const orphans = jobs.backends.orphans ?? [];
+        const { button } = await showDialog({
+          title: trans._n(
+            'Remove %1 object of a job that is gone?',
+            'Remove %1 objects of jobs that are gone?',
+            orphans.length
+          ),
+          body: ReactWidget.create(<Orphans orphans={orphans} trans={trans} />),
+          buttons: [Dialog.cancelButton(), Dialog.warnButton({ label: trans.__('Remove them') })],
+          defaultButton: 0
+        });
+        if (button.accept) {
+          await told(jobs, trans.__('They could not be removed'), async () => {
+            const count = await jobs.backends.removeOrphans();
+            Notification.success(trans._n('%1 object removed', '%1 objects removed', count));
           });
         }
       }
@@ -130,6 +165,21 @@ export const actions: JupyterFrontEndPlugin<void> = {
     });
   }
 };
+
+/** What the button that goes on to the deletion carries. */
+const DELETE = 'delete';
+
+/** What a deletion takes away, and what it leaves. */
+function deletionText({ phase, backend }: JobSummary, { backends, trans }: IJobs): string {
+  return [
+    isFinal(phase) ? null : trans.__('It is not over: it is stopped first.'),
+    trans.__('The executed notebook, the logs and the list entry are deleted for good.'),
+    isCluster(backends.get(backend)) ? trans.__('So are its objects in the cluster.') : null,
+    trans.__('The MLflow run and your own notebook stay.')
+  ]
+    .filter(Boolean)
+    .join(' ');
+}
 
 /** Runs an action; its failure becomes a toast with the reason and what to do. */
 async function told(jobs: IJobs, failure: string, action: () => Promise<void>): Promise<void> {

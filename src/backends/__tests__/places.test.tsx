@@ -1,0 +1,116 @@
+import { fireEvent, render, screen } from '@testing-library/react';
+import { describe, expect, it, vi } from 'vitest';
+
+import { backend, trans } from '../../__tests__/fakes';
+import { Orphans } from '../orphans';
+import type { IPlacesProps } from '../places';
+import { Places } from '../places';
+import { runLabel } from '../words';
+
+const orphan = { kind: 'ConfigMap', name: 'a-1-bundle', job: 'a-1', created_at: null };
+
+function show(fields: Partial<IPlacesProps>) {
+  const onRemoveOrphans = vi.fn();
+  render(
+    <Places
+      backends={[backend('local')]}
+      orphans={null}
+      onRemoveOrphans={onRemoveOrphans}
+      trans={trans}
+      {...fields}
+    />
+  );
+  return { onRemoveOrphans };
+}
+
+describe('where jobs run', () => {
+  it('is said with why, and nothing is said before it is known', () => {
+    show({ backends: [] });
+    expect(document.querySelector('.mlk-Places')).toBeNull();
+    show({});
+    expect(document.querySelector('summary')?.textContent).toBe('Jobs run on This machine');
+    expect(screen.getByText('It is the only one.')).toBeTruthy();
+    expect(screen.queryByText('Not watched')).toBeNull();
+  });
+
+  it('names every place, with the state of the link to each cluster in words', () => {
+    show({
+      backends: [
+        backend('prod', { context: 'p', namespace: 'team', server_version: 'v1.36.0' }),
+        backend('local'),
+        backend('lab', { link: 'connecting' })
+      ]
+    });
+    expect(document.querySelector('summary')?.textContent).toContain('prodand 2 moreLive');
+    expect(screen.getByText('context p · namespace team · v1.36.0')).toBeTruthy();
+    expect(screen.getByText('Connecting')).toBeTruthy();
+  });
+
+  it('says without unfolding what is wrong with a cluster, as text', () => {
+    show({
+      backends: [
+        backend('local'),
+        backend('prod', { link: 'reconnecting', link_why: 'Since 10:02: <b>timeout</b>.' }),
+        backend('lab', { link: 'refused', link_why: null })
+      ]
+    });
+    const said = [...screen.getByRole('status').querySelectorAll('p')].map(p => p.textContent);
+    expect(said).toEqual([
+      'prod: Reconnecting Since 10:02: <b>timeout</b>.',
+      'lab: Refused It answers, and says no. Its jobs go on.'
+    ]);
+    expect(screen.getByRole('status').closest('details')).toBeNull();
+  });
+
+  it('names missing rights with the verb, and no right that is there or not known', () => {
+    const right = { code: 'logs', feature: 'Read logs', missing: ['get pods/log'], hint: 'Ask.' };
+    show({
+      backends: [
+        backend('prod', {
+          rights: [
+            { ...right, allowed: false },
+            { ...right, code: 'stop', feature: 'Stop jobs', allowed: true },
+            { ...right, code: 'nodes', feature: 'See nodes', allowed: null }
+          ]
+        })
+      ]
+    });
+    expect(
+      screen.getByText('Read logs: not allowed on prod, “get pods/log” is missing. Ask.')
+    ).toBeTruthy();
+    expect(screen.queryByText(/Stop jobs|See nodes/)).toBeNull();
+  });
+
+  it('offers to remove what is left of jobs, and nothing when nothing is left', () => {
+    const { onRemoveOrphans } = show({ orphans: [orphan] });
+    fireEvent.click(screen.getByRole('button', { name: 'Remove…' }));
+    expect(onRemoveOrphans).toHaveBeenCalledOnce();
+  });
+
+  it.each([null, []])('offers nothing to remove when what is left is %j', orphans => {
+    show({ orphans });
+    expect(screen.queryByRole('button')).toBeNull();
+  });
+});
+
+describe('what is about to be removed', () => {
+  it('is listed in full', () => {
+    render(<Orphans orphans={[orphan]} trans={trans} />);
+    expect(screen.getAllByRole('cell').map(cell => cell.textContent)).toEqual([
+      'ConfigMap',
+      'a-1-bundle',
+      'a-1',
+      '–'
+    ]);
+  });
+});
+
+describe('the button that runs a notebook', () => {
+  it.each([
+    [undefined, 'Run as a job'],
+    [backend('local'), 'Run as a job'],
+    [backend('prod'), 'Run on cluster']
+  ])('is called after where jobs go', (chosen, label) => {
+    expect(runLabel(chosen, trans)).toBe(label);
+  });
+});

@@ -1,0 +1,71 @@
+import type { TranslationBundle } from '@jupyterlab/translation';
+
+import type { BackendInfo } from '../api';
+import { ClusterLinkState } from '../backends/places';
+import { clusterLinkHint, isCluster, whereText } from '../backends/words';
+
+export interface IWhereProps {
+  backends: readonly BackendInfo[];
+  chosen: BackendInfo | undefined;
+  disabled: boolean;
+  onChoose: (backend: string) => void;
+  trans: TranslationBundle;
+}
+
+/** Where the job runs: a choice where there is one. On this machine alone there is nothing to say. */
+export const Where = (props: IWhereProps): JSX.Element | null => {
+  const { backends, chosen, trans } = props;
+  if (backends.length < 2) {
+    return chosen && isCluster(chosen) ? (
+      <div className="mlk-Where" role="group" aria-label={trans.__('Where it runs')}>
+        <div className="mlk-Where-place">
+          <Place backend={chosen} trans={trans} />
+        </div>
+      </div>
+    ) : null;
+  }
+  return (
+    <fieldset className="mlk-Where">
+      <legend>{trans.__('Where it runs')}</legend>
+      {backends.map(backend => (
+        <label key={backend.name} className="mlk-Where-place">
+          <input
+            type="radio"
+            name="mlk-where"
+            value={backend.name}
+            checked={backend.name === chosen?.name}
+            disabled={props.disabled}
+            onChange={() => props.onChoose(backend.name)}
+          />
+          <Place backend={backend} trans={trans} />
+        </label>
+      ))}
+    </fieldset>
+  );
+};
+
+const Place = ({
+  backend,
+  trans
+}: {
+  backend: BackendInfo;
+  trans: TranslationBundle;
+}): JSX.Element => {
+  const isTroubled = backend.link === 'reconnecting' || backend.link === 'refused';
+  return (
+    <span className="mlk-Where-text">
+      <span className="mlk-Where-title">
+        <strong>{backend.title}</strong>
+        <ClusterLinkState backend={backend} trans={trans} />
+      </span>
+      <span className="mlk-Where-why">
+        {[whereText(backend, trans), backend.why].filter(Boolean).join(' · ')}
+      </span>
+      {isCluster(backend) && isTroubled && (
+        <span className="mlk-Where-trouble">
+          {backend.link_why ?? clusterLinkHint(backend.link, trans)}
+        </span>
+      )}
+    </span>
+  );
+};
