@@ -106,7 +106,7 @@ class KueueController(Controller):
                 "status": {},
             }
             with contextlib.suppress(Problem):
-                self.store.create(WORKLOADS, workload)
+                self.world.create(WORKLOADS, workload)
                 words = f"Created Workload: {namespace}/{name}"
                 self._tell(job, "CreatedWorkload", words)
         elif known is not None and end is not None and not holds(known, "Finished"):
