@@ -107,11 +107,11 @@ class Rest:
         kind = target.kind
         verb = self._verb(request, target, query)
         part = f"/{target.subresource}" if target.subresource else ""
-        about |= {"verb": verb, "resource": kind.resource + part, "namespace": target.namespace or ""}
+        # As the real server has it, a Role in a namespace can give rights to the namespace itself.
+        within = target.namespace or (target.name if kind.resource == names.NAMESPACES else "")
+        about |= {"verb": verb, "resource": kind.resource + part, "namespace": within}
         about["name"] = target.name
-        self.access.check(
-            Attributes(user, verb, kind.group, kind.plural, target.subresource, target.namespace or "", target.name)
-        )
+        self.access.check(Attributes(user, verb, kind.group, kind.plural, target.subresource, within, target.name))
         if kind.warning and verb in ("get", "list", "watch"):
             asked.warnings.append(kind.warning)
         return await self._served(request, target, verb, query, asked)

@@ -1,0 +1,122 @@
+"""Jobs and clusters for the preflight's tests: roomy ones, to be spoilt a little in each test."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from typing import Any
+
+from mlk_jupyter.backends.kubernetes.discovery import Served
+from mlk_jupyter.backends.kubernetes.facts import Facts
+from mlk_jupyter.backends.kubernetes.kinds import Asked, Kind, render
+from mlk_jupyter.backends.kubernetes.preflight import preflight
+from mlk_jupyter.bundle import Bundle
+from mlk_jupyter.model import JobSpec
+from mlk_jupyter.model.api import Finding, Preflight
+
+IMAGE = "registry.example/torch:2.9"
+SERVED = Served("v1.36.0", job_sets=True, kueue="v1beta2", workload_priorities=True)
+GPU = "nvidia.com/gpu"
+
+
+def archive(files: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as zipped:
+        for name, content in files.items():
+            zipped.writestr(name, content)
+    return buffer.getvalue()
+
+
+BUNDLE = Bundle(data=archive({"job/notebook.ipynb": b"{}"}), notebook={}, directory=None)
+
+
+def job(cluster: dict[str, Any] | None = None, **spec: Any) -> JobSpec:
+    options = {"image": IMAGE, **(cluster or {})}
+    return JobSpec.model_validate({"name": "digits", "notebook": "digits.ipynb", "cluster": options, **spec})
+
+
+def manifests(spec: JobSpec, kind: Kind = "Job", mlflow: dict[str, str] | None = None) -> list[dict[str, Any]]:
+    if spec.cluster.image is None:
+        return []
+    asked = Asked(
+        id="digits-0123456789",
+        spec=spec,
+        bundle=BUNDLE.data,
+        namespace="team-a",
+        user="ada",
+        request_id="12345678",
+        nonce="n" * 16,
+        image=spec.cluster.image,
+        mlflow=mlflow or {},
+    )
+    return render(asked, kind)
+
+
+def facts(**known: Any) -> Facts:
+    """A roomy cluster where everything that is referred to exists, but for what a test says otherwise."""
+    empty: dict[str, Any] = {"quotas": [], "limit_ranges": [], "claims": [], "pods": [], "all_pods": [], "queues": []}
+    return Facts(
+        "team-a", **{**empty, "served": SERVED, "nodes": [node("big", cpu="512", memory="4Ti", gpus=8)], **known}
+    )
+
+
+def look(
+    spec: JobSpec,
+    known: Facts | None = None,
+    *,
+    bundle: Bundle = BUNDLE,
+    kind: Kind = "Job",
+    mlflow: dict[str, str] | None = None,
+    rehearsal: Any = (),
+) -> Preflight:
+    return preflight(spec, bundle, known or facts(), manifests(spec, kind, mlflow), rehearsal)
+
+
+def found(spec: JobSpec, known: Facts | None = None, **more: Any) -> dict[str, Finding]:
+    return {finding.code: finding for finding in look(spec, known, **more).findings}
+
+
+def node(name: str, *, cpu: str = "16", memory: str = "64Gi", gpus: int = 0, **more: Any) -> dict[str, Any]:
+    allocatable = {
+        "cpu": cpu,
+        "memory": memory,
+        "pods": "110",
+        **({GPU: str(gpus)} if gpus else {}),
+        **more.pop("has", {}),
+    }
+    return {
+        "metadata": {"name": name, "labels": more.pop("labels", {})},
+        "spec": more,
+        "status": {"allocatable": allocatable, "conditions": [{"type": "Ready", "status": "True"}]},
+    }
+
+
+def pod(name: str, on: str, *, cpu: str = "1", gpus: int = 0, claim: str | None = None) -> dict[str, Any]:
+    requests = {"cpu": cpu, **({GPU: str(gpus)} if gpus else {})}
+    volumes = [{"name": "data", "persistentVolumeClaim": {"claimName": claim}}] if claim else []
+    return {
+        "metadata": {"name": name, "namespace": "team-a"},
+        "spec": {"nodeName": on, "containers": [{"resources": {"requests": requests}}], "volumes": volumes},
+        "status": {"phase": "Running"},
+    }
+
+
+def quota(hard: dict[str, str], used: dict[str, str] | None = None, **spec: Any) -> dict[str, Any]:
+    status = {"hard": hard, "used": used or dict.fromkeys(hard, "0")}
+    return {"metadata": {"name": "team-quota"}, "spec": {"hard": hard, **spec}, "status": status}
+
+
+def limit_range(**item: Any) -> dict[str, Any]:
+    return {"metadata": {"name": "limits"}, "spec": {"limits": [{"type": "Container", **item}]}}
+
+
+def claim(name: str, *modes: str, phase: str = "Bound") -> dict[str, Any]:
+    return {
+        "metadata": {"name": name},
+        "spec": {"accessModes": list(modes)},
+        "status": {"phase": phase, "accessModes": list(modes)},
+    }
+
+
+def queue(name: str, **more: Any) -> dict[str, Any]:
+    return {"metadata": {"name": name}, "spec": more.pop("spec", {}), "status": more}
