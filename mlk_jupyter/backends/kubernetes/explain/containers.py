@@ -48,7 +48,9 @@ def explain_container(pod: Manifest, events: list[Manifest], spec: JobSpec, now:
         if kind in ("CreateContainerConfigError", "CreateContainerError", "RunContainerError", "StartError"):
             return explain_config(message)
         if kind == "CrashLoopBackOff":
-            return Reason(code="crash_loop", text="Its container ends again and again as soon as it starts.")
+            return Reason(
+                code="crash_loop", text="Its container ends again and again as soon as it starts.", hint="See its log."
+            )
     return _creating(pod, events, spec, now)
 
 
@@ -160,11 +162,11 @@ def explain_mount(event: Manifest, pod: Manifest) -> Reason:
         return _missing("Secret" if missing[1].lower() == "secret" else "ConfigMap", missing[2])
     if "Multi-Attach" in message or "exclusively attached" in message:
         user = _USED_BY.search(message)
-        by = f" by {clean(user[1], 100)}" if user else ""
+        by = clean(user[1], 100) if user else "something"
         return Reason(
             code="volume_in_use",
-            text=f"The volume {called or 'of its claim'} can be used on one node at a time (ReadWriteOnce), and "
-            f"another one uses it{by}.",
+            text=f"The volume {called or 'of its claim'} can be used on one node at a time (ReadWriteOnce), and {by} uses "
+            "it on another.",
             hint="Often it is the notebook's own volume. Use a ReadWriteMany claim, or stop what uses it.",
         )
     if event.get("reason") in ("FailedCreatePodSandBox", "NetworkNotReady"):

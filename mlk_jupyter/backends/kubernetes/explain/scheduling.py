@@ -296,12 +296,16 @@ _WORDS: dict[str, Callable[[Cause, Verdict, Manifest, JobSpec, Background], Reas
     "claim_not_found": _claim_not_found,
     "no_nodes": _plain("no_nodes", "the cluster has no node.", "An administrator has to add one."),
     "node_cordoned": _plain(
-        "node_cordoned", "{nodes}: closed for maintenance (cordoned).", "Wait, or ask an administrator until when."
+        "node_cordoned",
+        "the nodes that fit are closed for maintenance ({nodes} cordoned).",
+        "Wait, or ask an administrator until when.",
     ),
-    "node_not_ready": _plain("node_not_ready", "{nodes}: not ready.", "Wait; if it lasts, tell an administrator."),
+    "node_not_ready": _plain(
+        "node_not_ready", "the nodes that fit are not ready ({nodes}).", "Wait; if it lasts, tell an administrator."
+    ),
     "node_ports": _plain("node_ports", "a port that it needs is taken on {nodes}.", "Wait until others are done."),
     "too_many_pods": _plain(
-        "too_many_pods", "{nodes}: as many pods as allowed run there.", "Wait until others are done."
+        "too_many_pods", "as many pods as allowed run already on {nodes}.", "Wait until others are done."
     ),
     "claim_in_use": _plain(
         "claim_in_use",
@@ -309,7 +313,7 @@ _WORDS: dict[str, Callable[[Cause, Verdict, Manifest, JobSpec, Background], Reas
         "End the pod that uses it, usually the notebook's own, or use a claim that allows more.",
     ),
     "volume_limit": _plain(
-        "volume_limit", "{nodes}: as many volumes as possible are attached there.", "Wait, or use fewer volumes."
+        "volume_limit", "as many volumes as possible are attached already to {nodes}.", "Wait, or use fewer volumes."
     ),
     "volume_elsewhere": _plain(
         "volume_elsewhere",
@@ -327,7 +331,7 @@ _WORDS: dict[str, Callable[[Cause, Verdict, Manifest, JobSpec, Background], Reas
     ),
     "pod_affinity": _plain("pod_affinity", "no node runs the pods that it wants to be beside.", "Drop the affinity."),
     "topology_spread": _plain(
-        "topology_spread", "{nodes}: it would not be spread as it asks to be.", "Drop the spread constraint."
+        "topology_spread", "on {nodes} it would not be spread as it asks to be.", "Drop the spread constraint."
     ),
     "unschedulable": _plain(
         "unschedulable", "the scheduler finds no node for it: {detail}.", "An administrator of the cluster knows more."
