@@ -1,0 +1,64 @@
+"""Clusters for the tests of Kubernetes."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+from apiclient import Api, of_kubeconfig
+from kube.cluster import JOB_SET_CRDS, FakeCluster
+from kube.kinds import have_data
+from kubeobjects import CORE
+from realserver import at_hand, real_api
+
+NO_DATA = "the OpenAPI documents of Kubernetes are not at hand (MLK_SHARED names their folder)"
+
+
+@pytest.fixture
+def fake_api() -> Iterator[FakeCluster]:
+    """An API server in which nothing runs."""
+    if not have_data():
+        pytest.skip(NO_DATA)
+    with FakeCluster(controllers=False, crds=JOB_SET_CRDS) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def kube_cluster() -> Iterator[FakeCluster]:
+    """A cluster of two nodes with four GPUs each, in which Jobs and JobSets run (images `local/…`)."""
+    if not have_data():
+        pytest.skip(NO_DATA)
+    nodes = [{"name": name, "gpus": 4} for name in ("node-a", "node-b")]
+    with FakeCluster(crds=JOB_SET_CRDS, nodes=nodes) as cluster:
+        yield cluster
+        assert cluster.controllers is not None
+        assert cluster.controllers.failures == []
+
+
+@pytest.fixture(scope="module", params=["fake", "real"])
+def api(request: pytest.FixtureRequest) -> Iterator[Api]:
+    """An administrator at one server or the other."""
+    if request.param == "real":
+        if not at_hand():
+            pytest.skip("no real API server at hand (KUBEBUILDER_ASSETS, MLK_TEST_KUBECONFIG)")
+        with real_api() as found:
+            yield found
+        return
+    if not have_data():
+        pytest.skip(NO_DATA)
+    with FakeCluster(controllers=False, nodes=()) as cluster:
+        found = of_kubeconfig(cluster.kubeconfig)
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def ns(api: Api) -> Iterator[str]:
+    """A namespace of this test's own, with the default service account."""
+    name = f"conformance-{uuid.uuid4().hex[:8]}"
+    api.create(f"{CORE}/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}}
+    api.create(f"{CORE}/namespaces/{name}/serviceaccounts", account)  # made already where controllers run
+    yield name
+    api.call("DELETE", f"{CORE}/namespaces/{name}")
