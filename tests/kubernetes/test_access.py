@@ -9,7 +9,7 @@ import yaml
 from scripted import Scripted
 
 from mlk_jupyter.backends.kubernetes.access import Access, Reviewer, review
-from mlk_jupyter.backends.kubernetes.api_errors import LoginNeeded, error_of
+from mlk_jupyter.backends.kubernetes.api_errors import LoginNeeded, Unreachable, error_of
 from mlk_jupyter.backends.kubernetes.discovery import Discovery, Served, discover
 from mlk_jupyter.backends.kubernetes.rbac import policy_rules, rules
 from mlk_jupyter.backends.kubernetes.resources import (
@@ -314,6 +314,24 @@ def test_discovery_is_remembered_until_it_is_doubted() -> None:
         discovery.forget()
         await asyncio.gather(*(discovery.served() for _ in range(5)))
         assert connection.calls.count(("get", "/version")) == 2
+
+    asyncio.run(ask())
+
+
+def test_a_cluster_that_went_away_is_remembered_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    connection, now = Scripted({"/version": {"gitVersion": "v1.36.0"}, "/apis": groups()}), [1000.0]
+    monkeypatch.setattr("mlk_jupyter.backends.kubernetes.discovery.time.monotonic", lambda: now[0])
+    discovery = Discovery(connection)
+
+    async def ask() -> None:
+        first = await discovery.served()
+        away = Unreachable("The cluster does not answer.", hint="Wait.")
+        connection.documents.update({"/version": away, "/apis": away})
+        now[0] += 3600
+        assert await discovery.served() == first
+        discovery.forget()
+        with pytest.raises(Unreachable):
+            await discovery.served()
 
     asyncio.run(ask())
 

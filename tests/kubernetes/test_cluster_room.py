@@ -250,7 +250,10 @@ def test_a_quota_with_a_scope_counts_only_its_pods(scope: dict[str, Any], counts
 
 
 def test_quotas_that_cannot_be_seen_leave_the_start_open() -> None:
-    assert look(job(), facts(quotas=None)).starts_now is None
+    answer = look(job(), facts(quotas=None, unknown={"quotas": "there is no right to list resourcequotas"}))
+    assert answer.ok
+    assert answer.starts_now is None
+    assert "no right to list resourcequotas" in answer.findings[0].text
 
 
 @given(hard=st.integers(0, 40), used=st.integers(0, 40), workers=st.integers(1, 8), gpus=st.integers(1, 5))

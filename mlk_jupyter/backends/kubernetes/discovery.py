@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from .api_errors import Forbidden, NotFoundInCluster, ServerTrouble
+from .api_errors import Forbidden, NotFoundInCluster, ServerTrouble, Throttled, Unreachable
 from .resources import JOB_SETS, LOCAL_QUEUES, NETWORK_POLICIES, WORKLOAD_PRIORITIES, WORKLOADS, Resource
 
 if TYPE_CHECKING:
@@ -90,7 +90,12 @@ class Discovery:
         """
         async with self._one_at_a_time:
             if self._known is None or time.monotonic() - self._known_at > _FRESH_S:
-                self._known, self._known_at = await discover(self._connection), time.monotonic()
+                try:
+                    self._known = await discover(self._connection)
+                except (Unreachable, Throttled):
+                    if self._known is None:
+                        raise  # else what was served is most likely served still
+                self._known_at = time.monotonic()
             return self._known
 
     def forget(self) -> None:

@@ -53,7 +53,10 @@ class Line:
 
 
 def check(case: Case) -> list[Finding]:
-    findings = [finding for quota in case.facts.quotas or [] for finding in (*_unset(case, quota), *_dead(case, quota))]
+    if case.facts.quotas is None:
+        why = case.facts.unknown.get("quotas")
+        return [note("quota_unknown", f"Whether a quota has room for the job is not known: {why}.")] if why else []
+    findings = [finding for quota in case.facts.quotas for finding in (*_unset(case, quota), *_dead(case, quota))]
     for line in lines(case):
         if line.asked > line.hard:
             findings.append(
