@@ -136,7 +136,8 @@ class Right(Seen):
     feature: str
     """What it is for, in words: "Submit jobs"."""
     code: str
-    """Stable identifier of the feature: submit, watch, logs, stop, delete, quota, volumes, nodes, queues, network."""
+    """Stable identifier of the feature: submit, watch, logs, stop, delete, orphans, quota, volumes, references, queues,
+    stop_queued, network, nodes or priorities."""
     allowed: bool | None
     """None: not known."""
     missing: list[str] = Field(default_factory=list)

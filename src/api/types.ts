@@ -1617,7 +1617,8 @@ export interface components {
             readonly allowed: boolean | null;
             /**
              * Code
-             * @description Stable identifier of the feature: submit, watch, logs, stop, delete, quota, volumes, nodes, queues, network.
+             * @description Stable identifier of the feature: submit, watch, logs, stop, delete, orphans, quota, volumes, references, queues,
+             *     stop_queued, network, nodes or priorities.
              */
             readonly code: string;
             /**
