@@ -111,6 +111,10 @@ class Backend(Protocol):
         """Removes them; gives those that it removed."""
         ...
 
+    async def resume(self) -> None:
+        """Goes on with the records of jobs that were not over when this machine last looked, if nobody else does."""
+        ...
+
     async def close(self) -> None:
         """Ends whatever this backend started in this process. Jobs go on."""
         ...

@@ -169,6 +169,11 @@ class Backends:
         """Removes them; gives those that it removed."""
         return await self._gathered(lambda backend: backend.remove_orphans())
 
+    async def resume(self) -> None:
+        """Goes on with the records of jobs that were not over when this machine last looked."""
+        for backend in self._every:
+            await backend.resume()
+
     async def close(self) -> None:
         """Ends whatever the backends started in this process. Jobs go on."""
         await asyncio.gather(*(backend.close() for backend in self._every))

@@ -42,20 +42,11 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from ..model import JobSpec, JobStatus
+from .places import data_dir as data_dir
 
 _Model = TypeVar("_Model", bound=BaseModel)
 _PIECE_BYTES = 1024 * 1024
 _JOB_ID = re.compile(r"[a-z][a-z0-9-]{0,62}")
-
-
-def data_dir() -> Path:
-    """Where everything of ours is kept: `MLK_DATA_DIR`, else `mlk-jupyter` in the Jupyter data directory."""
-    chosen = os.environ.get("MLK_DATA_DIR")
-    if chosen:
-        return Path(chosen).expanduser().absolute()
-    from jupyter_core.paths import jupyter_data_dir
-
-    return Path(jupyter_data_dir()) / "mlk-jupyter"
 
 
 def jobs_dir() -> Path:

@@ -118,6 +118,13 @@ class MlkJupyterApp(ExtensionApp):
     def _endings(self) -> set[asyncio.Future[None]]:
         return set()
 
+    async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
+        """Goes on recording jobs in clusters that were not over when a server last ran. Without such jobs: nothing."""
+        from ..record.places import data_dir
+
+        if next(data_dir().glob("clusters/*/unfinished/*"), None) is not None:
+            await self.backend.resume()
+
     async def stop_extension(self) -> None:
         """Ends what was started. Jobs go on: they do not belong to this server."""
         for window in list(self.windows):

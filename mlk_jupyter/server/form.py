@@ -20,7 +20,9 @@ class FormHandler(Handler):
         path = self.get_query_argument("path", "")
         if not 0 < len(path) <= 4096:
             raise BadRequest("`path` must name a notebook.", hint="Correct the address.")
-        self.answer(await form(await read(self.contents_manager, path)))
+        backend = await self.backend.at(self.get_query_argument("backend", None))
+        source = await read(self.contents_manager, path)
+        self.answer(await form(source, cluster=backend.kind == "kubernetes", image=backend.image))
 
 
 handlers = [(r"/mlk/form", FormHandler)]

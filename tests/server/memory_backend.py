@@ -127,6 +127,9 @@ class MemoryBackend:
     async def remove_orphans(self) -> list[Orphan]:
         return []
 
+    async def resume(self) -> None:
+        pass
+
     async def close(self) -> None:
         self.closed = True
 

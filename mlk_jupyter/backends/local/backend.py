@@ -149,6 +149,9 @@ class LocalBackend:
         """None: a job here is its folder."""
         return []
 
+    async def resume(self) -> None:
+        """Nothing to do: each job's supervisor goes on by itself."""
+
     async def close(self) -> None:
         """Holds nothing open."""
 
