@@ -19,7 +19,7 @@ from .explain.ending import (
 from .explain.exits import explain_exit
 from .explain.waiting import explain_waiting
 from .explain.words import who
-from .objects import Objects
+from .objects import Manifest, Objects
 from .phases import finished_at, forward, phase_of, timeline
 from .seen import WorkerSeen, created_at, holds, since, worker_seen
 
@@ -70,6 +70,7 @@ def read(objects: Objects, spec: JobSpec, *, facts: Background | None = None, be
     if before is not None and before.phase.final and last.number <= before.attempt:
         return before
     workers = {index: worker_seen(pod) for index, pod in last.pods.items()}
+    earlier = [worker_seen(pod) for start in every for pod in _others(start, last)]
     phase = phase_of(last, workers, spec)
     waiting, each = explain_waiting(last, workers, spec, phase, facts or Background())
     now = Reading(
@@ -77,13 +78,18 @@ def read(objects: Objects, spec: JobSpec, *, facts: Background | None = None, be
         reason=waiting or _reason(last, workers, spec, phase),
         ranks_by_worker=_with_why(last, workers, each, spec),
         created_at=_earliest([created_at(start.owner) for start in every]),
-        started_at=_earliest([worker_seen(pod).started_at for pod in objects.pods]),
+        started_at=_earliest([one.started_at for one in [*workers.values(), *earlier]]),
         finished_at=finished_at(last, workers, phase),
         attempt=last.number,
         attempts=_earlier(every, spec),
         transitions=_timeline(every, workers, phase, spec),
     )
     return now if before is None else _with_before(before, now)
+
+
+def _others(start: Started, last: Started) -> list[Manifest]:
+    """The pods of a start that are not those of the last one's workers."""
+    return start.others if start is last else [*start.pods.values(), *start.others]
 
 
 def _with_before(before: Reading, now: Reading) -> Reading:

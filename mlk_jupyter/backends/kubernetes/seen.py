@@ -219,11 +219,12 @@ def signal_of(terminated: Mapping[str, Any]) -> str | None:
 
 def worker_seen(pod: Manifest) -> WorkerSeen:
     """What one pod shows of its worker."""
-    staging = state_of(container(pod, labels.STAGING, init=True), "terminated")
-    ended = state_of(container(pod), "terminated")
-    if ended is None and staging is not None and number(staging.get("exitCode")):
-        ended = staging
-    running = state_of(container(pod), "running")
+    own = container(pod)
+    ran = ended = state_of(own, "terminated")
+    running = state_of(own, "running")
+    if ended is None and running is None:
+        staging = state_of(container(pod, labels.STAGING, init=True), "terminated")
+        ended = staging if number(mapping(staging).get("exitCode")) else None
     phase = status(pod).get("phase")
     exit_code = number(mapping(ended).get("exitCode"))
     if phase == "Failed" or exit_code:
@@ -246,7 +247,7 @@ def worker_seen(pod: Manifest) -> WorkerSeen:
         why=None,
         finished=ended is not None or phase in ("Succeeded", "Failed"),
         last_words=last_words(mapping(ended).get("message")),
-        started_at=seconds(mapping(running or state_of(container(pod), "terminated")).get("startedAt")),
+        started_at=seconds(mapping(running or ran).get("startedAt")),
         finished_at=seconds(mapping(ended).get("finishedAt")),
         disruption=(text(target.get("reason")) or "Unknown") if target is not None else None,
     )

@@ -165,8 +165,8 @@ def explain_mount(event: Manifest, pod: Manifest) -> Reason:
         by = clean(user[1], 100) if user else "something"
         return Reason(
             code="volume_in_use",
-            text=f"The volume {called or 'of its claim'} can be used on one node at a time (ReadWriteOnce), and {by} uses "
-            "it on another.",
+            text=f"The volume {called or 'of its claim'} can be used on one node at a time (ReadWriteOnce), and "
+            f"{by} uses it on another.",
             hint="Often it is the notebook's own volume. Use a ReadWriteMany claim, or stop what uses it.",
         )
     if event.get("reason") in ("FailedCreatePodSandBox", "NetworkNotReady"):
