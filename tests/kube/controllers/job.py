@@ -10,7 +10,7 @@ from ..names import JOBS, PODS
 from ..problems import Problem
 from ..store import Event, Key, Object
 from . import job_pods
-from .base import Controller, condition, holds, key_of, owner_of, set_condition
+from .base import Controller, World, condition, holds, key_of, owner_of, set_condition
 from .job_policy import judged
 
 BATCH_S = 1.0
@@ -43,11 +43,11 @@ class _Counted:
 class JobController(Controller):
     """Reconciles Jobs, one at a time."""
 
-    def __init__(self, world) -> None:  # type: ignore[no-untyped-def]
+    def __init__(self, world: World) -> None:
         super().__init__(world)
         self._refusals: dict[str, int] = {}
         self._retry_at: dict[str, float] = {}
-        self._failures_in_row: dict[str, tuple[int, str]] = {}
+        self._failures_in_row: dict[str, tuple[int, float]] = {}
 
     def notice(self, event: Event) -> None:
         if event.resource == JOBS:
@@ -235,14 +235,14 @@ class JobController(Controller):
         times, last = self._failures_in_row.get(uid, (0, 0.0))
         if counted.new_failures:
             times, last = times + len(counted.new_failures), self.world.now().timestamp()
-            self._failures_in_row[uid] = (times, last)  # type: ignore[assignment]
+            self._failures_in_row[uid] = (times, last)
         elif any(pod["status"].get("phase") == "Succeeded" and job_pods.tracked(pod) for pod in counted.pods):
             self._failures_in_row.pop(uid, None)
             return 0.0
         if not times:
             return 0.0
         wait_s = self.world.pace(min(FIRST_BACKOFF_S * 2 ** (times - 1), LAST_BACKOFF_S))
-        return float(last) + wait_s - self.world.now().timestamp()
+        return last + wait_s - self.world.now().timestamp()
 
     def _delete(self, job: Object, pod: Object) -> None:
         with contextlib.suppress(Problem):

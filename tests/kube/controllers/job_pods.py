@@ -64,13 +64,6 @@ def failed(pod: Object, job: Object) -> bool:
     return bool(pod["metadata"].get("deletionTimestamp")) and phase != "Succeeded"
 
 
-def finished_at(pod: Object) -> str:
-    """When its last container ended, or when it was deleted; "" when not known."""
-    statuses = pod.get("status", {}).get("containerStatuses") or []
-    ends = [each["state"]["terminated"].get("finishedAt", "") for each in statuses if "terminated" in each["state"]]
-    return max(ends, default=pod["metadata"].get("deletionTimestamp", ""))
-
-
 def indexes_from(text: str | None) -> set[int]:
     """`0,2-4` → {0, 2, 3, 4}."""
     found: set[int] = set()

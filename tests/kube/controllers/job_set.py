@@ -62,7 +62,7 @@ class JobSetController(Controller):
         self._count(job_set, current)
 
     def _is_child(self, job: Object, job_set: Object) -> bool:
-        return (owner_of(job, "JobSet") or {}).get("uid") == job_set["metadata"]["uid"]
+        return bool((owner_of(job, "JobSet") or {}).get("uid") == job_set["metadata"]["uid"])
 
     def _make_service(self, job_set: Object) -> None:
         network = job_set["spec"].get("network") or {}

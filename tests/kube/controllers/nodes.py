@@ -24,7 +24,7 @@ class NodeController(Controller):
             name = event.object["metadata"]["name"]
             if event.type == "DELETED":
                 self.enqueue((GONE, name), self.world.pace(COLLECT_S))
-            elif event.object["spec"].get("taints") != (event.previous or {"spec": {}})["spec"].get("taints"):
+            elif event.object["spec"].get("taints") != (event.previous or {}).get("spec", {}).get("taints"):
                 for pod in self._on(name):
                     self._plan(pod, event.object)
 
