@@ -82,13 +82,6 @@ class Started:
         wanted = uid(item)
         return [event for event in self.events if wanted and _about(event).get("uid") == wanted]
 
-    def events_named(self, kind: str, object_name: str) -> list[Manifest]:
-        return [
-            event
-            for event in self.events
-            if _about(event).get("kind") == kind and _about(event).get("name") == object_name
-        ]
-
 
 def starts(objects: Objects) -> list[Started]:
     """All starts that the cluster still knows, the newest last; at least one, though it may hold nothing."""
@@ -111,11 +104,6 @@ def attempt_of(item: Manifest) -> int:
     said = number(label(item, labels.ATTEMPT))
     match = re.search(r"-r(\d{1,3})(?:-|$)", name(item))
     return said or (int(match[1]) if match else 1)
-
-
-def event_time(event: Manifest) -> float:
-    """When it was last seen; 0 where it does not say."""
-    return _event_time(event)
 
 
 def _of_job_set(objects: Objects, job_set: Manifest, events: list[Manifest]) -> Started:
