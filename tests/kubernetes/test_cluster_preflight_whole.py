@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
@@ -115,3 +117,16 @@ def test_somebody_without_rights_is_told_all_that_is_missing(
     assert facts.access is not None
     assert all(right.allowed is False for right in facts.access.rights(facts.served))
     assert "no_right_to_submit" in [finding.code for finding in answer.findings]
+
+
+@pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")
+@pytest.mark.parametrize("nodes", [False, True])
+def test_kubectl_applies_what_is_printed(cluster: FakeCluster, nodes: bool) -> None:
+    command = ["kubectl", "--kubeconfig", str(cluster.kubeconfig), "apply", "-f", "-"]
+    done = subprocess.run(
+        command, input=render("team-a", "ada", nodes=nodes), text=True, capture_output=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    made = [line.split()[0] for line in done.stdout.splitlines()]
+    assert "role.rbac.authorization.k8s.io/mlk-jupyter" in made
+    assert len(made) == (5 if nodes else 3)
