@@ -26,6 +26,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlk_jupyter.backends.kubernetes import labels
+from mlk_jupyter.backends.kubernetes.attempts import between, next_attempt
 from mlk_jupyter.backends.kubernetes.objects import Manifest, Objects
 from mlk_jupyter.backends.kubernetes.reading import forward, read
 from mlk_jupyter.backends.kubernetes.retrying import retryable
@@ -171,6 +172,17 @@ def test_why_a_rank_was_lost_is_known_though_its_pod_vanished_before_the_job_fai
     assert sorted(reading.ranks_by_worker) == [0, 1]
     assert retryable(after, reading)
     assert not retryable(objects(), reading)
+
+
+def test_a_lost_attempt_is_not_over_while_the_next_one_is_made_though_its_pods_vanish() -> None:
+    asked = spec(retries=1)
+    lost = ended(0, 137, conditions=[condition("DisruptionTarget", "PreemptionByScheduler", when=49)])
+    failed = read(objects(failed_job(), pods=[lost]), asked)
+    announced = between(failed, 2, asked)
+    bare = objects(failed_job())
+    reading = read(bare, asked, before=announced)
+    assert reading.reason is not None and reading.reason.code == "preempted"
+    assert next_attempt(bare, reading, asked) == 2
 
 
 def job_set(restarts: int = 0, **status: Any) -> Manifest:

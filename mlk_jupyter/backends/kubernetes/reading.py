@@ -93,7 +93,7 @@ def _others(start: Started, last: Started) -> list[Manifest]:
 
 
 def _with_before(before: Reading, now: Reading) -> Reading:
-    same = before.attempt == now.attempt
+    same = before.attempt >= now.attempt  # greater: the next attempt was announced, and is not there yet
     workers = {**(before.ranks_by_worker if same else {}), **now.ranks_by_worker}
     return dataclasses.replace(
         now,
@@ -108,6 +108,8 @@ def _with_before(before: Reading, now: Reading) -> Reading:
 def _kept_reason(before: Reading, now: Reading) -> Reason | None:
     """What was known of the failure, when the pods that told it are gone."""
     known = before.reason if before.phase in (Phase.RUNNING, Phase.STOPPING) else None
+    if before.attempt > now.attempt:
+        known = next((one.reason for one in before.attempts if one.number == now.attempt), None)
     if known is None or now.reason is None or known.code in _NO_FAILURES:
         return now.reason
     if now.phase not in (Phase.FAILED, Phase.STOPPING):
