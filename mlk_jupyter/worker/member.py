@@ -20,7 +20,7 @@ WORDS_LIMIT = 4096  # bytes that Kubernetes keeps of a container's termination m
 
 ALIVE, ENDS, TURN = "alive", "ends", "turn"  # files of the team's folder: a pipe, a pipe, a lock
 
-_SHORT = 500  # characters of an exception's text that are worth keeping, at the least
+_SHORT = 500  # characters of an exception's name that are kept
 _RESERVE_S = 3.0  # seconds of the grace period that the keeper keeps for itself, to say how the rank ended
 # What torch.distributed raises, and what gloo and NCCL say when the other end of a connection is gone.
 _DISTRIBUTED = frozenset({"RuntimeError", "DistBackendError", "DistNetworkError", "DistStoreError"})
@@ -100,11 +100,20 @@ def leave_words(path: str, words: Dict[str, Any]) -> None:
 
 
 def _fitting(dumps: Any, words: Dict[str, Any]) -> bytes:
-    room = WORDS_LIMIT
-    text = str(words.get("evalue"))
+    """The words as JSON, as much of the exception's text as there is room for."""
+    whole = str(words.get("evalue"))
     short = {**words, "ename": str(words.get("ename"))[:_SHORT]}
-    while True:
+
+    def of(size: int) -> bytes:
+        text = whole if size >= len(whole) else whole[:size] + "…"
         data: bytes = dumps({**short, "evalue": text}).encode("ascii")
-        if len(data) <= room:
-            return data
-        text = text[: max(0, len(text) - max(1, (len(data) - room) // 6)) - 1] + "…"
+        return data
+
+    fits, too_many = 0, min(len(whole), WORDS_LIMIT) + 1
+    while too_many - fits > 1:
+        middle = (fits + too_many) // 2
+        if len(of(middle)) <= WORDS_LIMIT:
+            fits = middle
+        else:
+            too_many = middle
+    return of(fits)

@@ -1,0 +1,330 @@
+"""One worker pod: its place, its ranks, and what it says when they end. Pods are processes here."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlk_jupyter.worker.member import LOST_PEER, WORDS_LIMIT, leave_words
+
+from .ranks import NONCE, Rank, alive, bundle, notebook, wait_until
+
+WAIT = "import time\nprint('waits', flush=True)\nwhile True: time.sleep(0.05)"
+PLACE = "import os\nprint(*(os.environ[name] for name in ('RANK', 'WORLD_SIZE', 'LOCAL_RANK', 'LOCAL_WORLD_SIZE')))"
+
+
+class Pod(Rank):
+    """A pod as Kubernetes starts it; `torch` says whether its image has torch."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *cells: str,
+        index: int = 0,
+        workers: int = 1,
+        ranks: int = 1,
+        torch: bool = False,
+        port: int = 29500,
+        python: str = sys.executable,
+        files: dict[str, str] | None = None,
+        **more: str,
+    ) -> None:
+        folder = folder / f"pod-{index}"
+        folder.mkdir()
+        self.words_file = folder / "termination-log"
+        self.words_file.touch()
+        env = {
+            "MLK_POD": "1",
+            "MLK_LIFELINE": "",
+            "MLK_WORKERS": str(workers),
+            "MLK_RANKS_PER_WORKER": str(ranks),
+            "JOB_COMPLETION_INDEX": str(index),
+            "MASTER_ADDR": "127.0.0.1",
+            "MASTER_PORT": str(port),
+            "MLK_FILES": str(folder / "files"),
+            "MLK_LAST_WORDS": str(self.words_file),
+            "MLK_GRACE_S": "60",
+            **more,
+        }
+        if not torch:
+            hidden = folder / "hidden"
+            hidden.mkdir()
+            (hidden / "torch.py").touch()  # a module, not the package: as good as none
+            env["PYTHONPATH"] = str(hidden)
+        super().__init__(bundle(folder / "bundle.pyz", notebook(*cells), files), env, python)
+
+    @property
+    def words(self) -> Any:
+        """The termination message."""
+        text = self.words_file.read_text()
+        return json.loads(text) if text else None
+
+    def ends(self) -> dict[int, int]:
+        """Exit codes by rank, as the frames tell them."""
+        return {frame["rank"]: frame["exit_code"] for frame in self.of("rank_finished")}
+
+    def said(self) -> dict[int, str]:
+        """All text by rank."""
+        found: dict[int, str] = {}
+        for frame in self.frames:
+            if frame["kind"] in ("stream", "log"):
+                found[frame["rank"]] = found.get(frame["rank"], "") + frame["text"]
+        return found
+
+    def wait_until_all_wait(self, ranks: int) -> None:
+        """Until so many ranks have printed `waits`."""
+        self.wait_for(lambda frame: sum("waits" in text for text in self.said().values()) == ranks)
+
+
+def port() -> int:
+    """A free one."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        number: int = listener.getsockname()[1]
+        return number
+
+
+def no_ranks_left(pod: Pod) -> bool:
+    """Whether every rank's process ends."""
+    pids = [frame["pid"] for frame in pod.of("rank_started")]
+    return wait_until(lambda: not any(alive(pid) for pid in pids))
+
+
+def test_one_rank_takes_the_pods_own_number_and_folder(tmp_path: Path) -> None:
+    look = """
+import os, helper
+print(helper.WORD, os.getcwd())
+print(sorted(name for name in os.environ if "WORDS" in name or "NONCE" in name))"""
+    with Pod(tmp_path, PLACE, look, index=2, workers=3, files={"helper.py": "WORD = 'carried'"}, RANK="7") as pod:
+        pod.wait()
+    assert pod.code == 0 and pod.words is None
+    assert pod.text().splitlines() == [] and pod.log().splitlines() == [
+        "2 3 0 1",
+        f"carried {tmp_path / 'pod-2' / 'files'}",
+        "[]",
+    ]
+    assert pod.of("rank_started")[0]["worker"] == 2
+
+
+def test_several_ranks_count_on_from_the_worker_before(tmp_path: Path) -> None:
+    with Pod(tmp_path, PLACE, index=1, workers=2, ranks=2) as pod:
+        pod.wait()
+    assert pod.code == 0 and pod.said() == {2: "2 4 0 2\n", 3: "3 4 1 2\n"}
+    assert {frame["worker"] for frame in pod.of("rank_started")} == {1}
+
+
+def test_lines_of_ranks_that_write_at_once_stay_whole(tmp_path: Path) -> None:
+    write = "for number in range(60):\n    print(str(number) * 5000)"
+    with Pod(tmp_path, write, ranks=3) as pod:
+        pod.wait()
+    wanted = "".join(str(number) * 5000 + "\n" for number in range(60))
+    assert pod.code == 0 and pod.said() == dict.fromkeys(range(3), wanted) and pod.foreign == b""
+
+
+def test_the_first_failure_ends_all_ranks_and_is_the_pods_last_word(tmp_path: Path) -> None:
+    fail = "import os, time\nif os.environ['RANK'] == '1':\n    raise KeyError('train')\n" + WAIT
+    with Pod(tmp_path, "pass", fail, ranks=3) as pod:
+        pod.wait()
+    assert pod.code == 1 and pod.ends() == {0: 143, 1: 1, 2: 143}
+    assert pod.words == {"rank": 1, "cell": 1, "number": 2, "ename": "KeyError", "evalue": "'train'"}
+    assert no_ranks_left(pod)
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_the_pod_ends_with_the_code_of_the_rank_that_failed(tmp_path: Path, ranks: int) -> None:
+    leave = f"import os, sys, time\nif os.environ['RANK'] == '{ranks - 1}':\n    sys.exit(3)\n" + WAIT
+    with Pod(tmp_path, leave, ranks=ranks) as pod:
+        pod.wait()
+    assert pod.code == 3 and pod.words["rank"] == ranks - 1 and pod.words["ename"] == "SystemExit"
+
+
+def test_a_rank_that_is_killed_ends_the_others(tmp_path: Path) -> None:
+    die = "import os, signal\nif os.environ['RANK'] == '0':\n    os.kill(os.getpid(), signal.SIGKILL)\n" + WAIT
+    with Pod(tmp_path, die, ranks=2) as pod:
+        pod.wait()
+    assert pod.code == 137 and pod.ends() == {0: 137, 1: 143} and pod.words["ename"] == "SIGKILL"
+
+
+@pytest.mark.parametrize("ranks", [1, 3])
+def test_a_request_to_stop_reaches_every_rank_and_what_was_shown_is_kept(tmp_path: Path, ranks: int) -> None:
+    cell = """
+import time
+try:
+    print("waits", flush=True)
+    while True: time.sleep(0.05)
+finally:
+    print("saved")"""
+    with Pod(tmp_path, cell, ranks=ranks) as pod:
+        pod.wait_until_all_wait(ranks)
+        pod.process.send_signal(signal.SIGTERM)
+        pod.wait()
+    assert pod.code == 143 and pod.ends() == dict.fromkeys(range(ranks), 143)
+    assert all("saved" in text for text in pod.said().values()) and len(pod.said()) == ranks
+    assert pod.words is None and no_ranks_left(pod)
+
+
+def test_a_notebook_that_does_not_stop_is_killed_while_its_keeper_can_still_say_so(tmp_path: Path) -> None:
+    deaf = """
+import time
+print("waits", flush=True)
+while True:
+    try: time.sleep(60)
+    except KeyboardInterrupt: pass"""
+    with Pod(tmp_path, deaf, MLK_GRACE_S="4") as pod:
+        pod.wait_until_all_wait(1)
+        pod.process.send_signal(signal.SIGTERM)
+        pod.wait()
+    assert pod.code == 137 and "did not end when it was asked to" in pod.result["text"]
+    assert pod.text() == "waits\n"
+
+
+def test_ranks_do_not_outlive_the_process_that_started_them(tmp_path: Path) -> None:
+    with Pod(tmp_path, WAIT, ranks=2) as pod:
+        pod.wait_until_all_wait(2)
+        pod.process.kill()
+        assert no_ranks_left(pod)
+
+
+@pytest.mark.parametrize(("workers", "code"), [(2, LOST_PEER), (1, 1)])
+def test_a_broken_connection_to_another_worker_has_an_exit_code_of_its_own(
+    tmp_path: Path, workers: int, code: int
+) -> None:
+    lose = "raise RuntimeError('[gloo/transport/tcp/pair.cc:534] Connection closed by peer [10.0.0.7]:4321')"
+    with Pod(tmp_path, lose, workers=workers) as pod:
+        pod.wait()
+    assert pod.code == code and pod.ends() == {0: 1} and "closed by peer" in pod.words["evalue"]
+
+
+@pytest.mark.parametrize("cell", ["raise RuntimeError('shapes differ')", "raise ConnectionResetError('reset by peer')"])
+def test_any_other_failure_is_the_notebooks_own(tmp_path: Path, cell: str) -> None:
+    with Pod(tmp_path, cell, workers=2) as pod:
+        pod.wait()
+    assert pod.code == 1
+
+
+@pytest.mark.parametrize("text", ["x" * 100_000, "é\n" * 20_000, "\U0001f600" * 5000, ""])
+def test_last_words_fit_and_the_first_are_kept(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "words"
+    leave_words(str(path), {"rank": 0, "ename": "E" * 5000, "evalue": text})
+    leave_words(str(path), {"rank": 1, "ename": "Later", "evalue": ""})
+    data = path.read_bytes()
+    assert len(data) <= WORDS_LIMIT
+    words = json.loads(data)
+    assert words["rank"] == 0 and words["ename"] == "E" * 500 and text.startswith(words["evalue"].rstrip("…"))
+    assert len(data) > WORDS_LIMIT - 64 or words["evalue"] == text
+
+
+def test_a_pod_that_does_not_know_its_place_says_so(tmp_path: Path) -> None:
+    with Pod(tmp_path, "pass", index=2, workers=2) as pod:
+        pod.wait()
+    assert pod.code == 2 and not pod.frames
+    assert "worker 2 of 2" in pod.words["evalue"] and b"worker 2 of 2" in pod.foreign
+
+
+def staged(folder: Path, *command: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """What the init container does."""
+    path = bundle(folder / "bundle.pyz", notebook("pass"), {"data/list.dvc": "md5: 1"})
+    env = {**os.environ, "MLK_POD": "1", "MLK_NONCE": NONCE, "MLK_FILES": str(folder / "files"), **more}
+    return subprocess.run(
+        [sys.executable, str(path), "--stage", "--", *command], env=env, capture_output=True, text=True, timeout=60
+    )
+
+
+def test_staging_runs_its_command_beside_the_bundles_files(tmp_path: Path) -> None:
+    done = staged(tmp_path, "sh", "-c", 'cat data/list.dvc; echo; pwd; echo "$1" > got; exit 4', "sh", "$(id) ; x")
+    assert done.returncode == 4 and done.stdout.split("\n")[:2] == ["md5: 1", str(tmp_path / "files")]
+    assert (tmp_path / "files" / "got").read_text() == "$(id) ; x\n"
+
+
+def test_a_staging_command_that_is_not_there_is_named(tmp_path: Path) -> None:
+    done = staged(tmp_path, "no-such-command", "pull")
+    assert done.returncode == 127 and "no-such-command: No such file" in done.stderr
+
+
+def test_mlflow_knows_which_rank_it_is_though_all_pods_have_the_same_variables(tmp_path: Path) -> None:
+    look = """
+import os, json
+print(json.loads(os.environ["MLFLOW_RUN_CONTEXT"])["mlk.job.rank"], os.environ.get("MLFLOW_RUN_ID"))"""
+    context = json.dumps({"mlk.job.id": "a", "mlk.job.rank": "0"})
+    with Pod(tmp_path, look, ranks=2, MLFLOW_RUN_CONTEXT=context, MLFLOW_RUN_ID="run-0") as pod:
+        pod.wait()
+    assert pod.said() == {0: "0 run-0\n", 1: "1 None\n"}
+
+
+OLDEST = next(iter(sorted(Path.home().glob(".pyenv/versions/3.9.*/bin/python"))), None)
+
+
+@pytest.mark.skipif(OLDEST is None, reason="there is no Python 3.9")
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_the_oldest_python_without_ipython_and_torch_is_enough(tmp_path: Path, ranks: int) -> None:
+    with Pod(tmp_path, "import sys\nprint(sys.version_info[:2])", python=str(OLDEST), ranks=ranks, torch=True) as pod:
+        pod.wait()
+    assert pod.code == 0 and pod.said() == dict.fromkeys(range(ranks), "(3, 9)\n")
+
+
+# -- torchrun ---------------------------------------------------------------------------------------------------------
+
+needs_torch = pytest.mark.skipif(
+    subprocess.run([sys.executable, "-c", "import torch.distributed.run"], capture_output=True).returncode != 0,
+    reason="torch is not installed",
+)
+GROUP = """
+import os, torch, torch.distributed as dist
+dist.init_process_group("gloo")
+value = torch.tensor([float(dist.get_rank() + 1)])
+dist.all_reduce(value)
+print("sum", int(value), "of", dist.get_world_size(), flush=True)
+"""
+
+
+@pytest.mark.slow
+@needs_torch
+def test_ranks_of_two_pods_meet_through_torchrun(tmp_path: Path) -> None:
+    shared = port()
+    cells = (GROUP, "dist.barrier(); dist.destroy_process_group()")
+    with (
+        Pod(tmp_path, *cells, index=0, workers=2, ranks=2, torch=True, port=shared) as first,
+        Pod(tmp_path, *cells, index=1, workers=2, ranks=2, torch=True, port=shared) as second,
+    ):
+        first.wait()
+        second.wait()
+    assert (first.code, second.code) == (0, 0), first.describe() + second.describe()
+    assert {**first.said(), **second.said()} == dict.fromkeys(range(4), "sum 10 of 4\n")
+
+
+@pytest.mark.slow
+@needs_torch
+def test_under_torchrun_a_failure_ends_its_pod_with_its_own_code_and_the_other_pod_with_that_of_a_lost_peer(
+    tmp_path: Path,
+) -> None:
+    shared = port()
+    fail = "import os, sys\nif os.environ['RANK'] == '3':\n    sys.exit(9)\nwhile True:\n    dist.all_reduce(value)"
+    with (
+        Pod(tmp_path, GROUP, fail, index=0, workers=2, ranks=2, torch=True, port=shared) as first,
+        Pod(tmp_path, GROUP, fail, index=1, workers=2, ranks=2, torch=True, port=shared) as second,
+    ):
+        second.wait()
+        first.wait()
+    assert second.code == 9 and second.words["rank"] == 3, second.describe()
+    assert first.code == LOST_PEER and re.search("peer|gloo", first.words["evalue"]), first.describe()
+    assert no_ranks_left(first) and no_ranks_left(second)
+
+
+@pytest.mark.slow
+@needs_torch
+def test_under_torchrun_a_request_to_stop_ends_every_rank_as_stopped(tmp_path: Path) -> None:
+    with Pod(tmp_path, GROUP, WAIT, ranks=2, torch=True, port=port()) as pod:
+        pod.wait_until_all_wait(2)
+        pod.process.send_signal(signal.SIGTERM)
+        pod.wait()
+    assert pod.code == 143 and pod.ends() == {0: 143, 1: 143}, pod.describe()
+    assert all("sum 3 of 2" in text for text in pod.said().values()) and pod.words is None
