@@ -34,7 +34,7 @@ class Scheduler(Controller):
     def reconcile(self, key: Key) -> None:
         waiting = [
             pod
-            for pod in self.store.list(PODS)
+            for pod in self.store.peek_all(PODS)
             if not pod["spec"].get("nodeName")
             and not pod["metadata"].get("deletionTimestamp")
             and pod["spec"].get("schedulerName", "default-scheduler") == "default-scheduler"

@@ -109,11 +109,8 @@ class JobController(Controller):
 
     def _pods_of(self, job: Object) -> list[Object]:
         uid = job["metadata"]["uid"]
-        return [
-            pod
-            for pod in self.store.peek_all(PODS, job["metadata"]["namespace"])
-            if (owner_of(pod, "Job") or {}).get("uid") == uid
-        ]
+        with self.store.lock:
+            return [pod for pod in self.store.dependents(uid, PODS) if (owner_of(pod, "Job") or {}).get("uid") == uid]
 
     def _count(self, job: Object) -> _Counted:
         pods, status = self._pods_of(job), job.get("status") or {}

@@ -21,18 +21,18 @@ class NodeController(Controller):
 
     def notice(self, event: Event) -> None:
         if event.resource == NODES:
-            name = event.object["metadata"]["name"]
+            name, old = event.object["metadata"]["name"], event.previous or {"spec": {}}
             if event.type == "DELETED":
                 self.enqueue((GONE, name), self.world.pace(COLLECT_S))
-            elif event.object["spec"].get("taints") != (event.previous or {}).get("spec", {}).get("taints"):
+            elif event.object["spec"].get("taints") != old["spec"].get("taints"):
                 for pod in self._on(name):
                     self._plan(pod, event.object)
 
     def reconcile(self, key: Key) -> None:
         if key[0] == GONE:
             if self.store.peek(NODES, None, key[1]) is None:
-                for pod in self._on(key[1]):
-                    self._collect(pod)
+                for left in self._on(key[1]):
+                    self._collect(left)
             return
         pod = self.store.peek(PODS, *key)
         if pod is None or pod["metadata"].get("deletionTimestamp") or job_pods.ended(pod):
