@@ -157,7 +157,7 @@ def test_a_quota_that_can_never_hold_the_job_refuses_it_with_used_hard_and_asked
     known = facts(quotas=[quota({f"requests.{GPU}": "4"}, {f"requests.{GPU}": "1"})])
     finding = found(job(gpus=2, workers=3), known)["quota_too_small"]
     assert finding.level is Level.ERROR
-    assert "allows 4 of requests.nvidia.com/gpu, 1 are used, and this job asks for 6" in finding.text
+    assert "on requests.nvidia.com/gpu: 1 of 4 are used, and the job asks for 6. It can never start." in finding.text
     assert finding.hint is not None
     assert "2 workers of this size would fit" in finding.hint
 

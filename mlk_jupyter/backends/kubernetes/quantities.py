@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from decimal import ROUND_CEILING, Context, Decimal
+from functools import lru_cache
 from typing import Literal
 
 _NUMBER = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))((?:[eE][+-]?\d{1,2})|[KMGTPE]i|[numkMGTPE])?")
@@ -19,7 +20,11 @@ def parse(quantity: str | int | float) -> Decimal:
 
     Raises: ValueError for what is no quantity.
     """
-    text = str(quantity).strip()
+    return _parsed(str(quantity).strip())
+
+
+@lru_cache(maxsize=4096)  # the pods of a large cluster ask for the same few amounts
+def _parsed(text: str) -> Decimal:
     match = _NUMBER.fullmatch(text) if len(text) <= _LONGEST else None
     if match is None:
         raise ValueError(f"{text[:_LONGEST]!r} is not a quantity; write for example 500m, 4, 512Mi or 16Gi")

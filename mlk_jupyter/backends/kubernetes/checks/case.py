@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from ....bundle import Bundle
 from ....model import ClusterOptions, JobSpec
 from ....model.api import Finding, Level
 from ..facts import Facts, Rehearsal
 from ..objects import Manifest
+from .nodes import Node, nodes_of
 from .pod import PodTemplate
 
 
@@ -24,6 +26,14 @@ class Case:
     pod: PodTemplate
     """Of the workers, with what the namespace's LimitRanges add."""
     rehearsal: Rehearsal
+
+    @cached_property
+    def nodes(self) -> list[Node] | None:
+        """The nodes with what is taken of them, as far as it may be seen; None when they may not."""
+        facts = self.facts
+        if facts.nodes is None:
+            return None
+        return nodes_of(facts.nodes, facts.all_pods if facts.all_pods is not None else facts.pods or ())
 
     @property
     def options(self) -> ClusterOptions:

@@ -9,13 +9,13 @@ from ....model.api import Finding
 from ..kinds.placement import GPU_PRODUCT
 from ..quantities import cores_in_words, plain, size_in_words
 from .case import Case, counted, error, listed, note, warning
-from .nodes import AUTOSCALED, Node, nodes_of, refusal, room
+from .nodes import AUTOSCALED, Node, refusal, room
 
 _ZERO = Decimal(0)
 
 
 def check(case: Case) -> list[Finding]:
-    nodes = _nodes(case)
+    nodes = case.nodes
     if nodes is None:
         return _unknown(case)
     gpus = [*_product(case, nodes)] or [*_gpus(case, nodes)] if case.spec.gpus else []
@@ -24,20 +24,13 @@ def check(case: Case) -> list[Finding]:
 
 def has_room(case: Case) -> bool | None:
     """Whether all workers would be placed now; None when not known."""
-    nodes = _nodes(case)
+    nodes = case.nodes
     if nodes is None:
         return None
     taken = _placed(case, nodes)
     if taken < case.pod.count:
         return False  # also where only pods of this namespace are known: the others can only take more
     return True if case.facts.all_pods is not None else None
-
-
-def _nodes(case: Case) -> list[Node] | None:
-    if case.facts.nodes is None:
-        return None
-    pods = case.facts.all_pods if case.facts.all_pods is not None else case.facts.pods
-    return nodes_of(case.facts.nodes, pods or ())
 
 
 def _unknown(case: Case) -> list[Finding]:

@@ -60,14 +60,14 @@ def check(case: Case) -> list[Finding]:
     for line in lines(case):
         if line.asked > line.hard:
             findings.append(
-                error("quota_too_small", f"{_figures(line)}: this can never start.", _less(line), _field(case, line))
+                error("quota_too_small", f"{_figures(line)}. It can never start.", _less(line), _field(case, line))
             )
         elif line.asked > line.free and line.at_once:
-            text = f"{_figures(line)}: it would be refused."
+            text = f"{_figures(line)}. It would be refused."
             hint = "Delete jobs that are over, or have the quota raised."
             findings.append(error("quota_used_up", text, hint, _field(case, line)))
         elif line.asked > line.free:
-            text = f"{_figures(line)}: it would wait until others have ended{_some(case, line)}."
+            text = f"{_figures(line)}. It would wait until others have ended{_some(case, line)}."
             findings.append(warning("quota_busy", text, _less(line, now=True), _field(case, line)))
     return findings
 
@@ -183,10 +183,8 @@ def _dead(case: Case, quota: Manifest) -> list[Finding]:
 def _figures(line: Line) -> str:
     """Used, hard and asked."""
     unit = _unit(line)
-    return (
-        f"Quota {line.quota} allows {_amount(line.hard, unit)} of {line.resource}, {_amount(line.used, unit)} are "
-        f"used, and this job asks for {_amount(line.asked, unit)}"
-    )
+    figures = f"{_amount(line.used, unit)} of {_amount(line.hard, unit)} are used, and the job asks for"
+    return f"Quota {line.quota} on {line.resource}: {figures} {_amount(line.asked, unit)}"
 
 
 def _unit(line: Line) -> Literal["cores", "bytes", "number"]:

@@ -25,7 +25,7 @@ def _cpu(case: Case) -> list[Finding]:
         return []
     value = parse(asked)
     if value > _MANY_CORES:
-        text = f"{asked} of CPU for each worker are {cores_in_words(value)}: no machine has as many."
+        text = f"{asked} as CPU of each worker means {cores_in_words(value)}: no machine has as many."
         hint = (
             f"Did you mean {plain(value / 1000)}, which is {plain(value)}m?"
             if value < 10**6
@@ -33,7 +33,7 @@ def _cpu(case: Case) -> list[Finding]:
         )
         return [error("cpu_too_large", text, hint, "cluster.cpu")]
     if value < _LEAST_CORES:
-        text = f"{asked} of CPU for each worker are {cores_in_words(value)}: hardly anything would run."
+        text = f"{asked} as CPU of each worker means {cores_in_words(value)}: hardly anything would run."
         return [error("cpu_too_small", text, "Write for example 500m for half a core, or 4.", "cluster.cpu")]
     return []
 
@@ -43,7 +43,7 @@ def _memory(case: Case) -> list[Finding]:
     for field in ("memory", "shared_memory"):
         asked = getattr(case.options, field)
         if asked is not None and parse(asked) < (_LEAST_BYTES if field == "memory" else _MIB):
-            text = f"{asked} of {field.replace('_', ' ')} are {_few_bytes(parse(asked))}."
+            text = f"{asked} as {field.replace('_', ' ')} means {_few_bytes(parse(asked))}."
             number = asked.rstrip("mkKMGTPEi")
             hint = f"Did you mean {number}Gi or {number}Mi? A plain number counts bytes, and m thousandths of one."
             findings.append(error(f"{field}_too_small", text, hint, f"cluster.{field}"))
