@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from mlk_jupyter.cli.cluster import add_cluster_options, add_where
 from mlk_jupyter.cli.commands import COMMANDS
 from mlk_jupyter.cli.parser import _add_spec, build_parser
+from mlk_jupyter.options import add_cluster_options, add_where
 from mlk_jupyter.server.routes import ROUTES
 
 ROOT = Path(__file__).parents[1]

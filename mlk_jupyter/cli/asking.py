@@ -13,7 +13,7 @@ from ..backends.choosing import choose
 from ..backends.many import Backends
 from ..errors import BadInput
 from ..model import JobSpec
-from .cluster import cluster_options
+from ..options import cluster_options
 
 
 def spec_of(options: argparse.Namespace, source: jobs.Source) -> JobSpec:

@@ -6,7 +6,7 @@ import argparse
 from typing import TypeAlias
 
 from .._version import __version__
-from .cluster import add_cluster_options, add_where
+from ..options import add_cluster_options, add_where
 
 _Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 _JOB = "id of the job, the beginning of it, or the job's name (the newest with that name)"

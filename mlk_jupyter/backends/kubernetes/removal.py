@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -42,7 +41,7 @@ async def stop(connection: Connection, objects: Objects, namespace: str, by: str
 
     Suspends the owner. With Kueue, which would start it again, its Workload is deactivated instead.
     """
-    note = json.dumps({"by": by, "at": time.time()})
+    note = json.dumps({"by": by, "at": connection.clock()})
     for owner, resource in _owners(objects):
         if is_over(owner) or not is_ours(owner, objects.job_id):
             continue

@@ -1,4 +1,4 @@
-"""What `mlk run` and `mlk render` ask of a cluster: the options, and how they become part of a spec."""
+"""Options that the command line and the magics share: where jobs run, and what is asked of a cluster."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ..errors import BadInput
+from .errors import BadInput
 
 
 def add_where(parser: argparse.ArgumentParser) -> None:
@@ -172,7 +172,7 @@ def _words(typed: str | None) -> list[str]:
 
 
 def _seconds(typed: str | None, option: str) -> int | None:
-    from ..model.texts import seconds
+    from .model.texts import seconds
 
     try:
         return None if typed is None else seconds(typed)
