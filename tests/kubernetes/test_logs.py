@@ -232,6 +232,24 @@ def test_a_pod_that_is_gone_ends_the_reading_and_says_what_is_missing() -> None:
     assert "gone" in reader.notices[0] and "00:00:01.2" in reader.notices[0]
 
 
+def test_a_pod_that_is_gone_once_its_log_has_ended_leaves_nothing_to_say() -> None:
+    server = LogServer()
+    server.write(1, b"all of it\n")
+    server.end()
+
+    async def run() -> Reader:
+        reader = Reader(server)
+        task = asyncio.ensure_future(reader.follower.run())
+        await reader.until(lambda: bool(reader.text))
+        server.refusals = [Refusal(404)] * 9
+        reader.follower.pod_gone()
+        await asyncio.wait_for(task, 20)
+        return reader
+
+    reader = asyncio.run(run())
+    assert reader.follower.position.whole and reader.notices == []
+
+
 def test_one_404_alone_is_not_believed() -> None:
     server = LogServer(refusals=[Refusal(404)])
     server.write(1, b"still there\n")

@@ -142,4 +142,5 @@ def test_a_failing_cell_of_a_second_worker_is_told_with_its_rank(
     status = asyncio.run(run())
     assert status.phase is Phase.FAILED and status.reason is not None
     assert status.reason.text == "Rank 1, cell 2: KeyError: 'train'"
+    assert status.notices == []
     assert "Rank 1 failed first" in folder.executed.read_text()

@@ -72,6 +72,7 @@ class LogFollower:
         self._pause_s = 0.0
         self._quiet_s = _QUIET_S
         self._said: set[str] = set()
+        self._came_to_an_end = False  # the latest answer, and nothing was lost since as far as can be seen
 
     def container_ended(self) -> None:
         """The cluster says that the container has terminated: once its log is read to its end, that is all."""
@@ -92,7 +93,7 @@ class LogFollower:
             retry_s: float | None = None
             try:
                 await self._read(follow=not ended)
-                missing = 0
+                self._came_to_an_end, missing = True, 0
                 # Between the cluster and here a broken stream can look like a finished one. Two in a row do not.
                 if ended and self.position == before:
                     self.position = Position(before.time, before.lines, before.bytes, whole=True)
@@ -104,6 +105,7 @@ class LogFollower:
                 if missing >= _SURE or (status == 404 and self._gone):
                     self._give_up()
                     return
+                self._came_to_an_end = self._came_to_an_end and status == 404
                 if ended and status in (400, 422):  # such a container has no log, not even an empty one
                     self.position = Position(before.time, before.lines, before.bytes, whole=True)
                     self._feed(b"")
@@ -135,6 +137,7 @@ class LogFollower:
         if stamps.trouble is not None:
             self._tell(f"Instead of the log of {self._pod} its node said: {stamps.trouble}")
         if new:
+            self._came_to_an_end = False
             self._quiet_s = _QUIET_S
             self.position = stamps.position
             self._feed(new)
@@ -148,8 +151,9 @@ class LogFollower:
         return patience
 
     def _give_up(self) -> None:
-        until = f"after {self.position.time} " if self.position.time else ""
-        self._tell(f"{self._pod} is gone and its log with it: what it said {until}is not in this record.")
+        if not self._came_to_an_end:  # a pod is often removed as soon as it has ended
+            until = f"after {self.position.time} " if self.position.time else ""
+            self._tell(f"{self._pod} is gone and its log with it: what it said {until}is not in this record.")
         self.position = Position(self.position.time, self.position.lines, self.position.bytes, whole=True)
         self._feed(b"")
 

@@ -181,7 +181,7 @@ class Recorder:
                     followers.look(self._looks.pop())
                 unread = followers.sync(objects, self._positions.attempt, over=reading.phase.final)
                 self._write_down(followers, reading)
-                if reading.phase.final and self._may_end(objects, unread):
+                if reading.phase.final and self._may_end(objects, reading.phase, unread):
                     return reading
                 await self._pause(0.1 if reading.phase.final else _LOOKED_S if followers.looked_at else None)
         finally:
@@ -202,15 +202,17 @@ class Recorder:
             await asyncio.wait_for(self._wake.wait(), longest_s)
         await asyncio.sleep(_TICK_S)  # what comes meanwhile is written down together
 
-    def _may_end(self, objects: Objects, unread: bool) -> bool:
+    def _may_end(self, objects: Objects, phase: Phase, unread: bool) -> bool:
         """Whether a job that is over can be said to be: what its pods wrote is here, or will not come."""
         now = time.monotonic()
         if self._final_since is None:
             self._final_since = now
         waited = now - self._final_since
         pods = attempt_pods(objects, self._positions.attempt)
-        # Jobs and pods are told of separately: the end of a job may be heard of before that of its pods.
-        late = len(pods) < self._job.spec.workers or not all(over(pod) for pod in pods.values())
+        # Jobs and pods are told of separately: the end of a job may be heard of before that of its pods. Those of one
+        # that failed or was stopped are removed by the cluster.
+        unseen = phase is Phase.SUCCEEDED and len(pods) < self._job.spec.workers
+        late = unseen or not all(over(pod) for pod in pods.values())
         return waited >= _LAST_LOGS_S or not (unread or (late and waited < LATE_S))
 
     # Logs and frames
@@ -368,9 +370,11 @@ class Recorder:
         for rank, count in list(self._writer.missing().items())[:_MOST_SAID]:
             what = "1 message" if count == 1 else f"{count:,} messages"
             self._ledger.notice(f"{what} of rank {rank} could not be read: the cluster did not keep its log that long.")
-        heard = any(rank.rank == 0 for rank in self._replay.ranks())
-        if not heard and (reading.phase is Phase.SUCCEEDED or self._ledger.status.started_at is not None):
+        first = next((rank for rank in self._replay.ranks() if rank.rank == 0), None)
+        if first is None and (reading.phase is Phase.SUCCEEDED or self._ledger.status.started_at is not None):
             self._ledger.notice("Nothing of rank 0's log could be read: its pod is gone, or it wrote nothing.")
+        elif first is not None and first.exit_code is None and reading.phase is Phase.SUCCEEDED:
+            self._ledger.notice("The end of rank 0's log could not be read: the notebook may lack its last outputs.")
 
     async def _settle(self) -> None:
         """Completes the MLflow run of a job that is over; may take seconds."""
