@@ -15,7 +15,8 @@ _SECRETS = re.compile(
     r"|(?P<key>\b(?i:value|password|passwd|token|secret|api[_-]?key)\"?\s*[:=]\s*)(?:\"(?:[^\"\\]|\\.)*\"?|'[^']*'?)",
 )
 _CONTEXT = re.compile(r",? error found in #\d+ byte of .*", re.DOTALL)
-_LONG_QUOTE = re.compile(r"\"(?:[^\"\\]|\\.){81,}\"?")
+_QUOTED = re.compile(r"\"(?:[^\"\\]|\\.)*\"?")
+_LONGEST_QUOTE = 80
 
 
 def redacted(text: str, limit: int = LIMIT) -> str:
@@ -23,7 +24,7 @@ def redacted(text: str, limit: int = LIMIT) -> str:
     text = _CONTEXT.sub("", text[: 64 * 1024])
     text = _without_objects(text)
     text = _SECRETS.sub(_kept, text)
-    text = _LONG_QUOTE.sub('"…"', text)
+    text = _QUOTED.sub(lambda match: match[0] if len(match[0]) <= _LONGEST_QUOTE + 2 else '"…"', text)
     text = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 
