@@ -135,7 +135,9 @@ class FakeCluster:
             )
             self.rest.logs = self.controllers.logs
             await self.controllers.start()
-        self._runner = web.AppRunner(self.rest.application(), access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
+        self._runner = web.AppRunner(
+            self.rest.application(), access_log=None, handler_cancellation=True, shutdown_timeout=0.1
+        )
         await self._runner.setup()
         await self._listen()
 
@@ -153,9 +155,7 @@ class FakeCluster:
 
     async def _listen(self) -> None:
         assert self._runner is not None
-        self._site = web.TCPSite(
-            self._runner, "127.0.0.1", self.port, ssl_context=self._context, reuse_address=True
-        )
+        self._site = web.TCPSite(self._runner, "127.0.0.1", self.port, ssl_context=self._context, reuse_address=True)
         await self._site.start()
         self.port = self._runner.addresses[0][1]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -113,7 +114,8 @@ class Faults:
             elif fault.kind == "error":
                 body = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure"}
                 words = "etcdserver: leader changed" if fault.status == 500 else "the server is currently unable"
-                return web.json_response({**body, "message": words, "code": fault.status}, status=fault.status)
+                text = json.dumps({**body, "message": words, "code": fault.status})
+                return web.Response(status=fault.status, body=text.encode(), content_type="application/json")
         return None
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from .kinds import METADATA, Kind
 from .problems import Problem, bad_request, conflict
 from .schema import resolved
-from .store import Object, timestamp
+from .store import Object, clone, timestamp
 
 if TYPE_CHECKING:
     from .registry import Asked
@@ -23,7 +22,7 @@ REFUSED = "the server rejected our request due to an error in our request"
 
 def patched(kind: Kind, old: Object, how: str, patch: Any, asked: Asked) -> Object:
     """The object after a patch. Raises `Problem` 400, 409, 415 and 422."""
-    new = copy.deepcopy(old)
+    new = clone(old)
     if how == JSON:
         return json_patch(new, patch)
     if not isinstance(patch, dict):
@@ -56,7 +55,7 @@ def merge(target: Object, patch: Object) -> None:
                 inner = target[name] = {}
             merge(inner, value)
         else:
-            target[name] = copy.deepcopy(value)
+            target[name] = clone(value)
 
 
 def json_patch(document: Any, operations: Any) -> Any:
@@ -67,7 +66,7 @@ def json_patch(document: Any, operations: Any) -> Any:
         op, path = operation.get("op"), _steps(operation.get("path", ""))
         try:
             if op in ("add", "replace"):
-                document = _set(document, path, copy.deepcopy(operation.get("value")), op)
+                document = _set(document, path, clone(operation.get("value")), op)
             elif op == "remove":
                 _remove(document, path)
             elif op == "test":
@@ -75,7 +74,7 @@ def json_patch(document: Any, operations: Any) -> Any:
                     raise KeyError(path)
             elif op in ("move", "copy"):
                 source = _steps(operation["from"])
-                value = copy.deepcopy(_at(document, source))
+                value = clone(_at(document, source))
                 if op == "move":
                     _remove(document, source)
                 document = _set(document, path, value, "add")
@@ -129,7 +128,7 @@ def strategic(old: Any, patch: Object, schema: dict[str, Any], kind: Kind) -> An
     schema, _ = resolved(schema, kind.document)
     directive = patch.get("$patch")
     if directive == "replace":
-        return {name: copy.deepcopy(value) for name, value in patch.items() if name != "$patch"}
+        return {name: clone(value) for name, value in patch.items() if name != "$patch"}
     made = dict(old) if isinstance(old, dict) else {}
     for name, value in patch.items():
         if name == "$patch" or name.startswith(("$setElementOrder/", "$retainKeys")):
@@ -148,7 +147,7 @@ def strategic(old: Any, patch: Object, schema: dict[str, Any], kind: Kind) -> An
         elif isinstance(value, list) and "merge" in field.get("x-kubernetes-patch-strategy", "").split(","):
             made[name] = _merged_list(made.get(name) or [], value, field, kind)
         else:
-            made[name] = copy.deepcopy(value)
+            made[name] = clone(value)
         kept = patch.get("$retainKeys")
         if kept is not None:
             made = {each: inner for each, inner in made.items() if each in kept}

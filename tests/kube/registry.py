@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import uuid
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +11,7 @@ from . import admission, defaults, names, patching, schema, validation
 from .access import SYSTEM, User
 from .kinds import Catalog, Kind
 from .problems import Problem, already_exists, bad_request, not_found
-from .store import Object, Store, random_suffix, timestamp
+from .store import Object, Store, clone, random_suffix, timestamp
 
 
 @dataclass
@@ -113,7 +112,7 @@ class Registry:
             old = self.store.peek(kind.resource, asked.namespace, name)
             if old is None and how == patching.APPLY:
                 patch.setdefault("metadata", {}).setdefault("name", name)
-                asked.applied = copy.deepcopy(patch)
+                asked.applied = clone(patch)
                 return self.create(kind, patch, asked)
             if old is None:
                 raise not_found(kind.resource, name)
@@ -168,7 +167,7 @@ class Registry:
                 f'{body["kind"]} in version "{kind.version}" cannot be handled as a {kind.kind}: '
                 f"converting ({body['kind']}) to ({kind.kind}): unknown conversion"
             )
-        new, found = schema.check(copy.deepcopy(body), kind)
+        new, found = schema.check(body, kind)
         new.setdefault("metadata", {})
         if found.strict and asked.field_validation == "Strict":
             raise bad_request(

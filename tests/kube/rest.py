@@ -79,12 +79,12 @@ class Rest:
             try:
                 answer = await self._answer(request, asked, about)
             except Problem as problem:
-                answer = web.json_response(problem.status(), status=problem.code)
+                answer = _json(problem.status(), status=problem.code)
                 if problem.retry_after_s is not None:
                     answer.headers["Retry-After"] = str(problem.retry_after_s)
             except web.HTTPRequestEntityTooLarge:
                 limit = Problem(413, f"Request entity too large: limit is {REQUEST_LIMIT}")
-                answer = web.json_response(limit.status(), status=413)
+                answer = _json(limit.status(), status=413)
         self.seen.append(Seen(request.method, request.path, status=answer.status, query=dict(request.query), **about))
         if not answer.prepared:
             for warning in dict.fromkeys(asked.warnings):
