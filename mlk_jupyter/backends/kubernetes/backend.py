@@ -294,7 +294,7 @@ class KubernetesBackend:
         facts = await gather(connection, offer.served, offer.access, spec, namespace)
         spec = _with_image(spec, self.image)
         if spec.cluster.image is None:
-            return preflight(spec, bundle, facts, []), None
+            return await in_thread(preflight, spec, bundle, facts, []), None
         what = await asked(
             self._cluster,
             spec,
@@ -306,7 +306,7 @@ class KubernetesBackend:
         )
         made = manifests(what, offer.served)
         rehearsal = await rehearse(connection, made, namespace, offer.access)
-        found = preflight(spec, bundle, facts, made, rehearsal)
+        found = await in_thread(preflight, spec, bundle, facts, made, rehearsal)  # a large cluster takes a while
         warnings = [one.text for one in found.findings if one.level is Level.WARNING]
         return found, dataclasses.replace(what, notices=[*bundle.notices, *notices(what), *warnings])
 
