@@ -115,7 +115,7 @@ def command(page: Page, name: str, /, **arguments: object) -> None:
 def submitted(page: Page) -> str:
     """Submits the example through the dialog, as a person does. Gives the id of the job."""
     command(page, "docmanager:open", path=EXAMPLE.name)
-    page.get_by_role("button", name="Run on cluster").click()
+    page.get_by_role("button", name="Run as a job").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Workers").fill("2")
     run = dialog.get_by_role("button", name="Run", exact=True)
@@ -131,7 +131,7 @@ def stopped(page: Page) -> None:
     stop = page.locator(".mlk-JobHeader").get_by_role("button", name="Stop")
     if stop.is_visible():
         stop.click()
-        page.get_by_role("dialog").get_by_role("button", name="Stop the job").click()
+        page.get_by_role("dialog").get_by_role("button", name="Stop, keep the record").click()
     page.locator(".mlk-JobHeader .mlk-Phase:is([data-phase=Stopped], [data-phase=Succeeded])").wait_for(
         timeout=START_S * 1000
     )

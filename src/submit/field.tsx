@@ -144,8 +144,15 @@ export function arrayTemplate(trans: TranslationBundle): ComponentType<ArrayFiel
     items,
     onAddClick
   }: ArrayFieldTemplateProps): JSX.Element => (
-    <fieldset className="mlk-Form-group" id={idSchema.$id} title={schema.description}>
+    <fieldset
+      className="mlk-Form-group"
+      id={idSchema.$id}
+      aria-describedby={`${idSchema.$id}__description`}
+    >
       <legend>{title}</legend>
+      <div id={`${idSchema.$id}__description`} className="mlk-Field-help">
+        {schema.description}
+      </div>
       {items.map(item => (
         <div
           key={item.key}

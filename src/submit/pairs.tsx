@@ -66,8 +66,16 @@ export function pairsField(trans: TranslationBundle): ComponentType<FieldProps> 
     const edit = (at: number, change: Partial<IPair>): void =>
       set(pairs.map((pair, index) => (index === at ? { ...pair, ...change } : pair)));
     return (
-      <fieldset className="mlk-Form-group" id={idSchema.$id} title={schema.description} ref={group}>
+      <fieldset
+        className="mlk-Form-group"
+        id={idSchema.$id}
+        aria-describedby={`${idSchema.$id}__description`}
+        ref={group}
+      >
         <legend>{schema.title}</legend>
+        <div id={`${idSchema.$id}__description`} className="mlk-Field-help">
+          {schema.description}
+        </div>
         {pairs.map(({ name, value }, at) => {
           const words = wordsOf(field, at + 1, trans);
           return (

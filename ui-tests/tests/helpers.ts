@@ -49,7 +49,7 @@ export async function open(
   await page.evaluate(async path => {
     await window.jupyterapp.commands.execute('docmanager:open', { path });
   }, file);
-  await expect(page.getByRole('button', { name: 'Run on cluster' })).toBeVisible();
+  await expect(page.getByRole('button', { name: 'Run as a job' })).toBeVisible();
   return file;
 }
 
@@ -62,7 +62,7 @@ export async function submitDialog(page: Page): Promise<Locator> {
 
 /** Presses the button in the toolbar of the notebook in front. */
 export async function pressRun(page: Page): Promise<Locator> {
-  await page.getByRole('button', { name: 'Run on cluster' }).click();
+  await page.getByRole('button', { name: 'Run as a job' }).click();
   return submitDialog(page);
 }
 
