@@ -96,6 +96,8 @@ _RULES = (
     Rule("stop", JOBS, ("patch",), "suspends a job"),
     Rule("stop", JOB_SETS, ("patch",), "suspends a job that restarts whole"),
     Rule("delete", JOBS, ("delete",), "removes a job and, through it, all it owns"),
+    Rule("delete", CONFIG_MAPS, ("get", "delete"), "removes the code of a job that nothing owns"),
+    Rule("delete", SERVICES, ("get", "delete"), "removes the service of a job that nothing owns"),
     Rule("delete", JOB_SETS, ("delete",), "removes a job that restarts whole"),
     Rule("orphans", CONFIG_MAPS, ("list", "delete"), "finds and removes code whose job is gone"),
     Rule("orphans", SERVICES, ("list", "delete"), "finds and removes services whose job is gone"),

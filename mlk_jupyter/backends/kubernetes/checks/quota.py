@@ -123,7 +123,7 @@ def _matches(case: Case, spec: Manifest) -> bool:
 
 
 def _in_scope(case: Case, expression: Manifest) -> bool:
-    scope, operator = expression.get("scopeName"), expression.get("operator")
+    scope, operator = str(expression.get("scopeName")), str(expression.get("operator"))
     best_effort = not _compute(case.pod.requests) and not _compute(case.pod.limits)
     if scope in ("Terminating", "NotTerminating"):
         return ("activeDeadlineSeconds" in case.pod.spec) == (scope == "Terminating")
@@ -136,7 +136,7 @@ def _in_scope(case: Case, expression: Manifest) -> bool:
             "NotIn": name not in values,
             "Exists": bool(name),
             "DoesNotExist": not name,
-        }.get(str(operator), False)
+        }.get(operator, False)
     return scope != "CrossNamespacePodAffinity"
 
 
