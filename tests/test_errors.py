@@ -14,6 +14,7 @@ import pytest
 
 import mlk_jupyter
 from mlk_jupyter.backends.base import Refused
+from mlk_jupyter.backends.kubernetes.kinds import AnnotationsTooLarge
 from mlk_jupyter.backends.local.backend import FolderUnwritable
 from mlk_jupyter.bundle import BundleTooLarge, UnknownParameter
 from mlk_jupyter.errors import JobNotFound, MlkError
@@ -26,6 +27,7 @@ from mlk_jupyter.server.base import BodyTooLarge
 # Those that find their own words. The others are given a hint by whoever raises them.
 WORDED: dict[type[MlkError], Callable[[], MlkError]] = {
     BodyTooLarge: BodyTooLarge,
+    AnnotationsTooLarge: lambda: AnnotationsTooLarge(2, "mlk-jupyter.io/spec"),
     BundleTooLarge: lambda: BundleTooLarge(2, 1, [("large.csv", 2)]),
     FolderUnwritable: lambda: FolderUnwritable(OSError(28, "No space left on device"), Path("jobs")),
     JobNotFound: lambda: JobNotFound("digits"),

@@ -371,7 +371,8 @@ class Keeper:
             return 137
         number = self._signal()
         if number is None:
-            return os.WEXITSTATUS(self._status) or int(self._left_early())
+            code = os.WEXITSTATUS(self._status) or int(self._left_early())
+            return code if self._member is None else self._member.exit_code(code)
         return self._announced if self._done else 128 + number
 
 

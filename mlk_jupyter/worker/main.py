@@ -69,5 +69,5 @@ def _start(archive: str, identity: Identity) -> NoReturn:
 
     code = Keeper(identity, nonce, token, pid, out_read, err_read, lifeline, member).run()
     if member is not None:
-        code = member.ended(code)
+        member.ended(code)
     os._exit(code)  # nothing of this process is left to be tidied up, and a rank's end should take no time

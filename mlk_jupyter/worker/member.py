@@ -71,15 +71,16 @@ class Member:
         self._lost_peer = self._others and ename in _DISTRIBUTED and _BROKEN.search(evalue) is not None
         leave_words(self._words, {"rank": self._rank, "cell": cell, "number": number, "ename": ename, "evalue": evalue})
 
-    def ended(self, code: int) -> int:
-        """The rank has ended with an exit code. Gives the one that its pod is told."""
-        if code == 1 and self._lost_peer:
-            code = LOST_PEER
+    def exit_code(self, code: int) -> int:
+        """The exit code of a rank whose process ended with `code`."""
+        return LOST_PEER if code == 1 and self._lost_peer else code
+
+    def ended(self, code: int) -> None:
+        """The rank has ended with this exit code: whoever started the pod's ranks is told."""
         if self._team:
             with contextlib.suppress(OSError):  # nobody listens any more
                 ends = os.open(os.path.join(self._team, ENDS), os.O_WRONLY | os.O_NONBLOCK)
                 os.write(ends, b"%d %d\n" % (self._rank, code))
-        return code
 
 
 def leave_words(path: str, words: Dict[str, Any]) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from ....worker.member import LOST_PEER
 from .. import labels
 from ..objects import Manifest
 from ..resources import JOB_SETS
 from .asked import Asked, owner_manifest
 from .indexed_job import job_spec
 from .pod import pod_template
-
-LOST_PEER = 75  # exit code of a rank whose connection to another worker broke (worker/lastwords.py)
 
 
 def job_set(asked: Asked) -> Manifest:
