@@ -283,6 +283,7 @@ class PodWorker:
             if not ended.done():
                 if self._evicted is None:
                     self._event("Normal", "Killing", f"Stopping container {name}", name)
+                    self._report()
                 process.terminate()
                 await self._grace(ended)
                 process.kill()

@@ -127,10 +127,10 @@ def _pod(found: Object) -> Any:
         for each in status.get("conditions") or []
     ]
     containers = [_container(each) for each in status.get("containerStatuses") or []]
-    known = {name: name in status for name in ("podIP", "startTime", "hostIP", "observedGeneration")}
+    known = {name: name in status for name in ("podIP", "startTime", "hostIP")}
     deleted = bool(meta.get("deletionTimestamp"))
     return (status.get("phase"), status.get("qosClass"), found["spec"].get("nodeName"), conditions, containers, known,
-            meta["generation"], deleted, meta.get("finalizers"))  # fmt: skip
+            meta["generation"], status.get("observedGeneration"), deleted, meta.get("finalizers"))  # fmt: skip
 
 
 def _container(status: Object) -> Any:

@@ -143,3 +143,33 @@ def test_a_container_without_memory_is_killed_as_recorded(cluster: FakeCluster) 
     assert until(all_ready(cluster, 1))
     cluster.levers.oom_kill(cluster.store.list(names.PODS, NAMESPACE)[0])
     check(recording, "out-of-memory")
+
+
+def test_a_claim_without_its_storage_class_holds_the_pod_as_recorded(cluster: FakeCluster) -> None:
+    recording = Recording(cluster.store)
+    asked = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    claim = {"metadata": {"name": "imagenet"}, "spec": {"storageClassName": "fsx-lustre", **asked}}
+    cluster.create(names.CLAIMS, claim, NAMESPACE)
+    cluster.create(names.JOBS, submitted("volume-pending"))
+    check(recording, "volume-pending")
+
+
+def test_failed_pods_are_replaced_after_a_while_as_recorded(tmp_path: Path) -> None:
+    with FakeCluster(nodes=[{"name": "node1"}], speed=6) as cluster:
+        cluster.namespace(NAMESPACE)
+        recording, door = Recording(cluster.store), tmp_path / "door"
+        cluster.create(names.JOBS, held(submitted("retries-then-succeeds"), door))
+        assert until(all_ready(cluster, 2))
+        door.touch()
+        check(recording, "retries-then-succeeds")
+
+
+def test_pods_of_a_deleted_job_may_finish_as_recorded(cluster: FakeCluster, tmp_path: Path) -> None:
+    recording, door = Recording(cluster.store), tmp_path / "door"
+    cluster.create(names.JOBS, held(submitted("deleted-while-running"), door))
+    assert until(all_ready(cluster, 2))
+    cluster.store.delete(names.JOBS, NAMESPACE, "train")
+    assert until(lambda: all(pod["metadata"].get("deletionTimestamp") for pod in cluster.store.list(names.PODS)))
+    door.touch()
+    check(recording, "deleted-while-running")
+    assert until(lambda: not cluster.store.list(names.PODS, NAMESPACE))

@@ -47,6 +47,7 @@ class JobController(Controller):
         super().__init__(world)
         self._refusals: dict[str, int] = {}
         self._retry_at: dict[str, float] = {}
+        self._gone: dict[Key, Object] = {}
         self._failures_in_row: dict[str, tuple[int, float]] = {}
 
     def notice(self, event: Event) -> None:
@@ -54,8 +55,7 @@ class JobController(Controller):
             old = event.previous
             same = old is not None and old["spec"] == event.object["spec"]
             if event.type == "DELETED":
-                for pod in self._pods_of(event.object):
-                    self._release(pod)
+                self._gone[key_of(event.object)] = event.object
             self.enqueue(key_of(event.object), self.world.pace(BATCH_S) if same else 0.0)
         elif event.resource == PODS and event.type != "ADDED":
             owner = owner_of(event.object, "Job")
@@ -70,7 +70,10 @@ class JobController(Controller):
                 self.enqueue(key, self.world.pace(BATCH_S))
 
     def reconcile(self, key: Key) -> None:
-        job = self.store.find(JOBS, *key)
+        job, gone = self.store.find(JOBS, *key), self._gone.pop(key, None)
+        if gone is not None:  # pods that the garbage collector leaves are nobody's to count any more
+            for pod in self._pods_of(gone):
+                self._release(pod)
         if job is None or job["spec"].get("managedBy") not in (None, MANAGED_BY) or _is_over(job):
             return
         if job["metadata"].get("deletionTimestamp"):
