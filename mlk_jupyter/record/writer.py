@@ -101,6 +101,11 @@ class FolderWriter:
     ) -> None:
         self.close()
 
+    def rest(self) -> None:
+        """Closes the files until something is added to them: whoever holds many writers has few open files."""
+        for file in [self._frames, self._samples, *self._logs.values()]:
+            file.close()
+
     def sample(self, rank: int) -> Sample | None:
         """What a rank used most recently, or None while it is not known."""
         return self._latest.get(rank)
@@ -222,13 +227,14 @@ class _File:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._handle: int | None = None
+        self._was_open = False
         self._size = 0
         self.unwritten_bytes = 0
 
     @property
     def size(self) -> int | None:
         """Bytes; None before the first were added."""
-        return None if self._handle is None else self._size
+        return self._size if self._was_open else None
 
     def name_in(self, folder: Path) -> str:
         return self._path.relative_to(folder).as_posix()
@@ -260,7 +266,7 @@ class _File:
         if self._handle is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             handle = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            self._handle, self._size = handle, os.fstat(handle).st_size
+            self._handle, self._size, self._was_open = handle, os.fstat(handle).st_size, True
             self._repair(handle)
         return self._handle
 

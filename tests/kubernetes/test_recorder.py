@@ -465,6 +465,45 @@ def test_a_next_attempt_begins_anew_and_keeps_what_was(scene: Callable[..., Scen
     assert log.index("hello 2") < log.index("[mlk: attempt 1 ended here; attempt 2 begins]") < log.rindex("hello 0")
 
 
+def test_the_log_of_the_staging_step_comes_before_that_of_its_rank(scene: Callable[..., Scene]) -> None:
+    class Staged(LogServer):
+        @contextlib.asynccontextmanager
+        async def log(self, namespace: str, pod: str, container: str, **asked: Any) -> AsyncIterator[Any]:
+            source = staging if container == "staging" else worker
+            async with source.log(namespace, pod, container, **asked) as pieces:
+                yield pieces
+
+    one, staging, worker = scene(), LogServer(over=True), LogServer(over=True)
+    staging.write(1, b"fetching data\n")
+    Rank(worker).runs().ends()
+    name = pod()["metadata"]["name"]
+    one.cluster.logs[name] = Staged()
+    done = succeeded()
+    done.pods[0] = pod(phase="Succeeded", state=ended(), init=ended())
+    status = asyncio.run(one.to_the_end(done))
+    assert status.notices == []
+    assert one.folder.log(0).read_bytes().startswith(b"fetching data\nforeign text before")
+
+
+def test_a_pod_of_several_ranks_is_one_log(scene: Callable[..., Scene]) -> None:
+    one = scene(spec(2, mlflow=False, ranks_per_worker=2))
+    for worker in range(2):
+        server = one.cluster.server(worker)
+        for rank in (2 * worker, 2 * worker + 1):
+            frames = Rank(server, rank, begun=rank)
+            frames.frame("rank_started", world_size=4, worker=worker, pid=rank, host=f"pod-{worker}", cells=3)
+            frames.frame("log", name="stdout", text=f"I am {rank}\n").ends()
+        server.write(9, b"foreign\n")
+        server.end()
+    status = asyncio.run(one.to_the_end(succeeded(2)))
+    assert [(rank.rank, rank.worker, rank.last_line) for rank in status.ranks] == [
+        (0, 0, "foreign"),
+        (1, 0, "I am 1"),
+        (2, 1, "foreign"),
+        (3, 1, "I am 3"),
+    ]
+
+
 def test_frames_that_never_came_are_counted_in_a_notice(scene: Callable[..., Scene]) -> None:
     one = scene()
     server = one.cluster.server()

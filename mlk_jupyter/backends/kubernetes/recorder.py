@@ -324,6 +324,7 @@ class Recorder:
         try:
             self._positions.save(followers.positions(), self._writer.sizes(), self._positions.attempt)
             self._unsnapped = False
+            self._writer.rest()
         except OSError as error:
             self._not_written(error)
 
