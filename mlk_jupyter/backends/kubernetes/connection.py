@@ -308,8 +308,9 @@ def _selection(labels: str | None, fields: str | None) -> dict[str, str]:
 
 
 def _refuse_foreign(raw: bytes, error: Exception | None) -> NoReturn:
-    start = redacted(raw[:200].decode("utf-8", "replace"), 80)
+    start = raw[:200].decode("utf-8", "replace").lstrip()
+    said = "a web page" if start.startswith("<") else repr(redacted(start, 80))
     raise Unreachable(
-        f"What answers at the cluster's address is no Kubernetes API server, or is cut short: it says {start!r}.",
+        f"What answers at the cluster's address is no Kubernetes API server, or is cut short: it sends {said}.",
         hint="Check the server's address in the kubeconfig, and what stands between here and there (VPN, proxy).",
     ) from error
