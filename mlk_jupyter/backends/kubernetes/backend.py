@@ -138,6 +138,7 @@ class KubernetesBackend:
                 "link_why": why,
                 "rights": offer.access.rights(offer.served),
                 "kinds": offer.served.kinds,
+                "queues": await self._cluster.queues(offer),
                 "cores": there.cores,
                 "memory_bytes": there.memory_bytes,
                 "gpus": there.gpus,
@@ -242,7 +243,10 @@ class KubernetesBackend:
         if objects is None:
             self.folder(job_id)
             return
-        await removal.stop(self._cluster.connection, objects, self._cluster.namespace, self._cluster.user)
+        served = (await self._offer()).served
+        await removal.stop(
+            self._cluster.connection, objects, self._cluster.namespace, self._cluster.user, served.workloads
+        )
 
     async def delete(self, job_id: str) -> None:
         """Removes the job's objects, waits until they are gone, and removes its record. Raises: JobNotFound."""

@@ -6,6 +6,7 @@ import asyncio
 import getpass
 import os
 import socket
+import time
 from dataclasses import dataclass
 from functools import cached_property
 from urllib.parse import urlsplit
@@ -13,10 +14,14 @@ from urllib.parse import urlsplit
 from ...errors import MlkError
 from ...threads import in_thread
 from .access import Access, Reviewer
+from .api_errors import ApiError
 from .connection import Connection
 from .discovery import Discovery, Served
 from .hardware import Hardware, Inventory
 from .targets import Target
+
+
+_QUEUES_S = 60.0  # queues come and go about as often as teams
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,7 @@ class Cluster:
         self.target = target
         self.namespace = target.namespace
         self.user = user or user_name()
+        self._queues: tuple[float, list[str]] | None = None
 
     @property
     def title(self) -> str:
@@ -56,6 +62,19 @@ class Cluster:
     async def hardware(self, access: Access) -> Hardware:
         """What the nodes have, as far as it may be seen; a minute old at most."""
         return await self._inventory.hardware(access)
+
+    async def queues(self, offer: Offer) -> list[str]:
+        """Names of the Kueue LocalQueues; empty where there are none, or where they may not be seen."""
+        queues = offer.served.local_queues
+        if queues is None or offer.access.may("list", queues) is False:
+            return []
+        if self._queues is None or time.monotonic() - self._queues[0] > _QUEUES_S:
+            try:
+                listing = await self.connection.list(queues.path(self.namespace))
+            except ApiError:
+                return self._queues[1] if self._queues else []
+            self._queues = (time.monotonic(), sorted(str(item["metadata"]["name"]) for item in listing.items))
+        return self._queues[1]
 
     async def addresses(self, host: str | None) -> dict[str, list[str]]:
         """IP addresses of a host, for rules that know no names; empty when it has none or they are not known here."""

@@ -14,7 +14,7 @@ from .api_errors import Conflict, Forbidden, NotFoundInCluster
 from .connection import Connection
 from .creation import RESOURCES, is_ours
 from .objects import Manifest, Objects
-from .resources import CONFIG_MAPS, JOB_SETS, JOBS, NETWORK_POLICIES, PODS, SERVICES, WORKLOADS, Resource
+from .resources import CONFIG_MAPS, JOB_SETS, JOBS, NETWORK_POLICIES, PODS, SERVICES, Resource
 
 _QUEUE = "kueue.x-k8s.io/queue-name"
 _GONE_LIMIT_S = 60.0
@@ -36,20 +36,26 @@ class NotGone(MlkError):
         )
 
 
-async def stop(connection: Connection, objects: Objects, namespace: str, by: str | None) -> None:
+async def stop(
+    connection: Connection, objects: Objects, namespace: str, by: str | None, workloads: Resource | None
+) -> None:
     """Ends the pods of a job and keeps its objects, and so its logs for as long as the pods last.
 
     Suspends the owner. With Kueue, which would start it again, its Workload is deactivated instead.
+
+    Args: workloads: Kueue's, as it is served.
     """
     note = json.dumps({"by": by, "at": connection.clock()})
     for owner, resource in _owners(objects):
         if is_over(owner) or not is_ours(owner, objects.job_id):
             continue
-        queued = _QUEUE in (owner["metadata"].get("labels") or {})
-        if queued and objects.workload is not None:
-            await _patch(connection, objects.workload, WORKLOADS, namespace, [_set("/spec/active", False)])
+        labelled = _QUEUE in (owner["metadata"].get("labels") or {})
+        queued = labelled and objects.workload is not None and workloads is not None
+        if queued:
+            assert objects.workload is not None and workloads is not None
+            await _patch(connection, objects.workload, workloads, namespace, [_set("/spec/active", False)])
         changes = [*_annotated(owner, labels.STOPPED, note)]
-        if not queued or objects.workload is None:
+        if not queued:
             changes.append(_set("/spec/suspend", True))
         await _patch(connection, owner, resource, namespace, changes)
 
