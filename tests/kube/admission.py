@@ -36,6 +36,8 @@ def check_new(store: Store, kind: Kind, new: Object) -> list[str]:
         refused = limits.refusals(store, new)
         if refused:
             raise forbidden(kind.resource, name, refused[0] if len(refused) == 1 else f"[{', '.join(refused)}]")
+    if kind.resource == names.JOB_SETS:
+        _job_set_names(name, new["spec"])
     if namespace:
         _quotas(store, kind, new)
     return warnings
@@ -127,6 +129,17 @@ def _quotas(store: Store, kind: Kind, new: Object) -> None:
             limited = ",".join(f"{key}={hard[key]}" for key in over)
             why = f"exceeded quota: {own}, requested: {requested}, used: {taken}, limited: {limited}"
             raise forbidden(kind.resource, name, why)
+
+
+def _job_set_names(name: str, spec: Object) -> None:
+    """JobSet's own webhook: the names that follow from its name must be names too."""
+    for replicated in spec.get("replicatedJobs") or []:
+        last = f"{name}-{replicated['name']}-{max(replicated.get('replicas', 1) - 1, 0)}"
+        index = (replicated["template"]["spec"].get("completions") or 1) - 1
+        too_long = "job" if len(last) > 63 else "pod" if len(f"{last}-{index}-abcde") > 63 else None
+        if too_long:
+            why = f"JobSet name is too long, {too_long} names generated for this JobSet will exceed 63 characters"
+            raise Problem(403, f'admission webhook "vjobset.kb.io" denied the request: {why}', reason="Forbidden")
 
 
 def _unspecified(spec: Object, hard: Object) -> str:

@@ -105,7 +105,7 @@ class FakeCluster:
 
     @property
     def requests(self) -> list[Seen]:
-        """Every request so far that was answered, in order; streams appear when they end."""
+        """Every request so far, in order of arrival."""
         return list(self.rest.seen)
 
     def call(self, work: Coroutine[Any, Any, T]) -> T:

@@ -18,6 +18,8 @@ def apply(kind: Kind, new: Object) -> None:
     """Fill in what is left out."""
     if kind.custom:
         schema.with_defaults(new, kind.schema, kind.document)
+        if kind.resource == names.JOB_SETS:
+            _job_set(new["spec"])
         return
     spec = new.setdefault("spec", {}) if kind.resource in _BY_RESOURCE and "spec" in kind.schema["properties"] else {}
     fill = _BY_RESOURCE.get(kind.resource)
@@ -145,6 +147,19 @@ def _job(new: Object, spec: Object) -> None:
     template.setdefault("metadata", {})
     if not new["metadata"].get("labels") and template["metadata"].get("labels"):
         new["metadata"]["labels"] = dict(template["metadata"]["labels"])
+
+
+def _job_set(spec: Object) -> None:
+    """What JobSet's own webhook fills in."""
+    spec.setdefault("successPolicy", {}).setdefault("operator", "All")
+    network = spec.setdefault("network", {})
+    network.setdefault("enableDNSHostnames", True)
+    network.setdefault("publishNotReadyAddresses", True)
+    for replicated in spec.get("replicatedJobs") or []:
+        replicated.setdefault("groupName", "default")
+        job = replicated["template"].setdefault("spec", {})
+        job.setdefault("completionMode", "Indexed")
+        job["template"].setdefault("spec", {}).setdefault("restartPolicy", "OnFailure")
 
 
 def _service(new: Object, spec: Object) -> None:

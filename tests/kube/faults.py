@@ -12,6 +12,8 @@ from typing import Literal
 
 from aiohttp import web
 
+from .problems import Problem
+
 FaultKind = Literal["delay", "hang", "throttle", "error", "html", "lost_answer", "reset"]
 HTML = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body><h1>502 Bad Gateway</h1></body>\r\n</html>\r\n"
 
@@ -29,6 +31,9 @@ class Fault:
     kind: FaultKind
     seconds: float = 1.0
     status: int = 500
+    message: str = "etcdserver: leader changed"
+    """Of an `error`; webhooks' and policies' refusals are such."""
+    reason: str = ""
     methods: tuple[str, ...] = ()
     path: str = ""
     """Regular expression that the path (with its query) must contain."""
@@ -91,11 +96,6 @@ class Faults:
             return True
         return False
 
-    @staticmethod
-    def extra_headers() -> dict[str, str]:
-        """Of every stream."""
-        return {"Cache-Control": "no-cache, private"}
-
     async def before(self, request: web.Request, met: list[Fault]) -> web.Response | None:
         """Do what happens before the server looks at a request. Gives the answer where there is one already."""
         for fault in met:
@@ -112,9 +112,8 @@ class Faults:
             elif fault.kind == "html":
                 return web.Response(status=502, text=HTML, content_type="text/html")
             elif fault.kind == "error":
-                body = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure"}
-                words = "etcdserver: leader changed" if fault.status == 500 else "the server is currently unable"
-                text = json.dumps({**body, "message": words, "code": fault.status})
+                body = Problem(fault.status, fault.message, reason=fault.reason or None).status()
+                text = json.dumps(body)
                 return web.Response(status=fault.status, body=text.encode(), content_type="application/json")
         return None
 

@@ -57,7 +57,7 @@ async def serve_log(
     container = source.container_of(pod, asked)
     if not _true(query, "follow"):
         return web.Response(body=await source.read(pod, container, **options), content_type="text/plain")
-    response = web.StreamResponse(headers={"Content-Type": "text/plain", **faults.extra_headers()})
+    response = web.StreamResponse(headers={"Content-Type": "text/plain"})
     response.enable_chunked_encoding()
     await response.prepare(request)
     with contextlib.suppress(asyncio.TimeoutError):

@@ -118,6 +118,7 @@ class Registry:
                 raise not_found(kind.resource, name)
             new = patching.patched(kind, old, how, patch, asked)
             asked.applied = patch if how == patching.APPLY else None
+            new |= {"apiVersion": kind.api_version, "kind": kind.kind}  # it may be kept in another version
             new["metadata"].setdefault("resourceVersion", old["metadata"]["resourceVersion"])
             return self.update(kind, new, name, asked)
 

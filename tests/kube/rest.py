@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from email.utils import format_datetime
 from typing import Any
 
 import yaml
@@ -26,19 +28,21 @@ VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"
 DELETE_OPTIONS = ("gracePeriodSeconds", "propagationPolicy", "orphanDependents")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Seen:
     """One request that reached the server."""
 
     method: str
     path: str
-    user: str
-    verb: str
+    user: str = ""
+    """Empty where the server did not look who it was: faults, bad tokens."""
+    verb: str = ""
     resource: str = ""
     """Full name with its part: `pods/log`, `jobs.batch`; "" for paths that are not resources."""
     namespace: str = ""
     name: str = ""
     status: int = 0
+    """0 until it is answered; of a stream: until it ends."""
     query: dict[str, str] = field(default_factory=dict)
 
 
@@ -62,22 +66,24 @@ class Rest:
         self.discovery = Discovery(catalog)
         self.logs: LogSource | None = None
         self.seen: list[Seen] = []
-        """Every request, in order of their ends."""
+        """Every request, in order of arrival."""
 
     def application(self) -> web.Application:
         """What an aiohttp server runs."""
         application = web.Application(client_max_size=REQUEST_LIMIT + 1)
+        application.on_response_prepare.append(self._sign)
         application.router.add_route("*", "/{tail:.*}", self._handle)
         return application
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         met = list(self.faults.of(request))
+        seen = Seen(request.method, request.path, verb=request.method.lower(), query=dict(request.query))
+        self.seen.append(seen)
         answer = await self.faults.before(request, met)
         asked = Asked()
-        about: dict[str, Any] = {"user": "", "verb": request.method.lower()}
         if answer is None:
             try:
-                answer = await self._answer(request, asked, about)
+                answer = await self._answer(request, asked, seen)
             except Problem as problem:
                 answer = _json(problem.status(), status=problem.code)
                 if problem.retry_after_s is not None:
@@ -85,20 +91,23 @@ class Rest:
             except web.HTTPRequestEntityTooLarge:
                 limit = Problem(413, f"Request entity too large: limit is {REQUEST_LIMIT}")
                 answer = _json(limit.status(), status=413)
-        self.seen.append(Seen(request.method, request.path, status=answer.status, query=dict(request.query), **about))
+        seen.status = answer.status
         if not answer.prepared:
             for warning in dict.fromkeys(asked.warnings):
                 text = warning.replace("\\", "\\\\").replace('"', '\\"')
                 answer.headers.add("Warning", f'299 - "{text}"')
-            answer.headers.setdefault("Audit-Id", "00000000-0000-0000-0000-000000000000")
-            answer.headers.setdefault("Cache-Control", "no-cache, private")
         if any(fault.kind == "lost_answer" for fault in met):
             drop(request)
         return answer
 
-    async def _answer(self, request: web.Request, asked: Asked, about: dict[str, Any]) -> web.StreamResponse:
+    async def _sign(self, request: web.Request, answer: web.StreamResponse) -> None:
+        answer.headers["Date"] = format_datetime(self.store.now(), usegmt=True)
+        answer.headers["Cache-Control"] = "no-cache, private"
+        answer.headers["Audit-Id"] = str(uuid.uuid4())
+
+    async def _answer(self, request: web.Request, asked: Asked, seen: Seen) -> web.StreamResponse:
         user = asked.user = self.access.user_of(request.headers.get("Authorization"))
-        about["user"] = user.name
+        seen.user = user.name
         target = self._target(request.path)
         if target is None:
             self.access.check(Attributes(user, verb=request.method.lower(), path=request.path))
@@ -107,11 +116,11 @@ class Rest:
         kind = target.kind
         verb = self._verb(request, target, query)
         part = f"/{target.subresource}" if target.subresource else ""
-        # As the real server has it, a Role in a namespace can give rights to the namespace itself.
-        within = target.namespace or (target.name if kind.resource == names.NAMESPACES else "")
-        about |= {"verb": verb, "resource": kind.resource + part, "namespace": within}
-        about["name"] = target.name
-        self.access.check(Attributes(user, verb, kind.group, kind.plural, target.subresource, within, target.name))
+        seen.verb, seen.resource = verb, kind.resource + part
+        seen.namespace, seen.name = target.namespace or "", target.name
+        self.access.check(
+            Attributes(user, verb, kind.group, kind.plural, target.subresource, target.namespace or "", target.name)
+        )
         if kind.warning and verb in ("get", "list", "watch"):
             asked.warnings.append(kind.warning)
         return await self._served(request, target, verb, query, asked)

@@ -137,7 +137,7 @@ class Watches:
         if refusal is not None and self.expired_as_status:
             end()
             raise refusal
-        response = web.StreamResponse(headers={"Content-Type": "application/json", **self._faults.extra_headers()})
+        response = web.StreamResponse(headers={"Content-Type": "application/json"})
         response.enable_chunked_encoding()
         try:
             await response.prepare(request)
