@@ -20,7 +20,6 @@ from .discovery import Discovery, Served
 from .hardware import Hardware, Inventory
 from .targets import Target
 
-
 _QUEUES_S = 60.0  # queues come and go about as often as teams
 
 
