@@ -65,6 +65,8 @@ class Rest:
         self.lists, self.watches = Lists(store), Watches(store, faults)
         self.discovery = Discovery(catalog)
         self.logs: LogSource | None = None
+        self.failures: list[Exception] = []
+        """Bugs: what handlers raised and nobody expected."""
         self.seen: list[Seen] = []
         """Every request, in order of arrival."""
 
@@ -91,6 +93,11 @@ class Rest:
             except web.HTTPRequestEntityTooLarge:
                 limit = Problem(413, f"Request entity too large: limit is {REQUEST_LIMIT}")
                 answer = _json(limit.status(), status=413)
+            except ConnectionError:  # the client left
+                raise
+            except Exception as error:  # a bug here must fail the test that met it, not only its request
+                self.failures.append(error)
+                answer = _json(Problem(500, f"Internal error occurred: {error!r}").status(), status=500)
         seen.status = answer.status
         if not answer.prepared:
             for warning in dict.fromkeys(asked.warnings):

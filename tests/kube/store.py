@@ -268,6 +268,11 @@ class Store:
 
         return end
 
+    @property
+    def listeners(self) -> int:
+        """How many hear of changes: watches, controllers."""
+        return len(self._subscribers)
+
     def watch(self, since: int | None = None) -> list[Event]:
         """What happened after version `since`. Raises `Problem` 410 when that is compacted away."""
         with self.lock:

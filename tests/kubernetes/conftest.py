@@ -22,6 +22,7 @@ def fake_api() -> Iterator[FakeCluster]:
         pytest.skip(NO_DATA)
     with FakeCluster(controllers=False, crds=JOB_SET_CRDS) as cluster:
         yield cluster
+        assert cluster.rest.failures == []
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def kube_cluster() -> Iterator[FakeCluster]:
     with FakeCluster(crds=JOB_SET_CRDS, nodes=nodes) as cluster:
         yield cluster
         assert cluster.controllers is not None
-        assert cluster.controllers.failures == []
+        assert [*cluster.controllers.failures, *cluster.rest.failures] == []
 
 
 @pytest.fixture(scope="module", params=["fake", "real"])

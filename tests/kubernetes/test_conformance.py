@@ -97,7 +97,7 @@ def test_generation_counts_changes_of_the_spec_only(api: Api, ns: str) -> None:
 def test_status_is_written_apart_from_the_rest(api: Api, ns: str) -> None:
     api.create(jobs(ns), job())
     untouched = api.patch(f"{jobs(ns)}/j", {"status": {"active": 1}})
-    assert untouched["status"] == {}
+    assert "active" not in untouched["status"]
     both = api.patch(f"{jobs(ns)}/j/status", {"status": {"active": 0, "ready": 0}, "spec": {"parallelism": 9}})
     assert both["status"].get("ready") == 0 and both["spec"]["parallelism"] == 2
 

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -312,3 +313,26 @@ def test_the_official_client_works_on_it(fake_api: FakeCluster, api: Api) -> Non
     found, uid, kind = asyncio.run(work())
     assert (found, kind) == (["j"], "ADDED")
     assert uid == fake_api.store.get(names.JOBS, NS, "j")["metadata"]["uid"]
+
+
+# Streams that are cut
+
+
+def test_clients_that_leave_and_streams_that_are_cut_leave_no_watch_behind(fake_api: FakeCluster, api: Api) -> None:
+    alone = fake_api.store.listeners
+
+    def wait_alone() -> None:
+        end = time.monotonic() + 20
+        while fake_api.store.listeners != alone:
+            assert time.monotonic() < end
+            time.sleep(0.01)
+
+    with api.watch(maps(NS), timeoutSeconds=60) as events:
+        next(events)
+        assert fake_api.store.listeners == alone + 1
+    wait_alone()
+    with pytest.raises(httpx.TransportError), api.watch(maps(NS), timeoutSeconds=60) as events:
+        next(events)
+        fake_api.cut()
+        next(events)
+    wait_alone()
