@@ -51,9 +51,11 @@ def submit(cluster: FakeCluster, script: str, workers: int = 1, *, labels: Objec
     cluster.create(names.JOBS, {"metadata": meta, "spec": job_spec(script, workers, **spec)}, NAMESPACE)
 
 
-def job_set(cluster: FakeCluster, script: str, **spec: Any) -> None:
-    child = {"name": "worker", "replicas": 1, "template": {"spec": job_spec(script, 2)}}
-    body = {"metadata": {"name": "train"}, "spec": {"replicatedJobs": [child], **spec}}
+def job_set(
+    cluster: FakeCluster, script: str, *, labels: Object | None = None, pod: Object | None = None, **spec: Any
+) -> None:
+    child = {"name": "worker", "replicas": 1, "template": {"spec": job_spec(script, 2, pod=pod)}}
+    body = {"metadata": {"name": "train", "labels": labels or {}}, "spec": {"replicatedJobs": [child], **spec}}
     cluster.create(names.JOB_SETS, body, NAMESPACE)
 
 
@@ -315,6 +317,18 @@ def test_a_job_that_is_more_than_its_queue_waits_and_says_so(cluster: FakeCluste
     assert not pods(cluster) and cluster.store.get(names.JOBS, NAMESPACE, "train")["spec"]["suspend"]
 
 
+def test_a_job_set_in_a_queue_starts_when_it_is_admitted(cluster: FakeCluster) -> None:
+    queue(cluster, 4)
+    cluster.levers.hold_queues()
+    job_set(cluster, "pass", labels={"kueue.x-k8s.io/queue-name": "gpus"}, pod=template("pass", gpus=2))
+    wait(lambda: conditions(workload(cluster)).get("QuotaReserved"))
+    child = wait(lambda: cluster.store.find(names.JOBS, NAMESPACE, "train-worker-0"))
+    assert child["spec"]["suspend"] and not pods(cluster)
+    cluster.levers.hold_queues(False)
+    condition(cluster, "Completed", names.JOB_SETS)
+    condition(cluster, "Finished", names.WORKLOADS, workload(cluster)["metadata"]["name"])
+
+
 def test_a_queue_that_is_not_there_is_said(cluster: FakeCluster) -> None:
     queued(cluster, "pass", 1)
     found = wait(lambda: conditions(workload(cluster)).get("QuotaReserved"))
@@ -332,6 +346,16 @@ def test_a_workload_that_is_evicted_gives_its_pods_back_and_comes_again(cluster:
     assert held["Evicted"]["reason"] == "Preempted" and held["QuotaReserved"]["status"] == "False"
     cluster.levers.hold_queues(False)
     running(cluster, 2)
+
+
+def test_a_job_that_is_deleted_while_its_image_is_pulled_leaves_nothing(cluster: FakeCluster) -> None:
+    pod = template("pass")
+    pod["spec"]["containers"][0]["image"] = "registry.invalid/team/trainer:v9"
+    pod["spec"]["terminationGracePeriodSeconds"] = 30
+    submit(cluster, "pass", 2, pod=pod)
+    wait(lambda: [each for each in pods(cluster) if each["status"].get("containerStatuses")])
+    cluster.store.delete(names.JOBS, NAMESPACE, "train")
+    wait(lambda: not pods(cluster) and not cluster.store.list(names.JOBS, NAMESPACE))
 
 
 def test_a_pod_that_is_gone_cannot_be_evicted(cluster: FakeCluster) -> None:

@@ -204,7 +204,7 @@ def test_a_pod_that_does_not_listen_is_killed_after_its_grace_with_all_it_starte
         "import subprocess,time\np=subprocess.Popen(['sleep','600'],start_new_session=True)\nprint(p.pid,flush=True)\n"
     )
     start(cluster, pod(script + "time.sleep(600)"))
-    wait(cluster, lambda _: log(cluster).text.endswith("\n"))
+    wait(cluster, lambda _: log(cluster).is_success and log(cluster).text)
     pid = int(log(cluster).text)
     assert alive(pid)
     cluster.store.delete(names.PODS, NAMESPACE, "one", grace_s=1)
@@ -222,7 +222,7 @@ def test_nothing_is_left_when_the_cluster_closes() -> None:
     with FakeCluster(nodes=[{"name": "node1"}], speed=50) as cluster:
         cluster.namespace(NAMESPACE)
         start(cluster, pod("import os,time; print(os.getpid(),flush=True); time.sleep(600)"))
-        wait(cluster, lambda _: log(cluster).text.endswith("\n"))
+        wait(cluster, lambda _: log(cluster).is_success and log(cluster).text)
         pid, folder = int(log(cluster).text), cluster.folder
         assert alive(pid)
     assert gone(pid) and not folder.exists()
