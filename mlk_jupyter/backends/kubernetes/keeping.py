@@ -1,15 +1,16 @@
-"""What is kept in memory of an object: enough to say where a job is and why. Pure.
+"""What is kept in memory of an object: enough to say where a job is and why, and that as text. Pure.
 
 10,000 jobs have to fit; the spec of a pod's template, managed fields and most annotations are of no use here.
 """
 
 from __future__ import annotations
 
-import sys
+import json
 from collections.abc import Callable
 from typing import Any
 
 from . import labels
+from .decoding import Keep
 
 _METADATA = (
     "name",
@@ -85,12 +86,12 @@ def keep_event(event: Json) -> Json | None:
         few["message"] = few["message"][:_MESSAGE]
     few["involvedObject"] = {key: about[key] for key in ("kind", "name", "uid", "fieldPath") if key in about}
     few["metadata"] = _metadata(event, annotations=False)
-    return _shared_object({"apiVersion": "v1", "kind": "Event", **few})
+    return {"apiVersion": "v1", "kind": "Event", **few}
 
 
 def _kept(whole: Json, spec: Json) -> Json:
     few = {"apiVersion": whole.get("apiVersion"), "kind": whole.get("kind"), "metadata": _metadata(whole)}
-    return _shared_object({**few, "spec": spec, "status": whole.get("status") or {}})
+    return {**few, "spec": spec, "status": whole.get("status") or {}}
 
 
 def _metadata(whole: Json, *, annotations: bool = True) -> Json:
@@ -129,19 +130,24 @@ def _name(whole: Json) -> str:
     return str((whole.get("metadata") or {}).get("name", ""))
 
 
-def _shared_object(whole: Json) -> Json:
-    return {sys.intern(key): _shared(inner) for key, inner in whole.items()}
+def packing(keep: Keep, about: Callable[[Json], str]) -> Keep:
+    """What keeps an object as text: a tenth of the memory, and nothing for the garbage collector to walk through.
+
+    As plain data 10,000 jobs are a million objects, and each full collection then stops the event loop for 0.3 s.
+    """
+
+    def keep_packed(whole: Json) -> Json | None:
+        few = keep(whole)
+        if few is None:
+            return None
+        metadata = {key: str(few["metadata"].get(key, "")) for key in ("uid", "name", "resourceVersion")}
+        text = json.dumps(few, separators=(",", ":"), ensure_ascii=False)
+        return {"metadata": metadata, "about": about(few), "packed": text.encode("utf-8", "surrogatepass")}
+
+    return keep_packed
 
 
-def _shared(value: Any) -> Any:
-    """The same data with each key and short text held once in memory for all objects."""
-    if isinstance(value, dict):
-        return _shared_object(value)
-    if isinstance(value, list):
-        return [_shared(inner) for inner in value]
-    if type(value) is str and len(value) <= 40:
-        return sys.intern(value)
+def unpacked(packed: Json) -> Json:
+    """The plain data of a packed object."""
+    value: Json = json.loads(packed["packed"])
     return value
-
-
-Keeper = Callable[[Json], "Json | None"]

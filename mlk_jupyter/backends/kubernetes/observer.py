@@ -14,7 +14,8 @@ from ...model.api import Link
 from . import labels
 from .api_errors import Forbidden, NotFoundInCluster
 from .connection import Connection, Event, Listing
-from .keeping import Keeper, keep_event, keep_job, keep_job_set, keep_pod, keep_workload
+from .decoding import Keep
+from .keeping import keep_event, keep_job, keep_job_set, keep_pod, keep_workload, packing, unpacked
 from .objects import Manifest, Objects
 from .reflector import Reflector, Times
 from .resources import EVENTS, JOB_SETS, JOBS, PODS, WORKLOADS, Resource
@@ -31,7 +32,7 @@ Callback = Callable[[set[str]], None]
 
 @dataclass
 class _Group:
-    """One job's objects by uid, and its events in the order in which they came."""
+    """One job's objects by uid, packed, and its events in the order in which they came."""
 
     jobs: dict[str, Manifest] = field(default_factory=dict)
     pods: dict[str, Manifest] = field(default_factory=dict)
@@ -48,7 +49,7 @@ class _Kind:
     """How one resource is watched. `place` names the dictionary of a group that it goes to."""
 
     resource: Resource
-    keep: Keeper
+    keep: Keep
     place: str
     labelled: bool
     """Whether its objects bear our labels. Others are known by name."""
@@ -56,11 +57,20 @@ class _Kind:
     """Whether nothing can be said of a job without it."""
 
 
-_JOBS = _Kind(JOBS, keep_job, "jobs", labelled=True, needed=True)
-_PODS = _Kind(PODS, keep_pod, "pods", labelled=True, needed=True)
-_EVENTS = _Kind(EVENTS, keep_event, "events", labelled=False, needed=False)
-_JOB_SETS = _Kind(JOB_SETS, keep_job_set, "job_sets", labelled=True, needed=True)
-_WORKLOADS = _Kind(WORKLOADS, keep_workload, "workloads", labelled=False, needed=False)
+def _its_job(one: Manifest) -> str:
+    metadata = one["metadata"]
+    return (metadata.get("labels") or {}).get(labels.JOB) or labels.job_of(str(metadata.get("name", ""))) or ""
+
+
+def _its_subject(event: Manifest) -> str:
+    return str(event["involvedObject"].get("name", ""))
+
+
+_JOBS = _Kind(JOBS, packing(keep_job, _its_job), "jobs", labelled=True, needed=True)
+_PODS = _Kind(PODS, packing(keep_pod, _its_job), "pods", labelled=True, needed=True)
+_EVENTS = _Kind(EVENTS, packing(keep_event, _its_subject), "events", labelled=False, needed=False)
+_JOB_SETS = _Kind(JOB_SETS, packing(keep_job_set, _its_job), "job_sets", labelled=True, needed=True)
+_WORKLOADS = _Kind(WORKLOADS, packing(keep_workload, _its_job), "workloads", labelled=False, needed=False)
 
 
 class _Collection:
@@ -180,7 +190,7 @@ class Observer:
     def _changer(self, kind: _Kind) -> Callable[[Manifest | None, Manifest | None], None]:
         def change(before: Manifest | None, after: Manifest | None) -> None:
             for one in (before, after):
-                job_id = _job_of(one, kind) if one is not None else None
+                job_id = _job_of(one) if one is not None else None
                 if job_id is None or one is None:
                     continue
                 uid = one["metadata"]["uid"]
@@ -198,12 +208,11 @@ class Observer:
         return change
 
     def _bound_events(self, group: _Group, newest: Manifest) -> None:
-        about = newest["involvedObject"].get("uid")
-        same = [uid for uid, event in group.events.items() if event["involvedObject"].get("uid") == about]
+        same = [uid for uid, event in group.events.items() if event["about"] == newest["about"]]
         surplus = [(group, uid) for uid in same[: max(0, len(same) - EVENTS_AN_OBJECT)]]
         if len(self._events.objects) > EVENTS_IN_ALL:
             oldest = next(iter(self._events.objects.values()))
-            its_job = _job_of(oldest, _EVENTS)
+            its_job = _job_of(oldest)
             if its_job in self._groups:
                 surplus.append((self._groups[its_job], oldest["metadata"]["uid"]))
         for holder, uid in surplus:
@@ -250,7 +259,7 @@ async def snapshot(
         kinds, await asyncio.gather(*(_listed(connection, kind, user) for kind in kinds)), strict=True
     ):
         for item in items:
-            its_job = _job_of(item, kind)
+            its_job = _job_of(item)
             if its_job is not None and job_id in (None, its_job):
                 getattr(groups.setdefault(its_job, _Group()), kind.place)[item["metadata"]["uid"]] = item
     now = connection.clock()
@@ -280,11 +289,10 @@ def _kinds(job_sets: bool, workloads: Resource | None) -> list[_Kind]:
     ]
 
 
-def _job_of(one: Manifest, kind: _Kind) -> str | None:
-    if kind is _EVENTS:
-        return labels.job_of(str(one["involvedObject"].get("name", "")))
-    metadata = one["metadata"]
-    return (metadata.get("labels") or {}).get(labels.JOB) or labels.job_of(str(metadata.get("name", "")))
+def _job_of(packed: Manifest) -> str | None:
+    """The job of a packed object: `about` is the job's id, or the name of what an event is about."""
+    about: str = packed["about"]
+    return labels.job_of(about)
 
 
 def _objects(job_id: str, group: _Group, now: float) -> Objects:
@@ -293,14 +301,17 @@ def _objects(job_id: str, group: _Group, now: float) -> Objects:
         jobs=_by_age(group.jobs.values()),
         job_set=next(iter(reversed(_by_age(group.job_sets.values()))), None),
         pods=_by_age(group.pods.values()),
-        events=sorted(group.events.values(), key=_event_time),
+        events=sorted(map(unpacked, group.events.values()), key=_event_time),
         workload=next(iter(reversed(_by_age(group.workloads.values()))), None),
         now=now,
     )
 
 
 def _by_age(some: Iterable[Manifest]) -> list[Manifest]:
-    return sorted(some, key=lambda one: (str(one["metadata"].get("creationTimestamp", "")), one["metadata"]["name"]))
+    return sorted(
+        map(unpacked, some),
+        key=lambda one: (str(one["metadata"].get("creationTimestamp", "")), one["metadata"]["name"]),
+    )
 
 
 def _event_time(event: Manifest) -> tuple[str, int]:
