@@ -38,6 +38,7 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch, data_dir: Path) -> None:
     monkeypatch.setattr(logs, "_SHORTEST_S", 0.001)
     monkeypatch.setattr(logs, "_LONGEST_S", 0.01)
     monkeypatch.setattr(recording, "_TICK_S", 0.002)
+    monkeypatch.setattr(recording, "_SNAP_S", 0.004)
 
 
 class Cluster:
@@ -257,24 +258,31 @@ def test_a_record_is_the_same_however_often_its_server_was_restarted(scene: Call
     assert one.record() == calm.record()
 
 
+@pytest.mark.parametrize("begun", [True, False], ids=["later", "at its very beginning"])
 def test_what_a_killed_server_wrote_after_its_last_snapshot_is_not_doubled(
-    scene: Callable[..., Scene], monkeypatch: pytest.MonkeyPatch
+    scene: Callable[..., Scene], monkeypatch: pytest.MonkeyPatch, begun: bool
 ) -> None:
     one = scene()
     server = one.cluster.server()
-    rank = Rank(server).runs(lines=2)
+    rank = Rank(server)
+
+    def snapped() -> bool:
+        if not begun:
+            return (one.folder.path / "positions.json").exists()
+        return Positions(one.folder).of(pod()["metadata"]["uid"]).time == server.lines[-1][0]
 
     async def run() -> None:
-        async with one.recorder() as recorder:
-            one.tell(recorder, running())
-            await until(lambda: Positions(one.folder).of(pod()["metadata"]["uid"]).time == server.lines[-1][0])
-            monkeypatch.setattr(Positions, "save", lambda *_: None)  # from here on as if it were killed at once
-            rank.text(b"foreign text that must not stand there twice\n")
-            rank.frame("log", name="stdout", text="nor this\n")
-            rank.frame("stream", cell=1, name="stdout", text="nor that\n")
-            await until(lambda: b"nor that" in one.folder.log(0).read_bytes())
-        monkeypatch.undo()
-        monkeypatch.setattr(recording, "_TICK_S", 0.002)
+        if begun:
+            rank.runs(lines=2)
+        with monkeypatch.context() as killed:
+            async with one.recorder() as recorder:
+                one.tell(recorder, running())
+                await until(snapped)
+                killed.setattr(Positions, "save", lambda *_: None)  # from here on as if it were killed at once
+                rank.text(b"foreign text that must not stand there twice\n")
+                rank.frame("log", name="stdout", text="nor this\n")
+                rank.frame("stream", cell=1, name="stdout", text="nor that\n")
+                await until(lambda: b"nor that" in one.folder.read_log(0, 0, 100_000)[0])
         rank.ends()
         server.end()
         await one.to_the_end(succeeded())

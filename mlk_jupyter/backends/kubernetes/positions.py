@@ -11,7 +11,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from ...record.folder import JobFolder, write_atomically
@@ -29,43 +29,58 @@ class Positions:
         raw = _read(self._path)
         self._pods = {uid: _position(value) for uid, value in _dict(raw.get("pods")).items()}
         self._sizes = {
-            name: size
-            for name, size in _dict(raw.get("files")).items()
-            if isinstance(size, int) and size >= 0 and _is_inside(name)
+            name: size for name, size in _dict(raw.get("files")).items() if isinstance(size, int) and size >= 0
         }
         self.attempt = raw["attempt"] if isinstance(raw.get("attempt"), int) else 1
         """The attempt that the snapshot is of, counted from 1."""
 
-    def of(self, uid: str) -> Position:
-        """How far the log of a pod was read."""
-        return self._pods.get(uid, Position())
+    def of(self, key: str) -> Position:
+        """How far a log was read: a pod's uid names that of its ranks; with `/` and a container behind it, of that."""
+        return self._pods.get(key, Position())
+
+    def start(self) -> None:
+        """Writes a first snapshot where there is none: what is in the folder already stays. Raises: OSError."""
+        if not self._path.exists():
+            self.save({}, {name: self._size(name) for name in self._files()})
 
     def to_read_again(self) -> bool:
         """Whether the record holds more than the snapshot knows of."""
-        return any(self._size(name) > size for name, size in self._sizes.items())
+        return any(self._size(name) > self._sizes.get(name, 0) for name in self._files())
 
     def resumable(self, uids: Iterable[str]) -> bool:
-        """Whether every log that was being read can still be asked for."""
+        """Whether every log that was being read can still be asked for. `uids`: of the pods that are there."""
         there = set(uids)
-        return all(uid in there for uid, position in self._pods.items() if not position.whole)
+        return all(key.partition("/")[0] in there for key, position in self._pods.items() if not position.whole)
 
     def rewind(self) -> None:
         """Cuts the record's files back to the snapshot. Before anybody has them open. Raises: OSError."""
-        for name, size in self._sizes.items():
+        for name in self._files():
+            size = self._sizes.get(name, 0)
             if self._size(name) > size:
                 os.truncate(self._folder.path / name, size)
 
-    def save(self, pods: Mapping[str, Position], sizes: Mapping[str, int], attempt: int) -> None:
+    def _files(self) -> list[str]:
+        """Those that grow with what is read, by their path in the folder."""
+        logs = (self._folder.path / "logs").glob("rank-*.log")
+        names = [path.relative_to(self._folder.path).as_posix() for path in logs]
+        return [self._folder.frames.name, self._folder.samples.name, *names]
+
+    def save(self, pods: Mapping[str, Position], sizes: Mapping[str, int]) -> None:
         """Writes a snapshot; pods and files that are not named stay as they were. Raises: OSError."""
         self._pods.update(pods)
         self._sizes.update(sizes)
-        self.attempt = attempt
         whole = {
-            "attempt": attempt,
-            "pods": {uid: asdict(position) for uid, position in self._pods.items()},
+            "attempt": self.attempt,
+            "pods": {key: asdict(position) for key, position in self._pods.items()},
             "files": self._sizes,
         }
         write_atomically(self._path, json.dumps(whole, separators=(",", ":")).encode())
+
+    def begin(self, attempt: int, sizes: Mapping[str, int]) -> None:
+        """Writes the first snapshot of another attempt: its pods are others. Raises: OSError."""
+        self._pods.clear()
+        self.attempt = attempt
+        self.save({}, sizes)
 
     def _size(self, name: str) -> int:
         try:
@@ -91,8 +106,3 @@ def _position(value: Any) -> Position:
     if not isinstance(time, str) or not isinstance(lines, int) or not isinstance(size, int):
         return Position()
     return Position(time, lines, size, raw.get("whole") is True)
-
-
-def _is_inside(name: str) -> bool:
-    path = PurePosixPath(name)
-    return not path.is_absolute() and ".." not in path.parts

@@ -26,8 +26,8 @@ import binascii
 import contextlib
 import logging
 import time
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol, TypeVar
 
 from ...errors import MlkError
 from ...model import JobStatus, Phase, Reason, RunState
@@ -50,8 +50,10 @@ from .seen import over, uid
 from .submitted import Submitted
 
 _log = logging.getLogger(__name__)
+_T = TypeVar("_T")
 
 _TICK_S = 0.1  # between two looks at what has come
+_SNAP_S = 0.5  # between two snapshots: what a process that is killed reads again
 _LOOKED_S = 5.0  # between two looks whether anybody still looks
 _LAST_LOGS_S = 30.0  # for the logs of a job that is over
 _BUNDLE_WAIT_S = 8.0  # the longest pause between two tries to get the code
@@ -98,7 +100,9 @@ class Recorder:
         self._merged: tuple[Objects, Reading] | None = None  # what the status knows of that
         self._news = False  # something was read that the status does not know
         self._unsnapped = False  # nor `positions.json`
+        self._snapped_at = 0.0  # monotonic
         self._unsafe = False  # something could not be written: positions stay where they were
+        self._write_again_at = 0.0  # monotonic
         self._final_since: float | None = None  # monotonic
         self._looks: list[int | None] = []
         self._task: asyncio.Task[None] | None = None
@@ -162,7 +166,7 @@ class Recorder:
         if not self._ledger.status.phase.final:
             await self._wake.wait()  # nothing is known of the job before
             await self._fetch_bundle()
-            await in_thread(self._open)
+            await _whole(in_thread(self._open))
             reading = await self._record()
             await self._end(reading)
         await self._settle()
@@ -181,7 +185,9 @@ class Recorder:
                     followers.look(self._looks.pop())
                 unread = followers.sync(objects, self._positions.attempt, over=reading.phase.final)
                 self._write_down(followers, reading)
-                if reading.phase.final and self._may_end(objects, reading.phase, unread):
+                if not reading.phase.final:
+                    self._final_since = None
+                elif self._may_end(objects, reading.phase, unread):
                     return reading
                 await self._pause(0.1 if reading.phase.final else _LOOKED_S if followers.looked_at else None)
         finally:
@@ -196,8 +202,12 @@ class Recorder:
 
     async def _pause(self, longest_s: float | None) -> None:
         """Until something happens, or what is known is due to be written."""
-        if self._ledger.unsaved or self._unsnapped:
-            longest_s = _TICK_S if longest_s is None else min(_TICK_S, longest_s)
+        waiting = []
+        if self._ledger.unsaved:
+            waiting.append(max(_TICK_S, self._write_again_at - time.monotonic()))
+        if self._may_snap:
+            waiting.append(max(_TICK_S, self._snapped_at + _SNAP_S - time.monotonic()))
+        longest_s = min([*waiting, *([longest_s] if longest_s is not None else [])], default=None)
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._wake.wait(), longest_s)
         await asyncio.sleep(_TICK_S)  # what comes meanwhile is written down together
@@ -219,16 +229,24 @@ class Recorder:
 
     def _open(self) -> None:
         """The record as far as it goes. Blocking: frames are applied again."""
-        objects, _ = self._current()
-        if self._positions.to_read_again() and self._positions.resumable(uid(pod) for pod in objects.pods):
-            self._positions.rewind()
+        there = [uid(pod) for pod in self._current()[0].pods]
+        try:
+            if self._positions.to_read_again() and self._positions.resumable(there):
+                self._positions.rewind()
+            self._positions.start()
+        except OSError as error:
+            self._not_written(error)
         replay = replay_of(self._folder)
         self._has_notebook = replay is not None
         self._replay = replay or Replay({"cells": []}, job_id=self._job.id)
         self._writer = FolderWriter(self._folder, self._replay, self._job.nonce)
 
     def _follow(self) -> Followers:
-        return Followers(self._connection, self._job.namespace, self._positions, self._feed, self._ledger.notice)
+        return Followers(self._connection, self._job.namespace, self._positions, self._feed, self._notice)
+
+    def _notice(self, text: str) -> None:
+        self._ledger.notice(text)
+        self._wake.set()
 
     def _feed(self, worker: int, data: bytes) -> None:
         self._news = self._unsnapped = True
@@ -249,12 +267,12 @@ class Recorder:
         with contextlib.suppress(OSError):
             self._writer.close()
         try:
-            sizes = await in_thread(attempts_kept.put_aside, self._folder, before, number)
-            self._positions.save(followers.positions(), sizes, number)
+            sizes = await _whole(in_thread(attempts_kept.put_aside, self._folder, before, number))
+            self._positions.begin(number, sizes)
         except OSError as error:
             self._not_written(error)
             self._positions.attempt = number
-        await in_thread(self._open)
+        await _whole(in_thread(self._open))
         return self._follow()
 
     async def _fetch_bundle(self) -> None:
@@ -285,12 +303,13 @@ class Recorder:
         if self._news or seen is not self._merged:
             self._news, self._merged = False, seen
             self._merge(reading)
-        if self._unsnapped:
+        if self._may_snap and time.monotonic() >= self._snapped_at + _SNAP_S:
             self._save_positions(followers)
-        try:
-            self._ledger.save_when_due()
-        except OSError as error:
-            self._not_written(error)
+        if time.monotonic() >= self._write_again_at:
+            try:
+                self._ledger.save_when_due()
+            except OSError as error:
+                self._not_written(error)
         self._tell()
 
     def _merge(self, reading: Reading) -> None:
@@ -317,20 +336,25 @@ class Recorder:
                 self._not_written(error)
             self._tell()
 
+    @property
+    def _may_snap(self) -> bool:
+        """Whether a snapshot is wanted and true: no frame is half read, and the record has no hole to be read again."""
+        return self._unsnapped and not self._unsafe and not self._writer.pending
+
     def _save_positions(self, followers: Followers) -> None:
-        """Writes the snapshot, unless a frame is half read or the record has holes that must be read again."""
-        if self._unsafe or self._writer.pending:
+        """Writes the snapshot, where that is allowed."""
+        if not self._may_snap:
             return
         try:
-            self._positions.save(followers.positions(), self._writer.sizes(), self._positions.attempt)
-            self._unsnapped = False
+            self._positions.save(followers.positions(), self._writer.sizes())
+            self._unsnapped, self._snapped_at = False, time.monotonic()
             self._writer.rest()
         except OSError as error:
             self._not_written(error)
 
     def _not_written(self, error: OSError) -> None:
         """The job goes on without its record: what is missing is read again by the next process."""
-        self._unsafe, self._unsnapped = True, False
+        self._unsafe, self._write_again_at = True, time.monotonic() + _FULL_S
         why = error.strerror or str(error)
         self._ledger.notice(f"Parts of this record could not be written to {self._folder.path}: {why}.")
 
@@ -404,3 +428,12 @@ class Recorder:
             notices=list(job.notices),
             folder=str(self._folder.path),
         )
+
+
+async def _whole(work: Coroutine[Any, Any, _T]) -> _T:
+    """What `work` gives. It is waited for even when we are cancelled: the folder is ours only until then."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    finally:
+        await asyncio.wait({task})
