@@ -14,7 +14,16 @@ import pytest
 
 import mlk_jupyter
 from mlk_jupyter.backends.base import Refused
+from mlk_jupyter.backends.choosing import NoCluster, NoKubernetesPackage
+from mlk_jupyter.backends.kubernetes import api_errors
+from mlk_jupyter.backends.kubernetes.backend import RecordUnwritable
+from mlk_jupyter.backends.kubernetes.cluster import NoName
+from mlk_jupyter.backends.kubernetes.creation import NameTaken, SubmissionUnknown
 from mlk_jupyter.backends.kubernetes.kinds import AnnotationsTooLarge
+from mlk_jupyter.backends.kubernetes.kubeconfig import BrokenKubeconfig, UnknownContext
+from mlk_jupyter.backends.kubernetes.making import NoImage
+from mlk_jupyter.backends.kubernetes.plugin import PluginFailed
+from mlk_jupyter.backends.kubernetes.removal import NotGone
 from mlk_jupyter.backends.local.backend import FolderUnwritable
 from mlk_jupyter.bundle import BundleTooLarge, UnknownParameter
 from mlk_jupyter.errors import JobNotFound, MlkError
@@ -28,8 +37,27 @@ from mlk_jupyter.server.base import BodyTooLarge
 WORDED: dict[type[MlkError], Callable[[], MlkError]] = {
     BodyTooLarge: BodyTooLarge,
     AnnotationsTooLarge: lambda: AnnotationsTooLarge(2, "mlk-jupyter.io/spec"),
+    api_errors.AdmissionRefused: lambda: api_errors.AdmissionRefused("No.", policy="gpu-policy"),
+    api_errors.Forbidden: lambda: api_errors.Forbidden("No.", verb="create", resource="jobs.batch"),
+    api_errors.InvalidObject: lambda: api_errors.InvalidObject("No.", fields=["spec"]),
+    api_errors.PodSecurityViolation: lambda: api_errors.PodSecurityViolation("No.", level="restricted"),
+    api_errors.QuotaExceeded: lambda: api_errors.QuotaExceeded(
+        "No.", quota="gpu", requested="pods=1", used="pods=1", limited="pods=1"
+    ),
+    api_errors.Throttled: lambda: api_errors.Throttled("Too many.", retry_after_s=1.0),
+    BrokenKubeconfig: lambda: BrokenKubeconfig(Path("config"), "it is no YAML"),
     BundleTooLarge: lambda: BundleTooLarge(2, 1, [("large.csv", 2)]),
     FolderUnwritable: lambda: FolderUnwritable(OSError(28, "No space left on device"), Path("jobs")),
+    NameTaken: lambda: NameTaken("Job", "digits-1"),
+    NoCluster: lambda: NoCluster("There is none."),
+    NoImage: NoImage,
+    NoKubernetesPackage: NoKubernetesPackage,
+    NoName: NoName,
+    NotGone: lambda: NotGone("digits-1", ["digits-1-0-abcde"], []),
+    PluginFailed: lambda: PluginFailed("aws", "exit code 255"),
+    RecordUnwritable: lambda: RecordUnwritable(OSError(28, "No space left on device"), Path("jobs")),
+    SubmissionUnknown: lambda: SubmissionUnknown("digits-1", api_errors.Unreachable("It is gone.", hint="Wait.")),
+    UnknownContext: lambda: UnknownContext("prodd", ["prod"]),
     JobNotFound: lambda: JobNotFound("digits"),
     NoNotebook: lambda: NoNotebook("digits-1"),
     NoSuchRank: lambda: NoSuchRank(4, 4),
@@ -46,7 +74,7 @@ def every_class() -> list[type[MlkError]]:
     for module in pkgutil.walk_packages(mlk_jupyter.__path__, "mlk_jupyter."):
         if not module.name.startswith("mlk_jupyter.worker"):
             importlib.import_module(module.name)
-    return sorted(below(MlkError), key=lambda kind: kind.__name__)
+    return sorted(set(below(MlkError)), key=lambda kind: kind.__name__)  # a class may be below two others
 
 
 def below(kind: type[MlkError]) -> Iterator[type[MlkError]]:
