@@ -183,11 +183,6 @@ def attempt_pods(objects: Objects, attempt: int) -> dict[int, Manifest]:
     return newest_pods(pod for pod in objects.pods if _attempt(pod) == attempt)
 
 
-def owners(objects: Objects) -> list[str]:
-    """Names of the Jobs or the JobSet that the bundle may belong to."""
-    return [name(objects.job_set)] if objects.job_set is not None else [name(job) for job in objects.jobs]
-
-
 def _attempt(pod: Manifest) -> int:
     restarts = number(label(pod, RESTART_ATTEMPT) or annotation(pod, RESTART_ATTEMPT))
     return restarts + 1 if restarts is not None else attempt_of(pod)

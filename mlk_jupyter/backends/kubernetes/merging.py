@@ -18,6 +18,7 @@ from .reading import Reading, WorkerSeen
 # What the objects say when all they know is that a container ended badly: the frames know better.
 _PLAIN_FAILURES = frozenset({"cell_failed", "rank_failed", "pod_failed", "failed"})
 _MOST_RANKS = 4_096
+_MOST_SAID = 8  # ranks whose missing messages are told one by one
 
 
 def reason_of(reading: Reading, replay: Replay) -> Reason | None:
@@ -142,3 +143,20 @@ def changes(
         "attempt": max(status.attempt, reading.attempt),
         "attempts": longest,
     }
+
+
+def what_is_missing(missing: Mapping[int, int], replay: Replay, status: JobStatus, phase: Phase) -> list[str]:
+    """Sentences on what the record of a job that is over lacks, as far as it can be told.
+
+    Args: missing: how many frames of each rank never came. phase: the final one, which the status may not have yet.
+    """
+    found = []
+    for rank, count in list(missing.items())[:_MOST_SAID]:
+        what = "1 message" if count == 1 else f"{count:,} messages"
+        found.append(f"{what} of rank {rank} could not be read: the cluster did not keep its log that long.")
+    first = next((rank for rank in replay.ranks() if rank.rank == 0), None)
+    if first is None and (phase is Phase.SUCCEEDED or status.started_at is not None):
+        found.append("Nothing of rank 0's log could be read: its pod is gone, or it wrote nothing.")
+    elif first is not None and first.exit_code is None and phase is Phase.SUCCEEDED:
+        found.append("The end of rank 0's log could not be read: the notebook may lack its last outputs.")
+    return found

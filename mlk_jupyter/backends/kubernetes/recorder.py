@@ -21,15 +21,11 @@ How a backend uses it (all of it in one event loop):
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import contextlib
-import logging
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, TypeVar
 
-from ...errors import MlkError
 from ...model import JobStatus, Phase, Reason, RunState
 from ...record.folder import JobFolder, write_atomically
 from ...record.ledger import Ledger
@@ -38,33 +34,27 @@ from ...record.ownership import Ownership
 from ...record.replay import Replay
 from ...record.writer import FolderWriter
 from ...threads import in_thread
-from . import attempts_kept, labels, merging
-from .followers import LATE_S, Followers, attempt_pods, owners
+from . import attempts_kept, bundles, merging
+from .followers import LATE_S, Followers, attempt_pods
 from .logs import LogSource
-from .objects import Manifest, Objects
+from .objects import Objects
 from .positions import Positions
 from .reading import Reading
 from .recording import Recording
-from .resources import CONFIG_MAPS
 from .seen import over, uid
 from .submitted import Submitted
 
-_log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 _TICK_S = 0.1  # between two looks at what has come
 _SNAP_S = 0.5  # between two snapshots: what a process that is killed reads again
 _LOOKED_S = 5.0  # between two looks whether anybody still looks
 _LAST_LOGS_S = 30.0  # for the logs of a job that is over
-_BUNDLE_WAIT_S = 8.0  # the longest pause between two tries to get the code
 _FULL_S = 10.0  # between two tries to write the end on a full disk
-_MOST_SAID = 8  # ranks whose missing messages are told one by one
 
 
-class Source(LogSource, Protocol):
+class Source(LogSource, bundles.ObjectSource, Protocol):
     """What a recorder needs of a cluster."""
-
-    async def get(self, path: str, **params: str) -> Manifest: ...
 
 
 class Recorder:
@@ -277,23 +267,11 @@ class Recorder:
 
     async def _fetch_bundle(self) -> None:
         """Gets the code out of the cluster, where this machine has it not: the notebook is in it."""
-        wait_s = 0.5
-        while not self._folder.bundle.exists():
-            for owner in owners(self._current()[0]):
-                path = CONFIG_MAPS.path(self._job.namespace, labels.bundle_name(owner))
-                try:
-                    data = (await self._connection.get(path)).get("binaryData", {}).get("bundle.pyz", "")
-                    write_atomically(self._folder.bundle, base64.b64decode(data, validate=True))
-                    return
-                except (MlkError, binascii.Error) as error:
-                    _log.info("the bundle of %s: %s", self._job.id, error)
-                except OSError as error:
-                    self._not_written(error)
-            if wait_s > _BUNDLE_WAIT_S:
-                self._ledger.notice("The job's code is not in the cluster any more: its notebook cannot be shown.")
-                return
-            await asyncio.sleep(wait_s)  # whoever submits it may be about to create the ConfigMap
-            wait_s *= 2
+        try:
+            if not await bundles.fetched(self._connection, self._job.namespace, self._current, self._folder):
+                self._notice("The job's code is not in the cluster any more: its notebook cannot be shown.")
+        except OSError as error:
+            self._not_written(error)
 
     # What is written down
 
@@ -368,7 +346,8 @@ class Recorder:
     async def _end(self, reading: Reading) -> None:
         """Writes the notebook and says that the job is over."""
         ledger = self._ledger
-        self._say_what_is_missing(reading)
+        for text in merging.what_is_missing(self._writer.missing(), self._replay, ledger.status, reading.phase):
+            ledger.notice(text)
         notebook = self._replay.notebook() if self._has_notebook else None
         while True:
             try:
@@ -390,16 +369,6 @@ class Recorder:
                 self._not_written(error)
                 await asyncio.sleep(_FULL_S)
         self._tell()
-
-    def _say_what_is_missing(self, reading: Reading) -> None:
-        for rank, count in list(self._writer.missing().items())[:_MOST_SAID]:
-            what = "1 message" if count == 1 else f"{count:,} messages"
-            self._ledger.notice(f"{what} of rank {rank} could not be read: the cluster did not keep its log that long.")
-        first = next((rank for rank in self._replay.ranks() if rank.rank == 0), None)
-        if first is None and (reading.phase is Phase.SUCCEEDED or self._ledger.status.started_at is not None):
-            self._ledger.notice("Nothing of rank 0's log could be read: its pod is gone, or it wrote nothing.")
-        elif first is not None and first.exit_code is None and reading.phase is Phase.SUCCEEDED:
-            self._ledger.notice("The end of rank 0's log could not be read: the notebook may lack its last outputs.")
 
     async def _settle(self) -> None:
         """Completes the MLflow run of a job that is over; may take seconds."""
