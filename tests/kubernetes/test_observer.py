@@ -79,7 +79,7 @@ class Api:
     async def observed(self, tmp_path: Path, **options: Any) -> AsyncIterator[tuple[Connection, Observer]]:
         async with Scripted(self.answer) as server:
             write_kubeconfig(tmp_path / "kubeconfig", server.url)
-            chosen = {"user": None, "job_sets": False, "workloads": False, "times": QUICK, **options}
+            chosen = {"user": None, "job_sets": False, "workloads": None, "times": QUICK, **options}
             try:
                 async with Connection(only_target()) as connection, Observer(connection, **chosen) as observer:
                     yield connection, observer
@@ -179,7 +179,7 @@ def test_a_right_to_read_events_that_is_missing_spoils_nothing_else(tmp_path: Pa
             assert observer.objects(JOB).exists
             await until(lambda: observer.link[0] is Link.LIVE)
             assert "Reasons may be missing" in (observer.link[1] or "") and "events" in (observer.link[1] or "")
-            assert set(await snapshot(connection, user=None, job_sets=False, workloads=False)) == {JOB}
+            assert set(await snapshot(connection, user=None, job_sets=False, workloads=None)) == {JOB}
 
     run(test)
 
@@ -207,11 +207,11 @@ def test_a_snapshot_holds_what_the_observer_holds(tmp_path: Path) -> None:
         api.items = {"jobs": [an_object("Job", JOB, 1)], "pods": [an_object("Pod", "x-1", 4, "other-0123456789")]}
         async with api.observed(tmp_path) as (connection, observer):
             await observer.ready()
-            taken = await snapshot(connection, user=None, job_sets=False, workloads=False)
+            taken = await snapshot(connection, user=None, job_sets=False, workloads=None)
             assert {key: one.jobs + one.pods for key, one in taken.items()} == {
                 key: observer.objects(key).jobs + observer.objects(key).pods for key in observer.job_ids()
             }
-            only = await snapshot(connection, user=None, job_sets=False, workloads=False, job_id=JOB)
+            only = await snapshot(connection, user=None, job_sets=False, workloads=None, job_id=JOB)
             assert set(only) == {JOB}
 
     run(test)

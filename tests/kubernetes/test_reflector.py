@@ -345,6 +345,21 @@ def test_a_new_object_of_the_same_name_ends_the_one_before_even_if_its_end_was_l
     run(test)
 
 
+def test_an_old_event_after_a_new_list_brings_nothing_back() -> None:
+    async def test() -> None:
+        cluster, mirror = Cluster(), Mirror()
+        cluster.put("a")
+        cluster.put("b")
+        cluster.remove("a")
+        replayed = cluster.history[0]
+        async with watched(cluster, mirror=mirror) as reflector:
+            await until(lambda: reflector.link is Link.LIVE)
+            reflector._apply(replayed)  # a watch cache that lags behind the list sends it once more
+            assert equal(cluster, reflector) and list(by_name(mirror.objects)) == ["b"]
+
+    run(test)
+
+
 def test_reconnecting_takes_up_the_watch_where_it_was() -> None:
     async def test() -> None:
         cluster = Cluster()
