@@ -124,7 +124,7 @@ class PodLogs:
             return None
         status = pod.get("status", {})
         statuses = [*(status.get("containerStatuses") or []), *(status.get("initContainerStatuses") or [])]
-        state = next((each["state"] for each in statuses if each["name"] == container), {})
+        state: Object = next((each["state"] for each in statuses if each["name"] == container), {})
         reason = (state.get("waiting") or {}).get("reason") or "ContainerCreating"
         text = f'container "{container}" in pod "{name}" is waiting to start: '
         if reason == "ErrImagePull":

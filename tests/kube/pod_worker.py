@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import secrets
-import shutil
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import images, pod_status
 from .controllers.base import key_of
 from .names import PODS
-from .pod_env import ConfigError, environment, expand
-from .pod_files import NotYet, PodFiles, Rewriting
+from .pod_command import BadCommand, Command, must_not_be_root
+from .pod_env import ConfigError, environment
+from .pod_files import NotYet, PodFiles
 from .problems import Problem
 from .processes import ContainerProcess
 from .store import Object
@@ -37,10 +35,6 @@ _START_ERROR = (
 
 class Stopped(Exception):
     """The pod is being deleted or evicted before its containers ended."""
-
-
-class BadCommand(Exception):
-    """The runtime's words about a command that it cannot start."""
 
 
 class PodWorker:
@@ -234,7 +228,7 @@ class PodWorker:
         name = container["name"]
         while True:
             try:
-                if why := self._must_not_be_root(container, image):
+                if why := must_not_be_root(self._pod, container, image):
                     raise ConfigError(why)
                 env = environment(self._world.store, self._pod, container)
                 break
@@ -251,8 +245,11 @@ class PodWorker:
         await self._sleep(START_S)
         log = self._kubelets.logs.open(self.uid, name)
         try:
-            argv, env, cwd = self._command(container, image, env, mounts)
-            process = ContainerProcess(argv, env, cwd, log)
+            programs = self._kubelets.image_folder(container["image"])
+            port = self._kubelets.port(self._pod)
+            root = self.files.folder / "containers" / name / "root"
+            command = Command(self._pod, container, image, search_path=images.search_path(image, programs), port=port)
+            process = ContainerProcess(*command.here(env, mounts, root, self._world.folder), log)
         except (BadCommand, OSError) as problem:
             log.end()
             words = f"{_START_ERROR}{problem}: unknown"
@@ -322,50 +319,6 @@ class PodWorker:
         start = loop.time()
         while not ended.done() and (left := start + self._grace_s - loop.time()) > 0:
             await asyncio.wait({ended}, timeout=min(left, 0.5))
-
-    def _command(
-        self, container: Object, image: images.Image, env: dict[str, str], mounts: dict[str, str]
-    ) -> tuple[list[str], dict[str, str], str]:
-        """What to start, with which environment, where. Raises `BadCommand`."""
-        spec = self._pod["spec"]
-        port = self._kubelets.port(self._pod)
-        rewrite = Rewriting(mounts, spec.get("subdomain"), port)
-        root = self.files.folder / "containers" / container["name"] / "root"
-        root.mkdir(parents=True, exist_ok=True)
-        argv = [
-            expand(each, env) for each in [*(container.get("command") or ["python3"]), *(container.get("args") or [])]
-        ]
-        found = {name: rewrite(value) for name, value in env.items()}
-        for name in found:
-            if name.endswith("MASTER_PORT") and port:
-                found[name] = str(port)
-        path = images.search_path(image, self._kubelets.image_folder(container["image"]))
-        found = {
-            "PATH": path,
-            "HOSTNAME": str(spec.get("hostname") or self._pod["metadata"]["name"]),
-            "HOME": str(root),
-            "LANG": "C.UTF-8",
-            **({"TMPDIR": mounts["/tmp"]} if "/tmp" in mounts else {}),
-            **found,
-        }
-        cwd = rewrite(container.get("workingDir") or "/")
-        folder = root if cwd == "/" else Path(cwd)
-        if not folder.is_dir():
-            if not folder.is_relative_to(self._world.folder):
-                folder = root / cwd.lstrip("/")
-            folder.mkdir(parents=True, exist_ok=True)
-        program = _program(argv[0], rewrite(argv[0]), image, found["PATH"])
-        return [program, *map(rewrite, argv[1:])], found, str(folder)
-
-    def _must_not_be_root(self, container: Object, image: images.Image) -> str | None:
-        contexts = [container.get("securityContext") or {}, self._pod["spec"].get("securityContext") or {}]
-        strict = next((each["runAsNonRoot"] for each in contexts if "runAsNonRoot" in each), False)
-        user = next((each["runAsUser"] for each in contexts if "runAsUser" in each), image.user)
-        if not strict or user:
-            return None
-        meta = self._pod["metadata"]
-        about = f'(pod: "{meta["name"]}_{meta["namespace"]}({self.uid})", container: {container["name"]})'
-        return f"container has runAsNonRoot and image will run as root {about}"
 
     def _last_words(self, container: Object, process: ContainerProcess, code: int) -> str:
         path = self.files.termination_log(container["name"])
@@ -480,23 +433,3 @@ def _unknown_end() -> Object:
             "startedAt": None,
         }
     }
-
-
-def _program(asked: str, real: str, image: images.Image, path: str) -> str:
-    """The file to execute for a command's first word. Raises `BadCommand`."""
-    if "/" not in asked:
-        if asked in ("python3", "python") and image.python:
-            return image.python
-        found = shutil.which(asked, path=path)
-        if found is None:
-            raise BadCommand(f'"{asked}": executable file not found in $PATH')
-        return found
-    if asked in image.python_paths:
-        if image.python:
-            return image.python
-        raise BadCommand(f'"{asked}": stat {asked}: no such file or directory')
-    if not Path(real).exists():
-        raise BadCommand(f'"{asked}": stat {asked}: no such file or directory')
-    if not os.access(real, os.X_OK) or Path(real).is_dir():
-        raise BadCommand(f'"{asked}": permission denied')
-    return real
