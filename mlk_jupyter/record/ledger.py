@@ -79,7 +79,19 @@ class Ledger:
             self.save()
 
     def save(self) -> None:
-        """Saves now. Raises OSError when not even giving up the ballast made room."""
+        """Saves now; what is changed meanwhile, by another thread, is for the next time.
+
+        Raises: OSError when not even giving up the ballast made room.
+        """
+        self._unsaved = False
+        try:
+            self._save()
+        except OSError:
+            self._unsaved = True
+            raise
+        self._saved_at = time.monotonic()
+
+    def _save(self) -> None:
         try:
             self._folder.write_status(self.status)
         except OSError as error:
@@ -87,7 +99,6 @@ class Ledger:
                 raise
             self.give_room()
             self._save_in_full()
-        self._unsaved, self._saved_at = False, time.monotonic()
 
     def _save_in_full(self) -> None:
         try:

@@ -278,7 +278,7 @@ def test_what_a_killed_server_wrote_after_its_last_snapshot_is_not_doubled(
             async with one.recorder() as recorder:
                 one.tell(recorder, running())
                 await until(snapped)
-                killed.setattr(Positions, "save", lambda *_: None)  # from here on as if it were killed at once
+                killed.setattr(Positions, "write", lambda *_: None)  # from here on as if it were killed at once
                 rank.text(b"foreign text that must not stand there twice\n")
                 rank.frame("log", name="stdout", text="nor this\n")
                 rank.frame("stream", cell=1, name="stdout", text="nor that\n")

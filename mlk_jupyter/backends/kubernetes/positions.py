@@ -21,7 +21,7 @@ _NAME = "positions.json"
 
 
 class Positions:
-    """The snapshot of one job, kept in memory and written by `save`."""
+    """The snapshot of one job, kept in memory, and on disk by `write`."""
 
     def __init__(self, folder: JobFolder) -> None:
         self._path = folder.path / _NAME
@@ -41,7 +41,7 @@ class Positions:
     def start(self) -> None:
         """Writes a first snapshot where there is none: what is in the folder already stays. Raises: OSError."""
         if not self._path.exists():
-            self.save({}, {name: self._size(name) for name in self._files()})
+            self.write(self.snapshot({}, {name: self._size(name) for name in self._files()}))
 
     def to_read_again(self) -> bool:
         """Whether the record holds more than the snapshot knows of."""
@@ -65,8 +65,8 @@ class Positions:
         names = [path.relative_to(self._folder.path).as_posix() for path in logs]
         return [self._folder.frames.name, self._folder.samples.name, *names]
 
-    def save(self, pods: Mapping[str, Position], sizes: Mapping[str, int]) -> None:
-        """Writes a snapshot; pods and files that are not named stay as they were. Raises: OSError."""
+    def snapshot(self, pods: Mapping[str, Position], sizes: Mapping[str, int]) -> bytes:
+        """The snapshot of this moment, for `write`; pods and files that are not named stay as they were."""
         self._pods.update(pods)
         self._sizes.update(sizes)
         whole = {
@@ -74,13 +74,17 @@ class Positions:
             "pods": {key: asdict(position) for key, position in self._pods.items()},
             "files": self._sizes,
         }
-        write_atomically(self._path, json.dumps(whole, separators=(",", ":")).encode())
+        return json.dumps(whole, separators=(",", ":")).encode()
+
+    def write(self, snapshot: bytes) -> None:
+        """Writes a snapshot. Blocking. Raises: OSError."""
+        write_atomically(self._path, snapshot)
 
     def begin(self, attempt: int, sizes: Mapping[str, int]) -> None:
         """Writes the first snapshot of another attempt: its pods are others. Raises: OSError."""
         self._pods.clear()
         self.attempt = attempt
-        self.save({}, sizes)
+        self.write(self.snapshot({}, sizes))
 
     def _size(self, name: str) -> int:
         try:

@@ -174,7 +174,7 @@ class Recorder:
                 while self._looks:
                     followers.look(self._looks.pop())
                 unread = followers.sync(objects, self._positions.attempt, over=reading.phase.final)
-                self._write_down(followers, reading)
+                await self._write_down(followers, reading)
                 if not reading.phase.final:
                     self._final_since = None
                 elif self._may_end(objects, reading.phase, unread):
@@ -182,8 +182,9 @@ class Recorder:
                 await self._pause(0.1 if reading.phase.final else _LOOKED_S if followers.looked_at else None)
         finally:
             await followers.close()
-            self._save_positions(followers)
             with contextlib.suppress(OSError):  # said when it happened first
+                if self._may_snap:
+                    self._positions.write(self._snapshot(followers))
                 self._writer.close()
 
     def _current(self) -> tuple[Objects, Reading]:
@@ -251,7 +252,7 @@ class Recorder:
         """Reads what the attempt before left behind, puts it aside, and begins anew."""
         before, deadline = self._positions.attempt, time.monotonic() + _LAST_LOGS_S
         while followers.sync(self._current()[0], before, over=True) and time.monotonic() < deadline:
-            self._write_down(followers, self._current()[1])
+            await self._write_down(followers, self._current()[1])
             await self._pause(_TICK_S)
         await followers.close()
         with contextlib.suppress(OSError):
@@ -275,20 +276,30 @@ class Recorder:
 
     # What is written down
 
-    def _write_down(self, followers: Followers, reading: Reading) -> None:
+    async def _write_down(self, followers: Followers, reading: Reading) -> None:
         """Brings status and positions up to what is known, as often as they may be written."""
-        seen = self._seen
+        seen, phase = self._seen, self._ledger.status.phase
         if self._news or seen is not self._merged:
             self._news, self._merged = False, seen
             self._merge(reading)
-        if self._may_snap and time.monotonic() >= self._snapped_at + _SNAP_S:
-            self._save_positions(followers)
-        if time.monotonic() >= self._write_again_at:
-            try:
-                self._ledger.save_when_due()
-            except OSError as error:
-                self._not_written(error)
+        now, snapshot = time.monotonic(), None
+        if self._may_snap and now >= self._snapped_at + _SNAP_S:
+            snapshot = self._snapshot(followers)
+        changed = self._ledger.status.phase is not phase
+        save = self._ledger.unsaved and (changed or (self._ledger.due and now >= self._write_again_at))
+        if snapshot is not None or save:
+            await _whole(in_thread(self._write, snapshot, save))
         self._tell()
+
+    def _write(self, snapshot: bytes | None, save: bool) -> None:
+        """Off the loop: a slow disk must not hold everybody up."""
+        try:
+            if snapshot is not None:
+                self._positions.write(snapshot)
+            if save:
+                self._ledger.save()
+        except OSError as error:
+            self._not_written(error)
 
     def _merge(self, reading: Reading) -> None:
         ledger = self._ledger
@@ -302,33 +313,18 @@ class Recorder:
             self._enter(reading.phase, merging.reason_of(reading, self._replay), reading)
 
     def _enter(self, phase: Phase, reason: Reason | None, reading: Reading) -> None:
-        status = self._ledger.status
-        if status.phase.final:
-            return
-        timeline = merging.timeline_of(status.timeline, reading, phase, time.time())
+        timeline = merging.timeline_of(self._ledger.status.timeline, reading, phase, time.time())
         self._ledger.update(phase=phase, reason=reason, timeline=timeline)
-        if phase is not status.phase:
-            try:
-                self._ledger.save()
-            except OSError as error:
-                self._not_written(error)
-            self._tell()
 
     @property
     def _may_snap(self) -> bool:
         """Whether a snapshot is wanted and true: no frame is half read, and the record has no hole to be read again."""
         return self._unsnapped and not self._unsafe and not self._writer.pending
 
-    def _save_positions(self, followers: Followers) -> None:
-        """Writes the snapshot, where that is allowed."""
-        if not self._may_snap:
-            return
-        try:
-            self._positions.save(followers.positions(), self._writer.sizes())
-            self._unsnapped, self._snapped_at = False, time.monotonic()
-            self._writer.rest()
-        except OSError as error:
-            self._not_written(error)
+    def _snapshot(self, followers: Followers) -> bytes:
+        self._unsnapped, self._snapped_at = False, time.monotonic()
+        self._writer.rest()
+        return self._positions.snapshot(followers.positions(), self._writer.sizes())
 
     def _not_written(self, error: OSError) -> None:
         """The job goes on without its record: what is missing is read again by the next process."""
@@ -361,8 +357,7 @@ class Recorder:
                     error=error,
                     run=self._mlflow.unsettled(self._replay.run()),
                 )
-                timeline = merging.timeline_of(ledger.status.timeline, reading, reading.phase, time.time())
-                ledger.update(phase=reading.phase, reason=reason, timeline=timeline)
+                self._enter(reading.phase, reason, reading)
                 ledger.save()
                 break
             except OSError as error:  # it stays in the cluster for days: room may be made meanwhile
