@@ -26,9 +26,10 @@ export const Places = (props: IPlacesProps): JSX.Element | null => {
     <div className="mlk-Places">
       <details>
         <summary>
-          <span>{trans.__('Jobs run on')}</span> <strong>{chosen.title}</strong>{' '}
+          <span>{trans.__('Jobs run on')}</span> <strong>{chosen.title}</strong>
           {backends.length > 1 && (
             <span className="mlk-Places-more">
+              {' '}
               {trans._n('and %1 more', 'and %1 more', backends.length - 1)}
             </span>
           )}

@@ -41,7 +41,7 @@ describe('where jobs run', () => {
         backend('lab', { link: 'connecting' })
       ]
     });
-    expect(document.querySelector('summary')?.textContent).toContain('prodand 2 moreLive');
+    expect(document.querySelector('summary')?.textContent).toContain('prod and 2 moreLive');
     expect(screen.getByText('context p · namespace team · v1.36.0')).toBeTruthy();
     expect(screen.getByText('Connecting')).toBeTruthy();
   });
