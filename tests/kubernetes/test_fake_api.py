@@ -124,7 +124,7 @@ def test_answers_can_be_late_refused_broken_or_lost(fake_api: FakeCluster, api: 
         api.create(maps(NS), config_map("made"))
     assert api.get(f"{maps(NS)}/made")["metadata"]["name"] == "made"
     with fake_api.fault("hang"), pytest.raises(httpx.ReadTimeout):
-        api.http.get(maps(NS), timeout=0.2)
+        api.http.get(maps(NS), timeout=httpx.Timeout(20, read=0.2))
     with fake_api.refusing(), pytest.raises(httpx.ConnectError):
         api.call("GET", maps(NS))
     assert api.call("GET", maps(NS)).status_code == 200

@@ -66,9 +66,9 @@ def test_a_log_is_read_whole_by_its_end_or_by_its_size(cluster: FakeCluster, api
 
 
 def test_a_followed_log_comes_as_it_is_written_and_ends_with_the_container(cluster: FakeCluster, api: Api) -> None:
-    start(cluster, "print('begun', flush=True)\nimport time, signal\n"
+    start(cluster, "import time, signal\n"
                    "signal.signal(signal.SIGTERM, lambda *_: (print('told to end', flush=True), exit(0)))\n"
-                   "while True: time.sleep(0.02)")  # fmt: skip
+                   "print('begun', flush=True)\nwhile True: time.sleep(0.02)")  # fmt: skip
     wait_phase(cluster, "Running")
     with api.http.stream("GET", LOG, params={"follow": "true"}) as answer:
         lines = answer.iter_lines()
