@@ -38,6 +38,7 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch, data_dir: Path) -> None:
     monkeypatch.setattr(logs, "_SHORTEST_S", 0.001)
     monkeypatch.setattr(logs, "_LONGEST_S", 0.01)
     monkeypatch.setattr(recording, "_TICK_S", 0.002)
+    monkeypatch.setattr(recording, "_UNSEEN_S", 0.002)
     monkeypatch.setattr(recording, "_SNAP_S", 0.004)
 
 

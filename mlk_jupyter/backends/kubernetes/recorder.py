@@ -47,6 +47,7 @@ from .submitted import Submitted
 _T = TypeVar("_T")
 
 _TICK_S = 0.1  # between two looks at what has come
+_UNSEEN_S = 0.5  # the same while nobody looks
 _SNAP_S = 0.5  # between two snapshots: what a process that is killed reads again
 _LOOKED_S = 5.0  # between two looks whether anybody still looks
 _LAST_LOGS_S = 30.0  # for the logs of a job that is over
@@ -86,6 +87,7 @@ class Recorder:
         self._mlflow = Recording(folder, job.spec)
         self._seen: tuple[Objects, Reading] | None = None
         self._wake = asyncio.Event()
+        self._urgent = asyncio.Event()  # something was told or asked; what is merely read can wait for a moment
         self._over = asyncio.Event()
         self._merged: tuple[Objects, Reading] | None = None  # what the status knows of that
         self._news = False  # something was read that the status does not know
@@ -131,11 +133,13 @@ class Recorder:
     def update(self, objects: Objects, reading: Reading) -> None:
         """What the cluster holds of the job now, and what that says."""
         self._seen = objects, reading
+        self._urgent.set()
         self._wake.set()
 
     def look(self, rank: int | None) -> None:
         """Somebody looks at a rank, or at the whole job, for the next 15 s."""
         self._looks.append(None if rank is None else rank // self._job.spec.ranks_in_worker)
+        self._urgent.set()
         self._wake.set()
 
     async def finished(self) -> JobStatus:
@@ -168,6 +172,7 @@ class Recorder:
         try:
             while True:
                 self._wake.clear()
+                self._urgent.clear()
                 objects, reading = self._current()
                 if reading.attempt > self._positions.attempt:
                     followers = await self._begin_attempt(followers, reading.attempt)
@@ -179,7 +184,9 @@ class Recorder:
                     self._final_since = None
                 elif self._may_end(objects, reading.phase, unread):
                     return reading
-                await self._pause(0.1 if reading.phase.final else _LOOKED_S if followers.looked_at else None)
+                hurry = reading.phase.final or followers.looked_at
+                longest_s = _TICK_S if reading.phase.final else _LOOKED_S if followers.looked_at else None
+                await self._pause(longest_s, looked_at=hurry)
         finally:
             await followers.close()
             with contextlib.suppress(OSError):  # said when it happened first
@@ -191,7 +198,7 @@ class Recorder:
         assert self._seen is not None
         return self._seen
 
-    async def _pause(self, longest_s: float | None) -> None:
+    async def _pause(self, longest_s: float | None, *, looked_at: bool) -> None:
         """Until something happens, or what is known is due to be written."""
         waiting = []
         if self._ledger.unsaved:
@@ -201,7 +208,9 @@ class Recorder:
         longest_s = min([*waiting, *([longest_s] if longest_s is not None else [])], default=None)
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._wake.wait(), longest_s)
-        await asyncio.sleep(_TICK_S)  # what comes meanwhile is written down together
+        # What comes meanwhile is written down together; the longer, the fewer look at it.
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._urgent.wait(), _TICK_S if looked_at else _UNSEEN_S)
 
     def _may_end(self, objects: Objects, phase: Phase, unread: bool) -> bool:
         """Whether a job that is over can be said to be: what its pods wrote is here, or will not come."""
@@ -253,7 +262,7 @@ class Recorder:
         before, deadline = self._positions.attempt, time.monotonic() + _LAST_LOGS_S
         while followers.sync(self._current()[0], before, over=True) and time.monotonic() < deadline:
             await self._write_down(followers, self._current()[1])
-            await self._pause(_TICK_S)
+            await self._pause(_TICK_S, looked_at=True)
         await followers.close()
         with contextlib.suppress(OSError):
             self._writer.close()
