@@ -164,7 +164,7 @@ class LocalBackend:
         return BackendInfo(
             name=self.name,
             title="This machine",
-            why="No cluster is configured, so jobs run as processes of this machine.",
+            why="Jobs run as processes of this machine.",
             cores=machine.cores(),
             memory_bytes=machine.memory()[0],
             gpus=len(there.gpus),
