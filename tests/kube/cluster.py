@@ -71,6 +71,7 @@ class FakeCluster:
         self._wanted, self._images, self._speed = controllers, images, speed
         self._crds, self._first_nodes = crds, nodes
         self._tokens: dict[str, str] = {}
+        self._users: dict[str, User] = {}
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="fake cluster", daemon=True)
         self._context, self._authority = certificates.make(self.folder)
@@ -208,6 +209,16 @@ class FakeCluster:
         """Lose the next watch events."""
         self.do(lambda: setattr(self.faults, "dropped_events", count))
 
+    def break_lines(self, count: int) -> None:
+        """Cut the next watch events in two; their watches end there."""
+        self.do(lambda: setattr(self.faults, "broken_lines", count))
+
+    def renew_certificates(self) -> None:
+        """Another authority signs the server's certificate; kubeconfigs that were written before do not know it."""
+        self.call(self._close_door())
+        self._context, self._authority = certificates.make(self.folder)
+        self.call(self._listen())
+
     def limit_streams(self, seconds: float | None) -> None:
         """End every watch and every followed log after so many seconds."""
         self.do(lambda: setattr(self.faults, "stream_s", seconds))
@@ -302,7 +313,7 @@ class FakeCluster:
     def rotate_token(self, name: str, *, groups: Sequence[str] | None = None) -> str:
         """A new token for a user: it stands in the user's token file, the one before is refused from now on."""
         old, token = self._tokens.get(name), secrets.token_urlsafe(24)
-        user = User(name, tuple(groups)) if groups is not None else self._user(name)
+        user = self._users[name] = User(name, tuple(groups)) if groups is not None else self._users[name]
         self.do(lambda: self.access.allow_token(token, user))
         self._tokens[name] = token
         self.token_file(name).write_text(token, encoding="utf-8")
@@ -351,6 +362,3 @@ class FakeCluster:
     def authority(self) -> bytes:
         """PEM of the authority that signed the server's certificate."""
         return self._authority
-
-    def _user(self, name: str) -> User:
-        return self.access.user_of(f"Bearer {self._tokens[name]}")

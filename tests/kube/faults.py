@@ -57,6 +57,8 @@ class Faults:
         self._silent.set()
         self.dropped_events = 0
         """How many watch events from now on are lost."""
+        self.broken_lines = 0
+        """How many watches from now on end in the middle of an event."""
         self.stream_s: float | None = None
         """Every watch and every followed log ends after so many seconds."""
 
@@ -69,7 +71,7 @@ class Faults:
         """No longer; all of them where none is named."""
         self._active = [each for each in self._active if fault is not None and each is not fault]
         if fault is None:
-            self.dropped_events, self.stream_s = 0, None
+            self.dropped_events, self.broken_lines, self.stream_s = 0, 0, None
         self._retell()
 
     def _retell(self) -> None:
@@ -93,6 +95,13 @@ class Faults:
         """Whether the next watch event is lost."""
         if self.dropped_events:
             self.dropped_events -= 1
+            return True
+        return False
+
+    def breaks_line(self) -> bool:
+        """Whether the next watch event is cut in two."""
+        if self.broken_lines:
+            self.broken_lines -= 1
             return True
         return False
 

@@ -181,7 +181,11 @@ class Watches:
                 if sent is None or self._faults.drops_event():
                     continue
                 await self._faults.silence()
-                await response.write(_line(sent[0], shown(sent[1])))
+                line = _line(sent[0], shown(sent[1]))
+                if self._faults.breaks_line():
+                    await response.write(line[: len(line) // 2])
+                    return
+                await response.write(line)
             now = loop.time()
             if now >= over:
                 return

@@ -9,24 +9,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import logging
 import time
 from collections.abc import AsyncIterator
 
-from ...model import JobStatus, JobSummary, Phase, Reason
+from ...model import JobStatus, JobSummary
 from ...model.api import Link
 from ...record.ownership import Taken
 from ...threads import in_thread
 from ..base import Changes
 from .api_errors import ApiError
+from .attempts import RESTARTING
 from .cluster import Cluster, Offer
 from .explain.background import Background
 from .making import NotMade, complete_submission, make_attempt
 from .objects import Objects
-from .observer import Observer
-from .overview import asked_of, owner_of, reading_of, status_of
-from .reading import Reading, read
+from .observer import Observer, snapshot
+from .overview import asked_of, being_removed, gone, owner_of, reading_of, status_of
+from .reading import Reading
 from .recorder import Recorder
 from .records import Records
 from .submitted import Submitted
@@ -42,8 +42,6 @@ _LINGER_S = 3.0  # a page that is loaded again finds the watch running
 _CATCH_UP_S = 86_400.0  # a job that ended longer ago is recorded when somebody looks at it
 _AT_ONCE = 8  # finished jobs that are caught up with at the same time
 _AT_A_TIME = 50  # jobs that are looked at before others get their turn
-_GONE = "The job's objects were removed from the cluster before its end was seen."
-_GONE_HINT = "Its logs up to then are kept here. Run it again for the rest."
 
 
 class Watching:
@@ -53,13 +51,18 @@ class Watching:
         self._cluster, self._records, self._backend, self._image = cluster, records, backend, image
         self._viewers = Viewers(self.jobs)
         self._jobs: dict[str, JobSummary] = {}
-        self._recorders: dict[str, asyncio.Task[None]] = {}
+        self._recorders: dict[str, asyncio.Task[bool]] = {}
         self._open: dict[str, Recorder] = {}
         self._elsewhere: dict[str, float] = {}
         """Jobs that another process records, and when its lock is tried again (monotonic)."""
         self._wanted: set[str] = set()
         """Jobs that somebody looks at though they ended long ago, and those just submitted."""
         self._making: dict[str, asyncio.Task[None]] = {}
+        self._leaving: set[str] = set()
+        """Jobs that this process deletes, until nothing of them is seen any more."""
+        self._owed: set[str] = set()
+        """Jobs that were not over when we last looked, until they are looked at again."""
+        self._arriving = 0  # viewers that wait for the first list
         self._changed: set[str] = set()
         self._wake = asyncio.Event()
         self._ready = asyncio.Event()
@@ -69,6 +72,7 @@ class Watching:
         self._readings: dict[str, Reading] = {}
         self._task: asyncio.Task[None] | None = None
         self._trouble: ApiError | None = None
+        self._stamp = 0  # of the records
 
     # What is known
 
@@ -112,16 +116,20 @@ class Watching:
         recorder = self._open.get(job_id)
         if recorder is not None:
             recorder.look(rank)
-        elif self.live and job_id not in self._wanted:
+        elif self.live and job_id not in self._wanted | self._elsewhere.keys() | self._recorders.keys():
             self._wanted.add(job_id)
             self._heard({job_id})
 
     async def submitted(self, job_id: str, status: JobStatus) -> None:
         """A job was created by this process: its record begins at once."""
-        self._jobs[job_id] = status.summary()
+        self._jobs.setdefault(job_id, status.summary())  # the cluster may have told of it, and more, already
         self._viewers.tell([job_id])
         self._wanted.add(job_id)
+        self._leaving.discard(job_id)
+        self._elsewhere.pop(job_id, None)
         await self.start()
+        if self._observer is not None and self._observer.objects(job_id).exists:
+            self._heard({job_id})
 
     async def start(self) -> None:
         """Begins to watch, if it is not going on already."""
@@ -130,25 +138,37 @@ class Watching:
 
     async def view(self) -> AsyncIterator[Changes]:
         """All jobs, then what changed."""
-        await self.start()
-        ready = asyncio.ensure_future(self._ready.wait())
-        await asyncio.wait({ready}, timeout=_FIRST_LIST_S)
-        ready.cancel()
-        async with contextlib.aclosing(self._viewers.follow()) as changes:  # type: ignore[type-var]
+        self._arriving += 1
+        try:
+            await self.start()
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._ready.wait(), _FIRST_LIST_S)
+            changes = self._viewers.follow()
+        finally:
+            self._arriving -= 1
+        async with contextlib.aclosing(changes):  # type: ignore[type-var]
             async for one in changes:
                 yield one
 
     async def leave(self, job_id: str) -> None:
         """Ends the recording of a job that is about to be deleted."""
+        self._leaving.add(job_id)
         self._wanted.discard(job_id)
+        self._elsewhere.pop(job_id, None)
         for tasks in (self._making, self._recorders):
             task = tasks.pop(job_id, None)
             if task is not None:
                 task.cancel()
                 await asyncio.wait({task})
 
+    def stay(self, job_id: str) -> None:
+        """A job could not be deleted."""
+        self._leaving.discard(job_id)
+        self._heard({job_id})
+
     def forget(self, job_id: str) -> None:
         """A job was deleted."""
+        self._wanted.discard(job_id)
         self._elsewhere.pop(job_id, None)
         if self._jobs.pop(job_id, None) is not None:
             self._viewers.tell([job_id])
@@ -165,12 +185,17 @@ class Watching:
     async def _run(self) -> None:
         retry_s = _FIRST_RETRY_S
         try:
-            self._jobs.update(await in_thread(self._records.summaries))
+            self._stamp = await in_thread(lambda: self._records.stamp)
+            self._jobs = dict(await in_thread(self._records.summaries))
+            self._owed = await in_thread(self._records.unfinished)
             while True:
                 try:
                     offer = await self._cluster.offer()
                     self._trouble = None
                     await self._observe(offer)
+                    retry_s = _FIRST_RETRY_S
+                    if self._needed():  # somebody came at the last moment
+                        continue
                     return
                 except ApiError as error:
                     self._trouble = error
@@ -200,14 +225,16 @@ class Watching:
             unsubscribe = observer.subscribe(self._heard)
             try:
                 await observer.ready()
-                self._heard(observer.job_ids() | await in_thread(self._records.unfinished))
+                self._heard(observer.job_ids() | self._owed)
                 await self._take_all()
+                self._owed.clear()
                 self._ready.set()
                 while True:
                     with contextlib.suppress(asyncio.TimeoutError):
                         await asyncio.wait_for(self._wake.wait(), _ELSEWHERE_S if self._elsewhere else _LINGER_S)
                     self._wake.clear()
                     await self._look_elsewhere()
+                    await self._look_for_deleted()
                     await self._take_all()
                     if not self._needed() and not await self._needed_soon():
                         return
@@ -217,7 +244,8 @@ class Watching:
                 self._ready.clear()
 
     def _needed(self) -> bool:
-        return bool(self._viewers or self._recorders or self._making or self._elsewhere or self._wanted)
+        tasks = self._recorders or self._making
+        return bool(self._viewers or self._arriving or tasks or self._elsewhere or self._wanted or self._owed)
 
     async def _needed_soon(self) -> bool:
         await asyncio.sleep(_LINGER_S)
@@ -230,15 +258,17 @@ class Watching:
     async def _take_all(self) -> None:
         """Looks at every job of which something changed."""
         while self._changed:
+            unfinished = await in_thread(self._records.unfinished)
             for number in range(_AT_A_TIME):
                 if not self._changed:
                     break
-                await self._take(self._changed.pop())
+                job_id = self._changed.pop()
+                await self._take(job_id, unfinished=job_id in unfinished)
                 if number % 10 == 9:
                     await asyncio.sleep(0)
             await asyncio.sleep(0)
 
-    async def _take(self, job_id: str) -> None:
+    async def _take(self, job_id: str, *, unfinished: bool) -> None:
         assert self._observer is not None
         objects = self._observer.objects(job_id)
         recorder = self._open.get(job_id)
@@ -247,26 +277,52 @@ class Watching:
             return
         if job_id in self._recorders or job_id in self._elsewhere:
             return
+        if job_id in self._leaving:
+            if not objects.exists:
+                self._leaving.discard(job_id)
+            return
         known = self._jobs.get(job_id)
-        if known is not None and known.phase.final and not await in_thread(self._is_unfinished, job_id):
+        if known is not None and known.phase.final and not unfinished and job_id not in self._wanted and objects.exists:
             return
         asked = asked_of(objects)
         if asked is None:
-            if known is None or known.phase.final or objects.exists:
-                return
-            await self._record_gone(job_id)
+            if objects.exists:  # and says nothing that can be understood
+                self._wanted.discard(job_id)
+            else:
+                await self._take_gone(job_id, unfinished=unfinished)
             return
         written = await in_thread(self._records.folder(job_id).read_status)
+        if written is not None and written.phase.final and not unfinished:
+            self._wanted.discard(job_id)
+            self._show(written)
+            return
         status = status_of(objects, written, self._backend, self._facts)
         if status is None:
             return
         self._show(status)
+        if written is None and being_removed(objects):  # a record that was deleted is not begun again
+            self._wanted.discard(job_id)
+            return
         if status.phase.final and job_id not in self._wanted and _ended_long_ago(status):
             return
         self._begin(asked, known_final=status.phase.final)
 
-    def _is_unfinished(self, job_id: str) -> bool:
-        return job_id in self._records.unfinished()
+    async def _take_gone(self, job_id: str, *, unfinished: bool) -> None:
+        """A job that the cluster holds nothing of: its record, if there is one, gets its end."""
+        folder = self._records.folder(job_id)
+        written, spec = await in_thread(folder.read_status), await in_thread(folder.read_spec)
+        if written is None or spec is None:
+            await in_thread(self._records.ended, job_id)
+            self.forget(job_id)
+        elif written.phase.final and not unfinished:
+            self._wanted.discard(job_id)
+            self._show(written)
+        elif await in_thread(self._records.being_submitted, job_id):
+            self._elsewhere[job_id] = time.monotonic() + _TAKE_OVER_S
+        else:
+            # Without its objects nobody knows the nonce of its frames, and nothing is left that could be read with it.
+            nobodys = Submitted(id=job_id, namespace=self._cluster.namespace, spec=spec, nonce="0" * 16)
+            self._begin(nobodys, known_final=True, missing=True)
 
     def _update(self, recorder: Recorder, objects: Objects) -> None:
         """What the cluster says now, to the one who writes it down."""
@@ -274,23 +330,36 @@ class Watching:
         if asked is None:
             status = recorder.status
             if not objects.exists and not status.phase.final:
-                recorder.update(objects, _gone(objects, status))
+                recorder.update(objects, gone(objects, status))
             return
         reading = reading_of(objects, asked, self._facts, self._readings.get(asked.id))
         self._readings[asked.id] = reading
-        if reading.reason is not None and reading.reason.code == "restarting":
+        if reading.reason is not None and reading.reason.code == RESTARTING:
             self._make(asked, objects, reading.attempt)
         recorder.update(objects, reading)
 
     # Recording
 
-    def _begin(self, asked: Submitted, *, known_final: bool) -> None:
-        task = asyncio.create_task(self._record(asked, known_final=known_final), name=f"record of {asked.id}")
+    def _begin(self, asked: Submitted, *, known_final: bool, missing: bool = False) -> None:
+        record = self._record_missing(asked) if missing else self._record(asked, known_final=known_final)
+        task = asyncio.create_task(record, name=f"record of {asked.id}")
         self._recorders[asked.id] = task
         task.add_done_callback(lambda done: self._ended(asked.id, done))
 
-    async def _record(self, asked: Submitted, *, known_final: bool) -> None:
-        """One job until all of it is written down."""
+    async def _record_missing(self, asked: Submitted) -> bool:
+        """The end of a job that the cluster holds nothing of, once it says so when asked."""
+        async with self._catching_up:
+            try:
+                if await self._is_there(asked.id):
+                    return True
+            except ApiError as error:
+                logger.info("Whether %s is gone cannot be asked now: %s", asked.id, error.detail)
+                self._elsewhere[asked.id] = time.monotonic() + _TAKE_OVER_S
+                return False
+        return await self._record(asked, known_final=True)
+
+    async def _record(self, asked: Submitted, *, known_final: bool) -> bool:
+        """One job until all of it is written down. Gives whether to look at it again at once."""
         async with self._catching_up if known_final else contextlib.nullcontext():
             folder = self._records.folder(asked.id)
             await in_thread(self._records.begun, asked.id)
@@ -315,29 +384,39 @@ class Watching:
             except OSError as error:
                 logger.warning("The record of %s cannot be written: %s", asked.id, error)
                 self._wanted.discard(asked.id)
+        return False
 
-    def _ended(self, job_id: str, task: asyncio.Task[None]) -> None:
+    def _ended(self, job_id: str, task: asyncio.Task[bool]) -> None:
         if self._recorders.get(job_id) is task:
             del self._recorders[job_id]
         if not task.cancelled() and task.exception() is not None:
             logger.error("Recording %s broke off", job_id, exc_info=task.exception())
             self._wanted.discard(job_id)
+        elif not task.cancelled() and task.result() and self._observer is not None:
+            if self._observer.objects(job_id).exists:  # it was heard of meanwhile; if not, it will be
+                self._changed.add(job_id)
         self._wake.set()
 
-    async def _record_gone(self, job_id: str) -> None:
-        """The end of a job of which the cluster holds nothing any more, or never held anything."""
-        folder = self._records.folder(job_id)
-        spec = await in_thread(folder.read_spec)
-        if spec is None:
-            await in_thread(self._records.ended, job_id)
-            return
-        # Without its objects nobody knows the nonce of its frames, and nothing is left that could be read with it.
-        asked = Submitted(id=job_id, namespace=self._cluster.namespace, spec=spec, nonce="0" * 16)
-        self._begin(asked, known_final=True)
+    async def _is_there(self, job_id: str) -> bool:
+        """Whether the cluster holds a job of which nothing was heard. What is heard of it comes in any order, and late.
+
+        Raises: ApiError.
+        """
+        served = (await self._cluster.offer()).served
+        found = await snapshot(
+            self._cluster.connection,
+            user=self._cluster.user,
+            job_id=job_id,
+            job_sets=served.job_sets,
+            workloads=served.workloads,
+        )
+        return job_id in found and found[job_id].exists
 
     async def _complete(self, asked: Submitted) -> None:
         """Makes what is missing of a submission that was cut off."""
         if self._observer is None or not await in_thread(self._records.submitting, asked.id):
+            return
+        if await in_thread(self._records.being_submitted, asked.id):
             return
         owner = owner_of(self._observer.objects(asked.id))
         if owner is None:
@@ -374,8 +453,21 @@ class Watching:
                 self._show(status)
             if now >= try_at or status is None:
                 del self._elsewhere[job_id]
-                if status is None or not status.phase.final:
-                    self._changed.add(job_id)
+                self._changed.add(job_id)
+
+    async def _look_for_deleted(self) -> None:
+        """Lets go of jobs whose record was deleted by another process."""
+        stamp = await in_thread(lambda: self._records.stamp)
+        if stamp == self._stamp:
+            return
+        self._stamp = stamp
+        there = await in_thread(self._records.names)
+        for job_id in (self._jobs.keys() | self._open.keys()) - there:
+            task = self._recorders.get(job_id) if job_id in self._open else None
+            if task is not None:
+                task.cancel()
+                await asyncio.wait({task})
+            self._changed.add(job_id)
 
     def _show(self, status: JobStatus) -> None:
         summary = status.summary()
@@ -393,17 +485,7 @@ class Watching:
         self._making.clear()
         self._elsewhere.clear()
         self._wanted.clear()
-
-
-def _gone(objects: Objects, status: JobStatus) -> Reading:
-    """The reading of a job that the cluster holds nothing of."""
-    reading = read(objects, status.spec)
-    if status.reason is not None and status.reason.code == "submitted":
-        text = "Its submission was cut off: the cluster has none of its objects."
-        reason = Reason(code="not_created", text=text, hint="Submit it again.")
-        return dataclasses.replace(reading, phase=Phase.FAILED, reason=reason, finished_at=objects.now or time.time())
-    reason = Reason(code="removed", text=_GONE, hint=_GONE_HINT)
-    return dataclasses.replace(reading, phase=Phase.STOPPED, reason=reason, finished_at=objects.now or time.time())
+        self._owed.clear()
 
 
 def _ended_long_ago(status: JobStatus) -> bool:
