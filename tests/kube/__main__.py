@@ -1,11 +1,15 @@
-"""`python -m tests.kube`: a cluster as a process, until it is interrupted."""
+"""`python -m tests.kube`: a cluster as a process, until it is interrupted.
+
+SIGUSR1 closes its door, as an API server that is killed: connections are cut, nobody listens. SIGUSR2 opens it again.
+"""
 
 from __future__ import annotations
 
 import argparse
+import queue
 import signal
 import sys
-import threading
+from contextlib import ExitStack
 from pathlib import Path
 
 from .cluster import JOB_SET_CRDS, KUEUE_CRDS, FakeCluster
@@ -37,9 +41,9 @@ def main() -> int:
          "memory": asked.memory}
         for number in range(asked.nodes)
     ]  # fmt: skip
-    done = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: done.set())
+    asked_for: queue.SimpleQueue[int] = queue.SimpleQueue()  # its put is safe in a signal handler
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(number, lambda number, _: asked_for.put(number))
     with FakeCluster(
         port=asked.port,
         crds=[*(JOB_SET_CRDS if asked.jobset else ()), *(KUEUE_CRDS if asked.kueue else ())],
@@ -51,8 +55,17 @@ def main() -> int:
         for namespace in asked.namespace:
             cluster.namespace(namespace)
         print(f"{cluster.url} {cluster.kubeconfig}", flush=True)
-        done.wait()
+        serve(cluster, asked_for)
     return 0
+
+
+def serve(cluster: FakeCluster, asked_for: queue.SimpleQueue[int]) -> None:
+    """Opens and closes the door as signals ask, until one asks to end."""
+    with ExitStack() as closed:
+        while (number := asked_for.get()) in (signal.SIGUSR1, signal.SIGUSR2):
+            closed.close()
+            if number == signal.SIGUSR1:
+                closed.enter_context(cluster.refusing())
 
 
 if __name__ == "__main__":
