@@ -1,8 +1,11 @@
-"""Options that the command line and the magics share: where jobs run, and what is asked of a cluster."""
+"""Options that the command line and the magics share: what is asked of a job, of a cluster, and where it runs."""
 
 from __future__ import annotations
 
 import argparse
+import ast
+import json
+import os
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -23,11 +26,59 @@ def add_where(parser: argparse.ArgumentParser) -> None:
     add("--namespace", metavar="NS", help="namespace in the cluster (default: MLK_NAMESPACE, else the context's)")
 
 
+def add_spec(parser: argparse.ArgumentParser) -> None:
+    """The options that every job has, wherever it runs."""
+    add = parser.add_argument
+    add(
+        "--workers",
+        type=int,
+        default=1,
+        metavar="N",
+        help="process groups on this machine, pods on a cluster (default: 1)",
+    )
+    add("--gpus", type=int, default=0, metavar="N", help="whole GPUs for each worker (default: 0)")
+    add(
+        "--ranks-per-worker",
+        type=int,
+        metavar="N",
+        help="processes in each worker (default: one for each GPU, and one without GPUs)",
+    )
+    add(
+        "--param",
+        action="append",
+        default=[],
+        metavar="K=V",
+        help="value for the notebook's `parameters` cell: a Python or JSON literal, else text (repeatable)",
+    )
+    add(
+        "--env",
+        action="append",
+        default=[],
+        metavar="K=V",
+        help="environment variable of every rank; K alone takes its value from here (repeatable)",
+    )
+    add(
+        "--file",
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="one more file or folder to carry along, relative to the notebook's folder (repeatable)",
+    )
+    add("--name", metavar="NAME", help="what the job is called (default: the file's name)")
+    add("--time-limit", metavar="TIME", help="stop the job after this wall time, for example 90s, 15m or 2h")
+    add("--no-mlflow", action="store_true", help="do not record the job as an MLflow run")
+
+
 def add_cluster_options(parser: argparse.ArgumentParser) -> None:
     """The options that only a job on a cluster has."""
     add = parser.add_argument_group("on a cluster").add_argument
     add("--image", metavar="IMAGE", help="container image with Python 3.9 or later (default: MLK_IMAGE)")
-    add("--image-pull-policy", metavar="WHEN", help="Always, IfNotPresent or Never")
+    add(
+        "--image-pull-policy",
+        choices=["Always", "IfNotPresent", "Never"],
+        metavar="WHEN",
+        help="Always, IfNotPresent or Never",
+    )
     add("--image-pull-secret", action="append", metavar="NAME", help="Secret for a private registry (repeatable)")
     add("--cpu", metavar="N", help="CPU of each worker, for example 4 or 500m (default: one core for each rank)")
     add(
@@ -51,7 +102,7 @@ def add_cluster_options(parser: argparse.ArgumentParser) -> None:
         help="taint that the pods may ignore, for example gpu=true:NoSchedule (repeatable)",
     )
     add("--one-worker-per-node", action="store_true", default=None, help="never two workers on one node")
-    add("--spot", metavar="HOW", help="run on spot nodes: allowed or required")
+    add("--spot", choices=["allowed", "required"], metavar="HOW", help="run on spot nodes: allowed or required")
     add("--queue", metavar="NAME", help="Kueue LocalQueue")
     add("--priority", metavar="NAME", help="PriorityClass")
     add("--service-account", metavar="NAME", help="service account of the pods (default: the namespace's)")
@@ -84,13 +135,40 @@ def add_cluster_options(parser: argparse.ArgumentParser) -> None:
         metavar="CIDR[:PORT]",
         help="with --isolate, an address that is allowed (repeatable)",
     )
-    add("--run-as", metavar="WHO", help="restricted (user 10001, the default) or image (whoever the image says)")
+    add(
+        "--run-as",
+        choices=["restricted", "image"],
+        metavar="WHO",
+        help="restricted (user 10001, the default) or image (whoever the image says)",
+    )
     add("--grace-period", metavar="TIME", help="from SIGTERM to SIGKILL when a pod is stopped (default: 30s)")
     add("--keep", metavar="TIME", help="how long a finished job's objects stay in the cluster (default: 7d)")
     add("--retries", type=int, metavar="N", help="start all ranks again up to N times after a preemption or lost node")
     add("--label", action="append", metavar="K=V", help="label for the job's objects (repeatable)")
     add("--annotation", action="append", metavar="K=V", help="annotation for the job's objects (repeatable)")
     add("--cluster-options", metavar="FILE", help="YAML or JSON file with any of these; what is typed here wins")
+
+
+def spec_fields(options: argparse.Namespace) -> dict[str, Any]:
+    """What was asked of the job, as plain data for the spec: everything but its notebook.
+
+    The name is there if one was given, `cluster` if anything was asked of one.
+
+    Raises: BadInput that names the option which cannot be read.
+    """
+    asked = {
+        "workers": options.workers,
+        "gpus": options.gpus,
+        "ranks_per_worker": options.ranks_per_worker,
+        "parameters": dict(_parameter(pair) for pair in options.param),
+        "env": dict(_variable(pair) for pair in options.env),
+        "files": options.file,
+        "time_limit_s": options.time_limit,
+        "mlflow": not options.no_mlflow,
+    }
+    name = {"name": options.name} if options.name else {}
+    cluster = cluster_options(options)
+    return {**name, **asked, **({"cluster": cluster} if cluster else {})}
 
 
 def cluster_options(options: argparse.Namespace) -> dict[str, Any]:
@@ -134,6 +212,42 @@ def cluster_options(options: argparse.Namespace) -> dict[str, Any]:
     if options.mig and options.gpu_resource:
         raise BadInput("--mig and --gpu-resource both say what --gpus counts.", hint="Give one of them.")
     return {**asked, **{name: value for name, value in plain.items() if value not in (None, [], {})}}
+
+
+def literal(typed: str) -> Any:
+    """The value of a Python or JSON literal; anything else is text: `0.1`, `true`, `[1, 2]`, `adam`.
+
+    Raises: BadInput for a literal that JSON cannot carry (a set, bytes, NaN).
+    """
+    for read in (ast.literal_eval, json.loads):
+        try:
+            value = read(typed.strip())
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            continue
+        try:
+            return json.loads(json.dumps(value, allow_nan=False))
+        except (TypeError, ValueError) as error:
+            raise BadInput(
+                f"--param: {typed} is a value that JSON cannot carry.",
+                hint="Use numbers, text, true, false, null, lists and dictionaries.",
+            ) from error
+    return typed
+
+
+def _parameter(pair: str) -> tuple[str, Any]:
+    name, equals, value = pair.partition("=")
+    if not equals or not name.isidentifier():
+        raise BadInput(f"--param {pair}: this is not NAME=VALUE.", hint="Write for example `--param epochs=3`.")
+    return name, literal(value)
+
+
+def _variable(pair: str) -> tuple[str, str]:
+    name, equals, value = pair.partition("=")
+    if equals:
+        return name, value
+    if name not in os.environ:
+        raise BadInput(f"--env {name}: this variable is not set here.", hint=f"Give it a value: `--env {name}=VALUE`.")
+    return name, os.environ[name]
 
 
 def _from_file(path: str | None) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from mlk_jupyter.cli.commands import COMMANDS
-from mlk_jupyter.cli.parser import _add_spec, build_parser
-from mlk_jupyter.options import add_cluster_options, add_where
+from mlk_jupyter.cli.parser import build_parser
+from mlk_jupyter.options import add_cluster_options, add_spec, add_where
 from mlk_jupyter.server.routes import ROUTES
 
 ROOT = Path(__file__).parents[1]
@@ -27,7 +27,7 @@ def subparsers() -> dict[str, argparse.ArgumentParser]:
 def shared() -> set[str]:
     """Options that several commands have; they are documented once."""
     parser = argparse.ArgumentParser(add_help=False)
-    for add in (add_where, add_cluster_options, _add_spec):
+    for add in (add_where, add_cluster_options, add_spec):
         add(parser)
     return {action.dest for action in parser._actions if action.option_strings}
 

@@ -9,11 +9,10 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from .. import jobs
+from .. import jobs, text
 from ..backends.many import Backends
 from ..model import JobStatus, RankStatus
 from ..threads import in_thread
-from . import text
 from .asking import chosen
 from .orphans import orphans
 from .render import render

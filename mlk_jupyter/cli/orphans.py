@@ -7,8 +7,8 @@ import asyncio
 import sys
 import time
 
+from .. import text
 from ..model.api import Orphan
-from . import text
 from .asking import chosen
 
 

@@ -6,7 +6,7 @@ import argparse
 from typing import TypeAlias
 
 from .._version import __version__
-from ..options import add_cluster_options, add_where
+from ..options import add_cluster_options, add_spec, add_where
 
 _Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 _JOB = "id of the job, the beginning of it, or the job's name (the newest with that name)"
@@ -69,43 +69,5 @@ def _add_render(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_spec(parser: argparse.ArgumentParser, text: str = "a notebook (.ipynb) or a Python script (.py)") -> None:
-    add = parser.add_argument
-    add("source", metavar="NOTEBOOK", help=text)
-    add(
-        "--workers",
-        type=int,
-        default=1,
-        metavar="N",
-        help="process groups on this machine, pods on a cluster (default: 1)",
-    )
-    add("--gpus", type=int, default=0, metavar="N", help="whole GPUs for each worker (default: 0)")
-    add(
-        "--ranks-per-worker",
-        type=int,
-        metavar="N",
-        help="processes in each worker (default: one for each GPU, and one without GPUs)",
-    )
-    add(
-        "--param",
-        action="append",
-        default=[],
-        metavar="K=V",
-        help="value for the notebook's `parameters` cell: a Python or JSON literal, else text (repeatable)",
-    )
-    add(
-        "--env",
-        action="append",
-        default=[],
-        metavar="K=V",
-        help="environment variable of every rank; K alone takes its value from here (repeatable)",
-    )
-    add(
-        "--file",
-        action="append",
-        default=[],
-        metavar="PATH",
-        help="one more file or folder to carry along, relative to the notebook's folder (repeatable)",
-    )
-    add("--name", metavar="NAME", help="what the job is called (default: the file's name)")
-    add("--time-limit", metavar="TIME", help="stop the job after this wall time, for example 90s, 15m or 2h")
-    add("--no-mlflow", action="store_true", help="do not record the job as an MLflow run")
+    parser.add_argument("source", metavar="NOTEBOOK", help=text)
+    add_spec(parser)

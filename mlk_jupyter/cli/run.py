@@ -8,13 +8,12 @@ import json
 import sys
 import uuid
 
-from .. import jobs
+from .. import jobs, text
 from ..backends.base import Backend
 from ..bundle import Bundle
 from ..model import JobStatus, Phase, RunState
 from ..model.api import Level
 from ..record.folder import JobFolder
-from . import text
 from .asking import chosen, spec_of
 from .follow import follow
 from .screen import Screen, screen_for

@@ -7,8 +7,8 @@ import shutil
 import time
 from typing import Protocol, TextIO
 
+from .. import text
 from ..model import JobSummary, Phase
-from . import text
 
 _BAR = 24
 _DETAIL_EVERY_S = 5.0  # plain lines: words and figures that change with every step are not worth a line each

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from mlk_jupyter import jobs
-from mlk_jupyter.cli.asking import literal, spec_of
+from mlk_jupyter.cli.asking import spec_of
 from mlk_jupyter.cli.parser import build_parser
 from mlk_jupyter.errors import BadInput
+from mlk_jupyter.options import literal
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from mlk_jupyter.cli import text
+from mlk_jupyter import text
 from mlk_jupyter.model import JobSummary, Metric, Phase, Progress
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 
-from ..model import JobSummary, Metric, Progress
+from .model import JobSummary, Metric, Progress
 
 
 def duration(seconds: float) -> str:
