@@ -264,7 +264,7 @@ class _File:
 
     def _open(self) -> int:
         if self._handle is None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._path.parent.mkdir(exist_ok=True)  # a record that was deleted stays so
             handle = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
             self._handle, self._size, self._was_open = handle, os.fstat(handle).st_size, True
             self._repair(handle)

@@ -178,7 +178,7 @@ def test_a_lost_attempt_is_not_over_while_the_next_one_is_made_though_its_pods_v
     asked = spec(retries=1)
     lost = ended(0, 137, conditions=[condition("DisruptionTarget", "PreemptionByScheduler", when=49)])
     failed = read(objects(failed_job(), pods=[lost]), asked)
-    announced = between(failed, 2, asked)
+    announced = between(objects(failed_job()), failed, 2, asked)
     bare = objects(failed_job())
     reading = read(bare, asked, before=announced)
     assert reading.reason is not None and reading.reason.code == "preempted"

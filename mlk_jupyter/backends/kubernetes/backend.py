@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import logging
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Literal
 
 from ...bundle import Bundle
-from ...errors import JobNotFound, MlkError
+from ...errors import BackendUnavailable, JobNotFound, MlkError
 from ...model import JobSpec, JobStatus, JobSummary, Phase, Reason, RunRef, RunState, Transition
 from ...model.api import BackendInfo, Level, Link, Orphan, Preflight
 from ...model.ids import new_job_id
@@ -28,12 +29,14 @@ from .kinds import Asked, as_yaml, notices
 from .making import asked, manifests, preview_request
 from .objects import Objects
 from .observer import snapshot
-from .overview import status_of
+from .overview import NOT_CREATED, status_of
 from .preflight import preflight
 from .records import Records
 from .targets import Target
 from .viewers import newest_first
 from .watching import Watching
+
+logger = logging.getLogger(__name__)
 
 BUNDLE_LIMIT = 900 * 1024
 """Bytes of a bundle: a ConfigMap holds 1 MiB with its names, and base64 stays below etcd's limit."""
@@ -166,24 +169,26 @@ class KubernetesBackend:
         """
         offer = await self._offer()
         job_id = new_job_id(spec.name, request_id)
-        if not self._records.submitting(job_id):
+        if not await in_thread(self._was_cut_off, job_id):
             with contextlib.suppress(JobNotFound):
                 return await self.job(job_id)
         findings, what = await self._examine(spec, bundle, request_id, offer)
         if not findings.ok or what is None:
             raise Refused(findings)
         try:
-            folder = await in_thread(self._records.create, job_id, spec, bundle.data, lambda at: self._first(what, at))
+            begun = await in_thread(self._records.create, job_id, spec, bundle.data, lambda at: self._first(what, at))
         except OSError as error:
             raise RecordUnwritable(error, self._records.jobs / job_id) from error
-        try:
-            await create(self._cluster.connection, manifests(what, offer.served), self._cluster.namespace)
-        except SubmissionUnknown:
-            raise  # the folder stays: the next try, or the next watch, finds out
-        except MlkError:
-            await in_thread(self._records.remove, job_id)
-            raise
-        await in_thread(self._records.submitted, job_id)
+        with begun as submission:
+            try:
+                await create(self._cluster.connection, manifests(what, offer.served), self._cluster.namespace)
+            except SubmissionUnknown:
+                raise  # the folder stays: the next try, or the next watch, finds out
+            except MlkError:
+                await in_thread(self._records.remove, job_id)
+                raise
+            await in_thread(self._records.submitted, job_id)
+        folder = submission.folder
         status = await in_thread(folder.read_status) or self._first(what, folder)
         await self._watching.submitted(job_id, status)
         return status
@@ -195,7 +200,12 @@ class KubernetesBackend:
         else:
             found = dict(await in_thread(self._records.summaries))
             if self._engaged.is_set():
-                found.update(await self._asked_once(found))
+                try:
+                    found.update(await self._asked_once(found))
+                except BackendUnavailable as error:
+                    if not found:
+                        raise
+                    logger.warning("%s: jobs are shown as they were last seen. %s", self.title, error.detail)
         self._known = found
         return newest_first(found)
 
@@ -239,6 +249,7 @@ class KubernetesBackend:
 
     async def stop(self, job_id: str) -> None:
         """Asks the cluster to end the job's pods, and keeps its objects and its record. Raises: JobNotFound."""
+        self._engaged.set()
         objects = await self._objects(job_id)
         if objects is None:
             self.folder(job_id)
@@ -250,17 +261,22 @@ class KubernetesBackend:
 
     async def delete(self, job_id: str) -> None:
         """Removes the job's objects, waits until they are gone, and removes its record. Raises: JobNotFound."""
+        self._engaged.set()
         written = self._records.folder(job_id).path.is_dir()
         objects = await self._objects(job_id)
         if objects is None and not written:
             raise JobNotFound(job_id)
         await self._watching.leave(job_id)
-        if objects is not None:
-            await removal.delete(self._cluster.connection, objects, self._cluster.namespace)
         try:
+            if objects is not None:
+                await removal.delete(self._cluster.connection, objects, self._cluster.namespace)
             await in_thread(self._records.remove, job_id)
         except OSError as error:
+            self._watching.stay(job_id)
             raise RecordUnwritable(error, self._records.jobs / job_id) from error
+        except BaseException:
+            self._watching.stay(job_id)
+            raise
         self._known.pop(job_id, None)
         self._watching.forget(job_id)
 
@@ -285,6 +301,15 @@ class KubernetesBackend:
         """Ends the watch and closes the connection. Jobs go on."""
         await self._watching.close()
         await self._cluster.close()
+
+    def _was_cut_off(self, job_id: str) -> bool:
+        """Whether an earlier try to submit the job did not come to its end. What it left behind here does not count."""
+        if not self._records.submitting(job_id):
+            return False
+        written = self._records.folder(job_id).read_status()
+        if written is not None and written.reason is not None and written.reason.code == NOT_CREATED:
+            self._records.remove(job_id)
+        return True
 
     async def _offer(self) -> Offer:
         self._engaged.set()

@@ -116,7 +116,7 @@ async def _create_owner(connection: Connection, manifest: Manifest, namespace: s
             if is_ours(found, job_id) and request_of(found) == request_of(manifest):
                 return _typed(found, resource), lost, []
             raise NameTaken(manifest["kind"], name) from None
-        except Unreachable:
+        except (Unreachable, ServerTrouble):  # a gateway that gave up waiting knows as little
             lost = True
             raise
         return _typed(answer.body, resource), True, list(answer.warnings)

@@ -137,8 +137,9 @@ async def _asked_again(cluster: Cluster, job: Submitted, owner: Manifest, bundle
     request = request_of(owner)
     if request is None or new_job_id(job.spec.name, request) != job.id:
         raise NotMade(f"{job.id} does not say which request made it.", hint="Submit it again.")
-    pods = owner["spec"]["template"]["spec"] if owner["kind"] == JOBS.kind else None
-    image = next((one["image"] for one in (pods or {}).get("containers", []) if one["name"] == labels.CONTAINER), None)
+    spec = owner["spec"] if owner["kind"] == JOBS.kind else owner["spec"]["replicatedJobs"][0]["template"]["spec"]
+    containers = spec["template"]["spec"]["containers"]
+    image = next((one["image"] for one in containers if one["name"] == labels.CONTAINER), None)
     return await asked(cluster, job.spec, bundle, request, image=image, notices=job.notices, attempt=attempt)
 
 

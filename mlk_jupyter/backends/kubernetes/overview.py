@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from ...model import JobStatus, Phase, RunRef, RunState
+import dataclasses
+import time
+
+from ...model import JobStatus, Phase, Reason, RunRef, RunState
 from . import attempts
 from .explain.background import Background
 from .merging import timeline_of
 from .objects import Manifest, Objects
 from .reading import Reading, forward, read
 from .submitted import Submitted, submitted
+
+_GONE = "The job's objects were removed from the cluster before its end was seen."
+_GONE_HINT = "Its logs up to then are kept here. Run it again for the rest."
+NOT_CREATED = "not_created"
+"""Code of the reason of a job whose submission was cut off before anything was made."""
 
 
 def owner_of(objects: Objects) -> Manifest | None:
@@ -25,6 +33,23 @@ def asked_of(objects: Objects) -> Submitted | None:
     return submitted(owner) if owner is not None else None
 
 
+def being_removed(objects: Objects) -> bool:
+    """Whether somebody has deleted the job, and the cluster is at it."""
+    owner = owner_of(objects)
+    return owner is not None and owner["metadata"].get("deletionTimestamp") is not None
+
+
+def gone(objects: Objects, status: JobStatus) -> Reading:
+    """The reading of a job that the cluster holds nothing of."""
+    reading = read(objects, status.spec)
+    if status.reason is not None and status.reason.code == "submitted":
+        text = "Its submission was cut off: the cluster has none of its objects."
+        reason = Reason(code=NOT_CREATED, text=text, hint="Submit it again.")
+        return dataclasses.replace(reading, phase=Phase.FAILED, reason=reason, finished_at=objects.now or time.time())
+    reason = Reason(code="removed", text=_GONE, hint=_GONE_HINT)
+    return dataclasses.replace(reading, phase=Phase.STOPPED, reason=reason, finished_at=objects.now or time.time())
+
+
 def reading_of(
     objects: Objects, asked: Submitted, facts: Background | None = None, before: Reading | None = None
 ) -> Reading:
@@ -34,7 +59,7 @@ def reading_of(
     """
     reading = read(objects, asked.spec, facts=facts, before=before)
     number = attempts.next_attempt(objects, reading, asked.spec)
-    return reading if number is None else attempts.between(reading, number, asked.spec)
+    return reading if number is None else attempts.between(objects, reading, number, asked.spec)
 
 
 def status_of(

@@ -6,12 +6,13 @@ DATA/clusters/KEY/
   unfinished/ID    empty; there as long as the end of the job has not been written down
 
 In a job folder whose objects are still being created lies `submitting`, so that a submission that was cut off is
-completed or named, never forgotten.
+completed or named, never forgotten. Whoever creates them holds a lock on it.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -21,6 +22,7 @@ import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import TracebackType
 from urllib.parse import urlsplit
 
 from pydantic import ValidationError
@@ -31,6 +33,21 @@ from ...record.folder import JobFolder, data_dir, is_job_id, write_atomically
 from .targets import Target
 
 _Stamp = tuple[int, int, int]
+
+
+class Submission:
+    """A job that is being submitted, for as long as the context lasts or its process lives."""
+
+    def __init__(self, folder: JobFolder, file: int | None) -> None:
+        self.folder = folder
+        self._file = file
+
+    def __enter__(self) -> Submission:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._file is not None:
+            os.close(self._file)
 
 
 class Records:
@@ -57,7 +74,7 @@ class Records:
         except ValueError:
             raise JobNotFound(job_id) from None
 
-    def create(self, job_id: str, spec: JobSpec, bundle: bytes, status: Callable[[JobFolder], JobStatus]) -> JobFolder:
+    def create(self, job_id: str, spec: JobSpec, bundle: bytes, status: Callable[[JobFolder], JobStatus]) -> Submission:
         """The folder of a new job, in being submitted; one that is there already is left as it is.
 
         Raises: OSError as the file system gives it.
@@ -69,6 +86,7 @@ class Records:
             about = {"server": self._target.server, "namespace": self._target.namespace}
             write_atomically(self.path / "cluster.json", json.dumps(about, indent=1).encode())
         made = Path(tempfile.mkdtemp(dir=self.jobs, prefix=".new-"))
+        file = None
         try:
             new = JobFolder(made)
             for name in ("outputs", "logs"):
@@ -76,21 +94,42 @@ class Records:
             new.bundle.write_bytes(bundle)
             new.write_spec(spec)
             new.write_status(status(folder))
-            (made / "submitting").touch()
+            (made / "submitting").touch(mode=0o600)
+            file = _held(made / "submitting")
             self.begun(job_id)
-            with contextlib.suppress(FileExistsError):
-                try:
-                    made.rename(folder.path)
-                except OSError:
-                    if not folder.path.is_dir():  # else a second submission in the same moment was first
-                        raise
+            try:
+                made.rename(folder.path)
+            except OSError:
+                if not folder.path.is_dir():
+                    raise
+                if file is not None:  # a second submission in the same moment was first
+                    os.close(file)
+                file = _held(folder.path / "submitting")
+        except BaseException:
+            if file is not None:
+                os.close(file)
+            raise
         finally:
             shutil.rmtree(made, ignore_errors=True)
-        return folder
+        return Submission(folder, file)
 
     def submitting(self, job_id: str) -> bool:
         """Whether the job's objects are still being created, as far as was written down."""
         return (self.jobs / job_id / "submitting").exists()
+
+    def being_submitted(self, job_id: str) -> bool:
+        """Whether a living process creates the job's objects at this moment."""
+        try:
+            file = os.open(self.jobs / job_id / "submitting", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(file)
+        return False
 
     def submitted(self, job_id: str) -> None:
         """All its objects are there."""
@@ -125,13 +164,25 @@ class Records:
         shutil.rmtree(grave, ignore_errors=True)
         self.ended(job_id)
 
+    @property
+    def stamp(self) -> int:
+        """Another number whenever a folder came or went."""
+        try:
+            return self.jobs.stat().st_mtime_ns
+        except OSError:
+            return 0
+
+    def names(self) -> set[str]:
+        """The jobs that have a folder."""
+        try:
+            return {name for name in os.listdir(self.jobs) if is_job_id(name)}  # noqa: PTH208  (five times faster)
+        except OSError:
+            return set()
+
     def summaries(self) -> dict[str, JobSummary]:
         """What was written down of every job; an unchanged one is the same object as before."""
         with self._lock:
-            try:
-                names = {name for name in os.listdir(self.jobs) if is_job_id(name)}  # noqa: PTH208  (five times faster)
-            except OSError:
-                names = set()
+            names = self.names()
             for name in self._known.keys() - names:
                 del self._known[name]
             for name in names:
@@ -147,6 +198,19 @@ class Records:
                 self._known[name] = (stamp, JobSummary.model_validate_json(path.read_bytes()))
         except (OSError, ValidationError):  # torn or gone: the cluster may still know the job
             self._known.pop(name, None)
+
+
+def _held(marker: Path) -> int | None:
+    """The marker, open and locked until it is closed; None when the submission is over already.
+
+    Several submissions of one job share the lock; whoever asks whether there is one tries to have it alone.
+    """
+    try:
+        file = os.open(marker, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    fcntl.flock(file, fcntl.LOCK_SH)
+    return file
 
 
 def _key(target: Target) -> str:

@@ -11,9 +11,11 @@ from ...errors import MlkError
 from ...model.api import Orphan
 from . import labels
 from .api_errors import Conflict, Forbidden, NotFoundInCluster
+from .attempts import RESTARTING
 from .connection import Connection
 from .creation import RESOURCES, is_ours
 from .objects import Manifest, Objects
+from .overview import asked_of, reading_of
 from .resources import CONFIG_MAPS, JOB_SETS, JOBS, NETWORK_POLICIES, PODS, SERVICES, Resource
 
 _QUEUE = "kueue.x-k8s.io/queue-name"
@@ -46,8 +48,13 @@ async def stop(
     Args: workloads: Kueue's, as it is served.
     """
     note = json.dumps({"by": by, "at": connection.clock()})
-    for owner, resource in _owners(objects):
-        if is_over(owner) or not is_ours(owner, objects.job_id):
+    owners = _owners(objects)
+    for owner, resource in owners:
+        if not is_ours(owner, objects.job_id):
+            continue
+        if is_over(owner):
+            if owner is owners[-1][0] and _goes_on(objects):
+                await _patch(connection, owner, resource, namespace, _annotated(owner, labels.STOPPED, note))
             continue
         labelled = _QUEUE in (owner["metadata"].get("labels") or {})
         queued = labelled and objects.workload is not None and workloads is not None
@@ -112,6 +119,13 @@ def is_over(owner: Manifest) -> bool:
     conditions = (owner.get("status") or {}).get("conditions") or []
     ends = ("Complete", "Completed", "Failed")
     return any(condition.get("type") in ends and condition.get("status") == "True" for condition in conditions)
+
+
+def _goes_on(objects: Objects) -> bool:
+    """Whether another attempt follows the one that is over."""
+    asked = asked_of(objects)
+    reason = reading_of(objects, asked).reason if asked is not None else None
+    return reason is not None and reason.code == RESTARTING
 
 
 def _owners(objects: Objects) -> list[tuple[Manifest, Resource]]:
