@@ -27,7 +27,7 @@ from mlk_jupyter.backends.kubernetes.removal import NotGone
 from mlk_jupyter.backends.local.backend import FolderUnwritable
 from mlk_jupyter.bundle import BundleTooLarge, UnknownParameter
 from mlk_jupyter.errors import JobNotFound, MlkError
-from mlk_jupyter.jobs import NoSuchRank
+from mlk_jupyter.library import NoSuchRank
 from mlk_jupyter.model.api import Finding, Level, Preflight
 from mlk_jupyter.record.notebook import NoNotebook
 from mlk_jupyter.runs.local_server import TrackingStarting

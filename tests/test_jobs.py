@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args, get_origin
 import jsonschema
 import pytest
 
-from mlk_jupyter import jobs
+from mlk_jupyter import library
 from mlk_jupyter.backends.base import Carriage
 from mlk_jupyter.bundle import LIMIT
 from mlk_jupyter.bundle.cluster_form import cluster_schema, cluster_ui_schema
@@ -52,15 +52,15 @@ def file(notebook: dict[str, Any], tmp_path: Path) -> Path:
 
 
 async def test_a_notebook_is_read_from_a_file(file: Path) -> None:
-    source = await jobs.read_source(file)
+    source = await library.read_source(file)
     assert (source.path, source.directory, source.stem, source.script) == (str(file), file.parent, "digits ddp", False)
-    assert [parameter.name for parameter in jobs.parameters(source)][:2] == ["lr", "epochs"]
+    assert [parameter.name for parameter in library.parameters(source)][:2] == ["lr", "epochs"]
 
 
 async def test_a_script_is_read_from_a_file_and_from_text(tmp_path: Path) -> None:
     path = tmp_path / "train.py"
     path.write_bytes(b"\xef\xbb\xbfprint(1)\n")
-    read, given = await jobs.read_source(path), await jobs.source_of("print(1)\n", "train.py", None)
+    read, given = await library.read_source(path), await library.source_of("print(1)\n", "train.py", None)
     assert read.script and given.script and read.notebook == given.notebook and given.directory is None
 
 
@@ -77,12 +77,12 @@ async def test_what_cannot_be_read_is_refused_with_a_way_out(file: Path, name: s
     (file.parent / "notes.txt").write_text("x")
     (file.parent / "latin.py").write_bytes("# \xe9".encode("latin-1"))
     with pytest.raises(BadInput) as refused:
-        await jobs.read_source(file.parent / name)
+        await library.read_source(file.parent / name)
     assert words in refused.value.detail and refused.value.hint
 
 
 async def test_the_form_describes_the_spec_and_its_values_fit_it(file: Path) -> None:
-    form = await jobs.form(await jobs.read_source(file))
+    form = await library.form(await library.read_source(file))
     jsonschema.Draft7Validator.check_schema(form.form_schema)
     jsonschema.validate(form.values, form.form_schema)
     assert (
@@ -98,24 +98,24 @@ async def test_the_form_describes_the_spec_and_its_values_fit_it(file: Path) -> 
     }  # fmt: skip
     assert fields["lr"] == {"title": "lr", "type": "number", "default": 0.1, "description": "learning rate"}
     assert form.values["name"] == "digits ddp" and form.values["parameters"] == {}
-    assert jobs.spec_from(form.values).workers == 1
+    assert library.spec_from(form.values).workers == 1
 
 
 async def test_the_form_remembers_what_still_makes_sense(notebook: dict[str, Any]) -> None:
     notebook["metadata"]["mlk"] = {
         "options": {"workers": 4, "time_limit_s": 7200, "gpus": -1, "gone": 1, "parameters": {"lr": 0.5, "old": 1}}
     }
-    form = await jobs.form(await jobs.source_of(notebook, "a.ipynb", None))
+    form = await library.form(await library.source_of(notebook, "a.ipynb", None))
     jsonschema.validate(form.values, form.form_schema)
     assert (form.values["workers"], form.values["gpus"], form.values["time_limit_s"]) == (4, 0, "2h")
     assert form.values["parameters"] == {"lr": 0.5}
     assert sorted(finding.field or "" for finding in form.findings) == ["gpus", "parameters"]
-    given = await jobs.form(await jobs.source_of(notebook, "a.ipynb", None), {"workers": 2})
+    given = await library.form(await library.source_of(notebook, "a.ipynb", None), {"workers": 2})
     assert given.values["workers"] == 2 and given.values["parameters"] == {}
 
 
 async def test_the_form_of_a_cluster_asks_for_all_of_its_options_and_its_values_fit_it(file: Path) -> None:
-    form = await jobs.form(await jobs.read_source(file), cluster=True, image="python:3.12")
+    form = await library.form(await library.read_source(file), cluster=True, image="python:3.12")
     jsonschema.Draft7Validator.check_schema(form.form_schema)
     jsonschema.validate(form.values, form.form_schema)
     assert "$ref" not in json.dumps(form.form_schema)
@@ -125,7 +125,7 @@ async def test_the_form_of_a_cluster_asks_for_all_of_its_options_and_its_values_
     assert sorted(groups) == sorted(shown["ui:order"]) and "cluster" in form.ui_schema["ui:order"]
     assert all(field["title"] and field["description"] for field in _fields(asked))
     assert form.values["cluster"]["image"] == "python:3.12"
-    assert jobs.spec_from(form.values).cluster == ClusterOptions(image="python:3.12")
+    assert library.spec_from(form.values).cluster == ClusterOptions(image="python:3.12")
 
 
 def _fields(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -153,37 +153,37 @@ async def test_the_form_remembers_of_a_cluster_what_can_still_be_used(notebook: 
         "affinity": {"nodeAffinity": {}}, "volumes": [{"path": "/data", "claim": "data"}], "network": {"allow": []},
     }  # fmt: skip
     notebook["metadata"]["mlk"] = {"options": {"workers": 4, "cluster": options}}
-    source = await jobs.source_of(notebook, "a.ipynb", None)
-    form = await jobs.form(source, cluster=True, image="python:3.12")
+    source = await library.source_of(notebook, "a.ipynb", None)
+    form = await library.form(source, cluster=True, image="python:3.12")
     jsonschema.validate(form.values, form.form_schema)
     cluster = form.values["cluster"]
     assert (cluster["image"], cluster["keep_s"], cluster["staging"]) == ("mine:1", "1d", "dvc pull 'a b'")
     assert json.loads(cluster["affinity"]) == {"nodeAffinity": {}} and cluster["network"] == {"allow": []}
     assert sorted(finding.field or "" for finding in form.findings) == ["cluster.gone", "cluster.memory"]
-    spec = jobs.spec_from(form.values)
+    spec = library.spec_from(form.values)
     assert spec.cluster.staging == ["dvc", "pull", "a b"] and spec.cluster.keep_s == 86_400
-    assert "cluster" not in (await jobs.form(source)).values
+    assert "cluster" not in (await library.form(source)).values
 
 
 async def test_a_notebook_without_parameters_gets_a_hint(make_notebook: Any) -> None:
-    form = await jobs.form(await jobs.source_of(make_notebook("x"), "a.ipynb", None))
+    form = await library.form(await library.source_of(make_notebook("x"), "a.ipynb", None))
     assert [finding.code for finding in form.findings] == ["no_parameters"]
 
 
 async def test_values_reach_the_bundle_and_text_for_lists_is_read_as_json(file: Path) -> None:
-    source = await jobs.read_source(file)
-    spec = jobs.spec_from(
+    source = await library.read_source(file)
+    spec = library.spec_from(
         {"name": "x", "notebook": "x", "parameters": {"hidden": "[8]", "limit": "8", "name": "[1]", "lr": 1}}
     )
-    bundle = await jobs.prepare(source, spec, CARRIAGE)
+    bundle = await library.prepare(source, spec, CARRIAGE)
     assert bundle.notebook["cells"][1]["source"] == "# Parameters\nhidden = [8]\nlimit = '8'\nname = '[1]'\nlr = 1.0"
     assert bundle.directory == file.parent
 
 
 async def test_a_default_that_json_changes_is_left_as_it_is_written(file: Path) -> None:
-    source = await jobs.read_source(file)
-    spec = jobs.spec_from({"name": "x", "notebook": "x", "parameters": {"hidden": [64, 32], "lr": 0.1}})
-    assert (await jobs.prepare(source, spec, CARRIAGE)).notebook["cells"][1]["source"] == "# Parameters\nlr = 0.1"
+    source = await library.read_source(file)
+    spec = library.spec_from({"name": "x", "notebook": "x", "parameters": {"hidden": [64, 32], "lr": 0.1}})
+    assert (await library.prepare(source, spec, CARRIAGE)).notebook["cells"][1]["source"] == "# Parameters\nlr = 0.1"
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ async def test_a_default_that_json_changes_is_left_as_it_is_written(file: Path) 
 )
 def test_a_wrong_spec_is_answered_with_the_field(data: Any, words: str) -> None:
     with pytest.raises(BadInput) as refused:
-        jobs.spec_from(data)
+        library.spec_from(data)
     assert words in refused.value.detail and "pydantic" not in refused.value.detail
 
 
@@ -226,38 +226,38 @@ class Shelf:
 
 async def test_a_job_is_found_by_id_by_name_and_by_the_beginning_of_its_id() -> None:
     shelf: Any = Shelf("digits", "bert", "digits")
-    assert (await jobs.find(shelf, shelf.all[0].id)).created_at == 0
-    assert (await jobs.find(shelf, "digits")).created_at == 2  # the newest
-    assert (await jobs.find(shelf, shelf.all[1].id[:7])).name == "bert"
+    assert (await library.find(shelf, shelf.all[0].id)).created_at == 0
+    assert (await library.find(shelf, "digits")).created_at == 2  # the newest
+    assert (await library.find(shelf, shelf.all[1].id[:7])).name == "bert"
 
 
 async def test_a_beginning_that_fits_several_jobs_is_not_guessed() -> None:
     shelf: Any = Shelf("digits", "digits")
     with pytest.raises(BadInput, match="2 jobs have ids that begin with 'dig'"):
-        await jobs.find(shelf, "dig")
+        await library.find(shelf, "dig")
 
 
 async def test_a_job_that_does_not_exist_is_answered_with_the_closest() -> None:
     shelf: Any = Shelf("digits", "bert")
     with pytest.raises(JobNotFound, match="Closest: digits"):
-        await jobs.find(shelf, "digist")
+        await library.find(shelf, "digist")
     with pytest.raises(JobNotFound):
-        await jobs.find(shelf, "")
+        await library.find(shelf, "")
 
 
 async def test_the_notebook_of_a_running_job_is_a_file_that_jupyter_can_open(file: Path, tmp_path: Path) -> None:
     folder = JobFolder(tmp_path / "mlk-x-1")
     folder.path.mkdir()
     with pytest.raises(NoNotebook):
-        jobs.notebook_file(folder)
-    bundle = await jobs.prepare(await jobs.read_source(file), JobSpec(name="x", notebook="x"), CARRIAGE)
+        library.notebook_file(folder)
+    bundle = await library.prepare(await library.read_source(file), JobSpec(name="x", notebook="x"), CARRIAGE)
     folder.bundle.write_bytes(bundle.data)
     frame = {"kind": "stream", "rank": 0, "seq": 0, "time": 1.0, "cell": 1, "name": "stdout", "text": "so far"}
     folder.frames.write_text(json.dumps(frame) + "\n")
-    path = jobs.notebook_file(folder)
+    path = library.notebook_file(folder)
     assert path.suffix == ".ipynb" and "so far" in path.read_text()
     folder.executed.write_text("{}")
-    assert jobs.notebook_file(folder) == folder.executed
+    assert library.notebook_file(folder) == folder.executed
 
 
 @pytest.mark.parametrize(

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import argparse
 
-from .. import jobs
+from .. import library
 from ..backends.choosing import choose
 from ..backends.many import Backends
 from ..model import JobSpec
 from ..options import spec_fields
 
 
-def spec_of(options: argparse.Namespace, source: jobs.Source) -> JobSpec:
+def spec_of(options: argparse.Namespace, source: library.Source) -> JobSpec:
     """What `mlk run` was asked for.
 
     Raises: BadInput, naming what cannot be used.
     """
-    return jobs.spec_from({"name": source.stem, "notebook": source.path, **spec_fields(options)})
+    return library.spec_from({"name": source.stem, "notebook": source.path, **spec_fields(options)})
 
 
 def chosen(options: argparse.Namespace) -> Backends:

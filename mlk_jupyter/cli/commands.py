@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from .. import jobs, text
+from .. import library, text
 from ..backends.many import Backends
 from ..model import JobStatus, RankStatus
 from ..threads import in_thread
@@ -86,7 +86,7 @@ def open_notebook(options: argparse.Namespace) -> int:
     """`mlk open`: the path of a notebook that Jupyter can open."""
 
     async def locate(backend: Backends, job_id: str) -> str:
-        return str(jobs.notebook_file(backend.folder(job_id)))
+        return str(library.notebook_file(backend.folder(job_id)))
 
     print(_with_job(options, locate))
     return 0
@@ -99,7 +99,7 @@ def _with_job(options: argparse.Namespace, action: Callable[[Backends, str], Awa
     """
 
     async def find_and_act(backends: Backends) -> _Answer:
-        return await action(backends, (await jobs.find(backends, options.job)).id)
+        return await action(backends, (await library.find(backends, options.job)).id)
 
     return asyncio.run(_with_backends(options, find_and_act))
 
@@ -115,7 +115,7 @@ async def _with_backends(options: argparse.Namespace, action: Callable[[Backends
 async def _copy_log(backend: Backends, job_id: str, rank: int, *, follow: bool) -> None:
     """Copies a log to stdout. Following, it ends once the job is over and everything was copied."""
     job = await backend.job(job_id)
-    jobs.check_rank(job, rank)
+    library.check_rank(job, rank)
     folder, offset = backend.folder(job_id), 0
     while True:
         over = (await backend.job(job_id)).phase.final  # asked before reading: what comes later is still copied

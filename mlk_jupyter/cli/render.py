@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 
-from .. import jobs
+from .. import library
 from ..backends.choosing import rendering
 from ..errors import BadInput
 from .asking import spec_of
@@ -30,11 +30,11 @@ def rbac(options: argparse.Namespace) -> str:
 
 
 async def _manifests(options: argparse.Namespace) -> str:
-    source = await jobs.read_source(options.source)
+    source = await library.read_source(options.source)
     spec = spec_of(options, source)
     backend = rendering(context=options.context, namespace=options.namespace, image=options.image)
     try:
-        rendered = await backend.render(spec, await jobs.prepare(source, spec, backend.carriage))
+        rendered = await backend.render(spec, await library.prepare(source, spec, backend.carriage))
     finally:
         await backend.close()
     assert rendered is not None

@@ -8,7 +8,7 @@ import json
 import sys
 import uuid
 
-from .. import jobs, text
+from .. import library, text
 from ..backends.base import Backend
 from ..bundle import Bundle
 from ..model import JobStatus, Phase, RunState
@@ -36,9 +36,9 @@ async def _run(options: argparse.Namespace) -> int:
 
 async def _run_at(backend: Backend, options: argparse.Namespace) -> int:
     screen = screen_for(sys.stderr)
-    source = await jobs.read_source(options.source)
+    source = await library.read_source(options.source)
     spec = spec_of(options, source)
-    bundle = await jobs.prepare(source, spec, backend.carriage)
+    bundle = await library.prepare(source, spec, backend.carriage)
     for finding in (await backend.preflight(spec, bundle)).findings:
         if finding.level is not Level.ERROR:  # errors are raised by submit
             screen.say(" ".join(part for part in (finding.text, finding.hint) if part))

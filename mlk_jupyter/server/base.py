@@ -285,7 +285,7 @@ def parse(data: bytes | str, model: type[ModelT]) -> ModelT:
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        from ..jobs import explained
+        from ..library import explained
 
         raise explained(error, model) from error
 

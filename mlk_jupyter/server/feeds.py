@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from ..backends.base import Changes
 from ..backends.many import Backends
 from ..errors import MlkError
-from ..jobs import check_rank
+from ..library import check_rank
 from ..model import JobStatus, JobSummary, api
 from ..model.api import JobsDelta, JobsSnapshot, Topic
 from ..threads import in_thread

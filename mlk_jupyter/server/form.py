@@ -13,7 +13,7 @@ class FormHandler(Handler):
     @web.authenticated
     @allowed("read")
     async def get(self) -> None:
-        from ..jobs import form
+        from ..library import form
         from .source import read
 
         await authorize(self, "read", "contents")  # it tells what stands in a file

@@ -25,7 +25,7 @@ class JobsHandler(Handler):
     @web.authenticated
     @allowed("write", is_activity=True)
     async def post(self) -> None:
-        from ..jobs import prepare
+        from ..library import prepare
         from ..model.api import Submission
         from .source import read
 
@@ -46,7 +46,7 @@ class PreflightHandler(Handler):
     @web.authenticated
     @allowed("write")
     async def post(self) -> None:
-        from ..jobs import prepare
+        from ..library import prepare
         from ..model.api import PreflightRequest
         from .source import read
 
@@ -64,7 +64,7 @@ class RenderHandler(Handler):
     @web.authenticated
     @allowed("write")
     async def post(self) -> None:
-        from ..jobs import prepare
+        from ..library import prepare
         from ..model.api import PreflightRequest, Rendered
         from .source import read
 

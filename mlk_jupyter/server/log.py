@@ -19,7 +19,7 @@ class LogHandler(Handler):
     @web.authenticated
     @allowed("read")
     async def get(self, job_id: str) -> None:
-        from ..jobs import check_rank
+        from ..library import check_rank
         from .records import log_piece
 
         rank = self.integer("rank", 0, least=0, most=_MOST_RANK)
@@ -37,7 +37,7 @@ class LogDownloadHandler(Handler):
     @web.authenticated
     @allowed("read")
     async def get(self, job_id: str) -> None:
-        from ..jobs import check_rank
+        from ..library import check_rank
         from .records import file_name
 
         rank = self.integer("rank", 0, least=0, most=_MOST_RANK)

@@ -14,7 +14,7 @@ from ..errors import MlkError
 if TYPE_CHECKING:
     from jupyter_server.services.contents.manager import ContentsManager
 
-    from ..jobs import Source
+    from ..library import Source
 
 
 class NotebookUnreadable(MlkError):
@@ -44,7 +44,7 @@ async def read(manager: ContentsManager, path: str) -> Source:
 
     Raises: NotebookUnreadable; BadInput when it is nothing that can be run.
     """
-    from ..jobs import source_of
+    from ..library import source_of
 
     content = await content_of(manager, path)
     return await source_of(content, path, directory_of(manager, path))

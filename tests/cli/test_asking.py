@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from mlk_jupyter import jobs
+from mlk_jupyter import library
 from mlk_jupyter.cli.asking import spec_of
 from mlk_jupyter.cli.parser import build_parser
 from mlk_jupyter.errors import BadInput
@@ -41,7 +41,7 @@ def test_a_literal_that_json_cannot_carry_is_refused(typed: str) -> None:
 
 
 def spec(tmp_path: Path, *options: str) -> Any:
-    source = jobs.Source(notebook={}, path="work/train.ipynb", directory=tmp_path)
+    source = library.Source(notebook={}, path="work/train.ipynb", directory=tmp_path)
     return spec_of(build_parser().parse_args(["run", "work/train.ipynb", *options]), source)
 
 
