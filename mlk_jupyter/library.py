@@ -86,14 +86,18 @@ async def source_of(content: Mapping[str, Any] | str, path: str, directory: Path
     return await in_thread(_source, content, path, directory)
 
 
-async def prepare(source: Source, spec: JobSpec, carriage: Carriage) -> Bundle:
+async def prepare(
+    source: Source, spec: JobSpec, carriage: Carriage, extra: Mapping[str, bytes] | None = None
+) -> Bundle:
     """The bundle of a job: parameters injected, local modules and files found. Creates nothing on disk.
 
-    Args: carriage: of the backend that it is for.
+    Args:
+        carriage: of the backend that it is for.
+        extra:    more entries of the bundle (`shipping.Parcel.extra`: the values that are sent along).
 
     Raises: BadInput for parameters or files that cannot be used; BundleTooLarge.
     """
-    return await in_thread(_prepare, source, spec, carriage)
+    return await in_thread(_prepare, source, spec, carriage, extra)
 
 
 async def form(
@@ -231,7 +235,7 @@ def _source(content: Mapping[str, Any] | str, path: str, directory: Path | None)
     return Source(notebook, path, directory)
 
 
-def _prepare(source: Source, spec: JobSpec, carriage: Carriage) -> Bundle:
+def _prepare(source: Source, spec: JobSpec, carriage: Carriage, extra: Mapping[str, bytes] | None) -> Bundle:
     decoded = _decoded(spec.parameters, parameters_of(source.notebook))
     spec = spec.model_copy(update={"parameters": decoded})
     return build(
@@ -241,6 +245,7 @@ def _prepare(source: Source, spec: JobSpec, carriage: Carriage) -> Bundle:
         script=source.script,
         limit_bytes=carriage.limit_bytes,
         byte_code=carriage.byte_code,
+        extra=extra,
     )
 
 

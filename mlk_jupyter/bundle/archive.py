@@ -89,6 +89,7 @@ def build(
     script: bool = False,
     limit_bytes: int = LIMIT,
     byte_code: bool = True,
+    extra: Mapping[str, bytes] | None = None,
 ) -> Bundle:
     """One file with the worker, the notebook, its local modules and the named files. Reads files, so it may take long.
 
@@ -99,6 +100,7 @@ def build(
         script:      whether the notebook was made from a script.
         limit_bytes: most bytes of the zip.
         byte_code:   whether the worker is carried compiled as well: ranks of this Python version start sooner.
+        extra:       more entries, beside the notebook in the zip (`values/…`: worker/shipped.py reads them there).
 
     Raises: BadInput for parameters or files that cannot be used; BundleTooLarge.
     """
@@ -121,8 +123,11 @@ def build(
             "The notebook starts processes by `spawn`, which cannot see functions defined in a notebook: "
             "define them in a module beside it, or use `fork`."
         )
-    job = {"name": spec.name, "notebook": spec.notebook, "files": files, "script": script}
+    job: dict[str, Any] = {"name": spec.name, "notebook": spec.notebook, "files": files, "script": script}
+    if extra:
+        job["extra"] = sorted(extra)
     entries = {
+        **{f"job/{name}": data for name, data in (extra or {}).items()},
         **_worker(byte_code=byte_code),
         "job/job.json": _json(job),
         "job/notebook.ipynb": _json(prepared),
@@ -172,11 +177,16 @@ def _zipped(entries: Mapping[str, bytes], limit_bytes: int) -> bytes:
             info.create_system = 3  # Unix, wherever it was made
             info.external_attr = 0o100644 << 16
             archive.writestr(info, entries[name], compresslevel=6)
-        sizes = {info.filename.removeprefix("job/files/"): info.compress_size for info in archive.infolist()}
+        sizes = {_shown(info.filename): info.compress_size for info in archive.infolist()}
     data = buffer.getvalue()
     if len(data) > limit_bytes:
         raise BundleTooLarge(len(data), limit_bytes, _largest(sizes))
     return data
+
+
+def _shown(entry: str) -> str:
+    """A zip's entry as a person knows it."""
+    return entry.removeprefix("job/files/").removeprefix("job/")
 
 
 def _largest(sizes: Mapping[str, int]) -> list[tuple[str, int]]:

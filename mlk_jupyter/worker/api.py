@@ -13,11 +13,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Optional
 
+    from .values import ValueProblem
     from .wire import Sender
 
 RESULT_LIMIT = 64 * 1024  # bytes of JSON
 
 _sender: Optional[Sender] = None
+_sent = 0  # bytes of values sent so far
 
 
 def connect(sender: Sender) -> None:
@@ -81,6 +83,33 @@ def result(value: Any) -> None:
         raise ValueError(f"A result has at most {RESULT_LIMIT:,} bytes as JSON, this one {len(body):,}: save a file")
     if _sender is not None:
         _sender.send("result", value=json.loads(body))
+
+
+def send_value(name: str, value: Any, *, pickle: bool = False) -> None:
+    """Sends a variable back to whoever submitted the job; `Job.values()` holds the last one of each name.
+
+    All values of a job have at most `values.PULL_LIMIT` bytes. Only rank 0 sends; in others, and outside of a job,
+    nothing happens.
+
+    Raises: ValueProblem when the value has no exact form, is too large, or must be pickled and was not asked to be.
+    """
+    global _sent
+    if _sender is None or rank() != 0:
+        return
+    from . import shipped, values
+
+    key = shipped.key() if pickle else None
+    encoded = values.encode(value, pickle=pickle, key=key, name=name, limit_bytes=values.PULL_LIMIT - _sent)
+    _sent += len(encoded.data)
+    _sender.send("value", **values.frame_of(name, encoded))
+
+
+def refuse_value(name: str, problem: ValueProblem) -> None:
+    """Says instead of a value why it does not come."""
+    if _sender is not None and rank() == 0:
+        why = f"{problem.why} {problem.hint}".strip()
+        _sender.send("value", name=name, encoding=None, data=None, why=why)
+        _sender.send("notice", text=f"{problem.name} does not come back: {why}")
 
 
 def _mlflow_is_watched() -> bool:

@@ -23,6 +23,8 @@ Kinds, and the fields beside `kind`, `time`, `rank`, `seq`:
     run            run_id, experiment_id, experiment, run_name, tracking_uri        (an MLflow run was opened)
     run_finished   run_id, status                                                   (and ended in the rank)
     result         value (JSON)
+    value          name, encoding, data (base64), why      (a variable that comes back, worker/values.py; where it
+                   cannot, encoding and data are None and why says the reason. `return`: what a function gave back)
     sample         cpu_cores, memory_bytes, gpus [{index, uuid, name, busy, memory_bytes, memory_total_bytes}]
     error          cell (or None), number (or None), ename, evalue, traceback [str]  (why the rank failed)
     notice         text                                   (a sentence for a person that is no failure)

@@ -97,6 +97,10 @@ def _run(archive: str, identity: Identity, sender: Sender, stop: Stop) -> int:
     folder = unpack(bundle, job.get("files") or [])
     _set_path(archive, folder)
     api.connect(sender)
+    if identity.rank == 0 and "values/versions.json" in (job.get("extra") or ()):
+        from .compare import compare
+
+        compare(bundle.get_data("job/values/versions.json"), sender)
     script = bool(job.get("script"))
     if script:
         sys.argv = [str(job.get("notebook") or "script.py"), *(str(word) for word in job.get("arguments") or [])]
