@@ -10,17 +10,34 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ._version import __version__
+    from .face import Job, job, jobs, train
     from .worker.api import checkpoint_dir, log_metric, progress, rank, result, world_size
 
-__all__ = ["__version__", "checkpoint_dir", "log_metric", "progress", "rank", "result", "world_size"]
+__all__ = [
+    "Job",
+    "__version__",
+    "checkpoint_dir",
+    "job",
+    "jobs",
+    "log_metric",
+    "progress",
+    "rank",
+    "result",
+    "train",
+    "world_size",
+]
 
 _HOMES = {
+    "Job": "face",
     "__version__": "_version",
     "checkpoint_dir": "worker.api",
+    "job": "face",
+    "jobs": "face",
     "log_metric": "worker.api",
     "progress": "worker.api",
     "rank": "worker.api",
     "result": "worker.api",
+    "train": "face",
     "world_size": "worker.api",
 }
 
@@ -31,13 +48,35 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    value = getattr(import_module(f"{__name__}.{home}"), name)
+    try:
+        value = getattr(import_module(f"{__name__}.{home}"), name)
+    except ModuleNotFoundError as error:
+        if error.name != f"{__name__}.{home}":
+            raise
+        raise _absent(name) from None
     globals()[name] = value
     return value
 
 
+def _absent(name: str) -> Exception:
+    """What is raised inside a job for a name that only whoever submits jobs has."""
+    import sys
+
+    text = f"mlk_jupyter.{name} is not there inside of a job: jobs are submitted from outside, and do not submit others"
+    # `from mlk_jupyter import …` asks through this module first, and hides what any other error says.
+    importing = sys._getframe(2).f_globals.get("__name__") == "importlib._bootstrap"
+    return ImportError(text, name=__name__) if importing else AttributeError(text)
+
+
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """What `%load_ext mlk_jupyter` calls: gives the shell `%%k8s_train` and the other magics."""
+    from .magics import register
+
+    register(shell)
 
 
 def _jupyter_server_extension_points() -> list[dict[str, Any]]:

@@ -27,6 +27,7 @@ from mlk_jupyter.backends.kubernetes.removal import NotGone
 from mlk_jupyter.backends.local.backend import FolderUnwritable
 from mlk_jupyter.bundle import BundleTooLarge, UnknownParameter
 from mlk_jupyter.errors import JobNotFound, MlkError
+from mlk_jupyter.face import JobFailed, JobStopped, RemoteError, StillGoing
 from mlk_jupyter.library import NoSuchRank
 from mlk_jupyter.model.api import Finding, Level, Preflight
 from mlk_jupyter.record.notebook import NoNotebook
@@ -58,6 +59,10 @@ WORDED: dict[type[MlkError], Callable[[], MlkError]] = {
     RecordUnwritable: lambda: RecordUnwritable(OSError(28, "No space left on device"), Path("jobs")),
     SubmissionUnknown: lambda: SubmissionUnknown("digits-1", api_errors.Unreachable("It is gone.", hint="Wait.")),
     UnknownContext: lambda: UnknownContext("prodd", ["prod"]),
+    JobFailed: lambda: JobFailed("digits-1", "It ran out of memory."),
+    JobStopped: lambda: JobStopped("digits-1", None),
+    RemoteError: lambda: RemoteError("digits-1", "Odd", "17", "Traceback", 0, 2),
+    StillGoing: lambda: StillGoing("digits-1", "Running", None, 3),
     JobNotFound: lambda: JobNotFound("digits"),
     NoNotebook: lambda: NoNotebook("digits-1"),
     NoSuchRank: lambda: NoSuchRank(4, 4),

@@ -67,7 +67,22 @@ def test_the_same_names_are_there_inside_a_bundle_where_nothing_else_is(make_not
         "print(json.dumps([mlk_jupyter.__file__, names]))"
     )
     file, names = fresh(code, str(tmp_path))
-    assert file == str(tmp_path / "mlk_jupyter" / "__init__.py") and names == mlk_jupyter.__all__
+    of_submitters = {"Job", "job", "jobs", "train"}
+    assert file == str(tmp_path / "mlk_jupyter" / "__init__.py")
+    assert names == [name for name in mlk_jupyter.__all__ if name not in of_submitters]
+
+
+@pytest.mark.parametrize("name", ["Job", "job", "jobs", "train"])
+@pytest.mark.parametrize("way", ["mlk_jupyter.{}", "from mlk_jupyter import {}"])
+def test_what_submits_jobs_is_absent_inside_of_a_job_and_says_so(name: str, way: str, tmp_path: Path) -> None:
+    package = Path(mlk_jupyter.__file__)
+    (tmp_path / "mlk_jupyter").mkdir()
+    (tmp_path / "mlk_jupyter" / "__init__.py").write_bytes(package.read_bytes())
+    code = (
+        f"import json, mlk_jupyter\ntry:\n    {way.format(name)}\nexcept (AttributeError, ImportError) as error:\n"
+        "    print(json.dumps(str(error)))"
+    )
+    assert f"mlk_jupyter.{name} is not there inside of a job" in fresh(code, str(tmp_path))
 
 
 def test_jupyter_finds_the_server_extension_and_the_front_end() -> None:

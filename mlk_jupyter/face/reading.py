@@ -1,0 +1,116 @@
+"""What a job's folder says, as Python values. Reads files: for a thread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from ..record.failure import Failure, first_of
+from ..record.fields import count_of, lines_of, number_of, text_of, whole_of
+
+if TYPE_CHECKING:
+    from ..record.folder import JobFolder
+
+_PIECE_BYTES = 256 * 1024
+_NAN = float("nan")
+
+
+@dataclass
+class Outcome:
+    """What came back from a job that is over."""
+
+    result: Any = None
+    """The last value that rank 0 gave to `result()`."""
+    values: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """The `value` frames by name, not decoded yet."""
+    failure: Failure | None = None
+    """What failed first."""
+    module: str | None = None
+    """The module of that exception's type, where the job told it."""
+
+
+def outcome(folder: JobFolder) -> Outcome:
+    """What the frames say about how the job ended."""
+    found = Outcome()
+    failures: dict[int, tuple[Failure, str | None]] = {}
+    for frame in folder.each_frame():
+        kind, rank = frame.get("kind"), count_of(frame, "rank")
+        if kind == "result" and rank == 0:
+            found.result = frame.get("value")
+        elif kind == "value" and rank == 0:
+            found.values[str(frame.get("name"))] = frame
+        elif kind == "error" and rank is not None and rank not in failures:
+            failures[rank] = _failure(frame, rank), text_of(frame, "module")
+    found.failure = first_of(failure for failure, _ in failures.values())
+    if found.failure is not None:
+        found.module = failures[found.failure.rank][1]
+    return found
+
+
+def metrics(folder: JobFolder) -> Any:
+    """Every number that the ranks logged, oldest first: name, step, time, value.
+
+    Ranks that log the same name give one curve, that of the lowest. Returns: a pandas frame where pandas is installed
+    (times in UTC), else a list of dictionaries (times in seconds since the epoch).
+    """
+    lowest: dict[str, int] = {}
+    rows: list[tuple[int, dict[str, Any]]] = []
+    for frame in folder.each_frame():
+        name, rank = text_of(frame, "name"), count_of(frame, "rank")
+        if frame.get("kind") != "metric" or name is None or rank is None:
+            continue
+        lowest[name] = min(rank, lowest.get(name, rank))
+        value = number_of(frame, "value")
+        row = {
+            "name": name,
+            "step": whole_of(frame, "step"),
+            "time": number_of(frame, "time") or _NAN,
+            "value": _NAN if value is None else value,
+        }
+        rows.append((rank, row))
+    kept = [row for rank, row in rows if rank == lowest[row["name"]]]
+    return kept if find_spec("pandas") is None else _as_frame(kept)
+
+
+def log_pieces(folder: JobFolder, rank: int, offset: int = 0) -> Iterator[tuple[str, int]]:
+    """A rank's log from a byte offset on, in pieces of whole lines (but for the last), each with its end."""
+    while True:
+        data, size = folder.read_log(rank, offset, _PIECE_BYTES)
+        end = len(data) if offset + len(data) >= size else data.rfind(b"\n") + 1 or len(data)
+        if not end:
+            return
+        offset += end
+        yield data[:end].decode("utf-8", "replace"), offset
+
+
+def log_end(folder: JobFolder, rank: int, lines: int) -> str:
+    """The last lines of a rank's log; lines longer than 1 KiB on average give fewer."""
+    data, size = folder.read_log(rank, -max(1, lines) * 1024, max(1, lines) * 1024)
+    kept = data.splitlines(keepends=True)
+    if len(data) < size:
+        kept = kept[1:] or kept  # its first is cut
+    return b"".join(kept[-lines:] if lines > 0 else []).decode("utf-8", "replace")
+
+
+def _failure(frame: dict[str, Any], rank: int) -> Failure:
+    return Failure(
+        rank=rank,
+        at=number_of(frame, "time") or 0.0,
+        ename=text_of(frame, "ename") or "Error",
+        evalue=text_of(frame, "evalue") or "",
+        traceback=lines_of(frame, "traceback"),
+        cell=count_of(frame, "cell"),
+        number=count_of(frame, "number"),
+    )
+
+
+def _as_frame(rows: list[dict[str, Any]]) -> Any:
+    import pandas
+
+    frame = pandas.DataFrame(rows, columns=["name", "step", "time", "value"])
+    frame["step"] = frame["step"].astype("Int64")
+    frame["time"] = pandas.to_datetime(frame["time"].astype(float), unit="s", utc=True)
+    frame["value"] = frame["value"].astype(float)
+    return frame

@@ -1,0 +1,121 @@
+"""`train`: a notebook, script or function becomes a job."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import os
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from .. import library
+from ..backends.base import Backend
+from ..errors import BadInput
+from ..model import ClusterOptions, JobSpec, JobStatus
+from .background import run
+from .errors import Detached
+from .handle import Job
+from .places import Where, places
+
+_OF_JOB = frozenset(JobSpec.model_fields) - {"name", "notebook", "workers", "gpus", "cluster"}
+_OF_CLUSTER = frozenset(ClusterOptions.model_fields) - {"image"}
+_NAMED = ("workers", "gpus", "image", "name", "backend", "context", "namespace", "wait", "pickle", "kwargs")
+
+_submitting: set[asyncio.Task[JobStatus]] = set()
+
+
+def train(
+    what: Callable[..., Any] | str | os.PathLike[str],
+    /,
+    *args: Any,
+    workers: int = 1,
+    gpus: int = 0,
+    image: str | None = None,
+    name: str | None = None,
+    backend: str | None = None,
+    context: str | None = None,
+    namespace: str | None = None,
+    wait: bool = False,
+    pickle: bool = False,
+    kwargs: Mapping[str, Any] | None = None,
+    **options: Any,
+) -> Job:
+    """Runs a notebook, a script or a function as a job, and returns while it runs.
+
+    Args:
+        what:      path of an .ipynb or .py file, or a function.
+        args:      what the function is called with, by place.
+        workers:   process groups on this machine, pods on a cluster.
+        gpus:      whole GPUs for each worker.
+        image:     on a cluster, the container image; None means MLK_IMAGE.
+        name:      what the job is called; None means the file's or function's name.
+        backend:   `local`, `kubernetes` or `kubernetes:CONTEXT`; None means MLK_BACKEND, else the cluster when one
+                   answers, else this machine.
+        context:   of the kubeconfig.
+        namespace: in the cluster.
+        wait:      returns only when the job is over, however it ended.
+        pickle:    whether values that no plain form can carry may be pickled.
+        kwargs:    what the function is called with, by name.
+        options:   any other field of `JobSpec` and `ClusterOptions`: parameters, env, files, time_limit_s, memory, ….
+
+    Raises: BadInput for what cannot be used; Refused when the job could not run; Detached when interrupted.
+    """
+    asked = _asked(options, workers=workers, gpus=gpus, image=image)
+    where = Where.of(backend, context, namespace)
+    if callable(what):
+        raise BadInput("Functions cannot be shipped yet.", hint="Name a file.")
+    if args or kwargs or pickle:
+        raise BadInput(
+            "A notebook or script takes no arguments.",
+            hint="Set what its cell tagged `parameters` declares by name: `parameters={'epochs': 3}`.",
+        )
+    begun: list[str] = []
+
+    async def submitted() -> JobStatus:
+        found = await (await places().backends(where)).at(None)
+        source = await library.read_source(what)
+        spec = library.spec_from({"name": name or source.stem, "notebook": source.path, **asked})
+        bundle = await library.prepare(source, spec, found.carriage)
+        begun.append(spec.name)
+        return await _submit(found, spec, bundle)
+
+    try:
+        made = Job(run(submitted()), where)
+    except KeyboardInterrupt:
+        if not begun:
+            raise
+        text = f"{begun[0]} was being submitted, and may run. See mlk_jupyter.jobs()."
+        raise Detached(text, None) from None
+    if wait:
+        made.wait()
+    return made
+
+
+async def _submit(backend: Backend, spec: JobSpec, bundle: Any) -> JobStatus:
+    """Submits to the end, though nobody may wait any more: half a job is of no use."""
+    work = backend.submit(spec, bundle, request_id=uuid.uuid4().hex)
+    task = asyncio.ensure_future(work)
+    _submitting.add(task)
+    task.add_done_callback(_submitting.discard)
+    return await asyncio.shield(task)
+
+
+def _asked(options: Mapping[str, Any], *, workers: int, gpus: int, image: str | None) -> dict[str, Any]:
+    """What was asked, as plain data of a spec.
+
+    Raises: BadInput for a name that is none, with the closest that is.
+    """
+    for option in options:
+        if option not in _OF_JOB | _OF_CLUSTER:
+            near = difflib.get_close_matches(option, [*_OF_JOB, *_OF_CLUSTER, *_NAMED], 1)
+            raise BadInput(
+                f"{option} is no option of train()." + (f" Did you mean {near[0]!r}?" if near else ""),
+                hint=f"Options: {', '.join([*_NAMED, *sorted(_OF_JOB), *sorted(_OF_CLUSTER)])}.",
+            )
+    asked: dict[str, Any] = {"workers": workers, "gpus": gpus}
+    asked.update((option, value) for option, value in options.items() if option in _OF_JOB)
+    cluster = {option: value for option, value in options.items() if option in _OF_CLUSTER}
+    if image is not None:
+        cluster["image"] = image
+    return {**asked, "cluster": cluster} if cluster else asked
