@@ -1,0 +1,135 @@
+"""What a display shows of a job at one moment, and the words for it. Pure: every display is drawn from this."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from .. import text
+from ..model import GpuSample, JobStatus, JobSummary, Phase, RankState, RankStatus, RunState
+
+Point = tuple[float, float | None]
+"""Where along the chart, and the value there; None is a gap."""
+
+_SEQUENCES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]*[0-~]?)")
+_LINE_LIMIT = 400  # characters of a line of the log
+
+
+@dataclass(frozen=True)
+class View:
+    """A job as it was at one moment."""
+
+    job: JobStatus
+    at: float
+    """When it was read, in seconds since the epoch."""
+    log: tuple[str, ...] = ()
+    """The last lines of rank 0, oldest first."""
+    curves: Mapping[str, Sequence[Point]] = field(default_factory=dict)
+    """Metrics by name, by step where they have one; those of the last seconds first."""
+    gpus: Sequence[Point] = ()
+    """Mean share that the job's GPUs were busy, 0-1, by seconds since the epoch; empty where it has none."""
+    trouble: str | None = None
+    """Why this is not the latest, where that is so."""
+    settled: bool = False
+    """Whether nothing more will change."""
+
+
+def elapsed(view: View) -> str:
+    """How long the job has been there, or took."""
+    return text.duration((view.job.finished_at or view.at) - view.job.created_at)
+
+
+def reason(job: JobSummary) -> str:
+    """Why the job is in its phase, and what can be done about it; empty where there is nothing to say."""
+    if job.reason is None or job.phase is Phase.SUCCEEDED:
+        return ""
+    hint = f" {job.reason.hint}" if job.reason.hint else ""
+    return f"{job.reason.text}{hint}"
+
+
+def progress(job: JobSummary) -> str:
+    """How far the job is: `42%, cell 3 of 9, epoch 2 of 5, about 1:20 to go`; empty while nothing is known."""
+    done = job.progress
+    percent = text.percent(done.fraction).strip()
+    left = f"about {text.duration(done.eta_s)} to go" if done.eta_s is not None and not job.phase.final else ""
+    return ", ".join(part for part in (percent, text.cells(done), done.text, left) if part)
+
+
+def workers(job: JobStatus) -> str:
+    """How many workers in which state, and what they use: `4 × 1 GPU: 3 running, 1 waiting; CPU 2.1 cores, 3.4 GB`."""
+    counts = [(state, sum(rank.state is state for rank in job.ranks)) for state in RankState]
+    states = ", ".join(f"{count} {state.value}" for state, count in counts if count)
+    used = "" if job.phase.final else usage(job.ranks)
+    shape = f"{text.shape(job)}: {states}" if states else text.shape(job)
+    return f"{shape}; {used}" if used else shape
+
+
+def usage(ranks: Sequence[RankStatus]) -> str:
+    """What ranks use together; empty where that is not known."""
+    samples = [rank.sample for rank in ranks if rank.sample is not None]
+    cores = [sample.cpu_cores for sample in samples if sample.cpu_cores is not None]
+    memory = [sample.memory_bytes for sample in samples if sample.memory_bytes is not None]
+    gpus = [gpu for sample in samples for gpu in sample.gpus]
+    parts = [
+        f"CPU {sum(cores):.1f} cores" if cores else "",
+        f"memory {_bytes(sum(memory))}" if memory else "",
+        _gpu_usage(gpus),
+    ]
+    return ", ".join(part for part in parts if part)
+
+
+def trouble_of(rank: RankStatus) -> str:
+    """Why one rank waits or failed; empty where there is nothing to say."""
+    if rank.state is RankState.FAILED and not rank.why:
+        ended = f"killed by {rank.signal}" if rank.signal else f"exit code {rank.exit_code}"
+        return f"rank {rank.rank}: {ended}"
+    return f"rank {rank.rank}: {rank.why}" if rank.why and rank.state is not RankState.SUCCEEDED else ""
+
+
+def run(job: JobSummary) -> str:
+    """The MLflow run of the job, or why it has none; empty where that is not known yet."""
+    if job.run is None or job.run.state is RunState.OFF:
+        return ""
+    if job.run.state is RunState.RECORDED:
+        name = job.run.run_name or job.run.run_id or ""
+        return f"MLflow run {name}" + (f" in {job.run.experiment}" if job.run.experiment else "")
+    if job.run.state is RunState.PENDING:
+        return "The MLflow run is being recorded"
+    return job.run.text or "No MLflow run"
+
+
+def log_lines(data: bytes, most: int, *, cut: bool = False) -> tuple[str, ...]:
+    """The last lines of a log as a terminal would show them, without colours and blank lines.
+
+    Args: cut: whether `data` begins in the middle of the log; its first line is then a part, and left out.
+    """
+    lines = _SEQUENCES.sub("", data.decode("utf-8", "replace")).split("\n")
+    if cut and len(lines) > 1:
+        del lines[0]
+    shown = (_shown(line) for line in lines[-4 * most :])
+    return tuple(line for line in shown if line.strip())[-most:]
+
+
+def _shown(line: str) -> str:
+    """One line after its carriage returns; what was written last is seen."""
+    line = next((part for part in reversed(line.split("\r")) if part), "").expandtabs(4)
+    line = text.plain(line).rstrip()
+    return line if len(line) <= _LINE_LIMIT else f"{line[:_LINE_LIMIT]}…"
+
+
+def _gpu_usage(gpus: Sequence[GpuSample]) -> str:
+    busy = [gpu.busy for gpu in gpus if gpu.busy is not None]
+    if not busy:
+        return ""
+    memory = [gpu.memory_bytes for gpu in gpus if gpu.memory_bytes is not None]
+    with_memory = f" with {_bytes(sum(memory))}" if memory else ""
+    return f"GPU {sum(busy) / len(busy):.0%}{with_memory}"
+
+
+def _bytes(count: float) -> str:
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}"
+        count /= 1000
+    return f"{count:.1f} GB"
