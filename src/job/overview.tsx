@@ -364,7 +364,7 @@ function placeRows(
 }
 
 function stateWords(rank: RankStatus, trans: TranslationBundle): string {
-  if (rank.signal) {
+  if (rank.signal && rank.state !== 'stopped') {
     return trans.__('Killed by %1', rank.signal);
   }
   switch (rank.state) {

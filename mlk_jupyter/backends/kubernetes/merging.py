@@ -17,6 +17,7 @@ from .reading import Reading, WorkerSeen
 
 # What the objects say when all they know is that a container ended badly: the frames know better.
 _PLAIN_FAILURES = frozenset({"cell_failed", "rank_failed", "pod_failed", "failed"})
+_TOLD_TO_END = frozenset({130, 137, 143})  # exit codes of processes that SIGINT, SIGKILL, SIGTERM end
 _MOST_RANKS = 4_096
 _MOST_SAID = 8  # ranks whose missing messages are told one by one
 
@@ -90,6 +91,14 @@ def _rank(number: int, worker: int, seen: WorkerSeen | None, heard: RankStatus |
     )
 
 
+def _told_to_stop(rank: RankStatus) -> RankStatus:
+    """A rank of a job that was stopped: how its process went, or that it never came, is no news of its own."""
+    ended_otherwise = rank.state is RankState.SUCCEEDED or (
+        rank.state is RankState.FAILED and rank.signal is None and rank.exit_code not in _TOLD_TO_END
+    )
+    return rank if ended_otherwise else rank.model_copy(update={"state": RankState.STOPPED, "why": None})
+
+
 def _where(seen: WorkerSeen | None, heard: RankStatus | None) -> str | None:
     host = heard.where if heard else None
     if seen is None:
@@ -131,13 +140,15 @@ def changes(
     """The fields of a status that both accounts give, phase and run left out."""
     ranks = ranks_of(status.spec, reading, replay, sample, last_line)
     known = {rank.rank for rank in ranks}
-    gone = [rank for rank in status.ranks if rank.rank not in known]  # their pods were removed
+    ranks += [rank for rank in status.ranks if rank.rank not in known]  # their pods were removed
+    if reading.phase is Phase.STOPPED:
+        ranks = [_told_to_stop(rank) for rank in ranks]
     started = [at for at in (status.started_at, reading.started_at, replay.started_at) if at is not None]
     longest = max(status.attempts, reading.attempts, key=len)
     return {
         "progress": replay.progress(),
         "metrics": replay.metrics()[:8],
-        "ranks": sorted([*ranks, *gone], key=lambda rank: rank.rank),
+        "ranks": sorted(ranks, key=lambda rank: rank.rank),
         "created_at": reading.created_at or status.created_at,
         "started_at": min(started, default=None),
         "attempt": max(status.attempt, reading.attempt),
