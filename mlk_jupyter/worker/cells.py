@@ -107,6 +107,7 @@ async def _run_one(
         ename=type(failure.error).__name__,
         evalue=said(failure.error),
         traceback=failure.lines,
+        module=str(type(failure.error).__module__),
     )
     return _exit_code(error)
 

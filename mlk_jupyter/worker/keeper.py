@@ -353,8 +353,10 @@ class Keeper:
         if not self._stopping:
             self._error(cell=cell.get("cell"), number=cell.get("number"), ename=name, evalue=text, traceback=[text])
 
-    def _error(self, cell: Any, number: Any, ename: str, evalue: str, traceback: List[str]) -> None:
-        self._frame("error", cell=cell, number=number, ename=ename, evalue=evalue, traceback=traceback)
+    def _error(
+        self, cell: Any, number: Any, ename: str, evalue: str, traceback: List[str], module: Optional[str] = None
+    ) -> None:
+        self._frame("error", cell=cell, number=number, ename=ename, evalue=evalue, traceback=traceback, module=module)
         if self._member is not None:
             self._member.failed(cell, number, ename, evalue)
 

@@ -64,7 +64,10 @@ def run(archive: str, identity: Identity, token: str, keeper: int, out_fd: int, 
         from .cells import said
 
         lines = traceback.format_exception(type(error), error, error.__traceback__)
-        sender.send("error", cell=None, number=None, ename=type(error).__name__, evalue=said(error), traceback=lines)
+        name, module = type(error).__name__, type(error).__module__
+        sender.send(
+            "error", cell=None, number=None, ename=name, evalue=said(error), traceback=lines, module=str(module)
+        )
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what follows is the way out
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     mlflow_hook.finish(code)
