@@ -78,7 +78,7 @@ def train(
         spec = library.spec_from({"name": name or source.stem, "notebook": source.path, **asked})
         bundle = await library.prepare(source, spec, found.carriage)
         begun.append(spec.name)
-        return await _submit(found, spec, bundle)
+        return await hand_over(found, spec, bundle)
 
     try:
         made = Job(run(submitted()), where)
@@ -92,7 +92,7 @@ def train(
     return made
 
 
-async def _submit(backend: Backend, spec: JobSpec, bundle: Any) -> JobStatus:
+async def hand_over(backend: Backend, spec: JobSpec, bundle: Any) -> JobStatus:
     """Submits to the end, though nobody may wait any more: half a job is of no use."""
     work = backend.submit(spec, bundle, request_id=uuid.uuid4().hex)
     task = asyncio.ensure_future(work)
