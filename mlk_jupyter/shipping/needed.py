@@ -1,66 +1,16 @@
-"""What a cell or a function needs of the kernel it was written in, found from its code. Nothing is run or imported."""
+"""What a cell needs of the kernel it was written in, found from its code. Nothing is run or imported."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from .cells import History, tree_of
+from .found import Definition, Missing, Needed
+from .search import Search, Space
 
-@dataclass(frozen=True)
-class Definition:
-    """A function or class of the kernel that goes along as source."""
-
-    name: str
-    """The global that it is bound to."""
-    kind: Literal["function", "class", "statement"]
-    source: str = field(repr=False)
-    """Python that binds the name; decorators included."""
-    closure: Mapping[str, str] = field(default_factory=dict)
-    """Its free variables, each with the name of the value in `Needed.values` that it gets."""
-
-
-@dataclass(frozen=True)
-class Missing:
-    """A name that the code uses and that does not go along."""
-
-    name: str
-    kind: Literal["value", "undefined", "unshippable"]
-    """value: it can be pushed; undefined: the kernel has no such name (the code may define it in a way that cannot be
-    seen); unshippable: it cannot go along, whatever is asked."""
-    why: str
-    """A sentence without the name: what it is, or why it cannot go along."""
-    hint: str
-    """What to do: `--push NAME`, or another way out."""
-
-    def __str__(self) -> str:
-        return f"{self.name}: {self.why} {self.hint}".rstrip()
-
-
-@dataclass(frozen=True)
-class Needed:
-    """What goes along, and what does not."""
-
-    imports: list[str] = field(default_factory=list)
-    """Import statements, once each."""
-    definitions: list[Definition] = field(default_factory=list)
-    """In an order in which they can be run."""
-    values: dict[str, Any] = field(default_factory=dict, repr=False)
-    """Values of closures, which go along unasked."""
-    missing: list[Missing] = field(default_factory=list)
-    modules: list[str] = field(default_factory=list)
-    """The modules that the code imports, for `versions`."""
-    notices: list[str] = field(default_factory=list)
-    """Sentences for a person: what goes along and may not work."""
-
-    @property
-    def functions(self) -> list[str]:
-        return [definition.name for definition in self.definitions if definition.kind == "function"]
-
-    @property
-    def classes(self) -> list[str]:
-        return [definition.name for definition in self.definitions if definition.kind == "class"]
+__all__ = ["Definition", "Missing", "Needed", "needed"]
 
 
 def needed(
@@ -82,4 +32,8 @@ def needed(
 
     Raises: SyntaxError when the code is not Python, with its place in it.
     """
-    raise NotImplementedError
+    space = Space(namespace, History(history))
+    space.history.read()
+    search = Search(directory or Path.cwd(), set(pushed))
+    search.code(tree_of(code), space)
+    return search.found()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 import platform
 import sys
 from collections.abc import Iterable
 from importlib import metadata
+
+from .carried import package_of
 
 
 def versions(modules: Iterable[str]) -> dict[str, str]:
@@ -16,21 +17,7 @@ def versions(modules: Iterable[str]) -> dict[str, str]:
     """
     found = {"python": platform.python_version()}
     for module in sorted({name.partition(".")[0] for name in modules}):
-        package = None if module in sys.stdlib_module_names else _package_of(module)
+        package = None if module in sys.stdlib_module_names else package_of(module)
         if package is not None:
             found[package] = metadata.version(package)
     return found
-
-
-def _package_of(module: str) -> str | None:
-    try:
-        metadata.version(module)
-    except metadata.PackageNotFoundError:
-        return next(iter(_packages().get(module, [])), None)
-    return module
-
-
-@functools.lru_cache(maxsize=1)
-def _packages() -> dict[str, list[str]]:
-    """Which packages hold which modules: reads a file of each installed package."""
-    return {module: sorted(names) for module, names in metadata.packages_distributions().items()}
