@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import html
+import threading
 from collections.abc import Callable, Coroutine, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
@@ -37,6 +38,8 @@ class Job:
         """Made by `train`, `job` and `jobs`."""
         self._summary = summary
         self._where = where
+        self._telling = threading.RLock()
+        self._to_tell: list[Callable[[], object]] = []
 
     # Who it is
 
@@ -81,7 +84,7 @@ class Job:
         Raises:  StillGoing (a TimeoutError) after `timeout`; Detached (a KeyboardInterrupt); JobNotFound.
         """
         try:
-            return self._seen(run(self._until_over(timeout)))
+            return self._over(run(self._until_over(timeout)))
         except KeyboardInterrupt:
             raise Detached.of(self.id) from None
 
@@ -99,6 +102,11 @@ class Job:
 
     def __await__(self) -> Generator[Any, None, Any]:
         return self._awaited().__await__()
+
+    def when_over(self, then: Callable[[], object]) -> None:
+        """Has `then` called once: by whoever first learns through this object, waiting, that the job is over."""
+        with self._telling:
+            self._to_tell.append(then)
 
     def changes(self) -> Stream[JobStatus]:
         """The job's status now, and whenever it changed, at most five times a second; ends with the job."""
@@ -225,8 +233,15 @@ class Job:
         self._summary = status
         return status
 
-    def _given(self, status: JobStatus, outcome: reading.Outcome) -> Any:
+    def _over(self, status: JobStatus) -> JobStatus:
         self._seen(status)
+        with self._telling:  # whoever comes second goes on when all have been told
+            while self._to_tell:
+                self._to_tell.pop(0)()
+        return status
+
+    def _given(self, status: JobStatus, outcome: reading.Outcome) -> Any:
+        self._over(status)
         reason = status.reason
         if status.phase is Phase.SUCCEEDED:
             return outcome.result
