@@ -15,6 +15,7 @@ from ..errors import BackendUnavailable, BadInput, JobNotFound, MlkError
 from ..model import JobStatus, JobSummary
 from ..model.api import BackendInfo, Link, Orphan
 from ..record.folder import JobFolder
+from ..waiting import within
 from .base import Backend, Changes
 
 logger = logging.getLogger(__name__)
@@ -153,7 +154,7 @@ class Backends:
         end = asyncio.get_running_loop().time() + _FIRST_ANSWER_S
         while waiting:
             try:
-                backend, changes = await asyncio.wait_for(queue.get(), end - asyncio.get_running_loop().time())
+                backend, changes = await within(max(0.0, end - asyncio.get_running_loop().time()), queue.get())
             except asyncio.TimeoutError:
                 break
             waiting.discard(backend.name)

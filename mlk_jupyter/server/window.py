@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import MlkError
 from ..model.api import Message, Topic
+from ..waiting import is_set_within
 from .feeds import Feed, is_log, open_feed
 from .limits import Slots, TooManyRequests
 from .records import error_body
@@ -201,5 +201,4 @@ class Window:
         """Until a feed calls, or the next one is due."""
         moments = [one.feed.due for one in self._subscriptions.values() if one.feed.due is not None]
         timeout = max(0.0, min(moments) - time.monotonic()) if moments else None
-        with contextlib.suppress(asyncio.TimeoutError):  # in Python 3.10 not yet the built-in one
-            await asyncio.wait_for(self._wake.wait(), timeout)
+        await is_set_within(timeout, self._wake)

@@ -109,6 +109,11 @@ class FakeCluster:
         """Every request so far, in order of arrival."""
         return list(self.rest.seen)
 
+    @property
+    def connections(self) -> int:
+        """How many clients' connections are open."""
+        return self.do(lambda: len(self._runner.server.connections) if self._runner and self._runner.server else 0)
+
     def call(self, work: Coroutine[Any, Any, T]) -> T:
         """Run something in the cluster's loop, from another thread, and wait for it."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)

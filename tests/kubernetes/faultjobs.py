@@ -6,10 +6,10 @@ import asyncio
 import contextlib
 import functools
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from kube.cluster import FakeCluster
@@ -26,6 +26,7 @@ from mlk_jupyter.bundle import build
 from mlk_jupyter.model import ClusterOptions, JobSpec, JobStatus, Phase
 from mlk_jupyter.record.folder import JobFolder
 
+T = TypeVar("T")
 NAMESPACE = "team"
 PATIENCE_S = 15.0
 """How long a condition may take to come true before a test gives up; nothing is asserted about it."""
@@ -52,6 +53,15 @@ async def until(true: Callable[[], Any], what: str = "it") -> Any:
     """Waits until `true()` gives something true, and gives that."""
     deadline = time.monotonic() + PATIENCE_S
     while not (found := true()):
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        await asyncio.sleep(0.02)
+    return found
+
+
+async def until_awaited(give: Callable[[], Awaitable[T | None]], what: str = "it") -> T:
+    """Awaits `give()` again and again until it gives something."""
+    deadline = time.monotonic() + PATIENCE_S
+    while (found := await give()) is None:
         assert time.monotonic() < deadline, f"waited in vain for {what}"
         await asyncio.sleep(0.02)
     return found

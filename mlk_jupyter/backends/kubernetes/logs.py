@@ -11,6 +11,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
 from ...errors import MlkError
+from ...waiting import is_set_within
 from .stamps import Position, Stamps
 
 _log = logging.getLogger(__name__)
@@ -174,8 +175,7 @@ class LogFollower:
         elif self._ended.is_set():
             await asyncio.sleep(delay)
         else:
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._ended.wait(), delay)
+            await is_set_within(delay, self._ended)
 
     def _tell(self, text: str) -> None:
         if text not in self._said:

@@ -34,6 +34,7 @@ from ...record.ownership import Ownership
 from ...record.replay import Replay
 from ...record.writer import FolderWriter
 from ...threads import in_thread
+from ...waiting import is_set_within
 from . import attempts_kept, bundles, merging
 from .followers import LATE_S, Followers, attempt_pods
 from .logs import LogSource
@@ -206,11 +207,9 @@ class Recorder:
         if self._may_snap:
             waiting.append(max(_TICK_S, self._snapped_at + _SNAP_S - time.monotonic()))
         longest_s = min([*waiting, *([longest_s] if longest_s is not None else [])], default=None)
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), longest_s)
+        await is_set_within(longest_s, self._wake)
         # What comes meanwhile is written down together; the longer, the fewer look at it.
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._urgent.wait(), _TICK_S if looked_at else _UNSEEN_S)
+        await is_set_within(_TICK_S if looked_at else _UNSEEN_S, self._urgent)
 
     def _may_end(self, objects: Objects, phase: Phase, unread: bool) -> bool:
         """Whether a job that is over can be said to be: what its pods wrote is here, or will not come."""

@@ -16,12 +16,13 @@ import logging
 import random
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ...errors import BackendUnavailable, MlkError
 from ...model.api import Link
+from ...waiting import is_set_within
 from .api_errors import Expired, Forbidden, NotFoundInCluster, ServerTrouble, Throttled
 from .backoff import Backoff
 from .connection import Event, Listing
@@ -139,8 +140,7 @@ class Reflector:
             pause_s = self._pause_after(error) if error is not None else 0.0
             if pause_s > 0:
                 self._wake.clear()
-                with suppress(asyncio.TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), pause_s)
+                await is_set_within(pause_s, self._wake)
 
     async def _list_and_watch(self) -> None:
         if self._version is None or time.monotonic() >= self._relist_at:

@@ -17,6 +17,7 @@ from ...model import JobStatus, JobSummary
 from ...model.api import Link
 from ...record.ownership import Taken
 from ...threads import in_thread
+from ...waiting import is_set_within
 from ..base import Changes
 from .api_errors import ApiError
 from .attempts import RESTARTING
@@ -141,8 +142,7 @@ class Watching:
         self._arriving += 1
         try:
             await self.start()
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._ready.wait(), _FIRST_LIST_S)
+            await is_set_within(_FIRST_LIST_S, self._ready)
             changes = self._viewers.follow()
         finally:
             self._arriving -= 1
@@ -230,8 +230,7 @@ class Watching:
                 self._owed.clear()
                 self._ready.set()
                 while True:
-                    with contextlib.suppress(asyncio.TimeoutError):
-                        await asyncio.wait_for(self._wake.wait(), _ELSEWHERE_S if self._elsewhere else _LINGER_S)
+                    await is_set_within(_ELSEWHERE_S if self._elsewhere else _LINGER_S, self._wake)
                     self._wake.clear()
                     await self._look_elsewhere()
                     await self._look_for_deleted()
