@@ -44,14 +44,11 @@ def _shapes(points: Sequence[Point], colour: str, bounds: tuple[float, float] | 
     known = [(x, y) for x, y in points if y is not None]
     if not known:
         return
-    left, right = points[0][0], points[-1][0]
+    left, right = min(x for x, _ in points), max(x for x, _ in points)
     low, high = bounds or (min(y for _, y in known), max(y for _, y in known))
 
     def place(x: float, y: float) -> str:
-        across = (x - left) / (right - left) if right > left else 1.0
-        # Halves, because the span of two finite numbers may be infinite.
-        up = (y / 2 - low / 2) / (high / 2 - low / 2) if high / 2 > low / 2 else 0.5
-        up = min(1.0, max(0.0, up))
+        across, up = _share(x, left, right, 1.0), _share(y, low, high, 0.5)
         return f"{_EDGE + across * (WIDTH - 2 * _EDGE):.1f} {HEIGHT - _EDGE - up * (HEIGHT - 2 * _EDGE):.1f}"
 
     for gap, stretch in groupby(points, key=lambda point: point[1] is None):
@@ -63,6 +60,12 @@ def _shapes(points: Sequence[Point], colour: str, bounds: tuple[float, float] | 
             )
     across, down = place(*known[-1]).split()
     yield f'<circle cx="{across}" cy="{down}" r="2.5" fill="{colour}"/>'
+
+
+def _share(value: float, low: float, high: float, otherwise: float) -> float:
+    """Where a value lies between two others, 0-1."""
+    span = high / 2 - low / 2  # halves, because the span of two finite numbers may be infinite
+    return min(1.0, max(0.0, (value / 2 - low / 2) / span)) if span > 0 else otherwise
 
 
 def _thin(points: Sequence[Point]) -> list[Point]:

@@ -158,11 +158,13 @@ class _Output:
                 self._drop_widget()
             if self._widget is not None:
                 self._widget.show(view)
-            if view.settled or self._state(view) != self._saved or self._due():
+            if view.settled or self._state(view) != self._saved or self._is_due(view):
                 self._save()
 
-    def _due(self) -> bool:
-        return self._widget is None and time.monotonic() - self._saved_at >= _REDRAW_S
+    def _is_due(self, view: View) -> bool:
+        """Whether a summary that stands for the widget is old."""
+        stands_in = self._widget is None and not view.job.phase.final
+        return stands_in and time.monotonic() - self._saved_at >= _REDRAW_S
 
     def _save(self) -> None:
         """Puts the state into the notebook."""

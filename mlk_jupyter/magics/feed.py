@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterable, Callable
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Protocol
 
 from ..errors import JobNotFound, MlkError
+from ..face.background import background
 from ..model import JobStatus, RunState
 from ..record.folder import JobFolder
 from .tails import Tails
@@ -22,8 +25,8 @@ LOG_LINES = 200
 _CLOCK_S = 1.0  # a job's clock goes on though nothing is written
 _REMOTE_S = 1.0  # how often a job is asked for whose record does not change; it may be far away
 _TROUBLE_S = 2.0  # how long a backend that does not answer is left alone
-_SETTLING_S = 20.0  # how long the notebook and the MLflow run of a job that is over are waited for
-_SETTLING_TICK_S = 0.5
+_SETTLING_S = 60.0  # how long the notebook and the MLflow run of a job that is over are waited for
+_SETTLING_TICK_S = 1.0
 
 Listener = Callable[[View], None]
 
@@ -39,6 +42,10 @@ class Shown(Protocol):
 
         Raises: JobNotFound when it was deleted; MlkError when that cannot be told.
         """
+        ...
+
+    def changes(self) -> AsyncIterable[JobStatus]:
+        """The status whenever it changes; while somebody iterates, the record of a job far away is being filled."""
         ...
 
 
@@ -76,6 +83,7 @@ class Feed:
         self._stamp: tuple[object, ...] = ()
         self._asked_at = float("-inf")
         self._over_since: float | None = None
+        self._filling: Future[None] | None = None
 
     def start(self, listener: Listener) -> None:
         """Tells a new listener what is known; the first one starts the thread.
@@ -88,6 +96,8 @@ class Feed:
             assert self._view is not None
             listener(self._view)  # itself, as the job may have settled meanwhile and all listeners been let go
             if self._thread is None and not self._view.settled:
+                if self._view.job.backend != "local":
+                    self._filling = background().start(self._fill())
                 self._thread = threading.Thread(target=self._run, name=f"display of {self._job.id}", daemon=True)
                 self._thread.start()
         if self._view.settled:
@@ -109,8 +119,16 @@ class Feed:
             if not self._listeners:
                 self._end()
 
+    async def _fill(self) -> None:
+        """Has the record of a job in a cluster filled for as long as it is shown; the thread reads it."""
+        with contextlib.suppress(MlkError):  # the thread meets it too, and says so
+            async for _ in self._job.changes():
+                pass
+
     def _end(self) -> None:
         self._left.set()
+        if self._filling is not None:
+            self._filling.cancel()
         if _feeds.get(self._job.id) is self:
             del _feeds[self._job.id]
 

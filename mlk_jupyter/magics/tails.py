@@ -27,6 +27,7 @@ class Tails:
         self._frames = _Growing(folder.frames)
         self._samples = _Growing(folder.samples)
         self._curves: dict[str, Curve] = {}
+        self._ranks: dict[str, int] = {}
         self._gpus: list[Point] = []
         self._drawn: dict[str, list[Point]] = {}
 
@@ -34,6 +35,7 @@ class Tails:
         """Reads on. Gives whether there is more to read at once, as when a job has long run before it is shown."""
         if self._frames.read():
             self._curves.clear()
+            self._ranks.clear()
             self._drawn.clear()
         for line in self._frames.lines_with(_METRIC):
             self._metric(line)
@@ -76,7 +78,12 @@ class Tails:
         if frame.get("kind") != "metric" or not isinstance(frame.get("name"), str):
             return
         value, step, at = frame.get("value"), frame.get("step"), frame.get("time")
-        name = frame["name"][:200]
+        name, rank = frame["name"], frame.get("rank")
+        if not isinstance(rank, int) or rank > self._ranks.get(name, rank):
+            return  # ranks that log the same name give one curve, that of the lowest
+        if rank < self._ranks.setdefault(name, rank):
+            self._ranks[name] = rank
+            self._curves.pop(name, None)
         self._drawn.pop(name, None)
         self._curves.setdefault(name, Curve()).add(
             MetricPoint(

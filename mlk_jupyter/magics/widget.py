@@ -181,7 +181,8 @@ def _head(seen: View) -> str:
     mark = summary.MARKS.get(job.phase, "▶" if job.phase is Phase.RUNNING else "○")
     colour = _COLOURS.get(job.phase, "inherit")
     rest = f"{view.elapsed(seen)} · {job.backend} · {job.id}"
-    lines = [view.reason(job), job.error if job.error and job.error not in view.reason(job) else "", seen.trouble or ""]
+    failed = job.error if job.error and job.error not in view.reason(job) else ""
+    lines = [view.reason(job), failed, seen.trouble, *job.notices]
     return (
         f'<div style="line-height:1.5"><strong>{escape(job.name)}</strong>'
         f' <span role="status"><span aria-hidden="true" style="color:{colour}">{mark}</span> {job.phase.value}</span>'
