@@ -263,8 +263,8 @@ async def test_the_notebook_of_a_running_job_is_a_file_that_jupyter_can_open(fil
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("Digits DDP!", "digits-ddp"), ("Übung é", "ubung-e"), ("日本", "job"), ("-a-", "a"), ("x" * 99, "x" * 38),
-        ("a" * 37 + " b", "a" * 37),
+        ("Digits DDP!", "digits-ddp"), ("Übung é", "ubung-e"), ("日本", "job"), ("-a-", "a"), ("x" * 99, "x" * 32),
+        ("a" * 31 + " b", "a" * 31),
         ("2026 run", "job-2026-run"),
     ],
 )  # fmt: skip
@@ -275,4 +275,4 @@ def test_a_name_becomes_part_of_an_id(name: str, expected: str) -> None:
 def test_the_same_request_gives_the_same_id() -> None:
     one = new_job_id("Digits", "0b1c")
     assert one == new_job_id("Digits", "0b1c") != new_job_id("Digits", "0b1d")
-    assert is_job_id(one) and len(new_job_id("x" * 99, "r")) == 49 and is_job_id(new_job_id("日本", "r"))
+    assert is_job_id(one) and len(new_job_id("x" * 99, "r")) == 43 and is_job_id(new_job_id("日本", "r"))

@@ -1,4 +1,4 @@
-"""Ids of jobs, for every backend: DNS labels of at most 49 characters. Pure."""
+"""Ids of jobs, for every backend: DNS labels of at most 43 characters. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import hashlib
 import re
 import unicodedata
 
-_MOST_OF_NAME = 38
+# A JobSet names pods ID-worker-0-INDEX-SUFFIX and refuses what would be longer than 63 characters.
+_MOST_OF_NAME = 32
 
 
 def slug(name: str) -> str:

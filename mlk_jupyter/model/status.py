@@ -161,7 +161,7 @@ class JobSummary(Seen):
     """What a row of the list shows."""
 
     id: str
-    """Unique; a DNS label, at most 49 characters."""
+    """Unique; a DNS label, at most 43 characters."""
     name: str
     notebook: str
     backend: str

@@ -197,6 +197,14 @@ def test_nothing_that_a_person_wrote_is_read_by_the_shell() -> None:
         assert expand(env_of(found["containers"][0])["A"], {"A": "value"}) == word
 
 
+def test_no_service_mesh_puts_a_proxy_into_the_pods_unless_it_is_asked_for() -> None:
+    found = pod_of(job())["metadata"]
+    assert found["labels"]["sidecar.istio.io/inject"] == found["annotations"]["sidecar.istio.io/inject"] == "false"
+    assert found["annotations"]["linkerd.io/inject"] == "disabled"
+    asked_for = job(cluster={"labels": {"sidecar.istio.io/inject": "true"}})
+    assert pod_of(asked_for)["metadata"]["labels"]["sidecar.istio.io/inject"] == "true"
+
+
 # -- environment ------------------------------------------------------------------------------------------------------
 
 
@@ -589,7 +597,7 @@ def test_whatever_is_accepted_is_taken_by_kubernetes(
         job_spec = JobSpec.model_validate(written)
     except ValidationError:
         assume(False)
-    request = asked(job_spec, id=f"{'a' * 38}-0123456789", attempt=attempt if kind == "Job" else 1)
+    request = asked(job_spec, id=f"{'a' * 32}-0123456789", attempt=attempt if kind == "Job" else 1)
     manifests = render(request, kind)
     assert list(yaml.safe_load_all(as_yaml(manifests))) == manifests
     for item in manifests:
@@ -607,7 +615,7 @@ def _keeps_the_rules(request: Asked, owner: dict[str, Any]) -> None:
     assert not list(breaches_of_restricted(template))
     last = request.spec.workers - 1
     middle = f"-{labels.REPLICATED_JOB}-0" if owner["kind"] == "JobSet" else ""
-    assert DNS_LABEL.fullmatch(f"{owner['metadata']['name']}{middle}-{last}")
+    assert DNS_LABEL.fullmatch(f"{owner['metadata']['name']}{middle}-{last}-abcde")  # the pod's name
     volumes = [volume["name"] for volume in template["spec"]["volumes"]]
     assert len(set(volumes)) == len(volumes)
     for container in containers_of(template):
