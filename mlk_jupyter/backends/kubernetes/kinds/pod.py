@@ -29,6 +29,9 @@ exec "$@"
 """
 # A half-done job is worth more than a node that could be packed tighter.
 _STAY = {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false", "karpenter.sh/do-not-disrupt": "true"}
+# A service mesh's proxy does not end when the ranks do, so the job never would; and it stands between the ranks.
+_NO_PROXY_LABELS = {"sidecar.istio.io/inject": "false"}
+_NO_PROXY = {"sidecar.istio.io/inject": "false", "linkerd.io/inject": "disabled"}
 
 
 def pod_template(asked: Asked, *, master: str, subdomain: str | None) -> dict[str, Any]:
@@ -41,8 +44,8 @@ def pod_template(asked: Asked, *, master: str, subdomain: str | None) -> dict[st
     options = asked.spec.cluster
     return {
         "metadata": {
-            "labels": {**options.labels, **asked.labels},
-            "annotations": {**_STAY, **options.annotations},
+            "labels": {**_NO_PROXY_LABELS, **options.labels, **asked.labels},
+            "annotations": {**_STAY, **_NO_PROXY, **options.annotations},
         },
         "spec": {
             **({} if subdomain is None else {"subdomain": subdomain}),
