@@ -1,0 +1,46 @@
+"""Values that come back from a job into the namespace of the kernel."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import MutableMapping, Sequence
+from typing import Any
+
+from ..errors import MlkError
+from ..face import Job
+
+
+class Pull:
+    """What one job brings back, once."""
+
+    def __init__(self, job: Job, names: Sequence[str], namespace: MutableMapping[str, Any]) -> None:
+        self._job = job
+        self._names = tuple(names)
+        self._namespace = namespace
+
+    def at_end(self) -> None:
+        """Brings them when the job has succeeded, whoever is busy then; whoever waits for the job finds them there."""
+        if self._names:
+            self._job.when_over(self._quietly)
+            threading.Thread(target=self._awaited, name=f"pull from {self._job.id}", daemon=True).start()
+
+    def now(self) -> None:
+        """Brings them from a job that has succeeded.
+
+        Raises: ValueProblem for one that could not be sent, or needs what is not here; the others are there then.
+        """
+        if self._names:
+            self._namespace.update(self._job.values())
+
+    def _awaited(self) -> None:
+        try:
+            self._job.wait()
+        except MlkError as error:
+            print(f"{self._job.id}: {error.detail} {error.hint}", file=sys.stderr)
+
+    def _quietly(self) -> None:
+        try:
+            self.now()
+        except MlkError as error:
+            print(f"{self._job.id}: {error.detail} {error.hint}", file=sys.stderr)
