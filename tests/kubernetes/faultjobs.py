@@ -127,7 +127,7 @@ async def at_work(backend: KubernetesBackend) -> AsyncIterator[dict[str, Seen]]:
 
 def spec_of(name: str = "digits", *, workers: int = 1, **options: Any) -> JobSpec:
     """A job of an image that the tests' nodes have."""
-    fields = {key: options.pop(key) for key in ("env", "gpus", "time_limit_s", "parameters") if key in options}
+    fields = {key: options.pop(key) for key in ("env", "gpus", "ranks_per_worker", "parameters") if key in options}
     cluster = ClusterOptions(image="local/torch:1", **options)
     return JobSpec(name=name, notebook=f"{name}.ipynb", workers=workers, mlflow=False, cluster=cluster, **fields)
 
