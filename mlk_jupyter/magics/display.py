@@ -35,8 +35,11 @@ class Job(feed.Shown, Protocol):
 class Display(Protocol):
     """One place where a job is shown."""
 
-    def say(self, words: str) -> None:
-        """A sentence beside the job, e.g. how to come back to it; the saved summary gets it too."""
+    def detach(self, words: str) -> None:
+        """Nobody waits for the job any more: says how to come back, also in what is saved of the job as it is now.
+
+        In a notebook the display goes on until the job is over, and then leaves the words out. A terminal's ends.
+        """
         ...
 
     def close(self, words: str = "") -> None:
@@ -72,10 +75,8 @@ class _Text:
         if not follow:
             self.close()
 
-    def say(self, words: str) -> None:
-        with self._lock:
-            self._line.close()
-            print(words, flush=True)
+    def detach(self, words: str) -> None:
+        self.close(words)
 
     def close(self, words: str = "") -> None:
         if self._closed:
@@ -116,29 +117,34 @@ class _Output:
             raise
         with self._lock:
             assert self._view is not None
+            self._following = follow and not self._view.settled
+            if self._view.job.phase.final or self._view.settled:
+                self._drop_widget()
             self._note_saved(self._view)
             display(self._bundle(self._view), raw=True, display_id=self._id)
             self._displayed = True
         if not follow:
             self._feed.leave(self._told)
 
-    def say(self, words: str) -> None:
+    def detach(self, words: str) -> None:
         with self._lock:
-            self._words = words
-            if self._widget is not None:
-                self._widget.say(words)
-        self._feed.now()
+            if self._following:
+                self._words = words
+                if self._widget is not None:
+                    self._widget.say(words)
+        view = self._feed.now()
         with self._lock:
-            self._save()
+            if not view.job.phase.final:
+                self._save()
 
     def close(self, words: str = "") -> None:
         with self._lock:
             self._words = words or self._words
         view = self._feed.now()
         with self._lock:
-            if view.job.phase.final and self._following:
-                self._save()  # the last seconds are still told
-                return
+            if view.job.phase.final:
+                self._save()
+                return  # the last seconds are still told, and then it ends by itself
             self._following = False
             self._drop_widget()
             self._save()
@@ -154,7 +160,8 @@ class _Output:
             if not self._following:
                 return
             self._following = not view.settled
-            if view.job.phase.final:
+            if view.job.phase.final or view.settled:
+                self._words = ""  # how to come back to a job that goes on
                 self._drop_widget()
             if self._widget is not None:
                 self._widget.show(view)

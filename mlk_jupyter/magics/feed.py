@@ -137,11 +137,11 @@ class Feed:
         try:
             while True:
                 with self._telling:
-                    if self._view is not None and self._view.settled:
-                        return
                     if self._look() or time.monotonic() - told_at >= _CLOCK_S:
                         told_at = time.monotonic()
                         self._tell()
+                    if self._view is not None and self._view.settled:
+                        return
                     pause = _SETTLING_TICK_S if self._over_since is not None else TICK_S
                 if self._left.wait(pause):
                     return

@@ -34,6 +34,16 @@ def register(shell: Any) -> None:
     matchers = shell.Completer.custom_matchers
     matchers[:] = [one for one in matchers if getattr(one, "matcher_identifier", None) != _MATCHER]
     matchers.append(_matcher(shell))
+    if getattr(shell, "kernel", None) is not None:
+        # A job that is the value of a cell is shown live there; elsewhere it is a line.
+        formatter = shell.display_formatter.ipython_display_formatter
+        formatter.for_type_by_name("mlk_jupyter.face.handle", "Job", _show)
+
+
+def _show(job: Any) -> None:
+    from .display import show
+
+    show(job)
 
 
 def _magic(shell: Any, name: str, room: str, text: str) -> Callable[..., Any]:

@@ -100,7 +100,7 @@ def _wait(shell: Any, job: Job) -> None:
         job.wait()
     except Detached:
         words = f"{job.id} goes on. Follow it: %k8s_logs {job.id} -f. Come back: mlk_jupyter.job({job.id!r})."
-        display.close(words)
+        display.detach(words)
         shell.displayhook.update_user_ns(job)
         raise Detached(words, job.id) from None
     except BaseException:
