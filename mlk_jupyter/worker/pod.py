@@ -7,6 +7,7 @@ MLK_LAST_WORDS (file for why it failed), MLK_GRACE_S (seconds from SIGTERM to SI
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import sys
@@ -49,6 +50,9 @@ def enter(archive: str, arguments: List[str]) -> None:
     environ.setdefault("MASTER_PORT", DEFAULT_PORT)
     if workers == 1:
         environ["MASTER_ADDR"] = "127.0.0.1"  # needs no name, and no wait until the name is known
+    elif worker == 0 and _is_here(environ.get("MASTER_ADDR", "")):
+        environ["MASTER_ADDR"] = os.uname().nodename  # known from the start; what others ask DNS for comes later
+    _make_user_site()
     if ranks == 1:
         environ.update(RANK=str(worker), WORLD_SIZE=str(workers), LOCAL_RANK="0", LOCAL_WORLD_SIZE="1")
         return
@@ -66,6 +70,36 @@ def _place(environ: MutableMapping[str, str]) -> Tuple[int, int, int]:
     if not 0 <= worker < workers or ranks < 1:
         raise ValueError(f"worker {worker} of {workers}, with {ranks} ranks")
     return worker, workers, ranks
+
+
+def _is_here(address: str) -> bool:
+    """Whether `HOST.SERVICE` is this pod, and the pod knows itself as HOST."""
+    import socket
+
+    host = os.uname().nodename
+    if address.partition(".")[0] != host:
+        return False
+    try:
+        return bool(socket.getaddrinfo(host, None))
+    except OSError:
+        return False
+
+
+def _make_user_site() -> None:
+    """Where `%pip install` puts packages when the image's own folder is not ours to write to.
+
+    Python looks there only where the folder exists when it starts; ranks that it starts later find it.
+    """
+    import site
+
+    if not site.ENABLE_USER_SITE:
+        return
+    with contextlib.suppress(OSError):
+        folder = site.getusersitepackages()
+        os.makedirs(folder, exist_ok=True)
+        if folder not in sys.path:
+            others = [sys.path.index(other) for other in site.getsitepackages() if other in sys.path]
+            sys.path.insert(min(others) if others else len(sys.path), folder)
 
 
 def _enter_folder(environ: MutableMapping[str, str]) -> None:

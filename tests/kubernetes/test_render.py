@@ -181,7 +181,8 @@ def test_shared_memory_has_a_limit_and_counts_as_memory(options: dict[str, str],
 def test_pods_meet_the_restricted_level_unless_they_run_as_the_image_says() -> None:
     restricted = pod_of(job(cluster={"staging": ["dvc", "pull"]}))
     assert not list(breaches_of_restricted(restricted))
-    assert env_of(restricted["spec"]["containers"][0])["HOME"] == "/mlk/home"
+    theirs = env_of(restricted["spec"]["containers"][0])
+    assert (theirs["HOME"], theirs["XDG_CACHE_HOME"]) == ("/mlk/home", "/mlk/home/.cache")
     free = pod_of(job(cluster={"run_as": "image"}))
     assert free["spec"]["securityContext"] == {"seccompProfile": {"type": "RuntimeDefault"}}
     assert "HOME" not in env_of(free["spec"]["containers"][0]) and list(breaches_of_restricted(free))

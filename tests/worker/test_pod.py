@@ -116,6 +116,48 @@ print(sorted(name for name in os.environ if "WORDS" in name or "NONCE" in name))
     assert pod.of("rank_started")[0]["worker"] == 2
 
 
+def test_the_first_worker_knows_itself_without_asking_for_the_name_that_others_ask_for(tmp_path: Path) -> None:
+    host = os.uname().nodename
+    look = "import os\nprint(os.environ['MASTER_ADDR'])"
+    hosts = [f"{host}.a-job", "elsewhere-0.a-job"]
+    expected = [host if known(host) else hosts[0], hosts[1]]
+    for number, (address, found) in enumerate(zip(hosts, expected, strict=True)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        with Pod(folder, look, workers=2, MASTER_ADDR=address) as pod:
+            pod.wait()
+        assert pod.text().splitlines() == [found]
+
+
+def known(host: str) -> bool:
+    """Whether this machine has an address for the name."""
+    try:
+        return bool(socket.getaddrinfo(host, None))
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_what_a_cell_installs_for_a_user_without_a_home_of_their_own_can_be_imported(
+    tmp_path: Path, ranks: int
+) -> None:
+    install = """
+import os, site
+with open(os.path.join(site.getusersitepackages(), "installed.py"), "w") as file:
+    file.write("WORD = 'found'")"""
+    look = """
+import importlib, sys
+importlib.invalidate_caches()
+import installed
+paths = [sys.path.index(path) for path in site.getsitepackages() if path in sys.path]
+print(installed.WORD, sys.path.index(site.getusersitepackages()) < min(paths, default=len(sys.path)))"""
+    python = getattr(sys, "_base_executable", sys.executable)  # environments have no such folder
+    home = tmp_path / "home"
+    with Pod(tmp_path, install, look, ranks=ranks, python=python, HOME=str(home)) as pod:
+        pod.wait()
+    assert pod.code == 0 and pod.text().splitlines() == ["found True"]
+
+
 def test_several_ranks_count_on_from_the_worker_before(tmp_path: Path) -> None:
     with Pod(tmp_path, PLACE, index=1, workers=2, ranks=2) as pod:
         pod.wait()

@@ -37,7 +37,8 @@ def variables(asked: Asked, master: str) -> list[dict[str, Any]]:
     }
     if options.run_as == "restricted":
         # The image knows no user of this number: its home is elsewhere, and nobody finds its name.
-        values.update(HOME=HOME, USER="mlk", LOGNAME="mlk")
+        # Jupyter's images name the cache in the home of theirs, where libraries would fail to write.
+        values.update(HOME=HOME, USER="mlk", LOGNAME="mlk", XDG_CACHE_HOME=f"{HOME}/.cache")
     if options.cpu is not None:
         values["OMP_NUM_THREADS"] = str(max(1, int(cores(options.cpu) // spec.ranks_in_worker)))
     if not spec.gpus:
