@@ -410,6 +410,21 @@ def test_other_ranks_are_read_while_somebody_looks(scene: Callable[..., Scene]) 
     asyncio.run(run())
 
 
+def test_a_look_before_anything_is_known_of_the_job_does_no_harm(scene: Callable[..., Scene]) -> None:
+    one = scene()
+    one.cluster.server().write(1, b"zero\n")
+
+    async def run() -> None:
+        async with one.recorder() as recorder:
+            recorder.look(None)
+            for _ in range(5):
+                await asyncio.sleep(0)
+            one.tell(recorder, running())
+            await until(lambda: one.folder.log(0).exists())
+
+    asyncio.run(run())
+
+
 def test_a_look_expires(scene: Callable[..., Scene], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(followers, "_LOOK_S", 0.0)
     one = scene(spec(2, mlflow=False))

@@ -159,7 +159,9 @@ class Recorder:
 
     async def _run(self) -> None:
         if not self._ledger.status.phase.final:
-            await self._wake.wait()  # nothing is known of the job before
+            while self._seen is None:  # nothing is known of the job before; that somebody looks at it is no news
+                self._wake.clear()
+                await self._wake.wait()
             await self._fetch_bundle()
             await _whole(in_thread(self._open))
             reading = await self._record()
