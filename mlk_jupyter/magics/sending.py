@@ -83,7 +83,7 @@ def asked_of_cell(
         pull:    names whose values come back.
         pickle:  whether they may be pickled.
 
-    Raises: BadInput that names what cannot go along, and how it could; SyntaxError in the cell.
+    Raises: BadInput that names what cannot go along, and how it could.
     """
     path = notebook_path(names)
     spec = library.spec_from({"name": path.stem[:100].strip() or "cell", **fields, "notebook": str(path)})
@@ -91,7 +91,10 @@ def asked_of_cell(
         raise BadInput("The cell is empty.", hint="Write below %%k8s_train what is to run.")
     pushed = {name: _value_of(name, names) for name in push}
     folder = Path.cwd()
-    found = needed(code, names, history, pushed=push, directory=folder)
+    try:
+        found = needed(code, names, history, pushed=push, directory=folder)
+    except SyntaxError as error:
+        raise _no_python(error) from error
     absent = [missing for missing in found.missing if missing.kind != "undefined"]
     if absent:
         raise BadInput(
@@ -144,6 +147,15 @@ async def _checked(asked: Asked, where: Where) -> Ready:
     backend = await (await places().backends(where)).at(None)
     bundle = await library.prepare(asked.source, asked.spec, backend.carriage, asked.extra or None)
     return Ready(backend, bundle, await backend.preflight(asked.spec, bundle))
+
+
+def _no_python(error: SyntaxError) -> BadInput:
+    # The first line of the notebook's cell is the magic's.
+    where = f"line {error.lineno + 1}" if error.lineno else "the cell"
+    code = f": {error.text.strip()}" if error.text and error.text.strip() else "."
+    return BadInput(
+        f"{where[0].upper()}{where[1:]} is no Python ({error.msg}){code}", hint="Correct it, and run it again."
+    )
 
 
 def _value_of(name: str, names: Mapping[str, Any]) -> Any:

@@ -2,25 +2,64 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
+from kube.cluster import FakeCluster
+from kube.kinds import have_data
 from shells import Shell
+
+import mlk_jupyter
+from mlk_jupyter.errors import JobNotFound
+
+_CLUSTER = pytest.param("kubernetes", marks=pytest.mark.slow)
 
 
 @pytest.fixture
-def shell(data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shell]:
-    """A shell with our magics, in a folder and with a data directory of this test's own; jobs run on this machine."""
-    folder = tmp_path / "work"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
+def folder(data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty working folder, from which jobs run on this machine; whatever is left running is ended."""
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    for name in ("MLK_CONTEXT", "MLK_NAMESPACE", "MLK_IMAGE", "KUBECONFIG", "JPY_SESSION_NAME"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("MLK_BACKEND", "local")
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
-    monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
+    yield work
+    for job in mlk_jupyter.jobs():
+        with contextlib.suppress(JobNotFound):
+            job.delete()
+
+
+@pytest.fixture
+def shell(folder: Path) -> Iterator[Shell]:
+    """A shell with our magics; jobs run on this machine."""
+    yield from _shell()
+
+
+@pytest.fixture(params=["local", _CLUSTER])
+def anywhere(request: pytest.FixtureRequest, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shell]:
+    """A shell whose jobs run on this machine, and then in a cluster."""
+    if request.param == "local":
+        yield from _shell()
+        return
+    if not have_data():
+        pytest.skip("the OpenAPI documents of Kubernetes are not at hand (MLK_SHARED names their folder)")
+    with FakeCluster(nodes=[{"name": name, "gpus": 4} for name in ("node-a", "node-b")]) as cluster:
+        monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig))
+        monkeypatch.setenv("MLK_BACKEND", "kubernetes")
+        monkeypatch.setenv("MLK_IMAGE", "local/torch:1")
+        yield from _shell()
+        assert cluster.controllers is not None
+        assert cluster.controllers.failures == []
+
+
+def _shell() -> Iterator[Shell]:
     InteractiveShell.clear_instance()
-    made = InteractiveShell.instance()
+    made = InteractiveShell.instance(colors="nocolor")
     made.history_manager.enabled = False
     made.run_line_magic("load_ext", "mlk_jupyter")
     yield Shell(made)
