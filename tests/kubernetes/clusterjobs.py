@@ -29,7 +29,7 @@ IMAGE = "local/torch:1"
 OURS = (names.JOBS, names.JOB_SETS, names.PODS, names.CONFIG_MAPS, names.SERVICES)
 POLICIES = "networkpolicies.networking.k8s.io"
 FOREVER = "import time\nprint('here', flush=True)\nwhile True:\n    time.sleep(0.02)"
-_LIMIT_S = 60.0  # far beyond what a slow machine needs: it ends a test that would hang
+_LIMIT_S = 40.0  # far beyond what a slow machine needs: it ends a test that would hang
 
 
 class Desk:
@@ -136,6 +136,18 @@ class Desk:
     def folder(self, job: str) -> JobFolder:
         return self.backend.folder(job)
 
+    def look_at(self, job: str, rank: int) -> None:
+        """Looks at a rank's log."""
+
+        async def look() -> None:
+            self.backend.look(job, rank)
+
+        self.do(look())
+
+    def records(self) -> Path:
+        """Where the job folders of this cluster are."""
+        return self.backend._records.jobs
+
     def folder_exists(self, job: str) -> bool:
         return self.backend._records.folder(job).path.exists()
 
@@ -190,16 +202,6 @@ def wait_for(condition: Callable[[], Any], explain: Callable[[], Any] | None = N
             return value
         time.sleep(0.03)
     raise AssertionError(f"It did not happen within {_LIMIT_S:.0f} s. {explain() if explain else ''}")
-
-
-@contextmanager
-def several(*desks: Desk) -> Iterator[None]:
-    """Closes them all."""
-    try:
-        yield
-    finally:
-        for desk in desks:
-            desk.close()
 
 
 # The cluster's side

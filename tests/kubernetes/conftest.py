@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from apiclient import Api, of_kubeconfig
+from clusterjobs import Desk
 from kube.cluster import JOB_SET_CRDS, FakeCluster
 from kube.kinds import have_data
 from kubeobjects import CORE
@@ -35,6 +38,47 @@ def kube_cluster() -> Iterator[FakeCluster]:
         yield cluster
         assert cluster.controllers is not None
         assert [*cluster.controllers.failures, *cluster.rest.failures] == []
+
+
+@pytest.fixture
+def plain_cluster() -> Iterator[FakeCluster]:
+    """The same without JobSets."""
+    if not have_data():
+        pytest.skip(NO_DATA)
+    with FakeCluster(nodes=[{"name": name, "gpus": 4} for name in ("node-a", "node-b")]) as cluster:
+        yield cluster
+        assert cluster.controllers is not None
+        assert cluster.controllers.failures == []
+
+
+@pytest.fixture
+def sit(
+    request: pytest.FixtureRequest,
+    data_dir: Path,
+    make_notebook: Callable[..., dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Callable[..., Desk]]:
+    """Makes desks at the test's cluster. They share a data directory unless told otherwise."""
+    plain = "plain_cluster" in request.fixturenames
+    cluster: FakeCluster = request.getfixturevalue("plain_cluster" if plain else "kube_cluster")
+    monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig))
+    for name in ("MLK_NAMESPACE", "MLK_CONTEXT", "MLK_BACKEND", "MLK_IMAGE"):
+        monkeypatch.delenv(name, raising=False)
+    desks: list[Desk] = []
+
+    def make(root: Path = data_dir, **more: Any) -> Desk:
+        desks.append(Desk(cluster, root, make_notebook, **more))
+        return desks[-1]
+
+    yield make
+    for desk in desks:
+        desk.close()
+
+
+@pytest.fixture
+def desk(sit: Callable[..., Desk]) -> Desk:
+    """One at which somebody looks at the list of jobs."""
+    return sit()
 
 
 @pytest.fixture(scope="module", params=["fake", "real"])

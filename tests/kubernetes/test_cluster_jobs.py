@@ -4,29 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from clusterjobs import (
     FOREVER,
-    IMAGE,
     NAMESPACE,
     POLICIES,
     Desk,
     full,
     held,
-    pods_of,
     posts,
     same_notebook,
-    several,
     wait_for,
 )
 from kube import names
 from kube.cluster import FakeCluster
 
-from mlk_jupyter.backends.base import Refused
 from mlk_jupyter.backends.local import LocalBackend
 from mlk_jupyter.bundle import build
 from mlk_jupyter.errors import JobNotFound
@@ -36,35 +32,11 @@ Maker = Callable[..., dict[str, Any]]
 Sit = Callable[..., Desk]
 
 
-@pytest.fixture
-def sit(
-    kube_cluster: FakeCluster, data_dir: Path, make_notebook: Maker, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Sit]:
-    """Desks at the cluster, which share a data directory unless told otherwise."""
-    monkeypatch.setenv("KUBECONFIG", str(kube_cluster.kubeconfig))
-    monkeypatch.delenv("MLK_NAMESPACE", raising=False)
-    desks: list[Desk] = []
-
-    def make(root: Path = data_dir, **more: Any) -> Desk:
-        desks.append(Desk(kube_cluster, root, make_notebook, **more))
-        return desks[-1]
-
-    with several():
-        yield make
-    for desk in desks:
-        desk.close()
-
-
-@pytest.fixture
-def desk(sit: Sit) -> Desk:
-    return sit()
-
-
 # A job that succeeds
 
 RICH = (
     "import os, sys\nrank = int(os.environ['RANK'])\nprint('rank', rank, 'of', os.environ['WORLD_SIZE'])",
-    "from IPython.display import HTML, display\ndisplay(HTML('<b>bold</b>'))\nprint('to stderr', file=sys.stderr)\n1 + 1",
+    "from IPython.display import HTML, display\ndisplay(HTML('<b>bold</b>'))\nprint('stderr', file=sys.stderr)\n1 + 1",
     "import mlk_jupyter\nmlk_jupyter.progress(0.5, 'half')\n[print('line', n) for n in range(200)]\nNone",
 )
 
@@ -87,8 +59,9 @@ def test_the_notebook_of_a_job_in_the_cluster_is_the_same_as_that_of_one_on_this
 
     async def here() -> Path:
         made = await local.submit(spec, build(make_notebook(*RICH), spec, tmp_path), request_id="r" * 32)
-        while not (await local.job(made.id)).phase.final:
-            await asyncio.sleep(0.05)
+        async for changes in local.watch():
+            if any(job.phase.final for job in changes.changed):
+                break
         return local.folder(made.id).executed
 
     mine = json.loads(asyncio.run(here()).read_bytes())
@@ -150,7 +123,9 @@ def missing(wanted: Any, made: Any, owner: dict[str, Any], at: str = "") -> list
             for text in missing(*pair, owner, f"{at}[{number}]")
         ]
     # The nonce and what MLflow is told are of this submission; everything else is the same to the letter.
-    return [] if wanted == made or at.endswith(".value") and len(str(wanted)) == len(str(made)) else [f"{at}: {made!r}"]
+    return (
+        [] if wanted == made or (at.endswith(".value") and len(str(wanted)) == len(str(made))) else [f"{at}: {made!r}"]
+    )
 
 
 # A job that fails

@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Literal
+from weakref import WeakValueDictionary
 
 from ...bundle import Bundle
 from ...errors import BackendUnavailable, JobNotFound, MlkError
@@ -26,7 +27,7 @@ from .creation import SubmissionUnknown, create
 from .discovery import Served
 from .gathering import gather, rehearse
 from .kinds import Asked, as_yaml, notices
-from .making import asked, manifests, preview_request
+from .making import asked, manifests, preview_request, requested
 from .objects import Objects
 from .observer import snapshot
 from .overview import NOT_CREATED, status_of
@@ -86,6 +87,7 @@ class KubernetesBackend:
             self._engaged.set()
         self._watching = Watching(self._cluster, self._records, name, image)
         self._known: dict[str, JobSummary] = {}
+        self._submitting: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     @classmethod
     def detached(cls, namespace: str, *, image: str | None) -> KubernetesBackend:
@@ -153,8 +155,7 @@ class KubernetesBackend:
     async def preflight(self, spec: JobSpec, bundle: Bundle) -> Preflight:
         """All that speaks against the job, and what it will use. Creates nothing."""
         offer = await self._offer()
-        found, _ = await self._examine(spec, bundle, preview_request(spec, bundle), offer)
-        return found
+        return (await self._examine(spec, bundle, offer))[0]
 
     async def render(self, spec: JobSpec, bundle: Bundle) -> str | None:
         """The objects that submitting this would create, as YAML. Asks the cluster only which kinds it serves."""
@@ -167,14 +168,19 @@ class KubernetesBackend:
 
         Raises: Refused, SubmissionUnknown, RecordUnwritable, ApiError.
         """
-        offer = await self._offer()
         job_id = new_job_id(spec.name, request_id)
+        async with self._submitting.setdefault(job_id, asyncio.Lock()):
+            return await self._submit(spec, bundle, job_id, request_id)
+
+    async def _submit(self, spec: JobSpec, bundle: Bundle, job_id: str, request_id: str) -> JobStatus:
+        offer = await self._offer()
         if not await in_thread(self._was_cut_off, job_id):
             with contextlib.suppress(JobNotFound):
                 return await self.job(job_id)
-        findings, what = await self._examine(spec, bundle, request_id, offer)
-        if not findings.ok or what is None:
+        findings, rehearsed = await self._examine(spec, bundle, offer)
+        if not findings.ok or rehearsed is None:
             raise Refused(findings)
+        what = requested(rehearsed, request_id)
         try:
             begun = await in_thread(self._records.create, job_id, spec, bundle.data, lambda at: self._first(what, at))
         except OSError as error:
@@ -185,7 +191,9 @@ class KubernetesBackend:
             except SubmissionUnknown:
                 raise  # the folder stays: the next try, or the next watch, finds out
             except MlkError:
+                await self._watching.leave(job_id)
                 await in_thread(self._records.remove, job_id)
+                self._watching.forget(job_id)
                 raise
             await in_thread(self._records.submitted, job_id)
         folder = submission.folder
@@ -315,10 +323,11 @@ class KubernetesBackend:
         self._engaged.set()
         return await self._cluster.offer()
 
-    async def _examine(
-        self, spec: JobSpec, bundle: Bundle, request_id: str, offer: Offer
-    ) -> tuple[Preflight, Asked | None]:
-        """What the preflight says, and what would be asked of the cluster if nothing speaks against it."""
+    async def _examine(self, spec: JobSpec, bundle: Bundle, offer: Offer) -> tuple[Preflight, Asked | None]:
+        """What the preflight says, and what would be asked of the cluster if nothing speaks against it.
+
+        It is rehearsed under a name of its own: an earlier try of the same request may have made the job already.
+        """
         connection, namespace = self._cluster.connection, self._cluster.namespace
         facts = await gather(connection, offer.served, offer.access, spec, namespace)
         spec = _with_image(spec, self.image)
@@ -328,7 +337,7 @@ class KubernetesBackend:
             self._cluster,
             spec,
             bundle.data,
-            request_id,
+            preview_request(spec, bundle),
             image=self.image,
             notices=bundle.notices,
             workload_priority=bool(facts.workload_priority),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import dataclasses
 import hashlib
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from .cluster import Cluster
 from .creation import complete, create, request_of
 from .discovery import Served
 from .kinds import Asked, Kind, host_to_resolve, render
+from .kinds.asked import WORKLOAD_PRIORITY
 from .objects import Manifest, Objects
 from .recording import mlflow_environment
 from .resources import CONFIG_MAPS, JOB_SETS, JOBS
@@ -88,12 +90,28 @@ async def asked(
     return dataclasses.replace(plain, addresses=await cluster.addresses(host_to_resolve(plain)))
 
 
+def requested(what: Asked, request_id: str) -> Asked:
+    """The same for another request: under its own name, with its own frames and run."""
+    job_id = new_job_id(what.spec.name, request_id)
+    return dataclasses.replace(
+        what,
+        id=job_id,
+        request_id=request_id,
+        nonce=nonce_of(request_id),
+        mlflow=mlflow_environment(what.spec, job_id),
+    )
+
+
 def manifests(what: Asked, served: Served) -> list[Manifest]:
     """The objects to create, the owner first.
 
     Raises: AnnotationsTooLarge.
     """
-    return render(what, kind_of(what.spec, served))
+    return render(_as_served(what, served), kind_of(what.spec, served))
+
+
+def _as_served(what: Asked, served: Served) -> Asked:
+    return dataclasses.replace(what, names_user=not served.assigns_users)
 
 
 def preview_request(spec: JobSpec, bundle: Bundle) -> str:
@@ -121,11 +139,18 @@ async def complete_submission(cluster: Cluster, job: Submitted, owner: Manifest,
 async def make_attempt(cluster: Cluster, job: Submitted, objects: Objects, folder: JobFolder, number: int) -> None:
     """Creates all objects of the next attempt; one that is there already is taken for it.
 
+    An attempt that was made while somebody stopped the job is removed again.
+
     Raises: ApiError, NotMade.
     """
     last = max(objects.jobs, key=attempt_of)
     what = await _asked_again(cluster, job, last, await _bundle(cluster, last, folder), number)
-    await create(cluster.connection, render(what, "Job"), cluster.namespace)
+    made, _ = await create(cluster.connection, render(what, "Job"), cluster.namespace)
+    path = JOBS.path(cluster.namespace, last["metadata"]["name"])
+    with contextlib.suppress(NotFoundInCluster):
+        if labels.STOPPED in ((await cluster.connection.get(path))["metadata"].get("annotations") or {}):
+            name, uid = made["metadata"]["name"], made["metadata"]["uid"]
+            await cluster.connection.delete(JOBS.path(cluster.namespace, name), uid=uid)
 
 
 def attempt_of(owner: Manifest) -> int:
@@ -140,7 +165,17 @@ async def _asked_again(cluster: Cluster, job: Submitted, owner: Manifest, bundle
     spec = owner["spec"] if owner["kind"] == JOBS.kind else owner["spec"]["replicatedJobs"][0]["template"]["spec"]
     containers = spec["template"]["spec"]["containers"]
     image = next((one["image"] for one in containers if one["name"] == labels.CONTAINER), None)
-    return await asked(cluster, job.spec, bundle, request, image=image, notices=job.notices, attempt=attempt)
+    what = await asked(
+        cluster,
+        job.spec,
+        bundle,
+        request,
+        image=image,
+        notices=job.notices,
+        attempt=attempt,
+        workload_priority=label(owner, WORKLOAD_PRIORITY) is not None,
+    )
+    return _as_served(what, (await cluster.offer()).served)
 
 
 async def _bundle(cluster: Cluster, owner: Manifest, folder: JobFolder) -> bytes:

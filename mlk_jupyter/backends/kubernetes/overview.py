@@ -39,10 +39,13 @@ def being_removed(objects: Objects) -> bool:
     return owner is not None and owner["metadata"].get("deletionTimestamp") is not None
 
 
-def gone(objects: Objects, status: JobStatus) -> Reading:
-    """The reading of a job that the cluster holds nothing of."""
+def gone(objects: Objects, status: JobStatus, *, created: bool) -> Reading:
+    """The reading of a job that the cluster holds nothing of.
+
+    Args: created: whether it ever held all of it, as far as is known.
+    """
     reading = read(objects, status.spec)
-    if status.reason is not None and status.reason.code == "submitted":
+    if not created and status.started_at is None:
         text = "Its submission was cut off: the cluster has none of its objects."
         reason = Reason(code=NOT_CREATED, text=text, hint="Submit it again.")
         return dataclasses.replace(reading, phase=Phase.FAILED, reason=reason, finished_at=objects.now or time.time())

@@ -117,6 +117,13 @@ class Records:
         """Whether the job's objects are still being created, as far as was written down."""
         return (self.jobs / job_id / "submitting").exists()
 
+    def adding(self, job_id: str) -> Submission:
+        """More objects of a job are being created. Raises: OSError."""
+        folder = JobFolder(self.jobs / job_id)
+        marker = folder.path / "submitting"
+        marker.touch(mode=0o600)
+        return Submission(folder, _held(marker))
+
     def being_submitted(self, job_id: str) -> bool:
         """Whether a living process creates the job's objects at this moment."""
         try:

@@ -13,6 +13,7 @@ import logging
 import time
 from collections.abc import AsyncIterator
 
+from ...errors import MlkError
 from ...model import JobStatus, JobSummary
 from ...model.api import Link
 from ...record.ownership import Taken
@@ -23,7 +24,7 @@ from .api_errors import ApiError
 from .attempts import RESTARTING
 from .cluster import Cluster, Offer
 from .explain.background import Background
-from .making import NotMade, complete_submission, make_attempt
+from .making import complete_submission, make_attempt
 from .objects import Objects
 from .observer import Observer, snapshot
 from .overview import asked_of, being_removed, gone, owner_of, reading_of, status_of
@@ -63,6 +64,8 @@ class Watching:
         """Jobs that this process deletes, until nothing of them is seen any more."""
         self._owed: set[str] = set()
         """Jobs that were not over when we last looked, until they are looked at again."""
+        self._cut_off: set[str] = set()
+        """Jobs whose submission came to no end."""
         self._arriving = 0  # viewers that wait for the first list
         self._changed: set[str] = set()
         self._wake = asyncio.Event()
@@ -304,6 +307,9 @@ class Watching:
             return
         if status.phase.final and job_id not in self._wanted and _ended_long_ago(status):
             return
+        if await in_thread(self._records.being_submitted, job_id):
+            self._elsewhere[job_id] = time.monotonic() + _ELSEWHERE_S
+            return
         self._begin(asked, known_final=status.phase.final)
 
     async def _take_gone(self, job_id: str, *, unfinished: bool) -> None:
@@ -317,7 +323,7 @@ class Watching:
             self._wanted.discard(job_id)
             self._show(written)
         elif await in_thread(self._records.being_submitted, job_id):
-            self._elsewhere[job_id] = time.monotonic() + _TAKE_OVER_S
+            self._elsewhere[job_id] = time.monotonic() + _ELSEWHERE_S
         else:
             # Without its objects nobody knows the nonce of its frames, and nothing is left that could be read with it.
             nobodys = Submitted(id=job_id, namespace=self._cluster.namespace, spec=spec, nonce="0" * 16)
@@ -329,7 +335,7 @@ class Watching:
         if asked is None:
             status = recorder.status
             if not objects.exists and not status.phase.final:
-                recorder.update(objects, gone(objects, status))
+                recorder.update(objects, gone(objects, status, created=status.id not in self._cut_off))
             return
         reading = reading_of(objects, asked, self._facts, self._readings.get(asked.id))
         self._readings[asked.id] = reading
@@ -349,12 +355,14 @@ class Watching:
         """The end of a job that the cluster holds nothing of, once it says so when asked."""
         async with self._catching_up:
             try:
-                if await self._is_there(asked.id):
-                    return True
+                if await self._is_there(asked.id):  # it was heard of meanwhile, or it will be
+                    return self._observer is not None and self._observer.objects(asked.id).exists
             except ApiError as error:
                 logger.info("Whether %s is gone cannot be asked now: %s", asked.id, error.detail)
                 self._elsewhere[asked.id] = time.monotonic() + _TAKE_OVER_S
                 return False
+        if await in_thread(self._records.submitting, asked.id):
+            self._cut_off.add(asked.id)
         return await self._record(asked, known_final=True)
 
     async def _record(self, asked: Submitted, *, known_final: bool) -> bool:
@@ -391,9 +399,8 @@ class Watching:
         if not task.cancelled() and task.exception() is not None:
             logger.error("Recording %s broke off", job_id, exc_info=task.exception())
             self._wanted.discard(job_id)
-        elif not task.cancelled() and task.result() and self._observer is not None:
-            if self._observer.objects(job_id).exists:  # it was heard of meanwhile; if not, it will be
-                self._changed.add(job_id)
+        elif not task.cancelled() and task.result():
+            self._changed.add(job_id)
         self._wake.set()
 
     async def _is_there(self, job_id: str) -> bool:
@@ -415,15 +422,13 @@ class Watching:
         """Makes what is missing of a submission that was cut off."""
         if self._observer is None or not await in_thread(self._records.submitting, asked.id):
             return
-        if await in_thread(self._records.being_submitted, asked.id):
-            return
         owner = owner_of(self._observer.objects(asked.id))
         if owner is None:
             return
         try:
             await complete_submission(self._cluster, asked, owner, self._records.folder(asked.id))
             await in_thread(self._records.submitted, asked.id)
-        except (ApiError, NotMade) as error:
+        except MlkError as error:
             logger.warning("%s lacks some of its objects: %s", asked.id, error.detail)
 
     def _make(self, asked: Submitted, objects: Objects, number: int) -> None:
@@ -433,9 +438,11 @@ class Watching:
 
         async def make() -> None:
             try:
-                await make_attempt(self._cluster, asked, objects, self._records.folder(asked.id), number)
-            except (ApiError, NotMade) as error:
-                logger.warning("Attempt %s of %s cannot be started: %s", number, asked.id, error.detail)
+                with await in_thread(self._records.adding, asked.id) as submission:
+                    await make_attempt(self._cluster, asked, objects, submission.folder, number)
+                    await in_thread(self._records.submitted, asked.id)
+            except (MlkError, OSError) as error:
+                logger.warning("Attempt %s of %s cannot be started: %s", number, asked.id, error)
                 await asyncio.sleep(_LAST_RETRY_S)
             finally:
                 self._making.pop(asked.id, None)
