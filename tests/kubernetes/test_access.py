@@ -255,6 +255,11 @@ def test_an_older_kueue_is_spoken_to_in_its_own_version() -> None:
     assert served.workload_priority_classes is None
 
 
+def test_openshift_is_known_to_choose_the_users_of_pods() -> None:
+    documents = {"/version": {"gitVersion": "v1.34.2"}, "/apis": groups("batch/v1", "security.openshift.io/v1")}
+    assert asyncio.run(discover(Scripted(documents))).assigns_users
+
+
 def test_a_bare_cluster_offers_plain_jobs() -> None:
     served = asyncio.run(
         discover(Scripted({"/version": {"gitVersion": "v1.30.0"}, "/apis": groups("networking.k8s.io/v1")}))

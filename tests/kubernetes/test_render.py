@@ -188,6 +188,14 @@ def test_pods_meet_the_restricted_level_unless_they_run_as_the_image_says() -> N
     assert "HOME" not in env_of(free["spec"]["containers"][0]) and list(breaches_of_restricted(free))
 
 
+def test_pods_name_no_user_where_the_cluster_chooses_one() -> None:
+    for kind in KINDS:
+        template = pod_of(render(asked(spec(), names_user=False), kind)[0])
+        assert not {"runAsUser", "runAsGroup", "fsGroup"} & template["spec"]["securityContext"].keys()
+        assert not list(breaches_of_restricted(template))
+        assert env_of(template["spec"]["containers"][0])["HOME"] == "/mlk/home"
+
+
 def test_nothing_that_a_person_wrote_is_read_by_the_shell() -> None:
     for word in ("$(rm -rf /)", "; reboot", "`id`", "$$(A)"):
         found = pod(env={"A": word}, cluster={"staging": ["echo", word]})

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _FRESH_S = 300.0  # a CRD is installed about once in a cluster's life
 _KUEUE_VERSIONS = ("v1beta2", "v1beta1")  # the best first; v1beta1 is all that Kueue before 0.16 has
+_OPENSHIFT = "security.openshift.io"
 _MINOR = re.compile(r"v?(\d+)\.(\d+)")
 _IMAGE_VOLUMES_SINCE, _IMAGE_VOLUMES_SURE = (
     (1, 31),
@@ -40,6 +41,8 @@ class Served:
     """Dynamic resource allocation, resource.k8s.io/v1."""
     network_policies: bool = True
     """The objects are taken; whether anything enforces them cannot be seen."""
+    assigns_users: bool = False
+    """It gives each namespace user ids of its own, and refuses pods that name another (OpenShift)."""
 
     @property
     def release(self) -> tuple[int, int] | None:
@@ -121,6 +124,7 @@ async def discover(connection: Connection) -> Served:
         metrics="metrics.k8s.io" in offered,
         dra="v1" in offered.get("resource.k8s.io", []),
         network_policies=groups is None or NETWORK_POLICIES.version in offered.get(NETWORK_POLICIES.group, []),
+        assigns_users=_OPENSHIFT in offered,
     )
 
 

@@ -14,6 +14,8 @@ from .. import labels
 from ..objects import Manifest
 from ..resources import Resource
 
+WORKLOAD_PRIORITY = "kueue.x-k8s.io/priority-class"
+"""Label that names a job's WorkloadPriorityClass."""
 _MOST_ANNOTATIONS = 256 * 1024  # bytes of all keys and values of one object: the API server's limit
 
 
@@ -56,6 +58,8 @@ class Asked:
     """IP addresses of the hosts that `network.host_to_resolve` names; a NetworkPolicy knows no names."""
     workload_priority: bool = False
     """Whether the cluster has a WorkloadPriorityClass of the name that the spec gives as priority."""
+    names_user: bool = True
+    """Whether restricted pods say which user they run as; not so where the cluster chooses one."""
 
     @cached_property
     def sha256(self) -> str:
@@ -116,7 +120,7 @@ def _kueue(asked: Asked) -> dict[str, str]:
         return {}
     found = {"kueue.x-k8s.io/queue-name": options.queue}
     if options.priority is not None and asked.workload_priority:
-        found["kueue.x-k8s.io/priority-class"] = options.priority
+        found[WORKLOAD_PRIORITY] = options.priority
     return found
 
 

@@ -113,11 +113,10 @@ def _pod_security(asked: Asked) -> dict[str, Any]:
     seccomp = {"seccompProfile": {"type": "RuntimeDefault"}}
     if asked.spec.cluster.run_as == "image":
         return seccomp
+    user = {"runAsUser": USER_ID, "runAsGroup": USER_ID, "fsGroup": USER_ID} if asked.names_user else {}
     return {
         "runAsNonRoot": True,
-        "runAsUser": USER_ID,
-        "runAsGroup": USER_ID,
-        "fsGroup": USER_ID,
+        **user,
         "fsGroupChangePolicy": "OnRootMismatch",  # else every file of a large volume is touched at each start
         **seccomp,
     }
