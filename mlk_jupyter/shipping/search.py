@@ -82,7 +82,8 @@ class Search:
         if name in self._pushed:
             return
         if name not in space.names:
-            self._unknown(name, names)
+            if name not in self._bound:  # else it is one of ours
+                self._unknown(name, names)
             return
         value = space.names[name]
         if getattr(builtins, name, self) is value or (name in _OF_IPYTHON and not space.history.of(name)):
@@ -137,7 +138,7 @@ class Search:
 
     def _imported(self, name: str, value: Any, space: Space) -> bool:
         """Whether a job gets it by an import: the one that was run here, or one from where it was defined."""
-        for binding in space.history.of(name)[:1]:
+        for binding in space.history.of(name):  # any that gives this very value
             if isinstance(binding.node, ast.ImportFrom) and binding.node.module and not binding.node.level:
                 module = binding.node.module
                 for alias in binding.node.names:
@@ -193,6 +194,8 @@ class Search:
             if content is value:
                 continue  # it calls itself by this name
             inner = f"{name}_{variable}"
+            while inner in space.names or self._bound.get(inner, content) is not content:
+                inner += "_"
             if isinstance(content, (FunctionType, type, ModuleType)) or inspect.isroutine(content):
                 self._bound.setdefault(inner, content)
                 self.bind(inner, content, self._home_of(content, space))

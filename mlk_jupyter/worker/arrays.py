@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import sys
+import warnings
 from importlib import import_module
 
 TYPE_CHECKING = False
@@ -51,7 +52,9 @@ def npy(value: Any, where: str) -> bytes:
         descr = npy_format.descr_to_dtype(npy_format.dtype_to_descr(value.dtype))
         same = descr == value.dtype and not value.dtype.metadata
         if same:
-            npy_format.write_array(file, value, allow_pickle=False)
+            with warnings.catch_warnings():  # names that are not Latin need the newest format, which we can read
+                warnings.simplefilter("ignore")
+                npy_format.write_array(file, value, allow_pickle=False)
     except (ValueError, TypeError):
         same = False
     if not same:
@@ -86,9 +89,9 @@ def _scalar(writer: Writer, value: Any, way: Tuple[Any, ...]) -> Dict[str, Any]:
     if kind in "biufcmM":
         return {"!": "scalar", "t": value.dtype.str, "v": writer.blob(value.tobytes())}
     if kind == "U":  # numpy cuts zeros off the end of text
-        return {"!": "scalar", "t": "U", "v": writer.blob(str(value).encode("utf-8", "surrogatepass"))}
+        return {"!": "scalar", "t": "U", "v": writer.blob(str.encode(value, "utf-8", "surrogatepass"))}
     if kind == "S":
-        return {"!": "scalar", "t": "S", "v": writer.blob(bytes(value))}
+        return {"!": "scalar", "t": "S", "v": writer.blob(b"".join([value]))}
     numpy: Any = sys.modules["numpy"]
     array = numpy.empty((), value.dtype)
     array[()] = value

@@ -171,7 +171,8 @@ def _lacking(name: str, error: ImportError) -> ValueProblem:
 
 def _too_large(name: str, limit_bytes: int, size: Optional[int] = None) -> ValueProblem:
     is_ = f"It has more than {limit_bytes:,} bytes" if size is None else f"It has {size:,} bytes"
-    why = f"{is_}; a job takes {PUSH_LIMIT:,} in all, gives back {PULL_LIMIT:,}, and {limit_bytes:,} are left."
+    left = f"{limit_bytes:,} may still go" if size is not None else "which is what may still go"
+    why = f"{is_}, {left}: a job takes values of {PUSH_LIMIT:,} bytes in all and gives back {PULL_LIMIT:,}."
     return ValueProblem(name, why, "Save it to a file (in a job: in `checkpoint_dir()`), and read it from there.")
 
 
