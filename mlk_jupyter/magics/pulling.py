@@ -8,7 +8,8 @@ from collections.abc import MutableMapping, Sequence
 from typing import Any
 
 from ..errors import MlkError
-from ..face import Job
+from ..face import Job, ValuesMissing
+from ..model import Phase
 
 
 class Pull:
@@ -28,19 +29,34 @@ class Pull:
     def now(self) -> None:
         """Brings them from a job that has succeeded.
 
-        Raises: ValueProblem for one that could not be sent, or needs what is not here; the others are there then.
+        Raises: ValuesMissing for those that could not be sent or read; the others are there then.
         """
-        if self._names:
-            self._namespace.update(self._job.values())
+        if not self._names:
+            return
+        try:
+            try:
+                self._namespace.update(self._job.values())
+            except ValuesMissing as missing:
+                self._namespace.update(missing.values)
+                raise
+        except ValuesMissing as missing:
+            self._namespace.update(missing.values)
+            raise
 
     def _awaited(self) -> None:
         try:
             self._job.wait()
         except MlkError as error:
-            print(f"{self._job.id}: {error.detail} {error.hint}", file=sys.stderr)
+            _say(self._job, error)
 
     def _quietly(self) -> None:
+        if self._job.summary.phase is not Phase.SUCCEEDED:
+            return  # whoever asks for the result is told why
         try:
             self.now()
         except MlkError as error:
-            print(f"{self._job.id}: {error.detail} {error.hint}", file=sys.stderr)
+            _say(self._job, error)
+
+
+def _say(job: Job, error: MlkError) -> None:
+    print(f"{job.id}: {error.detail} {error.hint}", file=sys.stderr)

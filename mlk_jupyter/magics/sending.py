@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import os
 import secrets
@@ -146,6 +147,8 @@ def submitted(asked: Asked, ready: Ready, where: Where) -> Job:
 async def _checked(asked: Asked, where: Where) -> Ready:
     backend = await (await places().backends(where)).at(None)
     bundle = await library.prepare(asked.source, asked.spec, backend.carriage, asked.extra or None)
+    if asked.notices:
+        bundle = dataclasses.replace(bundle, notices=[*bundle.notices, *asked.notices])
     return Ready(backend, bundle, await backend.preflight(asked.spec, bundle))
 
 

@@ -32,13 +32,14 @@ def k8s_train(shell: Any, line: str, cell: str | None = None) -> Job | Preview |
     job = sending.submitted(asked, ready, where)
     if options.job:
         shell.user_ns[options.job] = job
-    for sentence in _worth_saying(asked, ready):
+    said = _worth_saying(asked, ready)
+    for sentence in said:
         print(sentence)
     pull = Pull(job, asked.pull, shell.user_ns)
     if options.detach:
         pull.at_end()
         return job
-    _wait(shell, job)
+    _wait(shell, job, said)
     pull.now()
     return None
 
@@ -90,7 +91,7 @@ def _worth_saying(asked: sending.Asked, ready: sending.Ready) -> list[str]:
     return [*asked.notices, *(" ".join(part for part in (one.text, one.hint) if part) for one in found)]
 
 
-def _wait(shell: Any, job: Job) -> None:
+def _wait(shell: Any, job: Job, said: list[str]) -> None:
     """Shows a job until it is over. Afterwards `_` is the job, as if it had been the cell's value, but without a line.
 
     Raises: what the job raised, shown with the job's own traceback; Detached.
@@ -108,7 +109,8 @@ def _wait(shell: Any, job: Job) -> None:
         raise
     display.close()
     for sentence in job.warnings:
-        print(sentence)
+        if sentence not in said:
+            print(sentence)
     shell.displayhook.update_user_ns(job)
     try:
         job.result()
