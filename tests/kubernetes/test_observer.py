@@ -220,7 +220,11 @@ def test_a_snapshot_holds_what_the_observer_holds(tmp_path: Path) -> None:
 POD: dict[str, Any] = {
     "spec": {
         "containers": [{"name": "worker", "image": "i", "resources": {}, "env": [{"name": "DB", "value": "canary"}]}],
-        "volumes": [{"name": "v"}],
+        "volumes": [
+            {"name": "v", "configMap": {"name": "canary"}},
+            {"name": "data", "persistentVolumeClaim": {"claimName": "c"}},
+            {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "1Gi"}},
+        ],
         "nodeName": "n",
     },
     "status": {"phase": "Running"},
@@ -235,6 +239,7 @@ def test_what_is_kept_of_an_object_has_its_status_but_no_values_of_variables() -
     assert kept_pod is not None and kept_job is not None
     assert kept_pod["status"] == POD["status"] and kept_pod["spec"]["nodeName"] == "n"
     assert kept_pod["metadata"]["annotations"] == {"mlk-jupyter.io/spec": "s"}
+    assert [one["name"] for one in kept_pod["spec"]["volumes"]] == ["data", "shm"], "reasons speak of these"
     assert kept_job["spec"]["completions"] == 2
     assert kept_job["spec"]["template"]["spec"]["containers"] == [{"name": "worker", "image": "i", "resources": {}}]
     for kept in (kept_pod, kept_job):

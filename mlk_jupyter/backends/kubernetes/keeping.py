@@ -112,7 +112,19 @@ def _pod_spec(spec: Any) -> Json:
     for kind in ("initContainers", "containers"):
         if spec.get(kind):
             few[kind] = [{key: one[key] for key in _CONTAINER if key in one} for one in spec[kind]]
+    volumes = [_volume(one) for one in spec.get("volumes") or []]
+    if any(volumes):
+        few["volumes"] = [one for one in volumes if one]
     return few
+
+
+def _volume(volume: Json) -> Json:
+    """A claim by its name, or a memory volume with its limit; nothing for others, which reasons do not speak of."""
+    if volume.get("persistentVolumeClaim"):
+        return {key: volume[key] for key in ("name", "persistentVolumeClaim")}
+    if (volume.get("emptyDir") or {}).get("medium") == "Memory":
+        return {key: volume[key] for key in ("name", "emptyDir")}
+    return {}
 
 
 def _without_templates(spec: Any) -> Any:

@@ -138,11 +138,9 @@ def _creating(pod: Manifest, events: list[Manifest], spec: JobSpec, now: float) 
         return Reason(code="pulling_image", text=f"Pulling the image {clean(image, 150)}{took}.")
     if any(event.get("reason") == "Pulled" for event in events):
         return Reason(code="creating", text="The image is there; its container is being started.")
-    volumes = [text(mapping(one).get("name")) for one in sequence(spec_of(pod).get("volumes"))]
-    mounted = any(mapping(one).get("persistentVolumeClaim") for one in sequence(spec_of(pod).get("volumes")))
-    what = (
-        f"Mounting {listing([clean(one, 60) for one in volumes if one], 4)}" if mounted else "Preparing its container"
-    )
+    volumes = [mapping(one) for one in sequence(spec_of(pod).get("volumes"))]
+    mounted = [clean(one.get("name"), 60) for one in volumes if one.get("persistentVolumeClaim")]
+    what = f"Mounting {listing(mounted, 4)}" if mounted else "Preparing its container"
     return Reason(code="mounting" if mounted else "creating", text=f"{what} on {_node(pod)}.")
 
 
