@@ -125,9 +125,9 @@ class Rest:
         part = f"/{target.subresource}" if target.subresource else ""
         seen.verb, seen.resource = verb, kind.resource + part
         seen.namespace, seen.name = target.namespace or "", target.name
-        self.access.check(
-            Attributes(user, verb, kind.group, kind.plural, target.subresource, target.namespace or "", target.name)
-        )
+        # A namespace lies in itself: a Role in it can let somebody read it.
+        where = target.name if kind.resource == names.NAMESPACES else target.namespace or ""
+        self.access.check(Attributes(user, verb, kind.group, kind.plural, target.subresource, where, target.name))
         if kind.warning and verb in ("get", "list", "watch"):
             asked.warnings.append(kind.warning)
         return await self._served(request, target, verb, query, asked)

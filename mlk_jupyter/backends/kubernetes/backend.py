@@ -21,7 +21,7 @@ from ...record.folder import JobFolder
 from ...threads import in_thread
 from ..base import Carriage, Changes, Refused
 from . import removal
-from .api_errors import ApiError
+from .api_errors import ApiError, Forbidden
 from .cluster import Cluster, Offer
 from .creation import SubmissionUnknown, create
 from .discovery import Served
@@ -175,7 +175,7 @@ class KubernetesBackend:
     async def _submit(self, spec: JobSpec, bundle: Bundle, job_id: str, request_id: str) -> JobStatus:
         offer = await self._offer()
         if not await in_thread(self._was_cut_off, job_id):
-            with contextlib.suppress(JobNotFound):
+            with contextlib.suppress(JobNotFound, Forbidden):  # whoever may not list jobs may still create them
                 return await self.job(job_id)
         findings, rehearsed = await self._examine(spec, bundle, offer)
         if not findings.ok or rehearsed is None:

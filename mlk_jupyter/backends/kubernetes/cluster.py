@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import getpass
 import os
 import socket
@@ -18,14 +19,16 @@ from .api_errors import ApiError
 from .connection import Connection
 from .discovery import Discovery, Served
 from .hardware import Hardware, Inventory
+from .resources import JOB_SETS
 from .targets import Target
 
+_JOB_SET_VERBS = ("create", "get", "list", "watch", "patch", "delete")
 _QUEUES_S = 60.0  # queues come and go about as often as teams
 
 
 @dataclass(frozen=True)
 class Offer:
-    """What a cluster serves and this person may do there."""
+    """What a cluster serves that this person can use, and what they may do there."""
 
     served: Served
     access: Access
@@ -56,7 +59,10 @@ class Cluster:
         Raises: ApiError when the cluster does not answer.
         """
         served = await self._discovery.served()
-        return Offer(served, await self._reviewer.access(self.namespace, served, doubted=doubted))
+        access = await self._reviewer.access(self.namespace, served, doubted=doubted)
+        if served.job_sets and any(access.may(verb, JOB_SETS) is False for verb in _JOB_SET_VERBS):
+            served = dataclasses.replace(served, job_sets=False)  # plain Jobs do the same, and that is allowed
+        return Offer(served, access)
 
     async def hardware(self, access: Access) -> Hardware:
         """What the nodes have, as far as it may be seen; a minute old at most."""
