@@ -27,7 +27,7 @@ from mlk_jupyter.backends.kubernetes.removal import NotGone
 from mlk_jupyter.backends.local.backend import FolderUnwritable
 from mlk_jupyter.bundle import BundleTooLarge, UnknownParameter
 from mlk_jupyter.errors import JobNotFound, MlkError
-from mlk_jupyter.face import JobFailed, JobStopped, RemoteError, StillGoing
+from mlk_jupyter.face import JobFailed, JobStopped, RemoteError, StillGoing, ValuesMissing
 from mlk_jupyter.library import NoSuchRank
 from mlk_jupyter.model.api import Finding, Level, Preflight
 from mlk_jupyter.record.notebook import NoNotebook
@@ -62,6 +62,7 @@ WORDED: dict[type[MlkError], Callable[[], MlkError]] = {
     JobFailed: lambda: JobFailed("digits-1", "It ran out of memory."),
     JobStopped: lambda: JobStopped("digits-1", None),
     RemoteError: lambda: RemoteError("digits-1", "Odd", "17", "Traceback", 0, 2),
+    ValuesMissing: lambda: ValuesMissing("digits-1", {"model": "It is too large."}, {}),
     StillGoing: lambda: StillGoing("digits-1", "Running", None, 3),
     JobNotFound: lambda: JobNotFound("digits"),
     NoNotebook: lambda: NoNotebook("digits-1"),

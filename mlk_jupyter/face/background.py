@@ -28,6 +28,8 @@ class Background:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="mlk", daemon=True)
         self._closers: list[Callable[[], Awaitable[None]]] = []
+        self._asked: set[concurrent.futures.Future[Any]] = set()
+        self.closing = False
         self._thread.start()
 
     @property
@@ -38,10 +40,13 @@ class Background:
     def start(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
         """Begins to run something; cancelling the future cancels it."""
         try:
-            return asyncio.run_coroutine_threadsafe(work, self._loop)
+            future = asyncio.run_coroutine_threadsafe(work, self._loop)
         except RuntimeError:
             work.close()
             raise
+        self._asked.add(future)
+        future.add_done_callback(self._asked.discard)
+        return future
 
     def at_end(self, close: Callable[[], Awaitable[None]]) -> None:
         """Has something closed, in the loop, as the process ends."""
@@ -51,6 +56,9 @@ class Background:
         """Ends what runs here, and the thread."""
         if self._loop.is_closed() or not self._thread.is_alive():
             return
+        self.closing = True
+        for asked in list(self._asked):
+            asked.cancel()
         with contextlib.suppress(Exception):  # the process ends: nobody is left to be told
             self.start(self._end()).result(_CLOSE_S)
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -64,13 +72,13 @@ class Background:
             self._loop.close()
 
     async def _end(self) -> None:
+        for close in self._closers:
+            await close()
         others = asyncio.all_tasks() - {asyncio.current_task()}
         for task in others:
             task.cancel()
         if others:
             await asyncio.wait(others, timeout=_CLOSE_S / 2)
-        for close in self._closers:
-            await close()
 
 
 _lock = threading.Lock()
@@ -103,6 +111,10 @@ def run(work: Coroutine[Any, Any, T]) -> T:
         told = error.with_traceback(None)  # what a person did wrong is not explained by our innards
         add_hint(told)
         raise told from told.__cause__
+    except concurrent.futures.CancelledError:
+        if there.closing:
+            raise SystemExit from None  # a thread that still waits as the process ends, ends with it
+        raise
     finally:
         future.cancel()
 

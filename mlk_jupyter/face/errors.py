@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from ..errors import MlkError
 
 
@@ -51,6 +54,23 @@ class JobStopped(MlkError):
             f"{job_id}: {why or 'It was stopped.'}", hint=f"Its log is kept: mlk_jupyter.job({job_id!r}).logs()."
         )
         self.job_id = job_id
+
+
+class ValuesMissing(MlkError):
+    """The job succeeded, and some of its values did not come back.
+
+    Attributes:
+        job_id.
+        problems: why, by name.
+        values:   those that did come back, by name.
+    """
+
+    code, title, status = "values_missing", "Some values did not come back", 409
+
+    def __init__(self, job_id: str, problems: Mapping[str, str], values: Mapping[str, Any]) -> None:
+        said = " ".join(f"{name}: {why}" for name, why in problems.items())
+        super().__init__(f"{job_id}: {said}", hint=f"The job's log is kept: mlk_jupyter.job({job_id!r}).logs().")
+        self.job_id, self.problems, self.values = job_id, dict(problems), dict(values)
 
 
 class StillGoing(MlkError, TimeoutError):

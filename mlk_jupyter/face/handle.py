@@ -13,18 +13,21 @@ from ..errors import MlkError
 from ..library import check_rank, notebook_file
 from ..model import JobStatus, JobSummary, Phase, RunRef
 from ..threads import in_thread
+from ..worker.values import RETURNED
 from . import reading
 from .background import add_hint, background, run
 from .errors import Detached, JobFailed, JobStopped, StillGoing
 from .following import Placed
 from .places import Where
 from .remote import as_raised
+from .returned import decoded, key_of, returned
 from .streams import Stream
 
 if TYPE_CHECKING:
     from ..record.folder import JobFolder
 
 T = TypeVar("T")
+_Ended = tuple[JobStatus, reading.Outcome, bytes | None]  # the last: the key of its pickled values
 
 
 class Job:
@@ -95,10 +98,22 @@ class Job:
                 as its cause; else RemoteError. JobFailed when it ended without an exception. JobStopped. As `wait`.
         """
         try:
-            status, outcome = run(self._outcome(timeout))
+            ended = run(self._outcome(timeout))
         except KeyboardInterrupt:
             raise Detached.of(self.id) from None
-        return self._given(status, outcome)
+        return self._given(ended)
+
+    def values(self, timeout: float | None = None) -> dict[str, Any]:
+        """The variables that the job sends back, by name, once it is over.
+
+        Raises: ValuesMissing when some could not be sent or read; it holds the others. As `result`.
+        """
+        try:
+            ended = run(self._outcome(timeout))
+        except KeyboardInterrupt:
+            raise Detached.of(self.id) from None
+        self._check_success(ended)
+        return decoded(self.id, ended[1].values, ended[2])
 
     def __await__(self) -> Generator[Any, None, Any]:
         return self._awaited().__await__()
@@ -215,19 +230,20 @@ class Job:
         seen = await placed.status()
         raise StillGoing(seen.id, seen.phase.value, seen.reason.text if seen.reason else None, timeout)
 
-    async def _outcome(self, timeout: float | None) -> tuple[JobStatus, reading.Outcome]:
+    async def _outcome(self, timeout: float | None) -> _Ended:
         status = await self._until_over(timeout)
-        return status, await in_thread(reading.outcome, (await self._placed()).folder)
+        folder = (await self._placed()).folder
+        return status, await in_thread(reading.outcome, folder), await in_thread(key_of, folder)
 
     # In the caller's thread
 
     async def _awaited(self) -> Any:
         try:
-            status, outcome = await asyncio.wrap_future(background().start(self._outcome(None)))
+            ended = await asyncio.wrap_future(background().start(self._outcome(None)))
         except MlkError as error:
             add_hint(error)
             raise
-        return self._given(status, outcome)
+        return self._given(ended)
 
     def _seen(self, status: JobStatus) -> JobStatus:
         self._summary = status
@@ -240,11 +256,19 @@ class Job:
                 self._to_tell.pop(0)()
         return status
 
-    def _given(self, status: JobStatus, outcome: reading.Outcome) -> Any:
+    def _given(self, ended: _Ended) -> Any:
+        self._check_success(ended)
+        _, outcome, key = ended
+        frame = outcome.values.get(RETURNED)
+        return outcome.result if frame is None else returned(self.id, frame, key)
+
+    def _check_success(self, ended: _Ended) -> None:
+        """Raises what ended a job that did not succeed."""
+        status, outcome, _ = ended
         self._over(status)
         reason = status.reason
         if status.phase is Phase.SUCCEEDED:
-            return outcome.result
+            return
         error: MlkError
         if status.phase is Phase.STOPPED:
             error = JobStopped(status.id, reason.text if reason else None)

@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import difflib
+import io
 import os
 import uuid
+import zipfile
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from .. import library
 from ..backends.base import Backend
+from ..bundle import Bundle
 from ..errors import BadInput
 from ..model import ClusterOptions, JobSpec, JobStatus
+from ..threads import in_thread
 from .background import run
 from .errors import Detached
+from .functions import folder_of, name_of, parcel_of
 from .handle import Job
 from .places import Where, places
+from .returned import keep_key
 
 _OF_JOB = frozenset(JobSpec.model_fields) - {"name", "notebook", "workers", "gpus", "cluster"}
 _OF_CLUSTER = frozenset(ClusterOptions.model_fields) - {"image"}
 _NAMED = ("workers", "gpus", "image", "name", "backend", "context", "namespace", "wait", "pickle", "kwargs")
+
+_KEY = "job/values/key"
 
 _submitting: set[asyncio.Task[JobStatus]] = set()
 
@@ -63,9 +72,8 @@ def train(
     """
     asked = _asked(options, workers=workers, gpus=gpus, image=image)
     where = Where.of(backend, context, namespace)
-    if callable(what):
-        raise BadInput("Functions cannot be shipped yet.", hint="Name a file.")
-    if args or kwargs or pickle:
+    parcel = parcel_of(what, args, kwargs, pickle=pickle) if callable(what) else None
+    if parcel is None and (args or kwargs or pickle):
         raise BadInput(
             "A notebook or script takes no arguments.",
             hint="Set what its cell tagged `parameters` declares by name: `parameters={'epochs': 3}`.",
@@ -74,9 +82,16 @@ def train(
 
     async def submitted() -> JobStatus:
         found = await (await places().backends(where)).at(None)
-        source = await library.read_source(what)
+        if callable(what):
+            assert parcel is not None
+            source = await library.source_of(parcel.notebook, f"{name_of(what)}.ipynb", folder_of(what))
+        else:
+            source = await library.read_source(what)
         spec = library.spec_from({"name": name or source.stem, "notebook": source.path, **asked})
-        bundle = await library.prepare(source, spec, found.carriage)
+        bundle = await library.prepare(source, spec, found.carriage, parcel.extra if parcel else None)
+        if parcel is not None:
+            notices = [*bundle.notices, *map(str, parcel.missing), *parcel.notices]
+            bundle = dataclasses.replace(bundle, notices=notices)
         begun.append(spec.name)
         return await hand_over(found, spec, bundle)
 
@@ -92,13 +107,25 @@ def train(
     return made
 
 
-async def hand_over(backend: Backend, spec: JobSpec, bundle: Any) -> JobStatus:
+async def hand_over(backend: Backend, spec: JobSpec, bundle: Bundle) -> JobStatus:
     """Submits to the end, though nobody may wait any more: half a job is of no use."""
-    work = backend.submit(spec, bundle, request_id=uuid.uuid4().hex)
-    task = asyncio.ensure_future(work)
+    task = asyncio.ensure_future(_submit(backend, spec, bundle))
     _submitting.add(task)
     task.add_done_callback(_submitting.discard)
     return await asyncio.shield(task)
+
+
+async def _submit(backend: Backend, spec: JobSpec, bundle: Bundle) -> JobStatus:
+    status = await backend.submit(spec, bundle, request_id=uuid.uuid4().hex)
+    key = await in_thread(_key_in, bundle.data)
+    if key is not None:
+        await in_thread(keep_key, backend.folder(status.id), key)
+    return status
+
+
+def _key_in(data: bytes) -> bytes | None:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        return archive.read(_KEY) if _KEY in archive.namelist() else None
 
 
 def _asked(options: Mapping[str, Any], *, workers: int, gpus: int, image: str | None) -> dict[str, Any]:

@@ -12,6 +12,7 @@ JOBS/ID/
   outputs/          outputs too large for the notebook
   checkpoints/      what `checkpoint_dir()` names
   stop.json         its presence asks for the job to be stopped
+  values.key        the key of the job's pickled values, where it was submitted from this machine and may pickle any
   so-far.ipynb      a copy of the notebook so far, for whoever wants to open it while the job runs
 
 The local backend also keeps here:

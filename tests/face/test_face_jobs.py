@@ -80,7 +80,7 @@ def test_a_job_is_found_again_by_name_id_and_in_the_list(anywhere: Path) -> None
 def test_waiting_ends_in_time_and_leaves_the_job_running(anywhere: Path) -> None:
     job = mlk.train(script(anywhere, FOREVER), mlflow=False)
     until(lambda: job.phase is Phase.RUNNING)
-    with pytest.raises(TimeoutError, match=rf"After 0.2 s {job.id} is Running: \S") as caught:
+    with pytest.raises(TimeoutError, match=rf"After 0.2 s {job.id} is Running") as caught:
         job.wait(timeout=0.2)
     assert isinstance(caught.value, StillGoing) and caught.value.phase == "Running"
     with pytest.raises(TimeoutError):
@@ -157,14 +157,14 @@ def test_no_module_is_imported_because_a_job_says_so(here: Path) -> None:
 
 
 def test_a_type_that_was_imported_here_is_raised(here: Path) -> None:
-    from configparser import NoSectionError
+    import configparser  # noqa: F401
     from queue import Empty
 
     job = mlk.train(script(here, "import queue\nqueue.Queue().get_nowait()"), mlflow=False)
     with pytest.raises(Empty):
         job.result()
     job = mlk.train(script(here, "import configparser\nraise configparser.NoSectionError('a')"), mlflow=False)
-    with pytest.raises((NoSectionError, RemoteError), match="a"):
+    with pytest.raises(RemoteError, match="No section: 'a'"):  # its constructor makes a sentence of its argument
         job.result()
 
 
