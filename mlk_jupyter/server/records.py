@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import MlkError
 from ..model.api import ErrorBody, FramePiece, FramesSnapshot, LogPiece, MetricList
@@ -54,7 +54,12 @@ def frame_piece(folder: JobFolder, offset: int, *, over: bool) -> FramePiece:
     frames, next_offset = folder.read_frames(offset, FRAMES_LIMIT)
     # Where nothing whole follows, a torn last line of a writer that died is all there is.
     final = over and (next_offset == offset or next_offset >= folder.frames_bytes())
-    return FramePiece(frames=frames, next_offset=next_offset, final=final)
+    return FramePiece(frames=[_seen(frame) for frame in frames], next_offset=next_offset, final=final)
+
+
+def _seen(frame: dict[str, Any]) -> dict[str, Any]:
+    """A frame as viewers get it: they show that a value came back, and have no use for its megabytes."""
+    return {**frame, "data": None} if frame.get("kind") == "value" else frame
 
 
 def _apply_all(folder: JobFolder, replay: Replay) -> int:

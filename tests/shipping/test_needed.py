@@ -179,8 +179,10 @@ def test_closures_bring_their_values(kernel: Kernel) -> None:
 
 def test_names_made_by_statements_come_as_statements(kernel: Kernel) -> None:
     kernel.run(
-        "from collections import namedtuple\nfrom functools import partial, lru_cache\nfrom typing import TypeVar, List",
-        "Point = namedtuple('Point', 'x y')\nT = TypeVar('T')\nVector = List[int]\nsquare = lambda x: x * x\nalias = square",
+        "from collections import namedtuple\nfrom functools import partial, lru_cache",
+        "from typing import TypeVar, List",
+        "Point = namedtuple('Point', 'x y')",
+        "T = TypeVar('T')\nVector = List[int]\nsquare = lambda x: x * x\nalias = square",
         "@lru_cache\ndef slow(x): return square(x)\nten = partial(slow, 10)",
     )
     code = "out = Point(ten(), alias(2)); kept: Vector = [T]"

@@ -15,6 +15,8 @@ import pytest
 
 from mlk_jupyter.bundle import build, valid_notebook
 from mlk_jupyter.model import JobSpec
+from mlk_jupyter.record.folder import JobFolder
+from mlk_jupyter.server.records import frame_piece
 from mlk_jupyter.shipping import Parcel, Unshippable, needed, notebook_of_cell, notebook_of_function
 from mlk_jupyter.worker import values
 from mlk_jupyter.worker.values import ValueProblem
@@ -116,6 +118,11 @@ def test_what_cannot_come_back_is_said_and_the_rest_comes(tmp_path: Path) -> Non
         with pytest.raises(ValueProblem, match=word):
             values.from_frame(frames[name])
     assert sum("does not come back" in frame["text"] for frame in rank.of("notice")) == 3
+
+
+def test_values_up_to_the_limit_come_back_whole(tmp_path: Path) -> None:
+    rank = run(cell("x = bytes(range(256)) * (4 * 4096 - 1)", {}, [], pull=["x"]), tmp_path)
+    assert came_back(rank) == {"x": bytes(range(256)) * (4 * 4096 - 1)}
 
 
 def test_only_rank_zero_gives_values_back(tmp_path: Path) -> None:
@@ -283,3 +290,10 @@ def test_parcels_run_in_images_without_ipython_and_numpy(version: str, tmp_path:
 
     rank = run(cell("x", {"x": numpy.arange(3)}, [], push=["x"]), tmp_path, python=str(pythons[0]))
     assert rank.code == 1 and "It needs numpy, which this Python lacks" in rank.of("error")[0]["evalue"]
+
+
+def test_viewers_are_told_of_values_without_their_megabytes(tmp_path: Path) -> None:
+    frames = [{"kind": "value", "name": "x", "encoding": "json", "data": "MQ==", "why": None}, {"kind": "notice"}]
+    (tmp_path / "frames.jsonl").write_text("".join(json.dumps(frame) + "\n" for frame in frames))
+    piece = frame_piece(JobFolder(tmp_path), 0, over=True)
+    assert piece.frames == [{**frames[0], "data": None}, frames[1]]
