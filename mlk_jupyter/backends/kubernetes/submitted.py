@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,7 +37,7 @@ def submitted(owner: Manifest) -> Submitted | None:
     if not job_id or not spec or not nonce or labels.job_of(name_of(owner)) != job_id:
         return None
     try:
-        asked = JobSpec.model_validate_json(spec)
+        asked = _spec_of(spec)
     except ValidationError:
         return None
     return Submitted(
@@ -47,6 +48,12 @@ def submitted(owner: Manifest) -> Submitted | None:
         user=annotation(owner, labels.CREATED_BY) or "",
         notices=_sentences(annotation(owner, labels.NOTICES)),
     )
+
+
+@functools.lru_cache(maxsize=256)
+def _spec_of(text: str) -> JobSpec:
+    """The spec of an annotation. Each change of a job asks for it several times."""
+    return JobSpec.model_validate_json(text)
 
 
 def _sentences(value: str | None) -> list[str]:

@@ -13,7 +13,6 @@ import logging
 import time
 from collections.abc import AsyncIterator
 
-from ...errors import MlkError
 from ...model import JobStatus, JobSummary
 from ...model.api import Link
 from ...record.ownership import Taken
@@ -23,11 +22,11 @@ from ..base import Changes
 from .api_errors import ApiError
 from .attempts import RESTARTING
 from .cluster import Cluster, Offer
+from .completing import Completing
 from .explain.background import Background
-from .making import complete_submission, make_attempt
 from .objects import Objects
-from .observer import Observer, snapshot
-from .overview import asked_of, being_removed, gone, owner_of, reading_of, status_of
+from .observer import Observer
+from .overview import asked_of, being_removed, gone, reading_of, status_of
 from .reading import Reading
 from .recorder import Recorder
 from .records import Records
@@ -59,7 +58,7 @@ class Watching:
         """Jobs that another process records, and when its lock is tried again (monotonic)."""
         self._wanted: set[str] = set()
         """Jobs that somebody looks at though they ended long ago, and those just submitted."""
-        self._making: dict[str, asyncio.Task[None]] = {}
+        self._completing = Completing(cluster, records, self._heard)
         self._leaving: set[str] = set()
         """Jobs that this process deletes, until nothing of them is seen any more."""
         self._owed: set[str] = set()
@@ -158,11 +157,11 @@ class Watching:
         self._leaving.add(job_id)
         self._wanted.discard(job_id)
         self._elsewhere.pop(job_id, None)
-        for tasks in (self._making, self._recorders):
-            task = tasks.pop(job_id, None)
-            if task is not None:
-                task.cancel()
-                await asyncio.wait({task})
+        await self._completing.leave(job_id)
+        task = self._recorders.pop(job_id, None)
+        if task is not None:
+            task.cancel()
+            await asyncio.wait({task})
 
     def stay(self, job_id: str) -> None:
         """A job could not be deleted."""
@@ -246,7 +245,7 @@ class Watching:
                 self._ready.clear()
 
     def _needed(self) -> bool:
-        tasks = self._recorders or self._making
+        tasks = self._recorders or self._completing
         return bool(self._viewers or self._arriving or tasks or self._elsewhere or self._wanted or self._owed)
 
     async def _needed_soon(self) -> bool:
@@ -260,17 +259,24 @@ class Watching:
     async def _take_all(self) -> None:
         """Looks at every job of which something changed."""
         while self._changed:
-            unfinished = await in_thread(self._records.unfinished)
-            for number in range(_AT_A_TIME):
-                if not self._changed:
-                    break
-                job_id = self._changed.pop()
-                await self._take(job_id, unfinished=job_id in unfinished)
+            batch = [self._changed.pop() for _ in range(min(_AT_A_TIME, len(self._changed)))]
+            unrecorded = {job_id for job_id in batch if job_id not in self._open}
+            # One thread for all of them: with 10,000 jobs, starting threads took longer than anything else.
+            unfinished, written = await in_thread(self._read, unrecorded) if unrecorded else (set(), {})
+            for number, job_id in enumerate(batch):
+                if job_id in unrecorded or job_id in self._open:
+                    await self._take(job_id, written.get(job_id), unfinished=job_id in unfinished)
+                else:  # its recorder ended just now
+                    self._changed.add(job_id)
                 if number % 10 == 9:
                     await asyncio.sleep(0)
             await asyncio.sleep(0)
 
-    async def _take(self, job_id: str, *, unfinished: bool) -> None:
+    def _read(self, job_ids: set[str]) -> tuple[set[str], dict[str, JobStatus | None]]:
+        """Which jobs' ends were not written down, and what was written down of these. Blocking."""
+        return self._records.unfinished(), {job_id: self._records.folder(job_id).read_status() for job_id in job_ids}
+
+    async def _take(self, job_id: str, written: JobStatus | None, *, unfinished: bool) -> None:
         assert self._observer is not None
         objects = self._observer.objects(job_id)
         recorder = self._open.get(job_id)
@@ -293,7 +299,6 @@ class Watching:
             else:
                 await self._take_gone(job_id, unfinished=unfinished)
             return
-        written = await in_thread(self._records.folder(job_id).read_status)
         if written is not None and written.phase.final and not unfinished:
             self._wanted.discard(job_id)
             self._show(written)
@@ -340,7 +345,7 @@ class Watching:
         reading = reading_of(objects, asked, self._facts, self._readings.get(asked.id))
         self._readings[asked.id] = reading
         if reading.reason is not None and reading.reason.code == RESTARTING:
-            self._make(asked, objects, reading.attempt)
+            self._completing.attempt(asked, objects, reading.attempt)
         recorder.update(objects, reading)
 
     # Recording
@@ -355,7 +360,9 @@ class Watching:
         """The end of a job that the cluster holds nothing of, once it says so when asked."""
         async with self._catching_up:
             try:
-                if await self._is_there(asked.id):  # it was heard of meanwhile, or it will be
+                # What is told of a job comes in any order: it may be there, and be heard of later.
+                found = (await self._cluster.snapshot(asked.id)).get(asked.id)
+                if found is not None and found.exists:
                     return self._observer is not None and self._observer.objects(asked.id).exists
             except ApiError as error:
                 logger.info("Whether %s is gone cannot be asked now: %s", asked.id, error.detail)
@@ -377,7 +384,8 @@ class Watching:
                 async with recorder:
                     self._open[asked.id] = recorder
                     try:
-                        await self._complete(asked)
+                        if self._observer is not None:
+                            await self._completing.complete(asked, self._observer.objects(asked.id))
                         self._heard({asked.id})
                         await recorder.finished()
                         self._show(recorder.status)
@@ -402,53 +410,6 @@ class Watching:
         elif not task.cancelled() and task.result():
             self._changed.add(job_id)
         self._wake.set()
-
-    async def _is_there(self, job_id: str) -> bool:
-        """Whether the cluster holds a job of which nothing was heard. What is heard of it comes in any order, and late.
-
-        Raises: ApiError.
-        """
-        served = (await self._cluster.offer()).served
-        found = await snapshot(
-            self._cluster.connection,
-            user=self._cluster.user,
-            job_id=job_id,
-            job_sets=served.job_sets,
-            workloads=served.workloads,
-        )
-        return job_id in found and found[job_id].exists
-
-    async def _complete(self, asked: Submitted) -> None:
-        """Makes what is missing of a submission that was cut off."""
-        if self._observer is None or not await in_thread(self._records.submitting, asked.id):
-            return
-        owner = owner_of(self._observer.objects(asked.id))
-        if owner is None:
-            return
-        try:
-            await complete_submission(self._cluster, asked, owner, self._records.folder(asked.id))
-            await in_thread(self._records.submitted, asked.id)
-        except MlkError as error:
-            logger.warning("%s lacks some of its objects: %s", asked.id, error.detail)
-
-    def _make(self, asked: Submitted, objects: Objects, number: int) -> None:
-        """Starts the next attempt, once."""
-        if asked.id in self._making:
-            return
-
-        async def make() -> None:
-            try:
-                with await in_thread(self._records.adding, asked.id) as submission:
-                    await make_attempt(self._cluster, asked, objects, submission.folder, number)
-                    await in_thread(self._records.submitted, asked.id)
-            except (MlkError, OSError) as error:
-                logger.warning("Attempt %s of %s cannot be started: %s", number, asked.id, error)
-                await asyncio.sleep(_LAST_RETRY_S)
-            finally:
-                self._making.pop(asked.id, None)
-                self._heard({asked.id})
-
-        self._making[asked.id] = asyncio.create_task(make(), name=f"attempt {number} of {asked.id}")
 
     async def _look_elsewhere(self) -> None:
         """What other processes wrote down of the jobs that they record."""
@@ -482,13 +443,13 @@ class Watching:
             self._viewers.tell([status.id])
 
     async def _end_all(self) -> None:
-        tasks = [*self._recorders.values(), *self._making.values()]
+        await self._completing.close()
+        tasks = list(self._recorders.values())
         for task in tasks:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
         self._recorders.clear()
-        self._making.clear()
         self._elsewhere.clear()
         self._wanted.clear()
         self._owed.clear()
