@@ -354,6 +354,10 @@ def test_ranks_reach_each_other_at_every_port_and_names_are_found() -> None:
     dns, openshift = found["egress"][1:]
     assert [(port["protocol"], port["port"]) for port in dns["ports"]] == [("UDP", 53), ("TCP", 53)]
     assert {"ipBlock": {"cidr": "169.254.20.10/32"}} in dns["to"]
+    reached = [ipaddress.ip_network(to["ipBlock"]["cidr"]) for to in dns["to"] if "ipBlock" in to]
+    for server in ("10.96.0.10", "172.20.0.10", "34.118.224.10", "fd00::a"):  # addresses of kube-dns' Service
+        assert any(ipaddress.ip_address(server) in network for network in reached)
+    assert not any(ipaddress.ip_address("8.8.8.8") in network for network in reached)
     assert [(port["protocol"], port["port"]) for port in openshift["ports"]] == [("UDP", 5353), ("TCP", 5353)]
     assert len(render(asked(), "Job")) == 3
 
@@ -399,6 +403,17 @@ def test_the_metadata_address_is_never_reached(allowed: str) -> None:
 def test_mlflow_is_reached_by_its_address_or_its_namespace(uri: str, rule: dict[str, Any]) -> None:
     addresses = {"mlflow.example.com": ["203.0.113.7", "169.254.169.254"]}
     assert policy([], mlflow={"MLFLOW_TRACKING_URI": uri}, addresses=addresses)["egress"][3:] == [rule]
+
+
+def test_a_name_of_two_words_with_private_addresses_may_be_a_service() -> None:
+    for address, namespaces in (("10.96.7.8", ["tracking"]), ("203.0.113.7", [])):
+        uri, addresses = "http://mlflow.tracking:5000", {"mlflow.tracking": [address]}
+        first, *rest = policy([], mlflow={"MLFLOW_TRACKING_URI": uri}, addresses=addresses)["egress"][3:]
+        assert first["to"] == [{"ipBlock": {"cidr": f"{address}/32"}}]
+        found = [
+            to["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"] for one in rest for to in one["to"]
+        ]
+        assert found == namespaces
 
 
 def test_a_host_whose_address_is_not_known_is_said() -> None:

@@ -4,6 +4,7 @@ A NetworkPolicy knows IP addresses and labels, no names. So MLflow's host is rea
 - where it is an IP address: at this address and port;
 - where it is a Service of the cluster (`mlflow`, or `mlflow.NAMESPACE.svc...`): in the pods of its namespace, at any
   port, because policies see a connection after the Service has replaced its address and port by a pod's;
+- where it may be one, `mlflow.NAMESPACE` with private addresses: in both ways;
 - else at the addresses that its name has when the job is submitted.
 """
 
@@ -13,7 +14,7 @@ import ipaddress
 from typing import Any
 from urllib.parse import urlsplit
 
-from ....model.destinations import METADATA, Destination, destination
+from ....model.destinations import METADATA, Destination, IpNetwork, destination
 from .. import labels
 from ..objects import Manifest
 from ..resources import NETWORK_POLICIES
@@ -21,6 +22,9 @@ from .asked import Asked, manifest
 
 _NAMESPACE = "kubernetes.io/metadata.name"
 _NODE_LOCAL_DNS = "169.254.20.10/32"
+# Where clusters' Services have their addresses. A DNS server on the node itself answers at that of kube-dns, and then
+# policies see this address and no pod: caches of NodeLocal DNS with iptables, DNS of EKS Auto Mode.
+_SERVICES = ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16", "34.118.224.0/20", "fc00::/7")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -64,6 +68,22 @@ def notices(asked: Asked) -> list[str]:
     return found
 
 
+def _to(goal: Destination) -> dict[str, Any]:
+    rule: dict[str, Any] = {"to": [_block(goal)]}
+    if goal.port is not None:
+        rule["ports"] = [{"protocol": "TCP", "port": goal.port}]
+    return rule
+
+
+def _block(goal: Destination) -> dict[str, Any]:
+    """The addresses without those that are never allowed."""
+    block: dict[str, Any] = {"cidr": str(goal.network)}
+    inside = [str(address) for address in METADATA if address.version == goal.network.version and goal.covers(address)]
+    if inside:
+        block["except"] = inside
+    return {"ipBlock": block}
+
+
 def _ports(*ports: int) -> list[dict[str, Any]]:
     return [{"protocol": protocol, "port": port} for port in ports for protocol in ("UDP", "TCP")]
 
@@ -73,9 +93,14 @@ _DNS: list[dict[str, Any]] = [
         "to": [
             {
                 "namespaceSelector": {"matchLabels": {_NAMESPACE: "kube-system"}},
-                "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
+                "podSelector": {
+                    "matchExpressions": [
+                        {"key": "k8s-app", "operator": "In", "values": ["kube-dns", "coredns", "node-local-dns"]}
+                    ]
+                },
             },
             {"ipBlock": {"cidr": _NODE_LOCAL_DNS}},
+            *(_block(destination(block)) for block in _SERVICES),
         ],
         "ports": _ports(53),
     },
@@ -100,10 +125,22 @@ def _mlflow(asked: Asked) -> list[dict[str, Any]]:
     host, port = found
     namespace = _service(asked, host)
     if namespace is not None:
-        return [{"to": [{"namespaceSelector": {"matchLabels": {_NAMESPACE: namespace}}}]}]
+        return [_pods_of(namespace)]
     addresses = [host] if _is_ip(host) else sorted(asked.addresses.get(host, ()))
     blocks = [ipaddress.ip_network(address) for address in addresses if _is_ip(address)]
-    return [_to(Destination(block, port)) for block in blocks if block not in METADATA]
+    rules = [_to(Destination(block, port)) for block in blocks if block not in METADATA]
+    words = host.split(".")
+    if len(words) == 2 and not words[1].isdigit() and blocks and all(map(_of_services, blocks)):
+        rules.append(_pods_of(words[1]))  # SERVICE.NAMESPACE, or a name of the house
+    return rules
+
+
+def _of_services(block: IpNetwork) -> bool:
+    return any(destination(addresses).covers(block) for addresses in _SERVICES)
+
+
+def _pods_of(namespace: str) -> dict[str, Any]:
+    return {"to": [{"namespaceSelector": {"matchLabels": {_NAMESPACE: namespace}}}]}
 
 
 def _service(asked: Asked, host: str) -> str | None:
@@ -120,14 +157,3 @@ def _is_ip(host: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _to(goal: Destination) -> dict[str, Any]:
-    block: dict[str, Any] = {"cidr": str(goal.network)}
-    inside = [str(address) for address in METADATA if address.version == goal.network.version and goal.covers(address)]
-    if inside:
-        block["except"] = inside
-    rule: dict[str, Any] = {"to": [{"ipBlock": block}]}
-    if goal.port is not None:
-        rule["ports"] = [{"protocol": "TCP", "port": goal.port}]
-    return rule
