@@ -29,9 +29,7 @@ def folder(data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
     monkeypatch.setenv("MLK_BACKEND", "local")
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     yield work
-    for job in mlk_jupyter.jobs():
-        with contextlib.suppress(JobNotFound):
-            job.delete()
+    _end_jobs("local")
 
 
 @pytest.fixture
@@ -53,8 +51,16 @@ def anywhere(request: pytest.FixtureRequest, folder: Path, monkeypatch: pytest.M
         monkeypatch.setenv("MLK_BACKEND", "kubernetes")
         monkeypatch.setenv("MLK_IMAGE", "local/torch:1")
         yield from _shell()
+        _end_jobs("kubernetes")
+        monkeypatch.delenv("KUBECONFIG")
         assert cluster.controllers is not None
         assert cluster.controllers.failures == []
+
+
+def _end_jobs(backend: str) -> None:
+    for job in mlk_jupyter.jobs(backend=backend):
+        with contextlib.suppress(JobNotFound):
+            job.delete()
 
 
 def _shell() -> Iterator[Shell]:
