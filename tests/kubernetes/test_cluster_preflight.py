@@ -177,11 +177,26 @@ def test_a_secret_in_the_environment_is_refused_without_being_repeated(name: str
         ("HF_TOKEN_PATH", "/secrets/token"),
         ("PWD", "/work/here"),
         ("KEYBOARD", "qwerty"),
+        ("PASS_THROUGH", "on-demand"),
+        ("TOKEN_LIMIT", "four thousand"),
+        ("GOOGLE_APPLICATION_CREDENTIALS", "/var/secrets/gcp/key.json"),
+        ("PAD_TOKEN", "<pad>"),
+        ("MASK_TOKEN", "[MASK]"),
     ],
 )
 def test_an_ordinary_variable_is_no_secret(name: str, value: str) -> None:
     assert not is_secret(name, value)
     assert not seems_random(value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("OPENAI_API_KEY", "EMPTY"), ("EOS_TOKEN", "end-of-text"), ("DB_PASSWORD", "changeme")]
+)
+def test_what_only_sounds_like_a_secret_is_asked_about(name: str, value: str) -> None:
+    answer = look(job(env={name: value}))
+    assert answer.ok
+    (finding,) = [one for one in answer.findings if one.code == "perhaps_secret_in_env"]
+    assert finding.level is Level.WARNING and name in finding.text
 
 
 def test_a_value_that_looks_random_is_asked_about() -> None:

@@ -17,6 +17,10 @@ _NAMES = re.compile(
 )
 _WORKING_DIRECTORIES = ("PWD", "OLDPWD")
 _HARMLESS = re.compile(r"(?:|\d{1,9}|true|false|yes|no|on|off|none|null)", re.I)
+# Files that hold it are no secret, nor are the words of a vocabulary such as <pad> or [MASK].
+_POINTS_TO_ONE = re.compile(r"(?:~|\.{0,2})/[\w./@~-]+|<[^<>]{1,40}>|\[[^\[\]]{1,40}\]")
+_VOCABULARY = re.compile(r"(?:^|_)(?:PAD|EOS|BOS|UNK|MASK|SEP|CLS|STOP|SPECIAL|IMAGE|NEXT|LAST|FIRST)_TOKEN$")
+_PLACEHOLDER = re.compile(r"(?:empty|dummy|fake|test|example|changeme|change-me|xxx+|-+|placeholder|unused)", re.I)
 _PREFIXES = re.compile(
     r"(?:sk-[A-Za-z0-9_-]{16,}|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|hf_[A-Za-z0-9]{16,}|"
     r"(?:AKIA|ASIA)[A-Z0-9]{16}|xox[abeoprs]-[\w-]{10,}|AIza[\w-]{35}|dapi[0-9a-f]{32}|npm_[A-Za-z0-9]{36}|"
@@ -33,8 +37,22 @@ def check(case: Case) -> list[Finding]:
 
 def is_secret(name: str, value: str) -> bool:
     """Whether a variable surely holds a secret, by its name or by the form of its value."""
-    named = bool(_NAMES.search(name.upper())) and name.upper() not in _WORKING_DIRECTORIES
-    return (named and not _HARMLESS.fullmatch(value.strip())) or _has_secret(value)
+    return _has_secret(value) or (_is_named_so(name, value) and not _is_doubtful(name, value))
+
+
+def may_be_secret(name: str, value: str) -> bool:
+    """Whether it may hold one: something to look at, nothing to refuse a job for."""
+    return (_is_named_so(name, value) and _is_doubtful(name, value)) or seems_random(value)
+
+
+def _is_named_so(name: str, value: str) -> bool:
+    upper, text = name.upper(), value.strip()
+    named = bool(_NAMES.search(upper)) and upper not in _WORKING_DIRECTORIES
+    return named and not _HARMLESS.fullmatch(text) and not _POINTS_TO_ONE.fullmatch(text)
+
+
+def _is_doubtful(name: str, value: str) -> bool:
+    return bool(_VOCABULARY.search(name.upper()) or _PLACEHOLDER.fullmatch(value.strip()))
 
 
 def seems_random(value: str) -> bool:
@@ -57,9 +75,9 @@ def _environment(case: Case) -> Iterator[Finding]:
     if sure:
         text = f"{listed(sure)} would be readable by everybody who may see jobs in namespace {case.facts.namespace}."
         yield error("secret_in_env", text, hint, "env")
-    perhaps = [name for name, value in values.items() if name not in sure and seems_random(value)]
+    perhaps = [name for name, value in values.items() if name not in sure and may_be_secret(name, value)]
     if perhaps:
-        text = f"The value of {listed(perhaps)} looks like a key; everybody who may see jobs can read it."
+        text = f"{listed(perhaps)} may hold a key; everybody who may see jobs can read it."
         yield warning("perhaps_secret_in_env", text, hint, "env")
 
 
