@@ -36,7 +36,7 @@ class Display(Protocol):
     """One place where a job is shown."""
 
     def detach(self, words: str) -> None:
-        """Nobody waits for the job any more: says how to come back, also in what is saved of the job as it is now.
+        """Nobody waits for the job any more: saves it as it is now, with words on how to come back.
 
         In a notebook the display goes on until the job is over, and then leaves the words out. A terminal's ends.
         """
@@ -130,8 +130,6 @@ class _Output:
         with self._lock:
             if self._following:
                 self._words = words
-                if self._widget is not None:
-                    self._widget.say(words)
         view = self._feed.now()
         with self._lock:
             if not view.job.phase.final:

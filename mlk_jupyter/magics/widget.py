@@ -64,12 +64,12 @@ class JobWidget:
             ipywidgets.HTML(layout=ipywidgets.Layout(margin="0")) for _ in range(7)
         )
         self._bar = ipywidgets.FloatProgress(min=0.0, max=1.0, layout=ipywidgets.Layout(width="220px", margin="0"))
-        self._stop = _button("Stop", "stop", "Stop the job and keep what it made so far", self._ask_stop)
-        self._really = _button("Stop the job", "stop", "Its processes are ended; the record stays", self._do_stop)
+        self._stop = _button("Stop", "Stop the job and keep what it made so far", self._ask_stop)
+        self._really = _button("Stop the job", "Its processes are ended; the record stays", self._do_stop)
         self._really.button_style = "danger"
-        self._keep = _button("Keep it running", "", "Nothing is stopped", self._ask_nothing)
-        self._more = _button("Log", "list", f"The last {LOG_LINES} lines of the log as it is now", self._toggle_log)
-        self._open = _button("Open notebook", "book", "The notebook with the outputs so far", self._show_notebook)
+        self._keep = _button("Keep it running", "Nothing is stopped", self._ask_nothing)
+        self._more = _button("Log", f"The last {LOG_LINES} lines of the log as it is now", self._toggle_log)
+        self._open = _button("Open notebook", "The notebook with the outputs so far", self._show_notebook)
         self._buttons = ipywidgets.HBox([self._stop, self._more, self._open])
         self._progress = ipywidgets.HBox([self._bar, self._doing], layout=ipywidgets.Layout(align_items="center"))
         self._progress.layout.grid_gap = "8px"
@@ -156,8 +156,9 @@ class JobWidget:
         self.say(f"{error.title}: {error.detail} {error.hint}")
 
 
-def _button(name: str, icon: str, tooltip: str, action: Callable[[], None]) -> ipywidgets.Button:
-    button = ipywidgets.Button(description=name, icon=icon, tooltip=tooltip)
+def _button(name: str, tooltip: str, action: Callable[[], None]) -> ipywidgets.Button:
+    # Without an icon: the character of its font would be a part of the button's name.
+    button = ipywidgets.Button(description=name, tooltip=tooltip)
     button.layout.width = "auto"
 
     def pressed(_: Any) -> None:

@@ -251,7 +251,7 @@ def test_an_interrupted_wait_leaves_words_in_the_notebook_and_the_display_goes_o
     display.detach("It goes on. Come back.")
     assert notebook.saved["text/plain"].startswith("It goes on. Come back.\n")
     assert "half way" in notebook.saved["text/plain"], "the state then is saved, not the one of the tick before"
-    assert WIDGET in notebook.saved and "Come back." in texts(shown_widget(notebook))
+    assert WIDGET in notebook.saved and "half way" in texts(shown_widget(notebook))
     job.end()
     until(lambda: not threads(job))
     assert "Come back." not in notebook.saved["text/plain"] and "Succeeded" in notebook.saved["text/plain"]
