@@ -100,6 +100,7 @@ def test_an_incomplete_answer_is_completed_by_single_questions() -> None:
     assert access.may("create", CONFIG_MAPS) is True
     assert access.may("create", SERVICES) is False
     assert not any(question["resource"] == "jobs" for question in asked(connection)), "what is known is not asked"
+    assert access.may("create", PODS) is False, "it decides whether a pod can be tried before submission"
 
 
 def test_nothing_is_asked_twice() -> None:

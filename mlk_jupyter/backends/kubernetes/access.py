@@ -165,6 +165,8 @@ async def review(connection: Connection, namespace: str, table: Iterable[Rule]) 
         for question in _questions([rule], namespace)
         if access.may(question.verb, rule.resource, rule.subresource) is None
     ]
+    if access.may("create", PODS) is None:  # not needed: it decides whether a pod can be tried before submission
+        single.append(Question("create", PODS.group, PODS.plural, namespace=namespace))
     return Access(namespace, granted, False, {**wide, **await _ask(connection, single)})
 
 
