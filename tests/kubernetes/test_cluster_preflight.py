@@ -122,6 +122,7 @@ def test_figures_that_cannot_be_meant_are_pointed_out(options: dict[str, str], c
         ("nvidia.com/gpu.shared", 2, "shares_of_one_gpu"),
         ("google.com/tpu", 4, "tpu_without_topology"),
         ("habana.ai/gaudi", 8, "gaudi_hugepages"),
+        ("amd.com/gpu", 1, "devices_not_ours"),
     ],
 )
 def test_traps_of_accelerators_are_named(resource: str, gpus: int, code: str) -> None:

@@ -106,6 +106,10 @@ def _accelerator(case: Case) -> list[Finding]:
             "and ask for all chips of the machine."
         )
         findings.append(warning("tpu_without_topology", text, hint, "cluster.node_selector"))
+    if not nvidia and case.options.run_as == "restricted":
+        text = f"Devices of {name} often belong to root or a group of the node; a restricted pod's user is neither."
+        hint = "If the job finds no device, let it run as its image says (run_as: image)."
+        findings.append(note("devices_not_ours", text, hint, "cluster.run_as"))
     if name == "habana.ai/gaudi":
         text = "Gaudi needs hugepages-2Mi, which this job does not ask for."
         hint = "An administrator can add them to all pods of the namespace by a policy."
