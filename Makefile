@@ -31,7 +31,7 @@ export MLK_CHROMIUM
 FRONT_END := $(shell find src style schema -type f 2>/dev/null) $(wildcard tsconfig*.json)
 PACKAGING := pyproject.toml package.json install.json $(wildcard jupyter-config/*/*)
 
-.PHONY: help install demo lab test test-fast all format lint types bench clean check-python check-front-end
+.PHONY: help install demo lab test test-fast all format lint types bench bench-kubernetes clean check-python check-front-end
 
 help:  ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -86,6 +86,9 @@ types: .make/node  ## Make docs/openapi.json from the models, and the TypeScript
 
 bench: .make/python  ## Measure: one JSON array on stdout, words on stderr
 	@$(BIN)/python -m benchmarks
+
+bench-kubernetes: .make/labextension  ## Measure a cluster with 11,000 jobs, in the same form
+	@$(BIN)/python -m benchmarks cluster
 
 clean:  ## Remove everything that was installed or built
 	@rm -rf .venv .make .demo lib node_modules ui-tests/node_modules mlk_jupyter/labextension mlk_jupyter/_version.py \

@@ -14,7 +14,8 @@ import time
 import uuid
 from pathlib import Path
 
-from mlk_jupyter import jobs
+from mlk_jupyter import library
+from mlk_jupyter.backends.local.backend import LocalBackend
 from mlk_jupyter.bundle import build, parse_notebook
 from mlk_jupyter.model import JobSpec, Phase
 
@@ -99,7 +100,7 @@ def _cpu_bound(folder: Path, runs: int) -> list[Row]:
 def _written(folder: Path, name: str, cells: list[str]) -> tuple[Path, Path]:
     """The cells as a notebook and as a script."""
     notebook, script = folder / f"{name}.ipynb", folder / f"{name}.py"
-    code = [
+    code: list[dict[str, object]] = [
         {"cell_type": "code", "id": f"c{n}", "metadata": {}, "execution_count": None, "outputs": [], "source": source}
         for n, source in enumerate(cells)
     ]
@@ -137,10 +138,10 @@ def _submitting(notebook: Path) -> float:
 async def _run(notebook: Path, workers: int, *, follow: bool) -> float:
     """Seconds until the job was submitted; with `follow`, returns only once it succeeded."""
     started = time.perf_counter()
-    backend = jobs.choose_backend()
-    source = await jobs.read_source(notebook)
+    backend = LocalBackend()
+    source = await library.read_source(notebook)
     spec = JobSpec(name=source.stem, notebook=str(notebook), workers=workers, mlflow=False)
-    job = await backend.submit(spec, await jobs.prepare(source, spec), request_id=uuid.uuid4().hex)
+    job = await backend.submit(spec, await library.prepare(source, spec, backend.carriage), request_id=uuid.uuid4().hex)
     taken = time.perf_counter() - started
     if follow:
         async with contextlib.aclosing(backend.watch()) as watch:

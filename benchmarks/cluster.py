@@ -1,0 +1,211 @@
+"""What a cluster with many jobs costs: `make bench-kubernetes`.
+
+10,000 jobs that are over and 1,000 that are not, a tenth of these running, in the tests' API server. Nothing runs in
+it: its objects are put there. It is a process of its own, so that its work is not counted as ours.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from tests.kube.kinds import have_data
+
+from . import panel
+from .lab import Lab, lab
+from .measure import Row, in_turn, row, say, seconds
+
+_ROOT = Path(__file__).resolve().parent.parent
+FINISHED, LIVE = 10_000, 1_000
+_WINDOWS = 10
+_EVENTS, _EACH_S = 2_000, 0.005
+_QUIET_S = 5.0  # for what the first look leaves to do in the background
+_SETTLE_LIMIT_S = 120.0
+
+_IMPORT = """
+import resource, sys, time
+import mlk_jupyter.server.app, mlk_jupyter.backends.kubernetes.backend
+def memory():
+    with open('/proc/self/statm') as file:
+        return int(file.read().split()[1]) * resource.getpagesize() / 1024**2
+before, started = memory(), time.perf_counter()
+from kubernetes.aio.client.configuration import Configuration
+from kubernetes.aio.config.kube_config import KubeConfigLoader
+import aiohttp
+print(time.perf_counter() - started, memory() - before)
+"""
+
+
+class _Crowd:
+    """The process with the API server."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    async def ask(self, do: str, **arguments: Any) -> Any:
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps({"do": do, **arguments}).encode() + b"\n")
+        return (await self.answer())["answer"]
+
+    async def turn(self, job: str) -> float:
+        """Changes the reason of a job that waits; gives when."""
+        return float(await self.ask("turn", job=job))
+
+    async def answer(self) -> Any:
+        assert self._process.stdout is not None
+        line = await self._process.stdout.readline()
+        if not line:
+            raise RuntimeError("the API server ended")
+        return json.loads(line)
+
+
+def rows(runs: int) -> list[Row]:
+    """Raises: RuntimeError without the OpenAPI documents that the tests' cluster lives by."""
+    if not have_data():
+        raise RuntimeError("The OpenAPI documents of Kubernetes are not at hand: set MLK_SHARED to their folder.")
+    with tempfile.TemporaryDirectory() as folder:
+        return [*_importing(runs), *asyncio.run(_measured(Path(folder), runs))]
+
+
+def _importing(runs: int) -> list[Row]:
+    say("importing the Kubernetes client")
+    found = []
+    for _ in range(runs):
+        done = subprocess.run([sys.executable, "-c", _IMPORT], capture_output=True, text=True, check=True)
+        found.append([float(value) for value in done.stdout.split()])
+    taken, memory = (statistics.median(column) for column in zip(*found, strict=True))
+    return [
+        row("importing the Kubernetes client, over our own server", taken * 1000, "ms"),
+        row("the same, resident memory", memory, "MB"),
+    ]
+
+
+async def _measured(folder: Path, runs: int) -> list[Row]:
+    say("memory of a server without a cluster")
+    alone = await _memory_without(folder / "alone")
+    kubeconfig = folder / "kubeconfig"
+    say(f"filling an API server: {FINISHED:,} jobs that are over, {LIVE:,} that are not")
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "benchmarks.crowd", str(kubeconfig), str(FINISHED), str(LIVE),
+        cwd=_ROOT, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        crowd = _Crowd(process)
+        await crowd.answer()
+        env = {"KUBECONFIG": str(kubeconfig)}
+        async with lab(folder / "lab", env) as server:
+            found = await _watched(server, crowd, alone)
+        say("mlk jobs")
+        once = in_turn(runs, jobs=lambda: _mlk_jobs(env, folder / "cli"))
+        return [*found, row("mlk jobs, once, all printed", once["jobs"], "s")]
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+async def _memory_without(home: Path) -> float:
+    async with lab(home, {"KUBECONFIG": str(home / "none")}) as server:
+        await server.look()
+        await asyncio.sleep(1.0)
+        return server.memory()
+
+
+async def _watched(server: Lab, crowd: _Crowd, alone: float) -> list[Row]:
+    say("looking for the first time, and again")
+    began = time.time()
+    first = await server.look(FINISHED + LIVE)
+    again = await server.look(FINISHED + LIVE)
+    settled = await _settled(server, first)
+    listing = server.longest_blocks(began)
+    say(f"longest blocks while listing: {listing}")
+    memory = server.memory()
+    say("a browser")
+    async with panel.opened(server.url) as page:
+        opened = await panel.show(page)
+        await panel.hide(page)
+        reopened = await panel.show(page)
+        frames = await panel.scroll(page)
+        names = (await panel.first_rows(page))[:5]
+        late = []
+        for number in range(60):
+            late.append(await panel.until_changed(page, names[number % len(names)], crowd.turn))
+        say("events")
+        idle = await _cpu_of(server, asyncio.sleep(_QUIET_S))
+        steady = time.time()
+        taken = 0.0
+
+        async def events() -> None:
+            nonlocal taken
+            taken = await crowd.ask("events", count=_EVENTS, each_s=_EACH_S)
+            await asyncio.sleep(1.0)
+
+        busy = await _cpu_of(server, events())
+        eventful = server.longest_blocks(steady)
+        say(f"{_EVENTS} events in {taken:.1f} s; longest blocks: {eventful}")
+    server.look_away()
+    one = await crowd.ask("requests")
+    say(f"requests so far: {one}")
+    for _ in range(_WINDOWS):
+        await server.look(FINISHED + LIVE)
+    ten = await crowd.ask("requests")
+    watched = sum(count for what, count in one.items() if what.startswith("watch"))
+    cpu = (busy - idle * (taken + 1.0) / _QUIET_S) / _EVENTS * 1000
+    return [
+        row("first look at 11,000 jobs, from the socket to the whole list", first, "s"),
+        row("the same, once it is watched", again * 1000, "ms"),
+        row("until the server has nothing left to do after the first look", settled, "s"),
+        *_blocks("the first look", listing),
+        row("JupyterLab without a cluster, resident memory", alone, "MB"),
+        row("11,000 jobs of a cluster, added resident memory", memory - alone, "MB", most=150),
+        row("panel opened in a new page, to the first painted jobs", opened, "ms"),
+        row("panel opened again", reopened, "ms", most=100),
+        row("scrolling through 11,000 jobs, frame p95", _p(frames, 95), "ms", most=34),
+        row("event in the API server to the page, p50", _p(late, 50), "ms"),
+        row("event in the API server to the page, p95", _p(late, 95), "ms", most=500),
+        row("CPU for 1,000 pod events, one window", cpu, "s", most=2),
+        *_blocks("200 events/s", eventful),
+        row("lists and watches for one window", sum(one.values()), "requests"),
+        row(f"more of them for {_WINDOWS} more windows", sum(ten.values()) - sum(one.values()), "requests", most=0),
+        row("watches for one window", watched, "requests"),
+    ]
+
+
+def _blocks(when: str, longest: tuple[tuple[float, str], tuple[float, str]]) -> list[Row]:
+    (clock, _), (processor, _) = longest
+    return [
+        row(f"longest block of the event loop at {when}, processor time", processor, "ms", most=50),
+        row("the same by the clock, with what else the machine does", clock, "ms"),
+    ]
+
+
+async def _settled(server: Lab, first: float) -> float:
+    """Seconds since the first look until a second passes with hardly any work."""
+    started = time.monotonic()
+    while time.monotonic() - started < _SETTLE_LIMIT_S:
+        if await _cpu_of(server, asyncio.sleep(1.0)) < 0.1:
+            break
+    return first + time.monotonic() - started - 1.0
+
+
+async def _cpu_of(server: Lab, work: Any) -> float:
+    """CPU seconds of the server while something goes on."""
+    before = server.cpu()
+    await work
+    return server.cpu() - before
+
+
+def _p(values: list[float], percent: int) -> float:
+    return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]
+
+
+def _mlk_jobs(env: dict[str, str], data: Path) -> float:
+    whole = {**os.environ, **env, "MLK_DATA_DIR": str(data)}
+    return seconds([Path(sys.executable).with_name("mlk"), "jobs"], env=whole)
