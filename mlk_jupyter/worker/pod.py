@@ -29,7 +29,7 @@ _FOREIGN = re.compile(
 def enter(archive: str, arguments: List[str]) -> None:
     """Runs the pod. Returns only where this process is to become the pod's one rank; its environment then says so.
 
-    With the arguments `--stage -- COMMAND…` it unpacks the files instead and becomes the command.
+    With the arguments `--stage -- COMMAND…` it unpacks the files instead, runs the command and exits as that does.
     Exit codes: those of the first rank that failed; 143 stopped; 2 the pod's variables make no sense.
     """
     environ = os.environ
@@ -113,6 +113,8 @@ def _enter_folder(environ: MutableMapping[str, str]) -> None:
 
 def _stage(archive: str, command: List[str]) -> NoReturn:
     import json
+    import signal
+    import subprocess
     import zipimport
 
     from .files import unpack
@@ -120,8 +122,17 @@ def _stage(archive: str, command: List[str]) -> NoReturn:
     bundle = zipimport.zipimporter(archive)
     unpack(bundle, json.loads(bundle.get_data("job/job.json")).get("files") or [])
     os.environ.pop("MLK_NONCE", None)  # what the command prints is no frame
+    # Not `exec`: the first process of a container is not ended by a signal that it has no handler for, so that a job
+    # could not be stopped before its grace period is over.
+    signals = (signal.SIGTERM, signal.SIGINT)
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)  # none may hit before there is somebody to pass it on to
     try:
-        os.execvp(command[0], command)
+        child = subprocess.Popen(command, preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, signals))
     except OSError as error:
         print(f"The staging command cannot be started: {command[0]}: {error.strerror}", file=sys.stderr)
         sys.exit(127)
+    for number in signals:
+        signal.signal(number, lambda number, frame: child.send_signal(number))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
+    code = child.wait()
+    sys.exit(code if code >= 0 else 128 - code)
