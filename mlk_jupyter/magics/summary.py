@@ -56,8 +56,8 @@ def headline(shown: View) -> str:
     """Name, phase and time: `✓ digits: Succeeded in 0:42`."""
     job = shown.job
     mark = MARKS.get(job.phase, "▶" if job.phase is Phase.RUNNING else "○")
-    when = f"in {view.elapsed(shown)}" if job.phase.final else f"for {view.elapsed(shown)}"
-    return f"{mark} {job.name}: {job.phase.value} {when}"
+    when = "in" if job.phase is Phase.SUCCEEDED else "after" if job.phase.final else "for"
+    return f"{mark} {job.name}: {job.phase.value} {when} {view.elapsed(shown)}"
 
 
 def facts(shown: View) -> list[str]:
