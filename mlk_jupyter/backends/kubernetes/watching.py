@@ -437,8 +437,10 @@ class Watching:
             self._changed.add(job_id)
 
     def _show(self, status: JobStatus) -> None:
-        summary = status.summary()
-        if self._jobs.get(status.id) != summary:
+        summary, known = status.summary(), self._jobs.get(status.id)
+        if known is not None and status.reason is not None and status.reason.code == "submitted":
+            return  # written before the cluster had told anything of it: what is known is as new or newer
+        if known != summary:
             self._jobs[status.id] = summary
             self._viewers.tell([status.id])
 
