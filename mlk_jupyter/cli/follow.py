@@ -15,6 +15,7 @@ from .screen import Screen
 
 _TICK_S = 1.0  # the clock on a terminal moves though the job says nothing
 _SETTLING_S = 20.0  # how long the end of a job may take to be recorded before we go on without
+_SETTLING_HERE_S = 120.0  # the same where this process records it: nobody else does when it ends
 _SETTLING_POLL_S = 0.2
 
 
@@ -74,7 +75,7 @@ async def _wants_stop(latest: _Latest, interrupts: _Interrupts, screen: Screen) 
 async def _settled(backend: Backend, job_id: str) -> JobStatus:
     """A finished job once its notebook is written and its MLflow run recorded, or as it is when that takes too long."""
     loop = asyncio.get_running_loop()
-    end = loop.time() + _SETTLING_S
+    end = loop.time() + (_SETTLING_S if backend.kind == "local" else _SETTLING_HERE_S)
     while True:
         job = await backend.job(job_id)
         open_run = job.run is not None and job.run.state is RunState.PENDING

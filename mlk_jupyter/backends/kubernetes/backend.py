@@ -29,7 +29,6 @@ from .gathering import gather, rehearse
 from .kinds import Asked, as_yaml, notices
 from .making import asked, manifests, preview_request, requested
 from .objects import Objects
-from .observer import snapshot
 from .overview import NOT_CREATED, status_of
 from .preflight import preflight
 from .records import Records
@@ -292,7 +291,7 @@ class KubernetesBackend:
         """Objects of ours whose job is gone."""
         if not self._engaged.is_set():
             return []
-        living = (await self._snapshot(None)).keys()
+        living = (await self._cluster.snapshot()).keys()
         return await removal.orphans(self._cluster.connection, self._cluster.namespace, self._cluster.user, living)
 
     async def remove_orphans(self) -> list[Orphan]:
@@ -373,7 +372,7 @@ class KubernetesBackend:
     async def _asked_once(self, written: dict[str, JobSummary]) -> dict[str, JobSummary]:
         """The jobs that the cluster holds, for whoever does not go on watching."""
         found: dict[str, JobSummary] = {}
-        for job_id, objects in (await self._snapshot(None)).items():
+        for job_id, objects in (await self._cluster.snapshot()).items():
             before = written.get(job_id)
             if before is not None and before.phase.final:
                 continue
@@ -388,19 +387,8 @@ class KubernetesBackend:
         self._records.folder(job_id)  # a job id, or JobNotFound
         objects = self._watching.objects(job_id)
         if (objects is None or not objects.exists) and self._engaged.is_set():
-            objects = (await self._snapshot(job_id)).get(job_id)
+            objects = (await self._cluster.snapshot(job_id)).get(job_id)
         return objects if objects is not None and (objects.exists or objects.pods) else None
-
-    async def _snapshot(self, job_id: str | None) -> dict[str, Objects]:
-        """All jobs of this user, or one, as the cluster holds them now."""
-        served = (await self._cluster.offer()).served
-        return await snapshot(
-            self._cluster.connection,
-            user=self._cluster.user,
-            job_id=job_id,
-            job_sets=served.job_sets,
-            workloads=served.workloads,
-        )
 
 
 def _with_image(spec: JobSpec, image: str | None) -> JobSpec:

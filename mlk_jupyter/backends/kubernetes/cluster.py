@@ -19,6 +19,8 @@ from .api_errors import ApiError
 from .connection import Connection
 from .discovery import Discovery, Served
 from .hardware import Hardware, Inventory
+from .objects import Objects
+from .observer import snapshot
 from .resources import JOB_SETS
 from .targets import Target
 
@@ -80,6 +82,16 @@ class Cluster:
                 return self._queues[1] if self._queues else []
             self._queues = (time.monotonic(), sorted(str(item["metadata"]["name"]) for item in listing.items))
         return self._queues[1]
+
+    async def snapshot(self, job_id: str | None = None) -> dict[str, Objects]:
+        """What the cluster holds now of all jobs of this user, or of one.
+
+        Raises: ApiError.
+        """
+        served = (await self.offer()).served
+        return await snapshot(
+            self.connection, user=self.user, job_id=job_id, job_sets=served.job_sets, workloads=served.workloads
+        )
 
     async def addresses(self, host: str | None) -> dict[str, list[str]]:
         """IP addresses of a host, for rules that know no names; empty when it has none or they are not known here."""
