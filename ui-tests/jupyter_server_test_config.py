@@ -19,6 +19,8 @@ os.environ["JUPYTERLAB_GALATA_ROOT_DIR"] = str(place / "root")
 os.environ["MLK_DATA_DIR"] = str(place / "data")
 os.environ["IPYTHONDIR"] = str(place / "ipython")
 os.environ.pop("MLFLOW_TRACKING_URI", None)
+# The cluster of the tests, or none: never the one that a person uses.
+os.environ["KUBECONFIG"] = os.environ.get("MLK_UI_KUBECONFIG") or str(place / "no-kubeconfig")
 
 configure_jupyter_server(c)  # noqa: F821  (Jupyter's configuration files are given `c`)
 

@@ -22,8 +22,14 @@ function chromium(): string | undefined {
 
 const baseURL = `http://127.0.0.1:${port()}`;
 
+// With a cluster (tests/browser/test_browser.py starts one) its tests run and no others: it changes where jobs go.
+const CLUSTER_TESTS = '**/cluster.spec.ts';
+const hasCluster = Boolean(process.env.MLK_UI_KUBECONFIG);
+
 export default defineConfig({
   testDir: './tests',
+  testMatch: hasCluster ? CLUSTER_TESTS : undefined,
+  testIgnore: hasCluster ? undefined : CLUSTER_TESTS,
   // One server, two cores: tests that train side by side would only slow each other down.
   workers: 1,
   timeout: 180_000,

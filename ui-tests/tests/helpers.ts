@@ -5,6 +5,9 @@ import { test as base } from '@jupyterlab/galata';
 import type { Locator, Page } from '@playwright/test';
 import { expect } from '@playwright/test';
 
+/** The button in a notebook's toolbar, whatever place it runs on. */
+export const RUN = /^Run (as a job|on cluster)$/;
+
 export const EXAMPLE = path.join(__dirname, '..', '..', 'examples', 'digits_ddp.ipynb');
 
 /** Galata's test, ready when the layout is restored: its own waits for a launcher, which a restored page lacks. */
@@ -49,7 +52,7 @@ export async function open(
   await page.evaluate(async path => {
     await window.jupyterapp.commands.execute('docmanager:open', { path });
   }, file);
-  await expect(page.getByRole('button', { name: 'Run as a job' })).toBeVisible();
+  await expect(page.getByRole('button', { name: RUN })).toBeVisible();
   return file;
 }
 
@@ -62,7 +65,7 @@ export async function submitDialog(page: Page): Promise<Locator> {
 
 /** Presses the button in the toolbar of the notebook in front. */
 export async function pressRun(page: Page): Promise<Locator> {
-  await page.getByRole('button', { name: 'Run as a job' }).click();
+  await page.getByRole('button', { name: RUN }).click();
   return submitDialog(page);
 }
 
