@@ -76,6 +76,8 @@ class Watching:
         self._task: asyncio.Task[None] | None = None
         self._trouble: ApiError | None = None
         self._stamp = 0  # of the records
+        self._there: set[str] = set()
+        """Jobs that had a record when we last looked."""
 
     # What is known
 
@@ -188,6 +190,7 @@ class Watching:
         retry_s = _FIRST_RETRY_S
         try:
             self._stamp = await in_thread(lambda: self._records.stamp)
+            self._there = await in_thread(self._records.names)
             self._jobs = dict(await in_thread(self._records.summaries))
             self._owed = await in_thread(self._records.unfinished)
             while True:
@@ -428,8 +431,9 @@ class Watching:
         if stamp == self._stamp:
             return
         self._stamp = stamp
-        there = await in_thread(self._records.names)
-        for job_id in (self._jobs.keys() | self._open.keys()) - there:
+        before, self._there = self._there, await in_thread(self._records.names)
+        # Not all jobs without a record: of those there may be 10,000, and a record comes with each submission.
+        for job_id in (before | self._open.keys()) - self._there:
             task = self._recorders.get(job_id) if job_id in self._open else None
             if task is not None:
                 task.cancel()
