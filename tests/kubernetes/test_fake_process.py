@@ -10,8 +10,10 @@ from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
+import httpx
 import pytest
 from apiclient import of_kubeconfig
+from clusterjobs import wait_for
 from kube.cluster import KUEUE_CRDS, FakeCluster
 from kube.kinds import have_data
 from kubeobjects import config_map, job, maps
@@ -39,6 +41,31 @@ def test_a_process_says_where_it_serves_and_ends_when_asked(tmp_path: Path) -> N
             assert [node["status"]["allocatable"]["nvidia.com/gpu"] for node in nodes] == ["2", "2", "2"]
             assert api.get("/api/v1/namespaces/team-a")["status"]["phase"] == "Active"
             assert api.get("/apis/jobset.x-k8s.io/v1alpha2/jobsets")["kind"] == "JobSetList"
+            api.close()
+        finally:
+            process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+
+
+def test_a_process_closes_its_door_and_opens_it_again(tmp_path: Path) -> None:
+    kubeconfig = tmp_path / "kubeconfig"
+    command = [sys.executable, "-m", "tests.kube", "--kubeconfig", str(kubeconfig), "--no-controllers"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None and process.stdout.readline()
+            api = of_kubeconfig(kubeconfig)
+            api.create(maps("default"), config_map("kept"))
+
+            def answers() -> bool:
+                try:
+                    return bool(api.get(f"{maps('default')}/kept")["metadata"])
+                except httpx.TransportError:
+                    return False
+
+            process.send_signal(signal.SIGUSR1)
+            wait_for(lambda: not answers())
+            process.send_signal(signal.SIGUSR2)
+            wait_for(answers)
             api.close()
         finally:
             process.send_signal(signal.SIGTERM)
