@@ -160,7 +160,7 @@ def test_the_example_trains_over_gloo_as_on_this_machine(
     assert cluster["metrics"].keys() == here["metrics"].keys()
     for name in here["metrics"].keys() - timed:
         assert cluster["metrics"][name] == pytest.approx(here["metrics"][name], rel=1e-4), name
-    assert cluster["run_id"], "the run is in the store of this machine"
+    assert cluster["run_id"], "the run is recorded in the store of this machine"
     books = [same_notebook(json.loads(Path(one["notebook"]).read_bytes())) for one in (cluster, here)]
     assert [cell["source"] for cell in books[0]] == [cell["source"] for cell in books[1]]
     kinds = [[output["output_type"] for output in cell.get("outputs", [])] for cell in books[0]]
