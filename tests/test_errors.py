@@ -29,6 +29,7 @@ from mlk_jupyter.bundle import BundleTooLarge, UnknownParameter
 from mlk_jupyter.errors import JobNotFound, MlkError
 from mlk_jupyter.face import JobFailed, JobStopped, RemoteError, StillGoing, ValuesMissing
 from mlk_jupyter.library import NoSuchRank
+from mlk_jupyter.magics.profiles import ProfilesUnreadable
 from mlk_jupyter.model.api import Finding, Level, Preflight
 from mlk_jupyter.record.notebook import NoNotebook
 from mlk_jupyter.runs.local_server import TrackingStarting
@@ -46,6 +47,7 @@ WORDED: dict[type[MlkError], Callable[[], MlkError]] = {
         "No.", quota="gpu", requested="pods=1", used="pods=1", limited="pods=1"
     ),
     api_errors.Throttled: lambda: api_errors.Throttled("Too many.", retry_after_s=1.0),
+    ProfilesUnreadable: lambda: ProfilesUnreadable(Path("profiles.json"), "it is no JSON"),
     BrokenKubeconfig: lambda: BrokenKubeconfig(Path("config"), "it is no YAML"),
     BundleTooLarge: lambda: BundleTooLarge(2, 1, [("large.csv", 2)]),
     FolderUnwritable: lambda: FolderUnwritable(OSError(28, "No space left on device"), Path("jobs")),

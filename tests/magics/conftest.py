@@ -11,6 +11,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from kube.cluster import FakeCluster
 from kube.kinds import have_data
 from shells import Shell
+from traitlets.config import Config
 
 import mlk_jupyter
 from mlk_jupyter.errors import JobNotFound
@@ -65,8 +66,7 @@ def _end_jobs(backend: str) -> None:
 
 def _shell() -> Iterator[Shell]:
     InteractiveShell.clear_instance()
-    made = InteractiveShell.instance(colors="nocolor")
-    made.history_manager.enabled = False
+    made = InteractiveShell.instance(colors="nocolor", config=Config(HistoryManager={"enabled": False}))
     made.run_line_magic("load_ext", "mlk_jupyter")
     yield Shell(made)
     InteractiveShell.clear_instance()
