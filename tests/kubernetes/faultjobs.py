@@ -28,7 +28,7 @@ from mlk_jupyter.record.folder import JobFolder
 
 T = TypeVar("T")
 NAMESPACE = "team"
-PATIENCE_S = 15.0
+PATIENCE_S = 60.0
 """How long a condition may take to come true before a test gives up; nothing is asserted about it."""
 FASTER = 10.0
 """How many times shorter all waits are than a person's: a minute of outage lasts 6 s."""

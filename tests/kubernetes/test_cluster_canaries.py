@@ -27,9 +27,9 @@ LITERAL = "canary-in-a-variable-51c9"
 BEARER = "eyJhbGciOiJSUzI1NiJ9.canaryInAnEvent.c2lnbmF0dXJl"
 REFUSALS = {
     "Go's print of the pod": (
-        'Job.batch "digits" is invalid: spec.template: Invalid value: core.PodTemplateSpec{Spec:core.PodSpec{Containers:'
-        '[]core.Container{core.Container{Name:"worker", Env:[]core.EnvVar{core.EnvVar{Name:"SETTING", Value:"%s"}}}}}}: '
-        "field is immutable"
+        'Job.batch "digits" is invalid: spec.template: Invalid value: core.PodTemplateSpec{Spec:core.PodSpec{'
+        'Containers:[]core.Container{core.Container{Name:"worker", Env:[]core.EnvVar{core.EnvVar{Name:"SETTING", '
+        'Value:"%s"}}}}}}: field is immutable'
     ),
     "the value of one field": 'Job.batch "digits" is invalid: spec.template.spec.containers[0].env[3].value: "%s": bad',
     "a decoder's context": (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 from faultjobs import (
+    FASTER,
     NAMESPACE,
     Gates,
     at_work,
@@ -31,6 +33,8 @@ from kube.cluster import FakeCluster
 from kube.kinds import have_data
 
 from mlk_jupyter.backends.kubernetes.backend import KubernetesBackend
+from mlk_jupyter.backends.local import LocalBackend
+from mlk_jupyter.backends.many import Backends, Choice
 from mlk_jupyter.model import Phase
 from mlk_jupyter.model.api import Link
 
@@ -190,5 +194,41 @@ def test_a_job_that_ends_in_the_midst_of_it_is_written_down_as_on_a_calm_day(
             assert files_of(backend.folder(job_id)) == files_of(calm_folder)
             assert frames_of(backend.folder(job_id)) == frames_of(calm_folder)
             assert b"line 39" in backend.folder(job_id).executed.read_bytes()
+
+    asyncio.run(story())
+
+
+def test_an_outage_is_shown_costs_few_requests_and_leaves_jobs_of_this_machine_usable(
+    cluster: FakeCluster, tmp_path: Path, make_notebook: Callable[..., dict[str, Any]]
+) -> None:
+    gates = Gates(tmp_path)
+    minute_s = 60 / FASTER
+
+    async def story() -> None:
+        backend, local = backend_at(tmp_path / "here"), LocalBackend(root=tmp_path / "local")
+
+        async def decide() -> tuple[Choice, bool]:
+            return Choice(backend, "It is under test."), True
+
+        both = Backends([local, backend], decide)
+        async with at_work(backend):
+            job_id = (await submit(backend, make_notebook(gates.code("end")), spec_of())).id
+            await gates.reached("end")
+            await until(lambda: backend._watching.link[0] is Link.LIVE, "the link")
+            before = len(cluster.requests)
+            with cluster.fault("error", status=503):
+                cluster.cut()
+                await asyncio.sleep(minute_s)  # so long is the outage
+                link, why = backend._watching.link
+                assert link is Link.RECONNECTING and why is not None and "since" in why
+                asked = cluster.requests[before:]
+                here = await both.at("local")
+                assert (await here.info()).kind == "local"
+                assert [job.id for job in await both.jobs()] == [job_id]
+            kinds = Counter(one.path for one in asked)
+            assert kinds and all(count <= 15 for count in kinds.values()), kinds
+            await until(lambda: backend._watching.link[0] is Link.LIVE, "the link again")
+            gates.open("end")
+            assert (await ended(backend, job_id)).phase is Phase.SUCCEEDED
 
     asyncio.run(story())
