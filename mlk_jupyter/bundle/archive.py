@@ -26,7 +26,11 @@ LIMIT = 64 * 1024 * 1024  # bytes, on this machine
 _PACKAGE = Path(__file__).resolve().parent.parent
 _MOMENT = (1980, 1, 1, 0, 0, 0)  # the first that a zip can tell
 # An old Python must still understand this file, to say that it is too old.
-_MAIN = b"""import sys
+_MAIN = b"""import _signal
+import sys
+
+# The first process of a container loses a signal that comes before its handler is there, unless it is blocked.
+_signal.pthread_sigmask(_signal.SIG_BLOCK, [_signal.SIGTERM])
 
 if sys.version_info < (3, 9):
     sys.exit("This Python is %d.%d; a job needs 3.9 or later. Choose another image." % sys.version_info[:2])
