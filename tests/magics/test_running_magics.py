@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from shells import Shell
 import mlk_jupyter
 from mlk_jupyter.backends.base import Refused
 from mlk_jupyter.errors import BadInput
+from mlk_jupyter.magics import profiles
 from mlk_jupyter.model import Phase
 
 TRAIN = "%%k8s_train --no-mlflow"
@@ -192,3 +194,25 @@ def test_a_broken_file_of_profiles_is_named_and_left_alone(shell: Shell, data_di
     (data_dir / "profiles.json").write_text("{")
     assert str(data_dir / "profiles.json") in shell.run("%k8s_profile save big --workers 2").out
     assert (data_dir / "profiles.json").read_text() == "{"
+
+
+def test_a_line_may_use_variables(shell: Shell) -> None:
+    shell.run("number, label = 2, 'wide'")
+    job = shell.run(f"{TRAIN} --detach --workers {{number}} --name $label\nprint(1)").value
+    assert (job.summary.workers, job.name) == (2, "wide")
+    assert job.wait().phase is Phase.SUCCEEDED
+
+
+def test_profiles_saved_at_once_are_all_kept(data_dir: Path) -> None:
+    names = [f"p{number}" for number in range(12)]
+    with ThreadPoolExecutor(len(names)) as pool:
+        list(pool.map(lambda name: profiles.save(name, ["--workers", "2"]), names))
+    assert set(profiles.profiles()) == set(names)
+
+
+def test_a_detached_job_that_fails_changes_nothing_here_and_says_why_when_asked(shell: Shell) -> None:
+    shell.run("answer = 'before'")
+    shell.run(f"{TRAIN} --detach --pull answer --job mine\nanswer = 1\n1 / 0")
+    assert shell.run("mine.wait().phase.value").value == "Failed"
+    assert isinstance(shell.run("mine.result()").error, ZeroDivisionError)
+    assert shell.names["answer"] == "before"
