@@ -12,6 +12,7 @@ from jupyter_server.extension.handler import ExtensionHandlerMixin
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from ..errors import MlkError
+from ..threads import in_thread
 from .base import OwnErrors, authorize, parse, user_key
 
 if TYPE_CHECKING:
@@ -20,6 +21,13 @@ if TYPE_CHECKING:
 
 MESSAGE_LIMIT = 64 * 1024
 """Most bytes of one message from a window; tornado's own limit is 10 MiB."""
+
+
+def _load(app: MlkJupyterApp) -> None:
+    """Makes what a window needs."""
+    from . import window  # noqa: F401  (its import is the point)
+
+    app.watcher  # noqa: B018  (made when it is first asked for)
 
 
 class ChannelHandler(OwnErrors, ExtensionHandlerMixin, WebSocketMixin, WebSocketHandler, JupyterHandler):
@@ -43,6 +51,8 @@ class ChannelHandler(OwnErrors, ExtensionHandlerMixin, WebSocketMixin, WebSocket
     async def get(self, *args: Any, **kwargs: Any) -> None:
         # `@authorized` would ask whether the user may "read", since a websocket begins as a GET.
         await authorize(self, "execute")
+        # The first window brings everything of ours into the server: half a second in which it would serve nobody.
+        await in_thread(_load, self.app)
         await super().get(*args, **kwargs)
 
     def open(self, *args: str, **kwargs: str) -> None:
