@@ -82,8 +82,14 @@ class Crowd:
     # What happens
 
     def requests(self) -> dict[str, int]:
-        """How often each resource was listed and watched."""
-        return dict(Counter(f"{one.verb} {one.resource}" for one in list(self._requests) if one.verb in _COUNTED))
+        """How often each resource was listed and watched; further pages of a list are named apart."""
+        return dict(
+            Counter(
+                f"{'page' if 'continue' in one.query else one.verb} {one.resource}"
+                for one in list(self._requests)
+                if one.verb in _COUNTED
+            )
+        )
 
     def turn(self, job: str) -> float:
         """Gives a queued job another reason; tells when."""

@@ -19,6 +19,8 @@ import psutil
 from tornado.httpclient import HTTPRequest
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
+from .measure import say
+
 _START_LIMIT_S = 120
 _ANSWER_LIMIT_S = 120.0
 _LARGEST_MESSAGE = 256 << 20
@@ -49,16 +51,17 @@ class Lab:
         times = self.process.cpu_times()
         return float(times.user + times.system)
 
-    def longest_blocks(self, since: float) -> tuple[tuple[float, str], tuple[float, str]]:
-        """The longest that the event loop was busy at once since a moment (seconds since the epoch): ms, by what.
-
-        First by the clock, then by the processor's time.
-        """
+    def longest_blocks(self, since: float) -> tuple[float, float]:
+        """The longest that the event loop was busy at once since a moment (seconds since the epoch), in ms: by the
+        clock, and by the processor's time. Says what kept it."""
         lines = self.blocks.read_text(encoding="utf-8").splitlines()
         found = [line.split(" ", 3) for line in lines if float(line.split(" ", 1)[0]) > since]
-        clock = max(((float(ms), what) for _, ms, _, what in found), default=(0.0, ""))
-        processor = max(((float(ms), what) for _, _, ms, what in found), default=(0.0, ""))
-        return clock, processor
+        for _, clock, processor, what in sorted(found, key=lambda one: -float(one[2]))[:5]:
+            say(f"  {clock} ms, {processor} ms of the processor: {what}")
+        return (
+            max((float(clock) for _, clock, _, _ in found), default=0.0),
+            max((float(processor) for _, _, processor, _ in found), default=0.0),
+        )
 
     async def look(self, count: int = 0) -> float:
         """Opens what a window's socket is; gives the seconds until it has had so many jobs, and a first list."""
