@@ -67,7 +67,7 @@ def _facts(asked: Asked, ready: Ready) -> list[tuple[str, str]]:
         ("Files", _some(ready.preflight.files)),
         ("Size", f"{len(ready.bundle.data):,} bytes"),
         *(("Warning", notice) for notice in asked.notices),
-        *findings,
+        *((level, words) for level, words in findings if words not in asked.notices),
     ]
 
 

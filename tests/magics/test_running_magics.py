@@ -216,3 +216,10 @@ def test_a_detached_job_that_fails_changes_nothing_here_and_says_why_when_asked(
     assert shell.run("mine.wait().phase.value").value == "Failed"
     assert isinstance(shell.run("mine.result()").error, ZeroDivisionError)
     assert shell.names["answer"] == "before"
+
+
+def test_a_name_that_is_defined_nowhere_is_said_once_and_does_not_keep_the_job_from_running(shell: Shell) -> None:
+    cell = "if len(''):\n    print(nowhere)"
+    assert repr(shell.run(f"{TRAIN} --dry-run\n{cell}").value).count("nowhere") == 1
+    ran = shell.run(f"{TRAIN}\n{cell}")
+    assert ran.error is None and ran.out.count("nowhere") == 1
