@@ -1093,7 +1093,7 @@ export interface components {
             readonly gpus: number;
             /**
              * Id
-             * @description Unique; a DNS label, at most 49 characters.
+             * @description Unique; a DNS label, at most 43 characters.
              */
             readonly id: string;
             /**
@@ -1193,7 +1193,7 @@ export interface components {
             readonly gpus: number;
             /**
              * Id
-             * @description Unique; a DNS label, at most 49 characters.
+             * @description Unique; a DNS label, at most 43 characters.
              */
             readonly id: string;
             /**
