@@ -291,12 +291,18 @@ class KubernetesBackend:
         """Objects of ours whose job is gone."""
         if not self._engaged.is_set():
             return []
-        living = (await self._cluster.snapshot()).keys()
-        return await removal.orphans(self._cluster.connection, self._cluster.namespace, self._cluster.user, living)
+        living = self._watching.living()  # each window asks when it opens the panel
+        return await self._orphans(set(await self._cluster.snapshot()) if living is None else living)
 
     async def remove_orphans(self) -> list[Orphan]:
         """Removes them; gives those that it removed."""
-        return await removal.remove_orphans(self._cluster.connection, self._cluster.namespace, await self.orphans())
+        if not self._engaged.is_set():
+            return []
+        found = await self._orphans(set(await self._cluster.snapshot()))  # asked again: a watch may be late
+        return await removal.remove_orphans(self._cluster.connection, self._cluster.namespace, found)
+
+    async def _orphans(self, living: set[str]) -> list[Orphan]:
+        return await removal.orphans(self._cluster.connection, self._cluster.namespace, self._cluster.user, living)
 
     async def resume(self) -> None:
         """Goes on recording jobs that were not over when this machine last looked; does nothing without such jobs."""

@@ -111,6 +111,12 @@ class Watching:
         """What the cluster holds of a job; None when it is not being watched."""
         return self._observer.objects(job_id) if self._observer is not None and self.live else None
 
+    def living(self) -> set[str] | None:
+        """Jobs that the cluster holds something of; None when what is known of them may be old."""
+        if self._observer is None or not self.live or self._observer.link[0] is not Link.LIVE:
+            return None
+        return self._observer.job_ids()
+
     def knows(self, job_id: str) -> bool:
         return job_id in self._jobs
 
