@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from mlk_jupyter.backends.kubernetes.cluster import user_name
-from mlk_jupyter.backends.kubernetes.kinds import render
-from mlk_jupyter.backends.kubernetes.kinds.asked import Asked
+from mlk_jupyter.backends.kubernetes.making.kinds import render
+from mlk_jupyter.backends.kubernetes.making.kinds.asked import Asked
 from mlk_jupyter.bundle import build, parse_notebook
 from mlk_jupyter.model import ClusterOptions, JobSpec
 from tests.kube import names

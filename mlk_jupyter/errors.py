@@ -41,7 +41,9 @@ class JobNotFound(MlkError):
 
     def __init__(self, wanted: str, known: list[str] | None = None) -> None:
         near = f" Closest: {', '.join(known)}." if known else ""
-        super().__init__(f"There is no job {wanted!r}.{near}", hint="List the jobs: `mlk jobs`, or `%k8s_jobs` in a notebook.")
+        super().__init__(
+            f"There is no job {wanted!r}.{near}", hint="List the jobs: `mlk jobs`, or `%k8s_jobs` in a notebook."
+        )
         self.wanted = wanted
 
 

@@ -15,15 +15,15 @@ import pytest
 import mlk_jupyter
 from mlk_jupyter.backends.base import Refused
 from mlk_jupyter.backends.choosing import NoCluster, NoKubernetesPackage
-from mlk_jupyter.backends.kubernetes import api_errors
+from mlk_jupyter.backends.kubernetes.api import api_errors
+from mlk_jupyter.backends.kubernetes.api.kubeconfig import BrokenKubeconfig, UnknownContext
+from mlk_jupyter.backends.kubernetes.api.plugin import PluginFailed
 from mlk_jupyter.backends.kubernetes.backend import RecordUnwritable
 from mlk_jupyter.backends.kubernetes.cluster import NoName
-from mlk_jupyter.backends.kubernetes.creation import NameTaken, SubmissionUnknown
-from mlk_jupyter.backends.kubernetes.kinds import AnnotationsTooLarge
-from mlk_jupyter.backends.kubernetes.kubeconfig import BrokenKubeconfig, UnknownContext
-from mlk_jupyter.backends.kubernetes.making import NoImage
-from mlk_jupyter.backends.kubernetes.plugin import PluginFailed
-from mlk_jupyter.backends.kubernetes.removal import NotGone
+from mlk_jupyter.backends.kubernetes.making.asking import NoImage
+from mlk_jupyter.backends.kubernetes.making.creation import NameTaken, SubmissionUnknown
+from mlk_jupyter.backends.kubernetes.making.kinds import AnnotationsTooLarge
+from mlk_jupyter.backends.kubernetes.making.removal import NotGone
 from mlk_jupyter.backends.local.backend import FolderUnwritable
 from mlk_jupyter.bundle import BundleTooLarge, UnknownParameter
 from mlk_jupyter.errors import JobNotFound, MlkError

@@ -91,7 +91,7 @@ def rendering(
     *, context: str | None = None, namespace: str | None = None, image: str | None = None
 ) -> KubernetesBackend:
     """A backend that renders for the cluster at hand, or for any cluster where none is configured."""
-    from .kubernetes import targets
+    from .kubernetes.api import targets
     from .kubernetes.backend import KubernetesBackend
 
     image = image or os.environ.get("MLK_IMAGE") or None
@@ -102,7 +102,7 @@ def rendering(
 
 def _clusters(context: str | None, namespace: str | None, image: str | None) -> list[KubernetesBackend]:
     """A backend for each cluster that is configured, the one to take first."""
-    from .kubernetes import targets
+    from .kubernetes.api import targets
 
     if not targets.configured():
         return []

@@ -19,7 +19,7 @@ def render(options: argparse.Namespace) -> int:
 
 def rbac(options: argparse.Namespace) -> str:
     """The least rights that make everything work for one user in one namespace."""
-    from ..backends.kubernetes.rbac import render as rights
+    from ..backends.kubernetes.rights.rbac import render as rights
 
     if not options.user or not options.namespace:
         raise BadInput(

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from mlk_jupyter.backends.kubernetes.kinds import Asked
+from mlk_jupyter.backends.kubernetes.making.kinds import Asked
 from mlk_jupyter.model import JobSpec
 
 DNS_LABEL = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")

@@ -12,7 +12,7 @@ from typing import Any
 
 from aiohttp import web
 
-from mlk_jupyter.backends.kubernetes.targets import Target, targets
+from mlk_jupyter.backends.kubernetes.api.targets import Target, targets
 
 Answering = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 from kube import names
 from kube.cluster import FakeCluster
 
+from mlk_jupyter.backends.kubernetes.api.targets import Target, targets
 from mlk_jupyter.backends.kubernetes.backend import KubernetesBackend
-from mlk_jupyter.backends.kubernetes.targets import Target, targets
 from mlk_jupyter.bundle import Bundle, build
 from mlk_jupyter.model import ClusterOptions, JobSpec, JobStatus, JobSummary, Phase, RunState
 from mlk_jupyter.record.folder import JobFolder

@@ -15,13 +15,15 @@ import pytest
 from kube.cluster import FakeCluster
 
 from mlk_jupyter.backends.kubernetes import cluster as cluster_room
-from mlk_jupyter.backends.kubernetes import creation, logs, watching
+from mlk_jupyter.backends.kubernetes import watching
+from mlk_jupyter.backends.kubernetes.api.connection import Connection
+from mlk_jupyter.backends.kubernetes.api.session import Limits
+from mlk_jupyter.backends.kubernetes.api.targets import targets
 from mlk_jupyter.backends.kubernetes.backend import KubernetesBackend
-from mlk_jupyter.backends.kubernetes.connection import Connection
-from mlk_jupyter.backends.kubernetes.observer import Observer
-from mlk_jupyter.backends.kubernetes.reflector import Times
-from mlk_jupyter.backends.kubernetes.session import Limits
-from mlk_jupyter.backends.kubernetes.targets import targets
+from mlk_jupyter.backends.kubernetes.making import creation
+from mlk_jupyter.backends.kubernetes.recording import logs
+from mlk_jupyter.backends.kubernetes.watch.observer import Observer
+from mlk_jupyter.backends.kubernetes.watch.reflector import Times
 from mlk_jupyter.bundle import build
 from mlk_jupyter.model import ClusterOptions, JobSpec, JobStatus, Phase
 from mlk_jupyter.record.folder import JobFolder

@@ -6,10 +6,10 @@ import io
 import zipfile
 from typing import Any
 
-from mlk_jupyter.backends.kubernetes.discovery import Served
-from mlk_jupyter.backends.kubernetes.facts import Facts
-from mlk_jupyter.backends.kubernetes.kinds import Asked, Kind, render
-from mlk_jupyter.backends.kubernetes.preflight import preflight
+from mlk_jupyter.backends.kubernetes.making.kinds import Asked, Kind, render
+from mlk_jupyter.backends.kubernetes.preflight.facts import Facts
+from mlk_jupyter.backends.kubernetes.preflight.verdict import preflight
+from mlk_jupyter.backends.kubernetes.rights.discovery import Served
 from mlk_jupyter.bundle import Bundle
 from mlk_jupyter.model import JobSpec
 from mlk_jupyter.model.api import Finding, Preflight

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mlk_jupyter.backends.kubernetes.api_errors import error_of
-from mlk_jupyter.backends.kubernetes.connection import Answer, Listing
+from mlk_jupyter.backends.kubernetes.api.api_errors import error_of
+from mlk_jupyter.backends.kubernetes.api.connection import Answer, Listing
 
 Body = dict[str, Any]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mlk_jupyter.backends.kubernetes.api_errors import (
+from mlk_jupyter.backends.kubernetes.api.api_errors import (
     AdmissionRefused,
     AlreadyThere,
     ApiError,
@@ -23,7 +23,7 @@ from mlk_jupyter.backends.kubernetes.api_errors import (
     TooLarge,
     error_of,
 )
-from mlk_jupyter.backends.kubernetes.redaction import redacted
+from mlk_jupyter.backends.kubernetes.api.redaction import redacted
 from mlk_jupyter.errors import BackendUnavailable
 
 FORBIDDEN = (

@@ -18,12 +18,12 @@ from preflight_cases import (
 )
 from scripted import Scripted
 
-from mlk_jupyter.backends.kubernetes.access import Access, Question
-from mlk_jupyter.backends.kubernetes.api_errors import error_of
-from mlk_jupyter.backends.kubernetes.connection import Answer
-from mlk_jupyter.backends.kubernetes.discovery import Served
-from mlk_jupyter.backends.kubernetes.gathering import gather, rehearse
-from mlk_jupyter.backends.kubernetes.rbac import policy_rules, rules
+from mlk_jupyter.backends.kubernetes.api.api_errors import error_of
+from mlk_jupyter.backends.kubernetes.api.connection import Answer
+from mlk_jupyter.backends.kubernetes.preflight.gathering import gather, rehearse
+from mlk_jupyter.backends.kubernetes.rights.access import Access, Question
+from mlk_jupyter.backends.kubernetes.rights.discovery import Served
+from mlk_jupyter.backends.kubernetes.rights.rbac import policy_rules, rules
 
 
 def allowed(*, everywhere: bool = False) -> Access:
@@ -93,7 +93,7 @@ def test_a_read_that_is_refused_or_breaks_leaves_its_fact_unknown() -> None:
 
 
 def test_a_cluster_that_does_not_answer_in_time_leaves_a_fact_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mlk_jupyter.backends.kubernetes.gathering._READ_LIMIT_S", 0.01)
+    monkeypatch.setattr("mlk_jupyter.backends.kubernetes.preflight.gathering._READ_LIMIT_S", 0.01)
 
     class Slow(Scripted):
         async def list(self, path: str, **more: Any) -> Any:

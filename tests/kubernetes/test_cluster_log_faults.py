@@ -173,7 +173,7 @@ RECORD = """
 import asyncio, sys
 from pathlib import Path
 from mlk_jupyter.backends.kubernetes.backend import KubernetesBackend
-from mlk_jupyter.backends.kubernetes.targets import targets
+from mlk_jupyter.backends.kubernetes.api.targets import targets
 
 async def main():
     backend = KubernetesBackend(targets()[0], root=Path(sys.argv[1]), user="ada")

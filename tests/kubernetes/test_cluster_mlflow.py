@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from clusterobjects import ID, spec
 
-from mlk_jupyter.backends.kubernetes.recording import Recording, mlflow_environment, tracking_uri
+from mlk_jupyter.backends.kubernetes.recording.mlflow import Recording, mlflow_environment, tracking_uri
 from mlk_jupyter.model import JobStatus, Phase, RunRef, RunState
 from mlk_jupyter.record.folder import JobFolder
 

@@ -18,11 +18,11 @@ from preflight_cases import (
     node,
 )
 
-from mlk_jupyter.backends.kubernetes.access import Access
-from mlk_jupyter.backends.kubernetes.api_errors import error_of
-from mlk_jupyter.backends.kubernetes.checks.literals import is_secret, seems_random
-from mlk_jupyter.backends.kubernetes.facts import Outcome
-from mlk_jupyter.backends.kubernetes.rbac import policy_rules, rules
+from mlk_jupyter.backends.kubernetes.api.api_errors import error_of
+from mlk_jupyter.backends.kubernetes.preflight.checks.literals import is_secret, seems_random
+from mlk_jupyter.backends.kubernetes.preflight.facts import Outcome
+from mlk_jupyter.backends.kubernetes.rights.access import Access
+from mlk_jupyter.backends.kubernetes.rights.rbac import policy_rules, rules
 from mlk_jupyter.model.api import Level
 
 

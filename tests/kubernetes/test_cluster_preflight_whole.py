@@ -14,14 +14,14 @@ from kube.cluster import JOB_SET_CRDS, KUEUE_CRDS, FakeCluster
 from kube.kinds import have_data
 from preflight_cases import BUNDLE, job, manifests
 
-from mlk_jupyter.backends.kubernetes.access import Reviewer
-from mlk_jupyter.backends.kubernetes.connection import Connection
-from mlk_jupyter.backends.kubernetes.discovery import discover
-from mlk_jupyter.backends.kubernetes.facts import Facts
-from mlk_jupyter.backends.kubernetes.gathering import gather, rehearse
-from mlk_jupyter.backends.kubernetes.preflight import preflight
-from mlk_jupyter.backends.kubernetes.rbac import render
-from mlk_jupyter.backends.kubernetes.targets import Target, targets
+from mlk_jupyter.backends.kubernetes.api.connection import Connection
+from mlk_jupyter.backends.kubernetes.api.targets import Target, targets
+from mlk_jupyter.backends.kubernetes.preflight.facts import Facts
+from mlk_jupyter.backends.kubernetes.preflight.gathering import gather, rehearse
+from mlk_jupyter.backends.kubernetes.preflight.verdict import preflight
+from mlk_jupyter.backends.kubernetes.rights.access import Reviewer
+from mlk_jupyter.backends.kubernetes.rights.discovery import discover
+from mlk_jupyter.backends.kubernetes.rights.rbac import render
 from mlk_jupyter.model import JobSpec
 from mlk_jupyter.model.api import Preflight
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mlk_jupyter.backends.kubernetes.merging import changes
-from mlk_jupyter.backends.kubernetes.reading import Reading, WorkerSeen
+from mlk_jupyter.backends.kubernetes.reading.read import Reading, WorkerSeen
+from mlk_jupyter.backends.kubernetes.recording.merging import changes
 from mlk_jupyter.model import JobSpec, JobStatus, Phase, RankState, RankStatus
 from mlk_jupyter.record.replay import Replay
 

@@ -16,7 +16,7 @@ from clusterjobs import FOREVER, IMAGE, NAMESPACE, Desk, held, pods_of, wait_for
 from kube import names
 from kube.cluster import FakeCluster
 
-from mlk_jupyter.backends.kubernetes.removal import is_over
+from mlk_jupyter.backends.kubernetes.making.removal import is_over
 from mlk_jupyter.model import Phase
 
 Sit = Callable[..., Desk]

@@ -16,7 +16,7 @@ from preflight_cases import (
     queue,
 )
 
-from mlk_jupyter.backends.kubernetes.discovery import Served
+from mlk_jupyter.backends.kubernetes.rights.discovery import Served
 from mlk_jupyter.model.api import Level
 
 

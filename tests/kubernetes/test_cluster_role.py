@@ -28,7 +28,8 @@ from kube import names
 from kube.cluster import JOB_SET_CRDS, FakeCluster
 from kube.kinds import have_data
 
-from mlk_jupyter.backends.kubernetes import rbac, removal
+from mlk_jupyter.backends.kubernetes.making import removal
+from mlk_jupyter.backends.kubernetes.rights import rbac
 from mlk_jupyter.bundle import build
 from mlk_jupyter.errors import MlkError
 from mlk_jupyter.model import Phase
@@ -216,6 +217,6 @@ def test_without_the_right_to_read_logs_a_job_ends_well_and_says_what_is_missing
 
     with team(monkeypatch) as cluster:
         grant(cluster, monkeypatch, without=("pods/log", "get"))
-        monkeypatch.setattr("mlk_jupyter.backends.kubernetes.recorder._LAST_LOGS_S", 1.0)
+        monkeypatch.setattr("mlk_jupyter.backends.kubernetes.recording.recorder._LAST_LOGS_S", 1.0)
         asyncio.run(story())
         assert all(count <= 2 for count in refusals(cluster).values()), refusals(cluster)

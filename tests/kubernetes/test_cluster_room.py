@@ -22,7 +22,7 @@ from preflight_cases import (
     quota,
 )
 
-from mlk_jupyter.backends.kubernetes.checks.pod import template
+from mlk_jupyter.backends.kubernetes.preflight.checks.pod import template
 from mlk_jupyter.model.api import Level
 
 

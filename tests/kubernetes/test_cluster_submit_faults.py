@@ -69,6 +69,7 @@ def assert_whole(cluster: FakeCluster, job_id: str) -> None:
 
 async def persistently(backend: KubernetesBackend, notebook: dict[str, Any]) -> JobStatus:
     """Submits as a person does who presses the button again after an error."""
+
     async def press() -> JobStatus | None:
         with contextlib.suppress(MlkError):
             return await submit(backend, notebook, spec_of())

@@ -26,8 +26,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from mlk_jupyter.backends.kubernetes import targets as targets_module
-from mlk_jupyter.backends.kubernetes.api_errors import (
+from mlk_jupyter.backends.kubernetes.api import targets as targets_module
+from mlk_jupyter.backends.kubernetes.api.api_errors import (
     ApiError,
     Conflict,
     Expired,
@@ -38,9 +38,9 @@ from mlk_jupyter.backends.kubernetes.api_errors import (
     Throttled,
     Unreachable,
 )
-from mlk_jupyter.backends.kubernetes.connection import Connection, Event
-from mlk_jupyter.backends.kubernetes.plugin import PluginFailed
-from mlk_jupyter.backends.kubernetes.session import Limits
+from mlk_jupyter.backends.kubernetes.api.connection import Connection, Event
+from mlk_jupyter.backends.kubernetes.api.plugin import PluginFailed
+from mlk_jupyter.backends.kubernetes.api.session import Limits
 
 PODS = "/api/v1/namespaces/ml/pods"
 EAGER = Limits(look_s=0.0, renew_s=0.0)
@@ -500,7 +500,7 @@ def test_in_a_pod_the_service_accounts_token_is_used_as_it_rotates(
             monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
             monkeypatch.setenv("KUBERNETES_SERVICE_PORT", str(server.port))
             for module in ("targets", "credentials"):
-                monkeypatch.setattr(f"mlk_jupyter.backends.kubernetes.{module}.SERVICE_ACCOUNT", account)
+                monkeypatch.setattr(f"mlk_jupyter.backends.kubernetes.api.{module}.SERVICE_ACCOUNT", account)
             assert targets_module.configured()
             async with Connection(only_target(), EAGER) as connection:
                 assert connection.target.namespace == "team" and await connection.get("/version")

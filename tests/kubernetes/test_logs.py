@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from logserver import Cut, LogServer, Refusal
 
-from mlk_jupyter.backends.kubernetes import logs
-from mlk_jupyter.backends.kubernetes.logs import LogFollower
-from mlk_jupyter.backends.kubernetes.stamps import Position, Stamps
+from mlk_jupyter.backends.kubernetes.recording import logs
+from mlk_jupyter.backends.kubernetes.recording.logs import LogFollower
+from mlk_jupyter.backends.kubernetes.recording.stamps import Position, Stamps
 
 _LINE = st.binary(max_size=30).map(lambda text: text.replace(b"\n", b"|"))
 

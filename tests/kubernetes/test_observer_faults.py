@@ -14,10 +14,10 @@ from kube.cluster import FakeCluster
 from kube.kinds import have_data
 
 from mlk_jupyter.backends.kubernetes import labels
-from mlk_jupyter.backends.kubernetes.connection import Connection
-from mlk_jupyter.backends.kubernetes.observer import Observer
-from mlk_jupyter.backends.kubernetes.reflector import Times
-from mlk_jupyter.backends.kubernetes.session import Limits
+from mlk_jupyter.backends.kubernetes.api.connection import Connection
+from mlk_jupyter.backends.kubernetes.api.session import Limits
+from mlk_jupyter.backends.kubernetes.watch.observer import Observer
+from mlk_jupyter.backends.kubernetes.watch.reflector import Times
 from mlk_jupyter.model.api import Link
 
 pytestmark = pytest.mark.skipif(not have_data(), reason="the Kubernetes API documents are not at hand")

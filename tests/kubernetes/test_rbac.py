@@ -5,7 +5,7 @@ from itertools import chain
 import pytest
 import yaml
 
-from mlk_jupyter.backends.kubernetes.rbac import FEATURES, policy_rules, render, rule_line, rules
+from mlk_jupyter.backends.kubernetes.rights.rbac import FEATURES, policy_rules, render, rule_line, rules
 from mlk_jupyter.errors import BadInput
 
 

@@ -15,14 +15,14 @@ import pytest
 from kube.cluster import FakeCluster
 from kube.kinds import have_data
 
-from mlk_jupyter.backends.kubernetes.connection import Connection
-from mlk_jupyter.backends.kubernetes.creation import create
-from mlk_jupyter.backends.kubernetes.kinds import Asked, render
-from mlk_jupyter.backends.kubernetes.observer import Observer
-from mlk_jupyter.backends.kubernetes.reading import read
-from mlk_jupyter.backends.kubernetes.recorder import Recorder
-from mlk_jupyter.backends.kubernetes.submitted import submitted
-from mlk_jupyter.backends.kubernetes.targets import targets
+from mlk_jupyter.backends.kubernetes.api.connection import Connection
+from mlk_jupyter.backends.kubernetes.api.targets import targets
+from mlk_jupyter.backends.kubernetes.making.creation import create
+from mlk_jupyter.backends.kubernetes.making.kinds import Asked, render
+from mlk_jupyter.backends.kubernetes.reading.read import read
+from mlk_jupyter.backends.kubernetes.reading.submitted import submitted
+from mlk_jupyter.backends.kubernetes.recording.recorder import Recorder
+from mlk_jupyter.backends.kubernetes.watch.observer import Observer
 from mlk_jupyter.bundle import build
 from mlk_jupyter.model import ClusterOptions, JobSpec, JobStatus, Phase
 from mlk_jupyter.record.folder import JobFolder

@@ -15,7 +15,7 @@ from badserver import pod, until
 from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 
-from mlk_jupyter.backends.kubernetes.api_errors import (
+from mlk_jupyter.backends.kubernetes.api.api_errors import (
     Expired,
     Forbidden,
     LoginNeeded,
@@ -23,9 +23,9 @@ from mlk_jupyter.backends.kubernetes.api_errors import (
     Throttled,
     Unreachable,
 )
-from mlk_jupyter.backends.kubernetes.backoff import Backoff
-from mlk_jupyter.backends.kubernetes.connection import Event, Listing
-from mlk_jupyter.backends.kubernetes.reflector import Reflector, Times
+from mlk_jupyter.backends.kubernetes.api.connection import Event, Listing
+from mlk_jupyter.backends.kubernetes.watch.backoff import Backoff
+from mlk_jupyter.backends.kubernetes.watch.reflector import Reflector, Times
 from mlk_jupyter.model.api import Link
 
 QUICK = Times(

@@ -30,7 +30,7 @@ from kube.pod_env import expand
 from pydantic import ValidationError
 
 from mlk_jupyter.backends.kubernetes import labels
-from mlk_jupyter.backends.kubernetes.kinds import (
+from mlk_jupyter.backends.kubernetes.making.kinds import (
     AnnotationsTooLarge,
     Asked,
     as_yaml,
@@ -39,7 +39,7 @@ from mlk_jupyter.backends.kubernetes.kinds import (
     owned_by,
     render,
 )
-from mlk_jupyter.backends.kubernetes.kinds.placement import SPOT as SPOT_LABELS
+from mlk_jupyter.backends.kubernetes.making.kinds.placement import SPOT as SPOT_LABELS
 from mlk_jupyter.backends.kubernetes.quantities import parse
 from mlk_jupyter.model import JobSpec
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from mlk_jupyter.backends.kubernetes import targets as module
-from mlk_jupyter.backends.kubernetes.kubeconfig import BrokenKubeconfig, UnknownContext, read_kubeconfig
-from mlk_jupyter.backends.kubernetes.proxies import proxy_for
-from mlk_jupyter.backends.kubernetes.targets import configured, targets
+from mlk_jupyter.backends.kubernetes.api import targets as module
+from mlk_jupyter.backends.kubernetes.api.kubeconfig import BrokenKubeconfig, UnknownContext, read_kubeconfig
+from mlk_jupyter.backends.kubernetes.api.proxies import proxy_for
+from mlk_jupyter.backends.kubernetes.api.targets import configured, targets
 
 
 @pytest.fixture(autouse=True)
@@ -164,7 +164,8 @@ def test_secrets_are_not_in_what_a_context_prints(tmp_path: Path, monkeypatch: p
 
 def test_looking_for_clusters_imports_no_client_library() -> None:
     code = (
-        "import sys; from mlk_jupyter.backends.kubernetes.targets import configured, targets; configured(); targets();"
+        "import sys; from mlk_jupyter.backends.kubernetes.api.targets import configured, targets;"
+        "configured(); targets();"
         "print([name for name in ('kubernetes', 'aiohttp') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)

@@ -20,19 +20,19 @@ from ...model.ids import new_job_id
 from ...record.folder import JobFolder
 from ...threads import in_thread
 from ..base import Carriage, Changes, Refused
-from . import removal
-from .api_errors import ApiError, Forbidden
+from .api.api_errors import ApiError, Forbidden
+from .api.targets import Target
 from .cluster import Cluster, Offer
-from .creation import SubmissionUnknown, create
-from .discovery import Served
-from .gathering import gather, rehearse
-from .kinds import Asked, as_yaml, notices
-from .making import asked, manifests, preview_request, requested
+from .making import removal
+from .making.asking import asked, manifests, preview_request, requested
+from .making.creation import SubmissionUnknown, create
+from .making.kinds import Asked, as_yaml, notices
 from .objects import Objects
 from .overview import NOT_CREATED, status_of
-from .preflight import preflight
-from .records import Records
-from .targets import Target
+from .preflight.gathering import gather, rehearse
+from .preflight.verdict import preflight
+from .recording.records import Records
+from .rights.discovery import Served
 from .viewers import newest_first
 from .watching import Watching
 

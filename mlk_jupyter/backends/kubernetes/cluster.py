@@ -14,15 +14,15 @@ from urllib.parse import urlsplit
 
 from ...errors import MlkError
 from ...threads import in_thread
-from .access import Access, Reviewer
-from .api_errors import ApiError
-from .connection import Connection
-from .discovery import Discovery, Served
-from .hardware import Hardware, Inventory
+from .api.api_errors import ApiError
+from .api.connection import Connection
+from .api.targets import Target
 from .objects import Objects
-from .observer import snapshot
+from .preflight.hardware import Hardware, Inventory
 from .resources import JOB_SETS
-from .targets import Target
+from .rights.access import Access, Reviewer
+from .rights.discovery import Discovery, Served
+from .watch.observer import snapshot
 
 _JOB_SET_VERBS = ("create", "get", "list", "watch", "patch", "delete")
 _QUEUES_S = 60.0  # queues come and go about as often as teams

@@ -6,12 +6,12 @@ import dataclasses
 import time
 
 from ...model import JobStatus, Phase, Reason, RunRef, RunState
-from . import attempts
-from .explain.background import Background
-from .merging import timeline_of
+from .making import attempts
 from .objects import Manifest, Objects
-from .reading import Reading, forward, read
-from .submitted import Submitted, submitted
+from .reading.explain.background import Background
+from .reading.read import Reading, forward, read
+from .reading.submitted import Submitted, submitted
+from .recording.merging import timeline_of
 
 _GONE = "The job's objects were removed from the cluster before its end was seen."
 _GONE_HINT = "Its logs up to then are kept here. Run it again for the rest."

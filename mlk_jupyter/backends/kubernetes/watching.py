@@ -19,19 +19,19 @@ from ...record.ownership import Taken
 from ...threads import in_thread
 from ...waiting import is_set_within
 from ..base import Changes
-from .api_errors import ApiError
-from .attempts import RESTARTING
+from .api.api_errors import ApiError
 from .cluster import Cluster, Offer
-from .completing import Completing
-from .explain.background import Background
+from .making.attempts import RESTARTING
+from .making.completing import Completing
 from .objects import Objects
-from .observer import Observer
 from .overview import asked_of, being_removed, gone, reading_of, status_of
-from .reading import Reading
-from .recorder import Recorder
-from .records import Records
-from .submitted import Submitted
+from .reading.explain.background import Background
+from .reading.read import Reading
+from .reading.submitted import Submitted
+from .recording.recorder import Recorder
+from .recording.records import Records
 from .viewers import Viewers
+from .watch.observer import Observer
 
 logger = logging.getLogger(__name__)
 

@@ -1,0 +1,277 @@
+"""What an API server can answer, in words. Pure: one class a situation, made by `error_of`.
+
+    ApiError
+      Unreachable        no answer: refused, silent, cut, no API server behind the address
+        Silent           the connection stands and nothing comes
+      ServerTrouble      5xx
+      Throttled          429
+      LoginNeeded        401, also with fresh credentials
+      Forbidden          403: a right is missing
+      QuotaExceeded, PodSecurityViolation, AdmissionRefused   what a namespace or a policy says no to
+      AlreadyThere, Conflict, Expired, NotFoundInCluster, InvalidObject, TooLarge
+
+Texts of the server are redacted and cut: a refusal may echo a whole pod with the values of its variables.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from ....errors import BackendUnavailable, MlkError
+from .redaction import redacted
+
+
+class ApiError(MlkError):
+    """The API server did not do what was asked."""
+
+    code, title, status = "cluster_error", "The cluster refused", 502
+    status_code: int | None = None
+    """What the API server answered with; None without an answer."""
+
+
+class Unreachable(ApiError, BackendUnavailable):
+    """The API server gives no answer that can be used."""
+
+    code, title, status = "cluster_unreachable", "The cluster does not answer", 503
+
+
+class Silent(Unreachable):
+    """The connection stands and nothing comes over it."""
+
+    code, title = "cluster_silent", "The cluster went silent"
+
+
+class ServerTrouble(ApiError, BackendUnavailable):
+    """The API server failed (5xx)."""
+
+    code, title, status = "cluster_trouble", "The cluster has trouble", 503
+    retry_after_s: float | None = None
+
+
+class Throttled(ApiError, BackendUnavailable):
+    """Too many requests (429)."""
+
+    code, title, status = "cluster_throttled", "The cluster asks to wait", 503
+
+    def __init__(self, detail: str, *, retry_after_s: float | None) -> None:
+        super().__init__(detail, hint="Nothing to do: it is asked again later.")
+        self.retry_after_s = retry_after_s
+
+
+class LoginNeeded(ApiError):
+    """The credentials are not accepted (401), the freshest ones neither."""
+
+    code, title, status = "cluster_login_needed", "A login to the cluster is needed", 401
+
+
+class Forbidden(ApiError):
+    """A right is missing (403). `verb` and `resource` are None where the server does not name them."""
+
+    code, title, status = "cluster_forbidden", "Not allowed in the cluster", 403
+
+    def __init__(self, detail: str, *, verb: str | None = None, resource: str | None = None) -> None:
+        right = f"the right to {verb} {resource}" if verb and resource else "the missing right"
+        super().__init__(
+            detail, hint=f"Ask an administrator for {right}; `mlk render rbac` prints a Role with all that is needed."
+        )
+        self.verb, self.resource = verb, resource
+
+
+class QuotaExceeded(ApiError):
+    """A ResourceQuota of the namespace has no room left."""
+
+    code, title, status = "quota_exceeded", "The namespace's quota is used up", 403
+
+    def __init__(self, detail: str, *, quota: str, requested: str, used: str, limited: str) -> None:
+        super().__init__(detail, hint="Ask for less, end another job, or have the quota raised.")
+        self.quota, self.requested, self.used, self.limited = quota, requested, used, limited
+
+
+class PodSecurityViolation(ApiError):
+    """The namespace's Pod Security level refuses such pods."""
+
+    code, title, status = "pod_security", "The namespace does not allow such pods", 403
+
+    def __init__(self, detail: str, *, level: str) -> None:
+        super().__init__(detail, hint=f"Change what is named, or use a namespace with a level below {level!r}.")
+        self.level = level
+
+
+class AdmissionRefused(ApiError):
+    """A policy or webhook of the cluster said no. `policy` is its name."""
+
+    code, title, status = "admission_refused", "A policy of the cluster refused", 403
+
+    def __init__(self, detail: str, *, policy: str) -> None:
+        super().__init__(detail, hint=f"Change what {policy!r} objects to, or ask who runs it.")
+        self.policy = policy
+
+
+class AlreadyThere(ApiError):
+    """An object of that name exists (409)."""
+
+    code, title, status = "already_there", "It exists already", 409
+
+
+class Conflict(ApiError):
+    """The object is not, or no longer, the one that was meant (409; 422 when a test of a patch fails)."""
+
+    code, title, status = "cluster_conflict", "It changed in the meantime", 409
+
+
+class Expired(ApiError):
+    """The server forgot the version or page that was asked for (410, 504 'Too large resource version')."""
+
+    code, title, status = "cluster_version_expired", "The cluster's list moved on", 503
+
+
+class NotFoundInCluster(ApiError):
+    """No such object, or the cluster does not serve its kind (404)."""
+
+    code, title, status = "not_in_cluster", "The cluster has no such object", 404
+
+
+class InvalidObject(ApiError):
+    """The object is not valid (400, 422). `fields` are the paths of what is wrong, where they are told."""
+
+    code, title, status = "invalid_object", "The cluster does not accept this", 422
+
+    def __init__(self, detail: str, *, fields: list[str] | None = None) -> None:
+        named = f" ({', '.join(fields)})" if fields else ""
+        super().__init__(detail, hint=f"Change the field that is named{named} and submit again.")
+        self.fields = fields or []
+
+
+class TooLarge(ApiError):
+    """More bytes than the API server takes (413, or a ConfigMap above 1 MiB)."""
+
+    code, title, status = "too_large_for_cluster", "Too large for the cluster", 413
+
+
+_RIGHT = re.compile(
+    r'cannot (?P<verb>[\w*]+) resource "(?P<resource>[\w./*-]+)"(?: in API group "(?P<group>[\w.-]*)")?'
+)
+_QUOTA = re.compile(
+    r"exceeded quota: (?P<quota>[^,]+), requested: (?P<requested>.+?), used: (?P<used>.+?), limited: (?P<limited>.+)",
+    re.S,
+)
+_POD_SECURITY = re.compile(r'violates PodSecurity "(?P<level>[^":]+)[^"]*": (?P<what>.+)', re.S)
+_POLICY = re.compile(r"ValidatingAdmissionPolicy '(?P<policy>[^']+)'.*? denied request: (?P<what>.+)", re.S)
+_WEBHOOK = re.compile(
+    r'admission webhook "(?P<policy>[^"]+)" denied the request(?: without explanation|: (?P<what>.+))', re.S
+)
+_WEBHOOK_DOWN = re.compile(r'failed calling webhook "(?P<policy>[^"]+)"')
+_WAIT = "Nothing to do: it is tried again. If it lasts, ask who runs the cluster."
+
+
+def error_of(status: int, body: Any, retry_after: str | float | None = None) -> ApiError:
+    """The error for an answer of the API server.
+
+    Args: status: HTTP status, or `code` of a Status object that came in a watch. body: Status object as dict, or
+          whatever text stood in its place. retry_after: the header, in seconds.
+    """
+    error = _error_of(status, *_told(body), _seconds(retry_after))
+    error.status_code = status
+    return error
+
+
+def _error_of(status: int, message: str, reason: str, details: dict[str, Any], retry_s: float | None) -> ApiError:
+    text = redacted(message) or f"It answered with status {status} and no text."
+    refusal = _refusal(message)
+    if refusal is not None:
+        return refusal
+    if status == 401:
+        return LoginNeeded(
+            "The cluster does not accept the credentials: they may have expired.",
+            hint="Log in again the way you do for kubectl (e.g. `kubectl get pods`), or renew the kubeconfig.",
+        )
+    if status == 403:
+        return _forbidden(message, text)
+    if status == 404:
+        return NotFoundInCluster(text, hint="It may have been deleted; list the jobs with `mlk jobs`.")
+    if status == 409:
+        if reason == "AlreadyExists" or "already exists" in message:
+            return AlreadyThere(text, hint="Submit again: a job gets a new name each time.")
+        return Conflict(text, hint="Look at it again, then repeat what you did.")
+    if status == 410 or "Too large resource version" in message:
+        return Expired(text, hint="Nothing to do: it is listed anew.")
+    if status == 413 or "may not be more than 1048576 bytes" in message:
+        return TooLarge(text, hint="Leave large files out of the job, or put them on a volume.")
+    if status == 422 and message.startswith("the server rejected our request"):
+        return Conflict(
+            "The object is not the one that was meant: it was replaced in the meantime.",
+            hint="Look at it again, then repeat what you did.",
+        )
+    if status in (400, 422):
+        causes = details.get("causes")
+        causes = causes if isinstance(causes, list) else []
+        fields = [str(cause["field"])[:120] for cause in causes if isinstance(cause, dict) and cause.get("field")]
+        return InvalidObject(text, fields=list(dict.fromkeys(fields))[:8])
+    if status == 429:
+        return Throttled("The cluster is busy and asks to wait.", retry_after_s=retry_s)
+    if status >= 500:
+        webhook = _WEBHOOK_DOWN.search(message)
+        said = f"The webhook {webhook['policy']!r} of the cluster does not answer: {text}" if webhook else text
+        trouble = ServerTrouble(redacted(said), hint=_WAIT)
+        trouble.retry_after_s = retry_s
+        return trouble
+    return ApiError(f"Status {status}: {text}", hint="If it lasts, ask who runs the cluster.")
+
+
+def _refusal(message: str) -> ApiError | None:
+    """What a quota, a Pod Security level or a policy says, known by its words: the status of these differs."""
+    quota = _QUOTA.search(message)
+    if quota:
+        parts = {name: redacted(part, 120) for name, part in quota.groupdict().items()}
+        detail = "Quota {quota!r} allows {limited}; in use {used}, this asks for {requested} more.".format(**parts)
+        return QuotaExceeded(detail, **parts)
+    security = _POD_SECURITY.search(message)
+    if security:
+        detail = f"Its Pod Security level {security['level']!r} refuses: {security['what']}"
+        return PodSecurityViolation(redacted(detail), level=redacted(security["level"], 60))
+    policy = _POLICY.search(message) or _WEBHOOK.search(message)
+    if policy:
+        detail = f"{policy['policy']!r} says: {policy['what'] or 'no, without a reason'}"
+        return AdmissionRefused(redacted(detail), policy=redacted(policy["policy"], 120))
+    return None
+
+
+def _forbidden(message: str, text: str) -> ApiError:
+    if "is being terminated" in message:
+        return Conflict(text, hint="The namespace is being deleted; use another one.")
+    right = _RIGHT.search(message)
+    if right is None:
+        return Forbidden(text)
+    resource = f"{right['resource']}.{right['group']}" if right["group"] else right["resource"]
+    return Forbidden(text, verb=right["verb"], resource=resource)
+
+
+def _told(body: Any) -> tuple[str, str, dict[str, Any]]:
+    """(message, reason, details) of a Status object, or of a text in its place."""
+    if isinstance(body, str) and body.lstrip().startswith("{"):
+        try:
+            body = json.loads(body)
+        except ValueError:
+            body = str(body)
+    if isinstance(body, dict):
+        details = body.get("details")
+        return (
+            str(body.get("message") or ""),
+            str(body.get("reason") or ""),
+            details if isinstance(details, dict) else {},
+        )
+    text = str(body or "")
+    if re.search(r"<(?:!doctype|html|head|body)\b", text, re.I):
+        title = re.search(r"<title>(.{1,100}?)</title>", text, re.I | re.S)
+        return f"A web page came back instead of the API server's answer{f': {title[1]}' if title else '.'}", "", {}
+    return text, "", {}
+
+
+def _seconds(header: str | float | None) -> float | None:
+    try:
+        seconds = float(header) if header is not None else None
+    except ValueError:
+        return None  # an HTTP date: no API server sends one
+    return min(max(seconds, 0.0), 600.0) if seconds is not None and seconds == seconds else None

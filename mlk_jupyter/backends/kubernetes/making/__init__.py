@@ -1,0 +1,1 @@
+"""A job as objects: rendered, created, started again, stopped, removed."""

@@ -1,0 +1,66 @@
+"""What every check gets, and how it says what it found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from .....bundle import Bundle
+from .....model import ClusterOptions, JobSpec
+from .....model.api import Finding, Level
+from ...objects import Manifest
+from ..facts import Facts, Rehearsal
+from .nodes import Node, nodes_of
+from .pod import PodTemplate
+
+
+@dataclass(frozen=True)
+class Case:
+    """One job, what would be created for it, and what is known of the cluster."""
+
+    spec: JobSpec
+    bundle: Bundle
+    facts: Facts
+    manifests: Sequence[Manifest]
+    pod: PodTemplate
+    """Of the workers, with what the namespace's LimitRanges add."""
+    rehearsal: Rehearsal
+
+    @cached_property
+    def nodes(self) -> list[Node] | None:
+        """The nodes with what is taken of them, as far as it may be seen; None when they may not."""
+        facts = self.facts
+        if facts.nodes is None:
+            return None
+        return nodes_of(facts.nodes, facts.all_pods if facts.all_pods is not None else facts.pods or ())
+
+    @property
+    def options(self) -> ClusterOptions:
+        return self.spec.cluster
+
+
+def error(code: str, text: str, hint: str, field: str | None = None) -> Finding:
+    """Keeps the job from being submitted."""
+    return Finding(level=Level.ERROR, code=code, text=text, hint=hint, field=field)
+
+
+def warning(code: str, text: str, hint: str | None, field: str | None = None) -> Finding:
+    return Finding(level=Level.WARNING, code=code, text=text, hint=hint, field=field)
+
+
+def note(code: str, text: str, hint: str | None = None, field: str | None = None) -> Finding:
+    return Finding(level=Level.NOTE, code=code, text=text, hint=hint, field=field)
+
+
+def counted(number: int, singular: str, plural: str | None = None) -> str:
+    """ "1 worker", "3 workers"."""
+    return f"{number} {singular if number == 1 else plural or f'{singular}s'}"
+
+
+def listed(names: Sequence[str], most: int = 5) -> str:
+    """ "a, b and c", cut after `most` names."""
+    shown = list(names[:most])
+    if len(names) > most:
+        return f"{', '.join(shown)} and {len(names) - most} more"
+    return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)

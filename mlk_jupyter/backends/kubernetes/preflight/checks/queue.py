@@ -1,0 +1,67 @@
+"""Queues and restarts: that what was asked for is served."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from .....model.api import Finding
+from .case import Case, counted, error, listed, note, warning
+
+
+def check(case: Case) -> list[Finding]:
+    return [*_queue(case), *_retries(case)]
+
+
+def _queue(case: Case) -> Iterator[Finding]:
+    name, facts = case.options.queue, case.facts
+    if name is None:
+        return
+    if facts.served.kueue is None:
+        text = f"Queue {name} was chosen, but the cluster has no queues: Kueue is not installed."
+        yield error("no_kueue", text, "Leave the queue out, or have Kueue installed.", "cluster.queue")
+        return
+    if facts.queues is None:
+        text = f"Whether queue {name} exists is not known: {facts.unknown.get('queues', 'it was not asked')}."
+        yield warning("queue_unchecked", text, "If it does not, the job waits for ever.", "cluster.queue")
+        return
+    queues = {queue["metadata"]["name"]: queue for queue in facts.queues}
+    if name not in queues:
+        there = f" There are: {listed(sorted(queues))}." if queues else " The namespace has none."
+        text = f"There is no LocalQueue {name} in namespace {facts.namespace}: the job would wait for ever.{there}"
+        yield error("no_queue", text, "Choose one that is there.", "cluster.queue")
+        return
+    found = queues[name]
+    policy = (found.get("spec") or {}).get("stopPolicy")
+    status = found.get("status") or {}
+    inactive = [
+        one for one in status.get("conditions") or [] if one.get("type") == "Active" and one.get("status") == "False"
+    ]
+    if policy in ("Hold", "HoldAndDrain"):
+        text = f"Queue {name} is held by an administrator: jobs wait until it is opened."
+        yield warning("queue_held", text, "Choose another queue, or wait.", "cluster.queue")
+    elif inactive:
+        text = f"Queue {name} takes no jobs: {str(inactive[0].get('message') or 'no reason is given')[:300]}"
+        yield warning("queue_inactive", text, "Choose another queue, or ask who runs the cluster.", "cluster.queue")
+    pending = status.get("pendingWorkloads")
+    if isinstance(pending, int) and pending > 0:
+        yield note(
+            "queue_busy",
+            f"{counted(pending, 'job')} wait in queue {name}." if pending > 1 else f"1 job waits in queue {name}.",
+            None,
+            "cluster.queue",
+        )
+
+
+def _retries(case: Case) -> Iterator[Finding]:
+    options, served = case.options, case.facts.served
+    if options.retries == 0:
+        return
+    if not served.job_sets:
+        text = (
+            "JobSet is not installed in the cluster: after a preemption or a lost node the job is started again from "
+            "here, when JupyterLab or `mlk` runs."
+        )
+        yield note("retries_from_here", text, "With JobSet the cluster does it alone.", "cluster.retries")
+    if options.checkpoints is None:
+        text = "What `checkpoint_dir()` holds is lost with the pods, so each retry begins at the beginning."
+        yield warning("retries_without_checkpoints", text, "Name a volume for checkpoints.", "cluster.checkpoints")

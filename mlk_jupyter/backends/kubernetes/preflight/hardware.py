@@ -1,0 +1,89 @@
+"""What the nodes of a cluster have, where one may see them, asked at most once a minute."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from ..api.api_errors import ApiError
+from ..api.connection import Connection
+from ..quantities import find
+from ..reading.explain.background import largest_of
+from ..resources import NODES
+from ..rights.access import Access
+
+_FRESH_S = 60.0
+_LIMIT_S = 5.0
+_PRODUCT = "nvidia.com/gpu.product"
+# Every vendor's device plugin names its whole accelerators so; slices of one (MIG, shared) are not counted as GPUs.
+_GPUS = ("nvidia.com/gpu", "amd.com/gpu", "gpu.intel.com/i915", "gpu.intel.com/xe", "habana.ai/gaudi", "google.com/tpu")
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """All nodes that take pods. None: not known; `why` says why."""
+
+    cores: int | None = None
+    memory_bytes: int | None = None
+    gpus: int | None = None
+    gpu_names: list[str] = field(default_factory=list)
+    largest: Mapping[str, str] | None = None
+    """By resource the most that one node can give, as a quantity."""
+    why: str | None = None
+
+
+class Inventory:
+    """The nodes of one cluster."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._known: tuple[float, Hardware] | None = None
+        self._one_at_a_time = asyncio.Lock()
+
+    async def hardware(self, access: Access) -> Hardware:
+        """What there is, a minute old at most. Never raises what a cluster answers."""
+        async with self._one_at_a_time:
+            if self._known is None or time.monotonic() - self._known[0] > _FRESH_S:
+                self._known = (time.monotonic(), await self._ask(access))
+            return self._known[1]
+
+    async def _ask(self, access: Access) -> Hardware:
+        if access.may("list", NODES) is False:
+            return Hardware(why="The right to list nodes is missing, so the cluster's GPUs are not known.")
+        try:
+            listing = await asyncio.wait_for(self._connection.list(NODES.path(), keep=_kept), _LIMIT_S)
+        except asyncio.TimeoutError:
+            return Hardware(why=f"The cluster took longer than {_LIMIT_S:.0f} s to list its nodes.")
+        except ApiError as error:
+            return Hardware(why=f"The nodes cannot be listed: {error.detail}")
+        return _summed([node for node in listing.items if not node["cordoned"]])
+
+
+def _kept(node: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "cordoned": bool((node.get("spec") or {}).get("unschedulable")),
+        "product": ((node.get("metadata") or {}).get("labels") or {}).get(_PRODUCT),
+        "status": {"allocatable": (node.get("status") or {}).get("allocatable") or {}},
+    }
+
+
+def _summed(nodes: list[dict[str, Any]]) -> Hardware:
+    total: dict[str, Decimal] = {}
+    for node in nodes:
+        for name, text in node["status"]["allocatable"].items():
+            amount = find(text)
+            if amount is not None:
+                total[name] = total.get(name, Decimal(0)) + amount
+    gpus = int(sum((total.get(name, Decimal(0)) for name in _GPUS), Decimal(0)))
+    return Hardware(
+        cores=int(total.get("cpu", Decimal(0))),
+        memory_bytes=int(total.get("memory", Decimal(0))),
+        gpus=gpus,
+        gpu_names=sorted({node["product"] for node in nodes if node["product"]}),
+        largest=largest_of(nodes),
+        why=None if gpus else "No node offers a GPU.",
+    )

@@ -1,0 +1,125 @@
+"""What is known before a job is submitted to a cluster: what speaks against it, what it uses, whether it starts now.
+
+Pure; `gathering` asks the cluster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from ....bundle import Bundle
+from ....model import JobSpec
+from ....model.api import Finding, Level, Preflight, Use
+from ..objects import Manifest
+from ..quantities import cores_in_words, size_in_words
+from .checks import (
+    carried,
+    image,
+    limits,
+    literals,
+    mlflow,
+    network,
+    placement,
+    queue,
+    quota,
+    references,
+    rehearsed,
+    resources,
+    rights,
+    security,
+    volumes,
+)
+from .checks.case import Case, counted, listed
+from .checks.pod import owner_of, template
+from .facts import Facts, Rehearsal
+
+_CHECKS = (
+    image.check,
+    rights.check,
+    literals.check,
+    resources.check,
+    placement.check,
+    quota.check,
+    limits.check,
+    queue.check,
+    volumes.check,
+    references.check,
+    security.check,
+    network.check,
+    mlflow.check,
+    rehearsed.check,
+    carried.check,
+)
+_ORDER = {Level.ERROR: 0, Level.WARNING: 1, Level.NOTE: 2}
+# Warnings that leave open whether pods start.
+_MAY_HOLD = ("claim_", "queue_", "priority_", "dry_run_", "image_volumes_", "image_never_")
+
+
+def preflight(
+    spec: JobSpec, bundle: Bundle, facts: Facts, manifests: Sequence[Manifest], rehearsal: Rehearsal = ()
+) -> Preflight:
+    """Everything at once, worst first. Pure.
+
+    Args:
+        manifests: what would be created; empty where nothing can be rendered, as without an image.
+        rehearsal: what the cluster said of them in a dry run.
+    """
+    case = Case(spec, bundle, facts, manifests, template(manifests, spec, facts.limit_ranges), rehearsal)
+    findings = sorted((finding for check in _CHECKS for finding in check(case)), key=lambda one: _ORDER[one.level])
+    ok = all(finding.level is not Level.ERROR for finding in findings)
+    return Preflight(
+        ok=ok,
+        starts_now=_starts_now(case, findings) if ok else None,
+        uses=_uses(case),
+        findings=findings,
+        bundle_bytes=len(bundle.data),
+        files=bundle.files,
+    )
+
+
+def _starts_now(case: Case, findings: Sequence[Finding]) -> bool | None:
+    rooms = (placement.has_room(case), quota.has_room(case))
+    if False in rooms:
+        return False
+    held = any(finding.level is Level.WARNING and finding.code.startswith(_MAY_HOLD) for finding in findings)
+    return None if None in rooms or held or case.options.queue is not None else True
+
+
+def _uses(case: Case) -> list[Use]:
+    spec, options, pod = case.spec, case.options, case.pod
+    owner = owner_of(case.manifests)
+    ranks = f" of {counted(spec.ranks_in_worker, 'process', 'processes')} each" if spec.ranks_in_worker > 1 else ""
+    shown = {
+        "Workers": f"{counted(spec.workers, 'pod')}{ranks}",
+        "GPUs": _gpus(case) if spec.gpus else None,
+        "CPU": _of_each(case, cores_in_words(pod.main.requests.get("cpu", Decimal(0)))),
+        "Memory": _memory(case),
+        "Image": image.image_of(case),
+        "Namespace": case.facts.namespace,
+        "Queue": options.queue,
+        "Kind": owner["kind"] if owner is not None else None,
+        "Volumes": listed([f"{one.claim or one.image or 'empty folder'} at {one.path}" for one in options.volumes])
+        if options.volumes
+        else None,
+        "Checkpoints": options.checkpoints,
+    }
+    return [Use(label=label, text=text) for label, text in shown.items() if text]
+
+
+def _gpus(case: Case) -> str:
+    spec, name = case.spec, case.options.gpu_resource
+    product = f", {case.options.gpu_product}" if case.options.gpu_product else ""
+    number = f"{spec.workers} × {spec.gpus}" if spec.workers > 1 else str(spec.gpus)
+    return f"{number} {name}{product}"
+
+
+def _memory(case: Case) -> str:
+    request = size_in_words(case.pod.main.requests.get("memory", Decimal(0)))
+    limit = case.pod.main.limits.get("memory")
+    bound = "no limit" if limit is None else f"at most {size_in_words(limit)}"
+    return _of_each(case, request if limit == case.pod.main.requests.get("memory") else f"{request}, {bound}")
+
+
+def _of_each(case: Case, text: str) -> str:
+    return f"{text} for each worker" if case.spec.workers > 1 else text

@@ -1,0 +1,61 @@
+"""Text that came from a cluster, made fit to be shown; and figures as people read them. Pure."""
+
+from __future__ import annotations
+
+from .....record.verdict import in_words
+from ...api.redaction import LIMIT, redacted
+
+
+def clean(text: object, longest: int = LIMIT) -> str:
+    """One line of at most `longest` characters, without control characters, objects and secrets; "" for None."""
+    return "" if text is None else redacted(str(text), longest)
+
+
+def own(text: object, longest: int) -> str:
+    """The same for what the notebook itself said, which its author may read whole."""
+    line = " ".join("".join(letter if letter.isprintable() else " " for letter in str(text)[: 4 * longest]).split())
+    return line if len(line) <= longest else f"{line[: longest - 1].rstrip()}…"
+
+
+def duration(seconds: float) -> str:
+    """A duration as people read it, in whole seconds."""
+    return in_words(max(0, round(seconds)))
+
+
+def count(number: int, noun: str, plural: str | None = None) -> str:
+    """ "1 node", "3 nodes"."""
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"
+
+
+def listing(items: list[str], most: int = 5) -> str:
+    """ "a", "a and b", "a, b and c"; of many the first ones and how many more."""
+    if len(items) > most:
+        return f"{', '.join(items[:most])} and {len(items) - most} more"
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}" if items else ""
+
+
+def resource_word(resource: str, number: int | None = None) -> str:
+    """A resource as people call it: "GPUs" for nvidia.com/gpu, "memory", "CPU"; any other stays as it is."""
+    bare = resource.removeprefix("requests.").removeprefix("limits.")
+    if bare in ("nvidia.com/gpu", "amd.com/gpu", "gpu.intel.com/i915", "nvidia.com/gpu.shared"):
+        word = "GPU" if number == 1 else "GPUs"
+        return f"shared {word}" if bare.endswith(".shared") else word
+    return {
+        "cpu": "CPU",
+        "memory": "memory",
+        "ephemeral-storage": "local disk",
+        "pods": "pods",
+        "count/pods": "pods",
+        "count/jobs.batch": "jobs",
+    }.get(bare, clean(bare, 80))
+
+
+def who(worker: int, ranks_in_worker: int) -> str:
+    """What a worker is called: by its rank where it is one."""
+    return f"Rank {worker}" if ranks_in_worker == 1 else f"Worker {worker}"
+
+
+def ordinal(number: int) -> str:
+    """ "first", "second", "third", then "4th"; for small numbers as they occur here."""
+    named = ("first", "second", "third")
+    return named[number - 1] if 0 < number <= len(named) else f"{number}th"

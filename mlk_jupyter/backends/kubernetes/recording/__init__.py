@@ -1,0 +1,1 @@
+"""From pods' logs to a job folder, each line once."""

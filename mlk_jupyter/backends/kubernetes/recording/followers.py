@@ -1,0 +1,201 @@
+"""Which logs of a job are being read now, and how far each is. The tasks that read them are owned here."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .. import labels
+from ..objects import Manifest, Objects
+from ..reading.current import attempt_of
+from ..reading.seen import (
+    RESTART_ATTEMPT,
+    annotation,
+    container,
+    label,
+    mapping,
+    name,
+    newest_pods,
+    number,
+    state_of,
+    uid,
+)
+from .logs import LogFollower, LogSource
+from .positions import Positions
+from .stamps import Position
+
+_log = logging.getLogger(__name__)
+
+AT_ONCE = 16
+"""Logs of one job that are read at the same time."""
+MOST = 64
+"""Workers whose logs are read at a job's end, if nobody looked at them before."""
+LATE_S = 5.0
+"""Seconds from a job's end in its Job to that in its pods, at the most."""
+_LOOK_S = 15.0
+
+
+@dataclass(frozen=True)
+class _Log:
+    """One container's log."""
+
+    worker: int
+    pod: str
+    key: str
+    """In `positions.json`: the pod's uid, and for the staging container its name behind it."""
+    container: str
+    ended: bool
+    failed: bool
+
+
+class Followers:
+    """The logs of one attempt. `sync` with each new reading; `close` before the loop ends.
+
+    Args:
+        feed:   gets (worker, bytes) as they come.
+        notice: gets sentences for a person.
+    """
+
+    def __init__(
+        self,
+        connection: LogSource,
+        namespace: str,
+        positions: Positions,
+        feed: Callable[[int, bytes], None],
+        notice: Callable[[str], None],
+    ) -> None:
+        self._connection = connection
+        self._namespace = namespace
+        self._positions = positions
+        self._feed = feed
+        self._notice = notice
+        self._running: dict[str, tuple[_Log, LogFollower, asyncio.Task[None]]] = {}
+        self._reached: dict[str, Position] = {}
+        self._looked: dict[int, float] = {}  # worker -> monotonic time of the last look
+        self._looked_at_all = float("-inf")
+        self._over_since: float | None = None
+
+    def look(self, worker: int | None) -> None:
+        """Somebody looks at a worker, or at all of them, for the next 15 s."""
+        if worker is None:
+            self._looked_at_all = time.monotonic()
+        else:
+            self._looked[worker] = time.monotonic()
+
+    @property
+    def looked_at(self) -> bool:
+        """Whether a look has still to expire."""
+        latest = max([self._looked_at_all, *self._looked.values()])
+        return latest > time.monotonic() - _LOOK_S
+
+    def positions(self) -> dict[str, Position]:
+        """How far each log was read that was begun here."""
+        for key, (_, follower, _task) in self._running.items():
+            self._reached[key] = follower.position
+        return dict(self._reached)
+
+    def sync(self, objects: Objects, attempt: int, *, over: bool) -> bool:
+        """Starts and ends the reading of logs as the objects and lookers want it.
+
+        Args:    over: the job is over: all logs there are have to be read.
+        Returns: whether a log that is wanted has not been read to its end.
+        """
+        self._reap()
+        now = time.monotonic()
+        self._over_since = (self._over_since or now) if over else None
+        # A pod of a job that is over and that is not said to have ended: its node does not answer, or the word is late.
+        too_late = self._over_since is not None and now - self._over_since > LATE_S
+        logs = {log.key: log for log in _logs_of(objects, attempt)}
+        for key, (_, follower, _task) in self._running.items():
+            if key not in logs:
+                follower.pod_gone()
+            elif logs[key].ended or too_late:
+                follower.container_ended()
+        wanted = self._wanted(list(logs.values()), over=over)
+        for key in (self._running.keys() & logs.keys()) - {log.key for log in wanted}:
+            self._running[key][2].cancel()  # nobody looks any more; it goes on from here when somebody does
+        for log in wanted:
+            if log.key not in self._running and len(self._running) < AT_ONCE:
+                self._start(log, ended=log.ended or too_late)
+        return bool(wanted) or bool(self._running.keys() - logs.keys())
+
+    async def close(self) -> None:
+        """Ends all reading."""
+        tasks = {task for _, _, task in self._running.values()}
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        self._reap()
+
+    def _position(self, key: str) -> Position:
+        return self._reached.get(key) or self._positions.of(key)
+
+    def _wanted(self, logs: list[_Log], *, over: bool) -> list[_Log]:
+        """The logs to be read now and not read whole, the most important first."""
+        now = time.monotonic()
+        looked = {worker for worker, at in self._looked.items() if at > now - _LOOK_S}
+        failing = {log.worker for log in logs if log.failed}
+        order = sorted(logs, key=lambda log: (log.worker != 0, log.worker not in looked | failing, log.worker))
+        workers = list(dict.fromkeys(log.worker for log in order))
+        if over:
+            chosen = set(workers[:MOST])
+        elif self._looked_at_all > now - _LOOK_S:
+            chosen = set(workers[:AT_ONCE])
+        else:
+            chosen = set([worker for worker in workers if worker == 0 or worker in looked | failing][:AT_ONCE])
+        found = [log for log in order if log.worker in chosen and not self._position(log.key).whole]
+        # A pod's staging log comes whole before that of its worker: both go to the same rank's.
+        staging = {log.worker for log in found if log.container == labels.STAGING}
+        return [log for log in found if log.container == labels.STAGING or log.worker not in staging]
+
+    def _start(self, log: _Log, *, ended: bool) -> None:
+        def feed(data: bytes) -> None:
+            self._feed(log.worker, data)
+
+        follower = LogFollower(
+            self._connection, self._namespace, log.pod, log.container, self._position(log.key), feed, self._notice
+        )
+        if ended:
+            follower.container_ended()
+        task = asyncio.create_task(follower.run(), name=f"log of {log.pod}/{log.container}")
+        self._running[log.key] = log, follower, task
+
+    def _reap(self) -> None:
+        for key, (log, follower, task) in list(self._running.items()):
+            if not task.done():
+                continue
+            del self._running[key]
+            self._reached[key] = follower.position
+            error = None if task.cancelled() else task.exception()
+            if error is not None:  # a bug of ours: the other logs and the job's end must not be lost with it
+                _log.error("reading the log of %s failed", log.pod, exc_info=error)
+                self._notice(f"The log of {log.pod} could not be read further: {type(error).__name__}: {error}")
+                position = follower.position
+                self._reached[key] = Position(position.time, position.lines, position.bytes, whole=True)
+
+
+def attempt_pods(objects: Objects, attempt: int) -> dict[int, Manifest]:
+    """The pod that counts of each worker, in one attempt."""
+    return newest_pods(pod for pod in objects.pods if _attempt(pod) == attempt)
+
+
+def _attempt(pod: Manifest) -> int:
+    restarts = number(label(pod, RESTART_ATTEMPT) or annotation(pod, RESTART_ATTEMPT))
+    return restarts + 1 if restarts is not None else attempt_of(pod)
+
+
+def _logs_of(objects: Objects, attempt: int) -> list[_Log]:
+    """The containers of the attempt's pods that have a log, or had one."""
+    found = []
+    for worker, pod in attempt_pods(objects, attempt).items():
+        for wanted, key in ((labels.STAGING, f"{uid(pod)}/{labels.STAGING}"), (labels.CONTAINER, uid(pod))):
+            said = container(pod, wanted, init=wanted == labels.STAGING)
+            terminated = state_of(said, "terminated")
+            if terminated is not None or state_of(said, "running") is not None:
+                failed = bool(number(mapping(terminated).get("exitCode")))
+                found.append(_Log(worker, name(pod), key, wanted, terminated is not None, failed))
+    return found

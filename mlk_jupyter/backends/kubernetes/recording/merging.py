@@ -1,0 +1,173 @@
+"""A job's status out of two accounts of it: what its objects say from outside, and what its frames say from inside.
+
+Pure. The objects know the phase and why the cluster ended something; the frames know cells, exceptions and ranks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ....model import JobSpec, JobStatus, Phase, RankState, RankStatus, Reason, Sample, Transition
+from ....record.failure import Failure, first_of
+from ....record.replay import Replay
+from ....record.verdict import failed
+from ....worker.member import LOST_PEER
+from ..reading.read import Reading, WorkerSeen
+
+# What the objects say when all they know is that a container ended badly: the frames know better.
+_PLAIN_FAILURES = frozenset({"cell_failed", "rank_failed", "pod_failed", "failed"})
+_TOLD_TO_END = frozenset({130, 137, 143})  # exit codes of processes that SIGINT, SIGKILL, SIGTERM end
+_MOST_RANKS = 4_096
+_MOST_SAID = 8  # ranks whose missing messages are told one by one
+
+
+def reason_of(reading: Reading, replay: Replay) -> Reason | None:
+    """Why the job is in its phase. A failing cell is told as cell, exception and rank, not as an exit code.
+
+    Where the cluster ended a pod (eviction, memory, time limit) its account stays: exceptions in other ranks are then
+    the broken connections to that one.
+    """
+    reason = reading.reason
+    ends_badly = reading.phase is Phase.FAILED or (
+        reading.phase is Phase.STOPPING and reason is not None and reason.code in _PLAIN_FAILURES
+    )
+    if not ends_badly or (reason is not None and reason.code not in _PLAIN_FAILURES):
+        return reason
+    lost_peer = {rank.rank for rank in replay.ranks() if rank.exit_code == LOST_PEER}
+    first = first_of(failure for failure in replay.failures() if failure.rank not in lost_peer)
+    return _in_words(first, replay) if first is not None else reason
+
+
+def _in_words(first: Failure, replay: Replay) -> Reason:
+    status = next((rank for rank in replay.ranks() if rank.rank == first.rank), None)
+    ending = failed(
+        first,
+        signal_name=status.signal if status else None,
+        exit_code=status.exit_code if status else None,
+        out_of_memory=False,
+    )
+    return ending.reason
+
+
+def ranks_of(
+    spec: JobSpec,
+    reading: Reading,
+    replay: Replay,
+    sample: Callable[[int], Sample | None],
+    last_line: Callable[[int], str | None],
+) -> list[RankStatus]:
+    """Every rank whose pod was seen or that was heard of, by number."""
+    heard = {rank.rank: rank for rank in replay.ranks()}
+    in_worker = spec.ranks_in_worker
+    known = set(heard)
+    for worker in reading.ranks_by_worker:
+        known.update(range(worker * in_worker, (worker + 1) * in_worker))
+    return [
+        _rank(
+            number, number // in_worker, reading.ranks_by_worker.get(number // in_worker), heard.get(number)
+        ).model_copy(update={"sample": sample(number), "last_line": last_line(number)})
+        for number in sorted(known)[:_MOST_RANKS]
+    ]
+
+
+def _rank(number: int, worker: int, seen: WorkerSeen | None, heard: RankStatus | None) -> RankStatus:
+    """What the rank said of itself, and where it said nothing, what is seen of its pod."""
+    state = heard.state if heard else RankState.WAITING
+    exit_code = heard.exit_code if heard else None
+    signal = heard.signal if heard else None
+    if seen is not None and exit_code is None and signal is None:
+        state = seen.state if seen.finished or heard is None else state
+        exit_code, signal = (seen.exit_code, seen.signal) if seen.finished else (None, None)
+    return RankStatus(
+        rank=number,
+        worker=worker,
+        state=state,
+        where=_where(seen, heard),
+        pid=heard.pid if heard else None,
+        exit_code=exit_code,
+        signal=signal,
+        why=seen.why if seen else None,
+    )
+
+
+def _told_to_stop(rank: RankStatus) -> RankStatus:
+    """A rank of a job that was stopped: how its process went, or that it never came, is no news of its own."""
+    ended_otherwise = rank.state is RankState.SUCCEEDED or (
+        rank.state is RankState.FAILED and rank.signal is None and rank.exit_code not in _TOLD_TO_END
+    )
+    return rank if ended_otherwise else rank.model_copy(update={"state": RankState.STOPPED, "why": None})
+
+
+def _where(seen: WorkerSeen | None, heard: RankStatus | None) -> str | None:
+    host = heard.where if heard else None
+    if seen is None:
+        return host
+    return f"{host or seen.pod} on {seen.node}" if seen.node else host
+
+
+def timeline_of(before: list[Transition], reading: Reading, phase: Phase, at: float) -> list[Transition]:
+    """The timeline with what is new: the phase it is in now, and phases that nobody was there to see.
+
+    Args:
+        before: the timeline so far; what stands there stays.
+        phase:  the one to show now, which may lag behind `reading.phase`.
+        at:     seconds since the epoch, for a phase whose time nothing says.
+    """
+    told = [step for step in reading.transitions if not step.phase.final]
+    if not before:
+        timeline = [step for step in told if step.phase is not phase]
+    else:
+        seen = {step.phase for step in before}
+        timeline = [
+            *before,
+            *(s for s in told if s.at > before[-1].at and s.phase not in seen and s.phase is not phase),
+        ]
+    if not timeline or timeline[-1].phase is not phase:
+        times = [step.at for step in reading.transitions if step.phase is phase]
+        began = times[-1] if times else at
+        timeline.append(Transition(phase=phase, at=max([began, *(step.at for step in timeline[-1:])])))
+    return timeline
+
+
+def changes(
+    status: JobStatus,
+    reading: Reading,
+    replay: Replay,
+    sample: Callable[[int], Sample | None],
+    last_line: Callable[[int], str | None],
+) -> Mapping[str, Any]:
+    """The fields of a status that both accounts give, phase and run left out."""
+    ranks = ranks_of(status.spec, reading, replay, sample, last_line)
+    known = {rank.rank for rank in ranks}
+    ranks += [rank for rank in status.ranks if rank.rank not in known]  # their pods were removed
+    if reading.phase is Phase.STOPPED:
+        ranks = [_told_to_stop(rank) for rank in ranks]
+    started = [at for at in (status.started_at, reading.started_at, replay.started_at) if at is not None]
+    longest = max(status.attempts, reading.attempts, key=len)
+    return {
+        "progress": replay.progress(),
+        "metrics": replay.metrics()[:8],
+        "ranks": sorted(ranks, key=lambda rank: rank.rank),
+        "created_at": reading.created_at or status.created_at,
+        "started_at": min(started, default=None),
+        "attempt": max(status.attempt, reading.attempt),
+        "attempts": longest,
+    }
+
+
+def what_is_missing(missing: Mapping[int, int], replay: Replay, status: JobStatus, phase: Phase) -> list[str]:
+    """Sentences on what the record of a job that is over lacks, as far as it can be told.
+
+    Args: missing: how many frames of each rank never came. phase: the final one, which the status may not have yet.
+    """
+    found = []
+    for rank, count in list(missing.items())[:_MOST_SAID]:
+        what = "1 message" if count == 1 else f"{count:,} messages"
+        found.append(f"{what} of rank {rank} could not be read: the cluster did not keep its log that long.")
+    first = next((rank for rank in replay.ranks() if rank.rank == 0), None)
+    if first is None and (phase is Phase.SUCCEEDED or status.started_at is not None):
+        found.append("Nothing of rank 0's log could be read: its pod is gone, or it wrote nothing.")
+    elif first is not None and first.exit_code is None and phase is Phase.SUCCEEDED:
+        found.append("The end of rank 0's log could not be read: the notebook may lack its last outputs.")
+    return found

@@ -1,0 +1,228 @@
+"""The job folders that one cluster and namespace have on this machine.
+
+DATA/clusters/KEY/
+  cluster.json     which cluster and namespace KEY stands for
+  jobs/ID/         job folders (record.folder)
+  unfinished/ID    empty; there as long as the end of the job has not been written down
+
+In a job folder whose objects are still being created lies `submitting`, so that a submission that was cut off is
+completed or named, never forgotten. Whoever creates them holds a lock on it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from urllib.parse import urlsplit
+
+from pydantic import ValidationError
+
+from ....errors import JobNotFound
+from ....model import JobSpec, JobStatus, JobSummary
+from ....record.folder import JobFolder, data_dir, is_job_id, write_atomically
+from ..api.targets import Target
+
+_Stamp = tuple[int, int, int]
+
+
+class Submission:
+    """A job that is being submitted, for as long as the context lasts or its process lives."""
+
+    def __init__(self, folder: JobFolder, file: int | None) -> None:
+        self.folder = folder
+        self._file = file
+
+    def __enter__(self) -> Submission:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._file is not None:
+            os.close(self._file)
+
+
+class Records:
+    """Paths, and the list of all that was written down. Blocking; safe to call from several threads.
+
+    Args: root: the data directory; None means that of `record.folder.data_dir`.
+    """
+
+    def __init__(self, target: Target, root: Path | None = None) -> None:
+        self._target = target
+        self.path = (root or data_dir()) / "clusters" / _key(target)
+        self.jobs = self.path / "jobs"
+        self._unfinished = self.path / "unfinished"
+        self._known: dict[str, tuple[_Stamp, JobSummary]] = {}
+        self._lock = threading.Lock()
+
+    def folder(self, job_id: str) -> JobFolder:
+        """The folder of a job, whether or not it exists.
+
+        Raises: JobNotFound when `job_id` is no job id.
+        """
+        try:
+            return JobFolder.of(job_id, self.jobs)
+        except ValueError:
+            raise JobNotFound(job_id) from None
+
+    def create(self, job_id: str, spec: JobSpec, bundle: bytes, status: Callable[[JobFolder], JobStatus]) -> Submission:
+        """The folder of a new job, in being submitted; one that is there already is left as it is.
+
+        Raises: OSError as the file system gives it.
+        """
+        folder = JobFolder(self.jobs / job_id)
+        for private in (self.path, self.jobs, self._unfinished):
+            private.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not (self.path / "cluster.json").exists():
+            about = {"server": self._target.server, "namespace": self._target.namespace}
+            write_atomically(self.path / "cluster.json", json.dumps(about, indent=1).encode())
+        made = Path(tempfile.mkdtemp(dir=self.jobs, prefix=".new-"))
+        file = None
+        try:
+            new = JobFolder(made)
+            for name in ("outputs", "logs"):
+                (made / name).mkdir()
+            new.bundle.write_bytes(bundle)
+            new.write_spec(spec)
+            new.write_status(status(folder))
+            (made / "submitting").touch(mode=0o600)
+            file = _held(made / "submitting")
+            self.begun(job_id)
+            try:
+                made.rename(folder.path)
+            except OSError:
+                if not folder.path.is_dir():
+                    raise
+                if file is not None:  # a second submission in the same moment was first
+                    os.close(file)
+                file = _held(folder.path / "submitting")
+        except BaseException:
+            if file is not None:
+                os.close(file)
+            raise
+        finally:
+            shutil.rmtree(made, ignore_errors=True)
+        return Submission(folder, file)
+
+    def submitting(self, job_id: str) -> bool:
+        """Whether the job's objects are still being created, as far as was written down."""
+        return (self.jobs / job_id / "submitting").exists()
+
+    def adding(self, job_id: str) -> Submission:
+        """More objects of a job are being created. Raises: OSError."""
+        folder = JobFolder(self.jobs / job_id)
+        marker = folder.path / "submitting"
+        marker.touch(mode=0o600)
+        return Submission(folder, _held(marker))
+
+    def being_submitted(self, job_id: str) -> bool:
+        """Whether a living process creates the job's objects at this moment."""
+        try:
+            file = os.open(self.jobs / job_id / "submitting", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(file)
+        return False
+
+    def submitted(self, job_id: str) -> None:
+        """All its objects are there."""
+        with contextlib.suppress(OSError):
+            (self.jobs / job_id / "submitting").unlink()
+
+    def begun(self, job_id: str) -> None:
+        """Remembers that the job's end is still to be written down."""
+        self._unfinished.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (self._unfinished / job_id).touch()
+
+    def ended(self, job_id: str) -> None:
+        """Nothing of the job is left to be written down."""
+        with contextlib.suppress(OSError):
+            (self._unfinished / job_id).unlink()
+
+    def unfinished(self) -> set[str]:
+        """The jobs whose end was not written down."""
+        try:
+            return {name for name in os.listdir(self._unfinished) if is_job_id(name)}  # noqa: PTH208
+        except OSError:
+            return set()
+
+    def remove(self, job_id: str) -> None:
+        """Removes a job's record.
+
+        Raises: OSError as the file system gives it.
+        """
+        grave = self.jobs / f".deleted-{job_id}-{os.getpid()}"
+        with contextlib.suppress(FileNotFoundError):
+            (self.jobs / job_id).rename(grave)  # gone for everybody at once; the files follow
+        shutil.rmtree(grave, ignore_errors=True)
+        self.ended(job_id)
+
+    @property
+    def stamp(self) -> int:
+        """Another number whenever a folder came or went."""
+        try:
+            return self.jobs.stat().st_mtime_ns
+        except OSError:
+            return 0
+
+    def names(self) -> set[str]:
+        """The jobs that have a folder."""
+        try:
+            return {name for name in os.listdir(self.jobs) if is_job_id(name)}  # noqa: PTH208  (five times faster)
+        except OSError:
+            return set()
+
+    def summaries(self) -> dict[str, JobSummary]:
+        """What was written down of every job; an unchanged one is the same object as before."""
+        with self._lock:
+            names = self.names()
+            for name in self._known.keys() - names:
+                del self._known[name]
+            for name in names:
+                self._read(name)
+            return {name: summary for name, (_, summary) in self._known.items()}
+
+    def _read(self, name: str) -> None:
+        path = self.jobs / name / "status.json"
+        try:
+            stat = path.stat()
+            stamp = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
+            if name not in self._known or self._known[name][0] != stamp:
+                self._known[name] = (stamp, JobSummary.model_validate_json(path.read_bytes()))
+        except (OSError, ValidationError):  # torn or gone: the cluster may still know the job
+            self._known.pop(name, None)
+
+
+def _held(marker: Path) -> int | None:
+    """The marker, open and locked until it is closed; None when the submission is over already.
+
+    Several submissions of one job share the lock; whoever asks whether there is one tries to have it alone.
+    """
+    try:
+        file = os.open(marker, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    fcntl.flock(file, fcntl.LOCK_SH)
+    return file
+
+
+def _key(target: Target) -> str:
+    """A folder's name for one namespace of one cluster, whatever its context is called."""
+    digest = hashlib.sha256(f"{target.server} {target.namespace}".encode()).hexdigest()[:10]
+    host = urlsplit(target.server).hostname or "cluster"
+    readable = re.sub(r"[^a-z0-9]+", "-", f"{host}-{target.namespace}".lower()).strip("-")[:60]
+    return f"{readable.strip('-')}-{digest}"

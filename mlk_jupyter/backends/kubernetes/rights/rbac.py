@@ -1,0 +1,240 @@
+"""What we call in a cluster, and the least rights that allow it. Pure.
+
+One table: what a person may do (`access`) and the Role that an administrator applies are both made from it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from ....errors import BadInput
+from .. import labels
+from ..making.kinds.written import documents as as_documents
+from ..objects import Manifest
+from ..resources import (
+    CLAIMS,
+    CONFIG_MAPS,
+    EVENTS,
+    JOB_SETS,
+    JOBS,
+    LIMIT_RANGES,
+    LOCAL_QUEUES,
+    NAMESPACES,
+    NETWORK_POLICIES,
+    NODES,
+    PODS,
+    PRIORITY_CLASSES,
+    QUOTAS,
+    SERVICE_ACCOUNTS,
+    SERVICES,
+    WORKLOAD_PRIORITIES,
+    WORKLOADS,
+    Resource,
+)
+
+_ROLE = "mlk-jupyter"
+_INVENTORY = "mlk-jupyter-inventory"
+_DNS_LABEL = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_SERVICE_ACCOUNT = re.compile(r"system:serviceaccount:(?P<namespace>[a-z0-9-]+):(?P<name>[a-z0-9.-]+)")
+
+FEATURES = {
+    "submit": "Submit jobs",
+    "watch": "See jobs and why they wait",
+    "logs": "Read logs and live notebooks",
+    "stop": "Stop jobs and keep their record",
+    "delete": "Delete jobs",
+    "orphans": "Find what deleted jobs left behind",
+    "quota": "See quotas and limits",
+    "volumes": "See volumes",
+    "references": "Check what a job refers to",
+    "queues": "See queues",
+    "stop_queued": "Stop jobs of a queue",
+    "network": "Isolate a job's network",
+    "nodes": "See nodes and their GPUs",
+    "priorities": "Check priority classes",
+}
+"""Code of a feature → what it is for, in words."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Calls that one feature makes of one resource."""
+
+    feature: str
+    resource: Resource
+    verbs: tuple[str, ...]
+    why: str
+    subresource: str | None = None
+
+    @property
+    def cluster_wide(self) -> bool:
+        """Whether it takes a ClusterRole. Everybody's own namespace can be read with a Role in it."""
+        return not self.resource.namespaced and self.resource is not NAMESPACES
+
+    @property
+    def full_name(self) -> str:
+        """As `kubectl auth can-i` has it, e.g. `jobs.batch` or `pods/log`."""
+        return f"{self.resource.full_name}/{self.subresource}" if self.subresource else self.resource.full_name
+
+
+_RULES = (
+    Rule("submit", JOBS, ("create", "get", "delete"), "creates the job, and takes a half-made one away"),
+    Rule("submit", CONFIG_MAPS, ("create", "get"), "carries the notebook and its modules"),
+    Rule("submit", SERVICES, ("create", "get"), "lets the workers find each other by name"),
+    Rule("submit", JOB_SETS, ("create", "get", "delete"), "creates jobs that restart whole"),
+    Rule("watch", JOBS, ("get", "list", "watch"), "tells what became of a job"),
+    Rule("watch", PODS, ("get", "list", "watch"), "tells where each worker runs and why not"),
+    Rule("watch", EVENTS, ("list", "watch"), "tells why a job waits: a quota refusal stands nowhere else"),
+    Rule("watch", JOB_SETS, ("get", "list", "watch"), "tells what became of a job that restarts whole"),
+    Rule("logs", PODS, ("get",), "reads logs, which carry the live notebook", subresource="log"),
+    Rule("stop", JOBS, ("patch",), "suspends a job"),
+    Rule("stop", JOB_SETS, ("patch",), "suspends a job that restarts whole"),
+    Rule("delete", JOBS, ("delete",), "removes a job and, through it, all it owns"),
+    Rule("delete", CONFIG_MAPS, ("get", "delete"), "removes the code of a job that nothing owns"),
+    Rule("delete", SERVICES, ("get", "delete"), "removes the service of a job that nothing owns"),
+    Rule("delete", JOB_SETS, ("delete",), "removes a job that restarts whole"),
+    Rule("orphans", CONFIG_MAPS, ("list", "delete"), "finds and removes code whose job is gone"),
+    Rule("orphans", SERVICES, ("list", "delete"), "finds and removes services whose job is gone"),
+    Rule("quota", QUOTAS, ("list",), "says before submission what a quota would refuse"),
+    Rule("quota", LIMIT_RANGES, ("list",), "says before submission what a LimitRange would refuse or change"),
+    Rule("volumes", CLAIMS, ("list",), "offers volumes and checks that all workers can mount them"),
+    Rule("references", CONFIG_MAPS, ("get",), "checks that a ConfigMap exists"),
+    Rule("references", SERVICE_ACCOUNTS, ("get",), "checks that a ServiceAccount exists"),
+    Rule("references", NAMESPACES, ("get",), "reads the namespace's own Pod Security level"),
+    Rule("queues", LOCAL_QUEUES, ("list",), "offers queues and checks that they take jobs"),
+    Rule("queues", WORKLOADS, ("list", "watch"), "tells why a queue holds a job back"),
+    Rule("stop_queued", WORKLOADS, ("patch",), "stops a job without its queue starting it again"),
+    Rule("network", NETWORK_POLICIES, ("create", "get", "list", "delete"), "isolates a job's network, and cleans up"),
+    Rule("nodes", NODES, ("list",), "counts GPUs and compares them with what a worker asks for"),
+    Rule("priorities", PRIORITY_CLASSES, ("get",), "checks that a PriorityClass exists"),
+    Rule("priorities", WORKLOAD_PRIORITIES, ("get",), "checks that a WorkloadPriorityClass exists"),
+)
+
+
+def rules(*, job_sets: bool = True, queues: bool = True, cluster_wide: bool = True) -> list[Rule]:
+    """All that we call.
+
+    Args:
+        job_sets:     whether JobSet is served.
+        queues:       whether Kueue is served.
+        cluster_wide: whether to include what takes a ClusterRole; all of it can be done without.
+    """
+    absent = [*([] if job_sets else [JOB_SETS.group]), *([] if queues else [WORKLOADS.group])]
+    return [rule for rule in _RULES if rule.resource.group not in absent and (cluster_wide or not rule.cluster_wide)]
+
+
+def policy_rules(wanted: Iterable[Rule]) -> list[Manifest]:
+    """The same as the `rules` of a Role: one for each set of verbs in an API group, nothing twice."""
+    verbs: dict[tuple[str, str], set[str]] = {}
+    for rule in wanted:
+        name = f"{rule.resource.plural}/{rule.subresource}" if rule.subresource else rule.resource.plural
+        verbs.setdefault((rule.resource.group, name), set()).update(rule.verbs)
+    merged: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for (group, name), some in verbs.items():
+        merged.setdefault((group, tuple(sorted(some))), []).append(name)
+    return [
+        {"apiGroups": [group], "resources": sorted(names), "verbs": list(some)}
+        for (group, some), names in sorted(merged.items())
+    ]
+
+
+def rule_line(rule: Rule, verbs: Iterable[str]) -> str:
+    """One line of YAML that an administrator adds to a role, e.g. `- {apiGroups: [batch], …}`."""
+    (policy,) = policy_rules([Rule(rule.feature, rule.resource, tuple(verbs), rule.why, rule.subresource)])
+    text: str = yaml.safe_dump(policy, default_flow_style=True, sort_keys=False, width=1000)
+    return f"- {text.strip()}"
+
+
+def render(
+    namespace: str,
+    user: str,
+    *,
+    service_account: bool = True,
+    nodes: bool = False,
+    job_sets: bool = True,
+    queues: bool = True,
+) -> str:
+    """YAML for `kubectl apply` of the least that one user needs in one namespace.
+
+    Args:
+        user:            a user as the cluster knows them, or the name of a ServiceAccount.
+        service_account: makes a ServiceAccount for the user and binds that; else the user itself is bound.
+        nodes:           adds a ClusterRole to see nodes and priority classes. Everything works without.
+        job_sets:        whether JobSet is served, queues: whether Kueue is; rights to what is not served do no harm.
+
+    Raises: BadInput for a namespace or user that cannot be.
+    """
+    _check(namespace, user)
+    account = _account_name(user) if service_account else None
+    subject = _subject(namespace, user, account)
+    wanted = rules(job_sets=job_sets, queues=queues)
+    own, wide = [rule for rule in wanted if not rule.cluster_wide], [rule for rule in wanted if rule.cluster_wide]
+    who = labels.user_label(user)
+    documents = [
+        _role("Role", _ROLE, namespace, own),
+        _binding("RoleBinding", _ROLE, f"{_ROLE}-{who}", namespace, subject),
+    ]
+    if account is not None:
+        documents.insert(0, _manifest("v1", "ServiceAccount", account, namespace, automountServiceAccountToken=False))
+    if nodes:
+        documents.append(_role("ClusterRole", _INVENTORY, None, wide))
+        documents.append(_binding("ClusterRoleBinding", _INVENTORY, f"{_INVENTORY}-{namespace}-{who}", None, subject))
+    return _comment(own, wide if nodes else [], wide) + as_documents(documents)
+
+
+def _check(namespace: str, user: str) -> None:
+    if not _DNS_LABEL.fullmatch(namespace):
+        hint = "Use at most 63 lower case letters, digits and '-'."
+        raise BadInput(f"{namespace[:100]!r} cannot be the name of a namespace.", hint=hint)
+    if not user or len(user) > 500 or _CONTROL.search(user):
+        hint = "Give the name that `kubectl auth whoami` shows, or a name for a ServiceAccount."
+        raise BadInput(f"{user[:100]!r} cannot be the name of a user.", hint=hint)
+
+
+def _account_name(user: str) -> str:
+    known = _SERVICE_ACCOUNT.fullmatch(user)
+    return known["name"] if known else user if _DNS_LABEL.fullmatch(user) else f"mlk-{labels.user_label(user)}"
+
+
+def _subject(namespace: str, user: str, account: str | None) -> Manifest:
+    known = _SERVICE_ACCOUNT.fullmatch(user)
+    if known and (account is None or known["namespace"] == namespace):
+        return {"kind": "ServiceAccount", "name": known["name"], "namespace": known["namespace"]}
+    if account is not None:
+        return {"kind": "ServiceAccount", "name": account, "namespace": namespace}
+    return {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}
+
+
+def _manifest(api_version: str, kind: str, name: str, namespace: str | None, **rest: Any) -> Manifest:
+    metadata: Manifest = {"name": name}
+    if namespace is not None:
+        metadata["namespace"] = namespace
+    return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **rest}
+
+
+def _role(kind: str, name: str, namespace: str | None, allowed: list[Rule]) -> Manifest:
+    return _manifest("rbac.authorization.k8s.io/v1", kind, name, namespace, rules=policy_rules(allowed))
+
+
+def _binding(kind: str, role: str, name: str, namespace: str | None, subject: Manifest) -> Manifest:
+    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": kind.removesuffix("Binding"), "name": role}
+    return _manifest("rbac.authorization.k8s.io/v1", kind, name, namespace, roleRef=reference, subjects=[subject])
+
+
+def _comment(own: list[Rule], granted: list[Rule], wide: list[Rule]) -> str:
+    lines = ["The least that mlk-jupyter needs for one user in one namespace. What each right is for:"]
+    lines += [f"  {', '.join(rule.verbs)} {rule.full_name}: {rule.why}" for rule in (*own, *granted)]
+    lines += [
+        "Nothing here reads Secrets, runs commands in pods or deletes collections. Whoever may create Jobs in a",
+        "namespace can mount every Secret and volume in it, though: give each user or team a namespace of its own.",
+    ]
+    if not granted:
+        lines.append("No right reaches beyond the namespace, so these are unknown in it (`--nodes` adds the rights):")
+        lines += [f"  {', '.join(rule.verbs)} {rule.full_name}: {rule.why}" for rule in wide]
+    return "".join(f"# {line}\n" for line in lines)

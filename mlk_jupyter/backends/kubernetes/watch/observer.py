@@ -1,0 +1,334 @@
+"""What the cluster holds of our jobs, always at hand: one LIST, then one WATCH a resource, however many ask."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ....model.api import Link
+from ....threads import in_thread
+from .. import labels
+from ..api.api_errors import Forbidden, NotFoundInCluster
+from ..api.connection import Connection, Event, Listing
+from ..api.decoding import Keep
+from ..objects import Manifest, Objects
+from ..resources import EVENTS, JOB_SETS, JOBS, PODS, WORKLOADS, Resource
+from .keeping import keep_event, keep_job, keep_job_set, keep_pod, keep_workload, packing, unpacked
+from .reflector import Reflector, Times
+
+_logger = logging.getLogger(__name__)
+EVENTS_AN_OBJECT = 30
+EVENTS_IN_ALL = 10_000
+_LOOK_S = 5.0
+_JUMP_S = 30.0
+_ORDER = (Link.REFUSED, Link.RECONNECTING, Link.CONNECTING, Link.LIVE)
+
+Callback = Callable[[set[str]], None]
+
+
+@dataclass
+class _Group:
+    """One job's objects by uid, packed, and its events in the order in which they came."""
+
+    jobs: dict[str, Manifest] = field(default_factory=dict)
+    pods: dict[str, Manifest] = field(default_factory=dict)
+    job_sets: dict[str, Manifest] = field(default_factory=dict)
+    workloads: dict[str, Manifest] = field(default_factory=dict)
+    events: dict[str, Manifest] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.jobs or self.pods or self.job_sets or self.workloads or self.events)
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """How one resource is watched. `place` names the dictionary of a group that it goes to."""
+
+    resource: Resource
+    keep: Keep
+    place: str
+    labelled: bool
+    """Whether its objects bear our labels. Others are known by name."""
+    needed: bool
+    """Whether nothing can be said of a job without it."""
+
+
+def _its_job(one: Manifest) -> str:
+    metadata = one["metadata"]
+    return (metadata.get("labels") or {}).get(labels.JOB) or labels.job_of(str(metadata.get("name", ""))) or ""
+
+
+def _its_subject(event: Manifest) -> str:
+    return str(event["involvedObject"].get("name", ""))
+
+
+_JOBS = _Kind(JOBS, packing(keep_job, _its_job), "jobs", labelled=True, needed=True)
+_PODS = _Kind(PODS, packing(keep_pod, _its_job), "pods", labelled=True, needed=True)
+_EVENTS = _Kind(EVENTS, packing(keep_event, _its_subject), "events", labelled=False, needed=False)
+_JOB_SETS = _Kind(JOB_SETS, packing(keep_job_set, _its_job), "job_sets", labelled=True, needed=True)
+_WORKLOADS = _Kind(WORKLOADS, packing(keep_workload, _its_job), "workloads", labelled=False, needed=False)
+
+
+class _Collection:
+    """One resource of one namespace, as a reflector's source."""
+
+    def __init__(self, connection: Connection, kind: _Kind, user: str | None) -> None:
+        self._connection, self._keep = connection, kind.keep
+        self._path = kind.resource.path(connection.target.namespace)
+        self._labels = labels.selector(user) if kind.labelled else None
+
+    async def list(self) -> Listing:
+        return await self._connection.list(self._path, labels=self._labels, keep=self._keep)
+
+    def watch(self, version: str, timeout_s: float) -> AbstractAsyncContextManager[AsyncIterator[Event]]:
+        return self._connection.watch(self._path, version=version, labels=self._labels, timeout_s=timeout_s)
+
+    @property
+    def pause_s(self) -> float:
+        return self._connection.pause_s
+
+
+class Observer:
+    """Keeps all jobs' objects in memory and says whose changed. Works from `async with` to its end."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        user: str | None,
+        job_sets: bool,
+        workloads: Resource | None,
+        on_link: Callable[[], None] = lambda: None,
+        times: Times | None = None,
+    ) -> None:
+        """user: whose jobs (None: everybody's). job_sets: whether they are served. workloads: Kueue's, if served."""
+        self.on_link = on_link
+        self._connection = connection
+        self._groups: dict[str, _Group] = {}
+        self._subscribers: dict[int, Callback] = {}
+        self._next_subscriber = 0
+        self._dirty: set[str] = set()
+        self._opened = AsyncExitStack()
+        self._clock_task: asyncio.Task[None] | None = None
+        self._shown: tuple[Link, str | None] = (Link.CONNECTING, None)
+        self._kinds = _kinds(job_sets, workloads)
+        self._reflectors = [
+            Reflector(
+                kind.resource.full_name,
+                _Collection(connection, kind, user),
+                kind.keep,
+                on_change=self._changer(kind),
+                on_link=self._link_changed,
+                times=times,
+            )
+            for kind in self._kinds
+        ]
+        self._events = self._reflectors[self._kinds.index(_EVENTS)]
+
+    async def __aenter__(self) -> Observer:
+        for reflector in self._reflectors:
+            await self._opened.enter_async_context(reflector)
+        self._clock_task = asyncio.create_task(self._mind_the_clock(), name="clock of the observer")
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        if self._clock_task is not None:
+            self._clock_task.cancel()
+            await asyncio.wait({self._clock_task})
+        await self._opened.aclose()
+
+    async def ready(self) -> None:
+        """Returns once each resource was listed, or refused; see `link`. Waits for as long as no answer comes."""
+        await asyncio.gather(*(reflector.settled.wait() for reflector in self._reflectors))
+
+    def retry(self) -> None:
+        """Tries now whatever waits to be tried again."""
+        for reflector in self._reflectors:
+            reflector.retry()
+
+    def job_ids(self) -> set[str]:
+        """Jobs that the cluster holds something of, be it only pods that are ending."""
+        return {job_id for job_id, group in self._groups.items() if group.jobs or group.job_sets or group.pods}
+
+    def objects(self, job_id: str) -> Objects:
+        """What the cluster holds of one job; empty for one that it does not know."""
+        return _objects(job_id, self._groups.get(job_id) or _Group(), self._connection.clock())
+
+    def subscribe(self, callback: Callback) -> Callable[[], None]:
+        """Calls back with the ids of the jobs that changed, soon after they did, on the event loop.
+
+        Returns: what ends it.
+        """
+        number, self._next_subscriber = self._next_subscriber, self._next_subscriber + 1
+        self._subscribers[number] = callback
+
+        def unsubscribe() -> None:
+            self._subscribers.pop(number, None)
+
+        return unsubscribe
+
+    @property
+    def link(self) -> tuple[Link, str | None]:
+        """How fresh all this is, and why it is not live; a live one may still miss a part, which is said too."""
+        needed = [one for one, kind in zip(self._reflectors, self._kinds, strict=True) if kind.needed]
+        for link in _ORDER:
+            for reflector in needed:
+                if reflector.link is link and link is not Link.LIVE:
+                    return link, reflector.why
+        missing = [one.why for one in self._reflectors if one.link is Link.REFUSED and one.why]
+        return Link.LIVE, f"Reasons may be missing: {missing[0]}" if missing else None
+
+    def _link_changed(self) -> None:
+        if self.link != self._shown:
+            self._shown = self.link
+            self.on_link()
+
+    def _changer(self, kind: _Kind) -> Callable[[Manifest | None, Manifest | None], None]:
+        def change(before: Manifest | None, after: Manifest | None) -> None:
+            for one in (before, after):
+                job_id = _job_of(one) if one is not None else None
+                if job_id is None or one is None:
+                    continue
+                uid = one["metadata"]["uid"]
+                group = self._groups.setdefault(job_id, _Group())
+                place: dict[str, Manifest] = getattr(group, kind.place)
+                place.pop(uid, None)  # one that changed goes to the end
+                if one is after:
+                    place[uid] = after
+                    if kind is _EVENTS:
+                        self._bound_events(group, after)
+                elif not group:
+                    del self._groups[job_id]
+                self._mark(job_id)
+
+        return change
+
+    def _bound_events(self, group: _Group, newest: Manifest) -> None:
+        same = [uid for uid, event in group.events.items() if event["about"] == newest["about"]]
+        surplus = [(group, uid) for uid in same[: max(0, len(same) - EVENTS_AN_OBJECT)]]
+        if len(self._events.objects) > EVENTS_IN_ALL:
+            oldest = next(iter(self._events.objects.values()))
+            its_job = _job_of(oldest)
+            if its_job in self._groups:
+                surplus.append((self._groups[its_job], oldest["metadata"]["uid"]))
+        for holder, uid in surplus:
+            holder.events.pop(uid, None)
+            self._events.forget(uid)
+
+    def _mark(self, job_id: str) -> None:
+        if not self._dirty:
+            asyncio.get_running_loop().call_soon(self._tell)
+        self._dirty.add(job_id)
+
+    def _tell(self) -> None:
+        dirty, self._dirty = self._dirty, set()
+        for callback in list(self._subscribers.values()):
+            try:
+                callback(set(dirty))
+            except Exception:
+                _logger.exception("A subscriber to the cluster's changes failed")
+
+    async def _mind_the_clock(self) -> None:
+        """A machine that slept has connections that nobody knows to be dead: wall clock and uptime tell."""
+        ahead = time.time() - time.monotonic()
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            now = time.time() - time.monotonic()
+            if abs(now - ahead) > _JUMP_S:
+                _logger.info("The clock jumped by %.0f s; watching anew", now - ahead)
+                for reflector in self._reflectors:
+                    reflector.reconnect()
+            ahead = now
+
+
+async def snapshot(
+    connection: Connection, *, user: str | None, job_sets: bool, workloads: Resource | None, job_id: str | None = None
+) -> dict[str, Objects]:
+    """All jobs' objects at this moment, by one LIST a resource; for whoever looks once.
+
+    Args:   job_id: only this one's.
+    Raises: what a list of jobs or pods raises. Events and workloads that may not be read are left out.
+    """
+    groups: dict[str, _Group] = {}
+    kinds = _kinds(job_sets, workloads)
+    for kind, items in zip(
+        kinds, await asyncio.gather(*(_listed(connection, kind, user) for kind in kinds)), strict=True
+    ):
+        for item in items:
+            its_job = _job_of(item)
+            if its_job is not None and job_id in (None, its_job):
+                getattr(groups.setdefault(its_job, _Group()), kind.place)[item["metadata"]["uid"]] = item
+    now = connection.clock()
+
+    def unpack() -> dict[str, Objects]:
+        return {
+            its_job: _objects(its_job, group, now)
+            for its_job, group in groups.items()
+            if group.jobs or group.job_sets or group.pods
+        }
+
+    return await in_thread(unpack)  # of 10,000 jobs it takes half a second
+
+
+async def _listed(connection: Connection, kind: _Kind, user: str | None) -> list[Manifest]:
+    try:
+        return (await _Collection(connection, kind, user).list()).items
+    except (Forbidden, NotFoundInCluster):
+        if kind.needed:
+            raise
+        return []
+
+
+def _kinds(job_sets: bool, workloads: Resource | None) -> list[_Kind]:
+    return [
+        _JOBS,
+        _PODS,
+        _EVENTS,
+        *([_JOB_SETS] if job_sets else []),
+        *([replace(_WORKLOADS, resource=workloads)] if workloads else []),
+    ]
+
+
+def _job_of(packed: Manifest) -> str | None:
+    """The job of a packed object: `about` is the job's id, or the name of what an event is about."""
+    about: str = packed["about"]
+    return labels.job_of(about)
+
+
+def _objects(job_id: str, group: _Group, now: float) -> Objects:
+    return Objects(
+        job_id=job_id,
+        jobs=_by_age(group.jobs.values()),
+        job_set=next(iter(reversed(_by_age(group.job_sets.values()))), None),
+        pods=_by_age(group.pods.values()),
+        events=sorted(map(unpacked, group.events.values()), key=_event_time),
+        workload=next(iter(reversed(_by_age(group.workloads.values()))), None),
+        now=now,
+    )
+
+
+def _by_age(some: Iterable[Manifest]) -> list[Manifest]:
+    return sorted(
+        map(unpacked, some),
+        key=lambda one: (str(one["metadata"].get("creationTimestamp", "")), one["metadata"]["name"]),
+    )
+
+
+def _event_time(event: Manifest) -> tuple[str, int]:
+    """Events of newer components have `eventTime` and perhaps a series; others first and last times."""
+    series: dict[str, Any] = event.get("series") or {}
+    metadata = event["metadata"]
+    at = (
+        series.get("lastObservedTime")
+        or event.get("lastTimestamp")
+        or event.get("eventTime")
+        or metadata.get("creationTimestamp")
+        or ""
+    )
+    version = str(metadata.get("resourceVersion", ""))
+    return str(at)[:19], int(version) if version.isdigit() else 0
