@@ -16,12 +16,13 @@ from .limits import Slots, TokenBuckets
 
 if TYPE_CHECKING:
     from ..backends.many import Backends
-    from ..model.api import ServerInfo
+    from ..model.api import Orphan, ServerInfo
     from .tracking import Tracking
     from .watcher import JobsWatcher
     from .window import Window
 
 _DESCRIBED_FOR_S = 5.0
+_ORPHANS_FOR_S = 30.0
 _REPLAYS_AT_ONCE = 4
 
 
@@ -102,6 +103,19 @@ class MlkJupyterApp(ExtensionApp):
         return self._described[1]
 
     _described: tuple[float, ServerInfo] | None = None
+
+    async def orphans(self) -> list[Orphan]:
+        """What jobs left behind; asked of the clusters at most twice a minute, as each window asks when it opens."""
+        now = time.monotonic()
+        if self._orphans is None or now - self._orphans[0] > _ORPHANS_FOR_S:
+            self._orphans = (now, await self.backend.orphans())
+        return self._orphans[1]
+
+    def forget_orphans(self) -> None:
+        """They are being removed."""
+        self._orphans = None
+
+    _orphans: tuple[float, list[Orphan]] | None = None
 
     @functools.cached_property
     def windows(self) -> set[Window]:

@@ -15,13 +15,14 @@ class OrphansHandler(Handler):
     async def get(self) -> None:
         from ..model.api import Orphans
 
-        self.answer(Orphans(orphans=await self.backend.orphans()))
+        self.answer(Orphans(orphans=await self.app.orphans()))
 
     @web.authenticated
     @allowed("write", is_activity=True)
     async def delete(self) -> None:
         from ..model.api import Orphans
 
+        self.app.forget_orphans()
         self.answer(Orphans(orphans=await self.backend.remove_orphans()))
 
 

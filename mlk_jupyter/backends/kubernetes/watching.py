@@ -383,6 +383,8 @@ class Watching:
 
     async def _record(self, asked: Submitted, *, known_final: bool) -> bool:
         """One job until all of it is written down. Gives whether to look at it again at once."""
+        if asked.id not in self._wanted:
+            await self._ready.wait()  # with 1,000 jobs, the list would come after all their logs
         async with self._catching_up if known_final else contextlib.nullcontext():
             folder = self._records.folder(asked.id)
             await in_thread(self._records.begun, asked.id)

@@ -119,7 +119,12 @@ def _choice(case: Case, nodes: Sequence[Node]) -> Iterator[Finding]:
             fields.setdefault(found.text, found.field)
     text = f"No node takes the job: {listed([f'{number} {reason}' for reason, number in reasons.items()])}."
     hint = "Add a toleration for the taint, or change the node selector or affinity."
-    yield _never(nodes, "no_node_fits", text, hint, next(iter(fields.values())))
+    field = next(iter(fields.values()))
+    if any(node.cordoned or not node.ready for node in able):
+        closed = "It waits until a node takes pods again; whoever looks after the cluster knows when."
+        yield warning("no_node_fits", text, closed, field)
+        return
+    yield _never(nodes, "no_node_fits", text, hint, field)
 
 
 def _busy(case: Case, nodes: Sequence[Node]) -> Iterator[Finding]:
