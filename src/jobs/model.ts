@@ -87,7 +87,10 @@ export class JobsModel implements IJobs, IDisposable {
   }
 
   put(job: JobSummary): void {
-    this._merge([job], []);
+    // The answer to a submission may come after the socket has told of the job, and more.
+    if (job.reason?.code !== 'submitted' || this.get(job.id) === undefined) {
+      this._merge([job], []);
+    }
   }
 
   drop(id: string): void {

@@ -198,7 +198,7 @@ def test_nothing_of_kubernetes_is_imported_without_a_cluster(tmp_path: Path) -> 
         "    await backends.infos()\n"
         "    await backends.close()\n"
         "asyncio.run(story())\n"
-        "light = ('', '.targets', '.kubeconfig', '.redaction')  # they look whether a cluster is configured\n"
+        "light = ('', '.api', '.api.targets', '.api.kubeconfig', '.api.redaction')  # whether there is a cluster\n"
         "allowed = {'mlk_jupyter.backends.kubernetes' + name for name in light}\n"
         "print(sorted(name for name in sys.modules if name.split('.')[0] in ('kubernetes', 'aiohttp')\n"
         "             or (name.startswith('mlk_jupyter.backends.kubernetes') and name not in allowed)))\n"

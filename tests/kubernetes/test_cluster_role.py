@@ -115,6 +115,12 @@ def test_all_that_is_done_in_a_jobs_life_is_allowed_by_the_printed_role(
             await gates.reached("again")
             (pod,) = [one for one in cluster.store.peek_all(names.PODS, NAMESPACE) if one["spec"].get("nodeName")]
             cluster.levers.preempt(pod)
+            uid = pod["metadata"]["uid"]
+
+            def pods() -> set[str]:
+                return {one["metadata"]["uid"] for one in cluster.store.peek_all(names.PODS, NAMESPACE)}
+
+            await until(lambda: uid not in pods(), "the end of the preempted pod")  # else it may still succeed
             gates.open("again")
             status = await ended(backend, again.id)
             assert status.phase is Phase.SUCCEEDED and status.attempt == 2, status

@@ -35,9 +35,10 @@ async def test_after_the_last_window_no_task_and_no_thread_is_left(
 ) -> None:
     def ours() -> list[str]:
         names = [task.get_name() for task in asyncio.all_tasks()]
-        names += [thread.name for thread in threading.enumerate()]
+        names += [thread.name for thread in threading.enumerate() if thread not in before]
         return [name for name in names if name.startswith("mlk")]
 
+    before = set(threading.enumerate())  # of other tests in this process
     backend.put("a")
     backend.write_log("a", b"line\n")
     for path in ("info", "jobs", "jobs/a/log", "jobs/a/notebook", "jobs/a/metrics"):

@@ -109,4 +109,16 @@ describe('the list of jobs', () => {
     expect(model.error).toBeNull();
     expect(ids()).toHaveLength(2);
   });
+
+  it('takes the answer to a submission only where the socket has not told more', () => {
+    const submitted = { code: 'submitted', text: 'Its objects are being created.', hint: null };
+    const waiting = { code: 'insufficient_gpus', text: 'Waiting: needs 16 GPUs.', hint: null };
+    FakeSocket.last.snapshot('jobs', {
+      jobs: [job('a', { phase: 'Queued', reason: waiting })]
+    });
+    model.put(job('a', { phase: 'Queued', reason: submitted }));
+    model.put(job('b', { phase: 'Queued', reason: submitted }));
+    expect(model.get('a')?.reason?.code).toBe('insufficient_gpus');
+    expect(model.get('b')?.reason?.code).toBe('submitted');
+  });
 });
