@@ -26,8 +26,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlk_jupyter.backends.kubernetes import labels
-from mlk_jupyter.backends.kubernetes.making.attempts import between, next_attempt
 from mlk_jupyter.backends.kubernetes.objects import Manifest, Objects
+from mlk_jupyter.backends.kubernetes.reading.attempts import between, next_attempt
 from mlk_jupyter.backends.kubernetes.reading.read import forward, read
 from mlk_jupyter.backends.kubernetes.reading.retrying import retryable
 from mlk_jupyter.backends.kubernetes.reading.seen import seconds

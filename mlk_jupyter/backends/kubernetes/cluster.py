@@ -17,8 +17,8 @@ from ...threads import in_thread
 from .api.api_errors import ApiError
 from .api.connection import Connection
 from .api.targets import Target
+from .hardware import Hardware, Inventory
 from .objects import Objects
-from .preflight.hardware import Hardware, Inventory
 from .resources import JOB_SETS
 from .rights.access import Access, Reviewer
 from .rights.discovery import Discovery, Served

@@ -6,8 +6,8 @@ import dataclasses
 import time
 
 from ...model import JobStatus, Phase, Reason, RunRef, RunState
-from .making import attempts
 from .objects import Manifest, Objects
+from .reading import attempts
 from .reading.explain.background import Background
 from .reading.read import Reading, forward, read
 from .reading.submitted import Submitted, submitted

@@ -21,10 +21,10 @@ from ...waiting import is_set_within
 from ..base import Changes
 from .api.api_errors import ApiError
 from .cluster import Cluster, Offer
-from .making.attempts import RESTARTING
-from .making.completing import Completing
+from .completing import Completing
 from .objects import Objects
 from .overview import asked_of, being_removed, gone, reading_of, status_of
+from .reading.attempts import RESTARTING
 from .reading.explain.background import Background
 from .reading.read import Reading
 from .reading.submitted import Submitted

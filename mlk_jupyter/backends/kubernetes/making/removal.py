@@ -14,8 +14,8 @@ from ..api.api_errors import Conflict, Forbidden, NotFoundInCluster
 from ..api.connection import Connection
 from ..objects import Manifest, Objects
 from ..overview import asked_of, reading_of
+from ..reading.attempts import RESTARTING
 from ..resources import CONFIG_MAPS, JOB_SETS, JOBS, NETWORK_POLICIES, PODS, SERVICES, Resource
-from .attempts import RESTARTING
 from .creation import RESOURCES, is_ours
 
 _QUEUE = "kueue.x-k8s.io/queue-name"

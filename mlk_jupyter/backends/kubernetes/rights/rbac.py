@@ -14,7 +14,6 @@ import yaml
 
 from ....errors import BadInput
 from .. import labels
-from ..making.kinds.written import documents as as_documents
 from ..objects import Manifest
 from ..resources import (
     CLAIMS,
@@ -36,6 +35,7 @@ from ..resources import (
     WORKLOADS,
     Resource,
 )
+from ..written import documents as as_documents
 
 _ROLE = "mlk-jupyter"
 _INVENTORY = "mlk-jupyter-inventory"

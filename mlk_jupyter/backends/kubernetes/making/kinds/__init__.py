@@ -9,10 +9,10 @@ from typing import Literal, TypeAlias
 from ... import labels
 from ...objects import Manifest
 from ...resources import CONFIG_MAPS
+from ...written import as_yaml
 from . import indexed_job, job_set
 from .asked import AnnotationsTooLarge, Asked, manifest
 from .network import host_to_resolve, network_policy, notices
-from .written import as_yaml
 
 __all__ = [
     "AnnotationsTooLarge",

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from ..api.api_errors import ApiError
-from ..api.connection import Connection
-from ..quantities import find
-from ..reading.explain.background import largest_of
-from ..resources import NODES
-from ..rights.access import Access
+from .api.api_errors import ApiError
+from .api.connection import Connection
+from .quantities import find
+from .reading.explain.background import largest_of
+from .resources import NODES
+from .rights.access import Access
 
 _FRESH_S = 60.0
 _LIMIT_S = 5.0

@@ -10,10 +10,10 @@ import dataclasses
 
 from ....model import Attempt, JobSpec, Phase, Reason
 from ..objects import Objects
-from ..reading.current import starts
-from ..reading.explain.ending import explain_stopped
-from ..reading.read import Reading
-from ..reading.retrying import retryable
+from .current import starts
+from .explain.ending import explain_stopped
+from .read import Reading
+from .retrying import retryable
 
 RESTARTING = "restarting"
 """Code of the reason of a job that waits for its next attempt."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from ...objects import Manifest
+from .objects import Manifest
 
 # Readers disagree on what a bare word is: `y`, `1e3` and `0o7` are strings to one and a truth or a number to another.
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9./_-]*")

@@ -6,14 +6,14 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from ....errors import MlkError
-from ....threads import in_thread
-from ..cluster import Cluster
-from ..objects import Objects
-from ..overview import owner_of
-from ..reading.submitted import Submitted
-from ..recording.records import Records
-from .asking import complete_submission, make_attempt
+from ...errors import MlkError
+from ...threads import in_thread
+from .cluster import Cluster
+from .making.asking import complete_submission, make_attempt
+from .objects import Objects
+from .overview import owner_of
+from .reading.submitted import Submitted
+from .recording.records import Records
 
 logger = logging.getLogger(__name__)
 
