@@ -173,11 +173,14 @@ class KubernetesBackend:
 
     async def _submit(self, spec: JobSpec, bundle: Bundle, job_id: str, request_id: str) -> JobStatus:
         offer = await self._offer()
-        if not await in_thread(self._was_cut_off, job_id):
+        if await in_thread(self._was_cut_off, job_id):
+            await self._watching.leave(job_id)  # else it would be written down meanwhile that it was never created
+        else:
             with contextlib.suppress(JobNotFound, Forbidden):  # whoever may not list jobs may still create them
                 return await self.job(job_id)
         findings, rehearsed = await self._examine(spec, bundle, offer)
         if not findings.ok or rehearsed is None:
+            self._watching.stay(job_id)
             raise Refused(findings)
         what = requested(rehearsed, request_id)
         try:

@@ -348,7 +348,9 @@ class Watching:
         asked = asked_of(objects)
         if asked is None:
             status = recorder.status
-            if not objects.exists and not status.phase.final:
+            # A submission that was cut off may be taken up again at any moment: it is not over while somebody makes it.
+            taken_up = self._records.being_submitted(status.id)
+            if not objects.exists and not status.phase.final and not taken_up:
                 recorder.update(objects, gone(objects, status, created=status.id not in self._cut_off))
             return
         reading = reading_of(objects, asked, self._facts, self._readings.get(asked.id))
@@ -377,6 +379,9 @@ class Watching:
                 logger.info("Whether %s is gone cannot be asked now: %s", asked.id, error.detail)
                 self._elsewhere[asked.id] = time.monotonic() + _TAKE_OVER_S
                 return False
+        if await in_thread(self._records.being_submitted, asked.id):  # taken up again while the cluster was asked
+            self._elsewhere[asked.id] = time.monotonic() + _ELSEWHERE_S
+            return False
         if await in_thread(self._records.submitting, asked.id):
             self._cut_off.add(asked.id)
         return await self._record(asked, known_final=True)
