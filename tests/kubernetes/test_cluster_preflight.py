@@ -176,7 +176,7 @@ def test_a_secret_in_the_environment_is_refused_without_being_repeated(name: str
         ("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True"),
         ("MLFLOW_TRACKING_URI", "https://mlflow.example/path"),
         ("HF_TOKEN_PATH", "/secrets/token"),
-        ("PWD", "/work/here"),
+        ("PWD", "/home/ada"),
         ("KEYBOARD", "qwerty"),
         ("PASS_THROUGH", "on-demand"),
         ("TOKEN_LIMIT", "four thousand"),
