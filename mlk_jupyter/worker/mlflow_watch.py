@@ -19,7 +19,7 @@ _PROBE_S = 4.0  # seconds a server has to answer anything at all
 _TRUST_S = 60.0  # seconds that the answer is believed
 _VALUE_LIMIT = 6000  # characters of a parameter's value that MLflow takes
 
-_OPENS = ("get_experiment", "get_experiment_by_name", "create_experiment", "search_experiments")
+_OPENS = ("get_experiment", "get_experiment_by_name", "search_experiments")
 _WRITES = (
     "log_metric", "log_batch", "log_param", "set_tag", "set_terminated", "log_artifact", "log_artifacts", "log_inputs",
     "log_outputs", "update_run", "set_experiment_tag", "delete_tag",
@@ -49,6 +49,8 @@ class Watch:
         for name in _OPENS:
             if hasattr(client, name):
                 setattr(client, name, self._wrap_open(getattr(client, name)))
+        if hasattr(client, "create_experiment"):
+            client.create_experiment = self._wrap_create_experiment(client.create_experiment)
         for name in _WRITES:
             if hasattr(client, name):
                 setattr(client, name, self._wrap_write(name, getattr(client, name)))
@@ -96,6 +98,26 @@ class Watch:
             return original(client, *args, **kwargs)
 
         return call
+
+    def _wrap_create_experiment(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        """Jobs that start together all find the experiment of MLFLOW_EXPERIMENT_NAME missing and all create it; MLflow
+        lets the first have it and raises in the others."""
+        create = self._wrap_open(original)
+
+        @functools.wraps(original)
+        def create_experiment(client: Any, name: Any, *args: Any, **kwargs: Any) -> Any:
+            try:
+                return create(client, name, *args, **kwargs)
+            except Exception as error:
+                exists = getattr(error, "error_code", None) == "RESOURCE_ALREADY_EXISTS"
+                if not exists or name != os.environ.get("MLFLOW_EXPERIMENT_NAME"):
+                    raise
+                found = client.get_experiment_by_name(name)
+                if found is None or found.lifecycle_stage != "active":
+                    raise
+                return found.experiment_id
+
+        return create_experiment
 
     def _wrap_create(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)

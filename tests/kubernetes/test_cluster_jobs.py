@@ -74,8 +74,10 @@ def test_several_ranks_in_each_worker_find_each_other(desk: Desk) -> None:
     job = desk.submit(tell, workers=2, ranks_per_worker=2)
     status = desk.until_over(job)
     assert status.phase is Phase.SUCCEEDED and status.world_size == 4 and status.notices == []
-    logs = [desk.folder(job).read_log(rank, 0, 1000)[0].decode().split() for rank in range(4)]
-    assert logs == [["0", "0", "4", "2"], ["1", "1", "4", "2"], ["2", "0", "4", "2"], ["3", "1", "4", "2"]]
+    logs = [desk.folder(job).read_log(rank, 0, 4000)[0].decode().splitlines() for rank in range(4)]
+    told = ["0 0 4 2", "1 1 4 2", "2 0 4 2", "3 1 4 2"]
+    # torchrun writes there too: it warns when the pod of the rendezvous ends before its own
+    assert all(line in log for line, log in zip(told, logs, strict=True)), logs
 
 
 def test_the_objects_of_a_job_are_what_was_rendered(desk: Desk, kube_cluster: FakeCluster) -> None:

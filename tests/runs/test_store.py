@@ -140,7 +140,7 @@ def test_five_jobs_log_to_the_store_at_once_and_nothing_is_lost(tmp_path: Path) 
     pytest.importorskip("mlflow")
     uri = store.tracking_uri(tmp_path, {})
     asyncio.run(store.prepare(uri, tmp_path / "files"))
-    env = {**os.environ, "MLFLOW_TRACKING_URI": uri, "MLFLOW_EXPERIMENT_NAME": "shared", "GIT_PYTHON_REFRESH": "quiet"}
+    env = {**os.environ, "MLFLOW_TRACKING_URI": uri, "GIT_PYTHON_REFRESH": "quiet"}
     jobs = [
         subprocess.Popen([sys.executable, "-c", LOG], env=env, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
         for _ in range(5)

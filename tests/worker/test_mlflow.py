@@ -59,6 +59,26 @@ def metrics(rank: Rank) -> list[tuple]:
     return [(frame["name"], frame["value"], frame["step"]) for frame in rank.of("metric")]
 
 
+TWIN = """import mlflow
+from mlflow.tracking._tracking_service.client import TrackingServiceClient
+experiment = mlflow.MlflowClient().create_experiment('notebook')
+look = TrackingServiceClient.get_experiment_by_name
+def just_before_the_twin_made_it(client, name):
+    TrackingServiceClient.get_experiment_by_name = look
+TrackingServiceClient.get_experiment_by_name = just_before_the_twin_made_it"""
+
+
+def test_jobs_that_create_one_experiment_at_the_same_moment_share_it(store: Path, tmp_path: Path) -> None:
+    rank = run(tmp_path, TWIN, "print(mlflow.start_run().info.experiment_id == experiment)", env=environment(store))
+    assert rank.code == 0 and rank.text() == "True\n"
+    assert rank.of("run")[0]["experiment"] == "notebook"
+
+
+def test_an_experiment_that_exists_is_still_an_error_for_who_makes_another(store: Path, tmp_path: Path) -> None:
+    twice = "import mlflow\nfor _ in range(2): mlflow.create_experiment('mine')"
+    assert run(tmp_path, twice, env=environment(store)).code == 1
+
+
 def test_a_run_is_told_of_its_parameters_logged_and_it_fails_with_its_notebook(store: Path, tmp_path: Path) -> None:
     rank = run(
         tmp_path,
