@@ -23,6 +23,7 @@ async def within(limit_s: float | None, what: Awaitable[T]) -> T:
         await asyncio.wait({task}, timeout=limit_s)
     except asyncio.CancelledError:
         task.cancel()
+        await asyncio.wait({task})
         raise
     if not task.done():
         task.cancel()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import BackendUnavailable
 from ..threads import in_thread
+from ..waiting import is_set_within
 from .places import News, Where, places
 from .reading import log_pieces
 
@@ -79,7 +80,7 @@ class Placed:
                         given_up_at = given_up_at or time.monotonic() + _COMPLETE_S
                         if time.monotonic() > given_up_at:
                             return status
-                await _set(changed, _AGAIN_S if given_up_at is None else _LOG_POLL_S)
+                await is_set_within(_AGAIN_S if given_up_at is None else _LOG_POLL_S, changed)
 
     async def with_run(self) -> RunRef | None:
         """The job's MLflow run; of a job that is over, once it is complete, if that comes in time."""
@@ -93,7 +94,7 @@ class Placed:
                 pending = status.run is not None and status.run.state is RunState.PENDING
                 if not (pending and status.phase.final) or time.monotonic() > end:
                     return status.run
-                await _set(changed, _LOG_POLL_S)
+                await is_set_within(_LOG_POLL_S, changed)
 
     async def changes(self) -> AsyncGenerator[list[JobStatus], None]:
         """The job's status, now and whenever it changed, at most five times a second; the last one is final."""
@@ -111,7 +112,7 @@ class Placed:
                     if over is not None:
                         return
                 await asyncio.sleep(_SHORTEST_S)
-                await _set(changed, _AGAIN_S)
+                await is_set_within(_AGAIN_S, changed)
 
     async def lines(self, rank: int) -> AsyncGenerator[list[str], None]:
         """The lines of a rank's log, without their ends, as they come; the last may be one that never ended."""
@@ -156,8 +157,3 @@ class Placed:
 def _has_begun(folder: JobFolder, rank: int | None) -> bool:
     """Whether something of a job, or of one of its ranks, was written down."""
     return folder.frames_bytes() > 0 if rank is None else folder.read_log(rank, 0, 1)[1] > 0
-
-
-async def _set(event: asyncio.Event, timeout_s: float) -> None:
-    with contextlib.suppress(asyncio.TimeoutError):
-        await asyncio.wait_for(event.wait(), timeout_s)

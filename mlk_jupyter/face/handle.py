@@ -13,6 +13,7 @@ from ..errors import MlkError
 from ..library import check_rank, notebook_file
 from ..model import JobStatus, JobSummary, Phase, RunRef
 from ..threads import in_thread
+from ..waiting import within
 from ..worker.values import RETURNED
 from . import reading
 from .background import add_hint, background, run
@@ -224,7 +225,7 @@ class Job:
     async def _until_over(self, timeout: float | None) -> JobStatus:
         placed = await self._placed()
         try:
-            return await asyncio.wait_for(placed.until_over(), timeout)
+            return await within(timeout, placed.until_over())
         except asyncio.TimeoutError:
             assert timeout is not None
         seen = await placed.status()

@@ -15,6 +15,7 @@ import httpx
 
 from ..errors import MlkError
 from ..model.api import MetricPoint
+from ..waiting import within
 from .credentials import Credentials
 
 _LIMIT_S = 5.0
@@ -194,7 +195,7 @@ class TrackingServer:
     async def _call(self, method: str, path: str, **request: Any) -> dict[str, Any]:
         try:
             # The client's own limit is one for each read, which an answer in drops never meets.
-            status, data = await asyncio.wait_for(self._exchange(method, path, request), _LIMIT_S)
+            status, data = await within(_LIMIT_S, self._exchange(method, path, request))
         except (httpx.TimeoutException, asyncio.TimeoutError) as error:
             raise TrackingUnreachable(
                 f"{self._host} did not answer within {_LIMIT_S:.0f} s.", hint=_REACH_HINT

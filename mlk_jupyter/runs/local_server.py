@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from ..errors import MlkError
+from ..waiting import within
 from .client import TrackingServer
 from .credentials import Credentials
 from .store import has_mlflow, prepare
@@ -161,7 +162,7 @@ class LocalServer:
         except OSError as error:
             raise LocalServerFailed(f"{error.filename}: {error.strerror or error}.", hint="See the path.") from error
         try:
-            port = await asyncio.wait_for(self._port(process), _START_LIMIT_S)
+            port = await within(_START_LIMIT_S, self._port(process))
         except BaseException as error:
             await _end(process)
             if isinstance(error, asyncio.TimeoutError):

@@ -14,6 +14,7 @@ from typing import Any
 
 from ..errors import MlkError
 from ..model import JobStatus, Phase, RunRef, RunState
+from ..waiting import within
 from . import recorder
 from .client import Run, RunMissing, TrackingAnswer, TrackingServer
 from .credentials import Credentials
@@ -63,7 +64,7 @@ async def settle(
         return told  # in order, or in a store that the notebook chose: that one is the notebook's own affair
     try:
         if is_http(tracking_uri):
-            said = await asyncio.wait_for(_over_rest(ended, Credentials.of(tracking_uri, inherited)), _REST_LIMIT_S)
+            said = await within(_REST_LIMIT_S, _over_rest(ended, Credentials.of(tracking_uri, inherited)))
         else:
             said = await _in_a_child(ended, tracking_uri, python, directory, artifacts, inherited)
     except asyncio.TimeoutError:
@@ -212,7 +213,7 @@ async def _in_a_child(
     except OSError as error:
         raise RecorderFailed(f"{python}: {error.strerror or error}.", hint=hint) from error
     try:
-        out, err = await asyncio.wait_for(process.communicate(recorder.as_json(ended, tracking_uri)), _CHILD_LIMIT_S)
+        out, err = await within(_CHILD_LIMIT_S, process.communicate(recorder.as_json(ended, tracking_uri)))
     except asyncio.TimeoutError as error:
         raise RecorderFailed(f"MLflow took longer than {_CHILD_LIMIT_S:.0f} s.", hint=hint) from error
     finally:

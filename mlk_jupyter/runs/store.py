@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from ..errors import MlkError
+from ..waiting import within
 
 # MLflow stores new experiments' artifacts in ./mlruns of whichever process comes first, unless this is set. It is
 # what `mlflow server` itself hands to its workers; without it artifacts merely land there again.
@@ -87,7 +88,7 @@ async def has_mlflow(python: str = sys.executable) -> bool | None:
     except OSError:
         return None
     try:
-        code = await asyncio.wait_for(process.wait(), 20)
+        code = await within(20, process.wait())
     except asyncio.TimeoutError:
         return None
     finally:
@@ -176,7 +177,7 @@ async def _create(path: Path, artifacts: Path, python: str) -> None:
         env={**os.environ, "GIT_PYTHON_REFRESH": "quiet", "MLFLOW_DISABLE_TELEMETRY": "true"},
     )
     try:
-        _, said = await asyncio.wait_for(process.communicate(), _PREPARE_LIMIT_S)
+        _, said = await within(_PREPARE_LIMIT_S, process.communicate())
     except asyncio.TimeoutError as error:
         raise StoreNotPrepared(f"MLflow did not create it within {_PREPARE_LIMIT_S:.0f} s.", hint=_HINT) from error
     finally:

@@ -19,6 +19,7 @@ from ...model.api import BackendInfo, Level, Link, Orphan, Preflight
 from ...model.ids import new_job_id
 from ...record.folder import JobFolder
 from ...threads import in_thread
+from ...waiting import within
 from ..base import Carriage, Changes, Refused
 from .api.api_errors import ApiError, Forbidden
 from .api.targets import Target
@@ -104,7 +105,7 @@ class KubernetesBackend:
 
         Raises: ApiError when the cluster does not answer.
         """
-        offer = await asyncio.wait_for(self._cluster.offer(), _REFUSED_FOR_S * 2)
+        offer = await within(_REFUSED_FOR_S * 2, self._cluster.offer())
         right = offer.access.right("submit", offer.served)
         if right is None or right.allowed is not False:
             return None
@@ -128,7 +129,7 @@ class KubernetesBackend:
             return plain
         link, why = self._watching.link
         try:
-            offer = await asyncio.wait_for(self._cluster.offer(), _REFUSED_FOR_S)
+            offer = await within(_REFUSED_FOR_S, self._cluster.offer())
         except (ApiError, asyncio.TimeoutError) as error:
             said = error.detail if isinstance(error, ApiError) else "It takes long to answer."
             refused = isinstance(error, ApiError) and error.status in (401, 403)

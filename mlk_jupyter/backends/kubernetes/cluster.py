@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from ...errors import MlkError
 from ...threads import in_thread
+from ...waiting import within
 from .api.api_errors import ApiError
 from .api.connection import Connection
 from .api.targets import Target
@@ -98,7 +99,7 @@ class Cluster:
         if host is None:
             return {}
         try:
-            found = await asyncio.wait_for(in_thread(socket.getaddrinfo, host, None, type=socket.SOCK_STREAM), 3.0)
+            found = await within(3.0, in_thread(socket.getaddrinfo, host, None, type=socket.SOCK_STREAM))
         except (OSError, UnicodeError, asyncio.TimeoutError):
             return {}
         return {host: sorted({str(info[4][0]) for info in found})}

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from ...waiting import within
 from .api.api_errors import ApiError
 from .api.connection import Connection
 from .quantities import find
@@ -55,7 +56,7 @@ class Inventory:
         if access.may("list", NODES) is False:
             return Hardware(why="The right to list nodes is missing, so the cluster's GPUs are not known.")
         try:
-            listing = await asyncio.wait_for(self._connection.list(NODES.path(), keep=_kept), _LIMIT_S)
+            listing = await within(_LIMIT_S, self._connection.list(NODES.path(), keep=_kept))
         except asyncio.TimeoutError:
             return Hardware(why=f"The cluster took longer than {_LIMIT_S:.0f} s to list its nodes.")
         except ApiError as error:

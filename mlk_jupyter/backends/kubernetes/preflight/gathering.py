@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ....errors import MlkError
 from ....model import JobSpec
+from ....waiting import within
 from ..api.api_errors import ApiError, Forbidden, NotFoundInCluster, Unreachable
 from ..making.creation import RESOURCES
 from ..objects import Manifest
@@ -137,7 +138,7 @@ class _Asking:
 
     async def answered(self, fact: str, resource: Resource, verb: str, call: Awaitable[_T]) -> _T | None:
         try:
-            return await asyncio.wait_for(call, _READ_LIMIT_S)
+            return await within(_READ_LIMIT_S, call)
         except Forbidden:
             self._without_right(fact, verb, resource)
             return None
@@ -249,7 +250,7 @@ async def _try(connection: Connection, manifest: Manifest, namespace: str) -> Ou
     resource = PODS if kind == PODS.kind else RESOURCES[kind]
     try:
         call = connection.create(resource.path(namespace), manifest, dry_run=True)
-        answer = await asyncio.wait_for(call, _REHEARSAL_LIMIT_S)
+        answer = await within(_REHEARSAL_LIMIT_S, call)
     except asyncio.TimeoutError:
         text = f"The cluster took longer than {_REHEARSAL_LIMIT_S:.0f} s to check it."
         return Outcome(kind, name, error=Unreachable(text, hint="Try again; a webhook of the cluster may be slow."))
