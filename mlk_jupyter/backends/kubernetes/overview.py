@@ -21,16 +21,20 @@ NOT_CREATED = "not_created"
 
 def owner_of(objects: Objects) -> Manifest | None:
     """The JobSet, else the Job of the latest attempt that is described; None when the cluster holds neither."""
-    if objects.job_set is not None:
-        return objects.job_set
-    described = [job for job in objects.jobs if submitted(job) is not None]
-    return max(described, key=lambda job: job["metadata"].get("creationTimestamp") or "", default=None)
+    return _owner(objects)[0]
 
 
 def asked_of(objects: Objects) -> Submitted | None:
     """What the job's objects say of how it was submitted; None when they say nothing that can be read."""
-    owner = owner_of(objects)
-    return submitted(owner) if owner is not None else None
+    return _owner(objects)[1]
+
+
+def _owner(objects: Objects) -> tuple[Manifest | None, Submitted | None]:
+    """The owner, and what it says."""
+    if objects.job_set is not None:
+        return objects.job_set, submitted(objects.job_set)
+    described = [(job, asked) for job in objects.jobs if (asked := submitted(job)) is not None]
+    return max(described, key=lambda one: one[0]["metadata"].get("creationTimestamp") or "", default=(None, None))
 
 
 def being_removed(objects: Objects) -> bool:

@@ -57,8 +57,10 @@ def _spec_of(text: str) -> JobSpec:
 
 
 def _sentences(value: str | None) -> list[str]:
+    if not value:
+        return []
     try:
-        found = json.loads(value or "[]")
+        found = json.loads(value)
     except ValueError:
         return []
     return [one for one in found if isinstance(one, str)] if isinstance(found, list) else []
