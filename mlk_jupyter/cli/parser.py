@@ -60,7 +60,9 @@ def _add_json(parser: argparse.ArgumentParser, text: str) -> None:
 def _add_render(parser: argparse.ArgumentParser) -> None:
     _add_spec(parser, "a notebook (.ipynb) or a Python script (.py); or `rbac`: the rights that a user needs")
     parser.add_argument(
-        "--user", metavar="USER", help="with rbac: who gets the rights; a service account of that name is made"
+        "--user",
+        metavar="USER",
+        help="with rbac: who gets the rights (see `kubectl auth whoami`); also makes a service account of that name",
     )
     parser.add_argument("--nodes", action="store_true", help="with rbac: also the right to list nodes, cluster-wide")
     parser.add_argument("-o", "--output", choices=["yaml"], default="yaml", metavar="FORMAT", help="yaml")

@@ -28,7 +28,15 @@ def test_a_role_a_binding_and_an_account_are_printed_for_one_user() -> None:
     assert list(found) == ["ServiceAccount", "Role", "RoleBinding"]
     assert all(document["metadata"]["namespace"] == "team-a" for document in found.values())
     assert found["RoleBinding"]["roleRef"]["name"] == found["Role"]["metadata"]["name"]
-    assert found["RoleBinding"]["subjects"] == [{"kind": "ServiceAccount", "name": "ada", "namespace": "team-a"}]
+    assert found["RoleBinding"]["subjects"] == [
+        {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "ada"},
+        {"kind": "ServiceAccount", "name": "ada", "namespace": "team-a"},
+    ]
+
+
+def test_no_user_of_the_clusters_own_is_bound() -> None:
+    found = documents(render("team-a", "system:anonymous"))
+    assert [one["kind"] for one in found["RoleBinding"]["subjects"]] == ["ServiceAccount"]
 
 
 def test_a_user_of_the_cluster_is_bound_as_they_are() -> None:
@@ -42,7 +50,7 @@ def test_a_user_that_is_no_name_in_kubernetes_gets_an_account_of_a_fitting_name(
     found = documents(render("team-a", "Ada Lovelace <ada@example.com>"))
     name = found["ServiceAccount"]["metadata"]["name"]
     assert name.startswith("mlk-ada-lovelace")
-    assert found["RoleBinding"]["subjects"][0]["name"] == name
+    assert found["RoleBinding"]["subjects"][1]["name"] == name
 
 
 def test_an_account_that_exists_is_named_as_the_cluster_names_it() -> None:

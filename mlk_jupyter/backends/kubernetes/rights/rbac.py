@@ -164,7 +164,7 @@ def render(
 
     Args:
         user:            a user as the cluster knows them, or the name of a ServiceAccount.
-        service_account: makes a ServiceAccount for the user and binds that; else the user itself is bound.
+        service_account: makes a ServiceAccount for the user, and binds it beside the user of that name.
         nodes:           adds a ClusterRole to see nodes and priority classes. Everything works without.
         job_sets:        whether JobSet is served, queues: whether Kueue is; rights to what is not served do no harm.
 
@@ -172,19 +172,19 @@ def render(
     """
     _check(namespace, user)
     account = _account_name(user) if service_account else None
-    subject = _subject(namespace, user, account)
+    subjects = _subjects(namespace, user, account)
     wanted = rules(job_sets=job_sets, queues=queues)
     own, wide = [rule for rule in wanted if not rule.cluster_wide], [rule for rule in wanted if rule.cluster_wide]
     who = labels.user_label(user)
     documents = [
         _role("Role", _ROLE, namespace, own),
-        _binding("RoleBinding", _ROLE, f"{_ROLE}-{who}", namespace, subject),
+        _binding("RoleBinding", _ROLE, f"{_ROLE}-{who}", namespace, subjects),
     ]
     if account is not None:
         documents.insert(0, _manifest("v1", "ServiceAccount", account, namespace, automountServiceAccountToken=False))
     if nodes:
         documents.append(_role("ClusterRole", _INVENTORY, None, wide))
-        documents.append(_binding("ClusterRoleBinding", _INVENTORY, f"{_INVENTORY}-{namespace}-{who}", None, subject))
+        documents.append(_binding("ClusterRoleBinding", _INVENTORY, f"{_INVENTORY}-{namespace}-{who}", None, subjects))
     return _comment(own, wide if nodes else [], wide) + as_documents(documents)
 
 
@@ -202,13 +202,16 @@ def _account_name(user: str) -> str:
     return known["name"] if known else user if _DNS_LABEL.fullmatch(user) else f"mlk-{labels.user_label(user)}"
 
 
-def _subject(namespace: str, user: str, account: str | None) -> Manifest:
+def _subjects(namespace: str, user: str, account: str | None) -> list[Manifest]:
     known = _SERVICE_ACCOUNT.fullmatch(user)
     if known and (account is None or known["namespace"] == namespace):
-        return {"kind": "ServiceAccount", "name": known["name"], "namespace": known["namespace"]}
-    if account is not None:
-        return {"kind": "ServiceAccount", "name": account, "namespace": namespace}
-    return {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}
+        return [{"kind": "ServiceAccount", "name": known["name"], "namespace": known["namespace"]}]
+    person = {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}
+    if account is None:
+        return [person]
+    made = {"kind": "ServiceAccount", "name": account, "namespace": namespace}
+    # Those of the cluster's own users who bear such names (anonymous ones among them) are nobody's person.
+    return [made] if user.startswith("system:") else [person, made]
 
 
 def _manifest(api_version: str, kind: str, name: str, namespace: str | None, **rest: Any) -> Manifest:
@@ -222,9 +225,9 @@ def _role(kind: str, name: str, namespace: str | None, allowed: list[Rule]) -> M
     return _manifest("rbac.authorization.k8s.io/v1", kind, name, namespace, rules=policy_rules(allowed))
 
 
-def _binding(kind: str, role: str, name: str, namespace: str | None, subject: Manifest) -> Manifest:
+def _binding(kind: str, role: str, name: str, namespace: str | None, subjects: list[Manifest]) -> Manifest:
     reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": kind.removesuffix("Binding"), "name": role}
-    return _manifest("rbac.authorization.k8s.io/v1", kind, name, namespace, roleRef=reference, subjects=[subject])
+    return _manifest("rbac.authorization.k8s.io/v1", kind, name, namespace, roleRef=reference, subjects=subjects)
 
 
 def _comment(own: list[Rule], granted: list[Rule], wide: list[Rule]) -> str:
