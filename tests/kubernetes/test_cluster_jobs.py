@@ -199,6 +199,31 @@ def test_deleting_a_running_job_leaves_nothing(desk: Desk, kube_cluster: FakeClu
         desk.status(job)
 
 
+def test_a_record_is_not_begun_again_while_it_is_being_removed(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = desk.submit(FOREVER)
+    desk.until_running(job)
+    watching, remove = desk.backend._watching, desk.backend._records.remove
+    begun: list[str] = []
+
+    def late(job_id: str) -> None:
+        """The watch has told that the job is gone, and was listened to, before the record goes."""
+        wait_for(lambda: watching._observer is not None and job_id not in watching._observer.job_ids())
+        for _ in range(2):
+            desk.do(told())
+            wait_for(lambda: not watching._changed)
+        remove(job_id)
+
+    async def told() -> None:
+        watching._heard({job})
+
+    monkeypatch.setattr(desk.backend._records, "remove", late)
+    monkeypatch.setattr(watching, "_begin", lambda asked, **_: begun.append(asked.id))
+    desk.delete(job)
+    assert begun == []
+    with pytest.raises(JobNotFound):
+        desk.status(job)
+
+
 def test_a_job_deleted_by_another_process_vanishes_from_the_list_for_good(sit: Sit, kube_cluster: FakeCluster) -> None:
     recording, other = sit(), sit(watching=False)
     running, over = recording.submit(FOREVER), recording.submit("1")

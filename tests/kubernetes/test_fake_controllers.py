@@ -70,7 +70,7 @@ def running(cluster: FakeCluster, count: int) -> list[Object]:
 
 def wait(holds: Callable[[], Any], show: Callable[[], Any] = lambda: None) -> Any:
     """What holds, once it does."""
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while not (found := holds()):
         assert time.monotonic() < end, show()
         time.sleep(0.01)

@@ -59,8 +59,8 @@ class Watching:
         self._wanted: set[str] = set()
         """Jobs that somebody looks at though they ended long ago, and those just submitted."""
         self._completing = Completing(cluster, records, self._heard)
-        self._leaving: set[str] = set()
-        """Jobs that this process deletes, until nothing of them is seen any more."""
+        self._leaving: dict[str, bool] = {}
+        """Jobs that this process deletes, until they are deleted (True) and nothing of them is seen any more."""
         self._owed: set[str] = set()
         """Jobs that were not over when we last looked, until they are looked at again."""
         self._cut_off: set[str] = set()
@@ -136,7 +136,7 @@ class Watching:
         self._jobs.setdefault(job_id, status.summary())  # the cluster may have told of it, and more, already
         self._viewers.tell([job_id])
         self._wanted.add(job_id)
-        self._leaving.discard(job_id)
+        self._leaving.pop(job_id, None)
         self._elsewhere.pop(job_id, None)
         await self.start()
         if self._observer is not None and self._observer.objects(job_id).exists:
@@ -162,7 +162,7 @@ class Watching:
 
     async def leave(self, job_id: str) -> None:
         """Ends the recording of a job that is about to be deleted."""
-        self._leaving.add(job_id)
+        self._leaving[job_id] = False
         self._wanted.discard(job_id)
         self._elsewhere.pop(job_id, None)
         await self._completing.leave(job_id)
@@ -173,11 +173,14 @@ class Watching:
 
     def stay(self, job_id: str) -> None:
         """A job could not be deleted."""
-        self._leaving.discard(job_id)
+        self._leaving.pop(job_id, None)
         self._heard({job_id})
 
     def forget(self, job_id: str) -> None:
         """A job was deleted."""
+        if job_id in self._leaving:
+            self._leaving[job_id] = True
+            self._heard({job_id})
         self._wanted.discard(job_id)
         self._elsewhere.pop(job_id, None)
         if self._jobs.pop(job_id, None) is not None:
@@ -295,8 +298,8 @@ class Watching:
         if job_id in self._recorders or job_id in self._elsewhere:
             return
         if job_id in self._leaving:
-            if not objects.exists:
-                self._leaving.discard(job_id)
+            if self._leaving[job_id] and not objects.exists:
+                del self._leaving[job_id]
             return
         known = self._jobs.get(job_id)
         if known is not None and known.phase.final and not unfinished and job_id not in self._wanted and objects.exists:
@@ -384,6 +387,8 @@ class Watching:
             return False
         if await in_thread(self._records.submitting, asked.id):
             self._cut_off.add(asked.id)
+        if not await in_thread(self._records.folder(asked.id).path.is_dir):  # another process deleted it meanwhile
+            return True
         return await self._record(asked, known_final=True)
 
     async def _record(self, asked: Submitted, *, known_final: bool) -> bool:
