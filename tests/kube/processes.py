@@ -57,6 +57,8 @@ class ContainerProcess:
 
     def kill(self) -> None:
         """End the whole tree now."""
+        if not self._exited.is_set():
+            self._process.kill()  # by its number: while it is being executed it shows no environment yet
         for _ in range(5):  # processes that were just being made are found by the next round
             found = _with_cookie(self._cookie)
             for pid in found:

@@ -57,7 +57,7 @@ def test_after_a_loss_the_next_attempt_goes_on_from_the_checkpoints(
     }[how]
     desk = sit()
     status = interrupted(desk, plain_cluster, disturb)
-    assert status.phase is Phase.SUCCEEDED, status
+    assert status.phase is Phase.SUCCEEDED, (status.reason, status.attempts, status.ranks)
     assert status.attempt == 2 and [one.number for one in status.attempts] == [1]
     assert status.attempts[0].reason.code == code, status.attempts
     assert desk.outputs(status.id) == ["resumed after 7\n"]
