@@ -174,6 +174,17 @@ def test_why_a_rank_was_lost_is_known_though_its_pod_vanished_before_the_job_fai
     assert not retryable(objects(), reading)
 
 
+def test_a_job_still_runs_while_a_lost_pod_is_gone_and_the_job_has_not_said_so() -> None:
+    lost = running(1, conditions=[condition("DisruptionTarget", "EvictionByEvictionAPI", when=20)], deleted=80)
+    before = read(objects(job(2), pods=[running(0), lost]), spec(2))
+    between_ = read(objects(job(2), pods=[running(0)]), spec(2), before=before)
+    assert between_.phase is Phase.RUNNING
+    assert between_.reason is not None and between_.reason.code == "drained"
+    assert Phase.STARTING not in [step.phase for step in between_.transitions[-1:]]
+    after = read(objects(failed_job(2), pods=[]), spec(2), before=between_)
+    assert after.reason is not None and after.reason.code == "drained"
+
+
 def test_a_lost_attempt_is_not_over_while_the_next_one_is_made_though_its_pods_vanish() -> None:
     asked = spec(retries=1)
     lost = ended(0, 137, conditions=[condition("DisruptionTarget", "PreemptionByScheduler", when=49)])

@@ -11,6 +11,7 @@ from .current import Started, starts
 from .explain.background import Background
 from .explain.disruptions import explain_disruption
 from .explain.ending import (
+    explain_disruptions,
     explain_failure,
     explain_running,
     explain_stopped,
@@ -52,6 +53,8 @@ class Reading:
     transitions: list[Transition] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     """Sentences worth reading that are no failure."""
+    disrupted: Reason | None = None
+    """What the cluster did to a worker of this attempt; known also when the pod that told it is gone."""
 
 
 def read(objects: Objects, spec: JobSpec, *, facts: Background | None = None, before: Reading | None = None) -> Reading:
@@ -70,8 +73,10 @@ def read(objects: Objects, spec: JobSpec, *, facts: Background | None = None, be
     if before is not None and before.phase.final and last.number <= before.attempt:
         return before
     workers = {index: worker_seen(pod) for index, pod in last.pods.items()}
+    same = before if before is not None and before.attempt == last.number else None
+    known = {**same.ranks_by_worker, **workers} if same is not None else workers
     earlier = [worker_seen(pod) for start in every for pod in _others(start, last)]
-    phase = phase_of(last, workers, spec)
+    phase = phase_of(last, known, spec)  # one whose pod is gone has begun all the same
     waiting, each = explain_waiting(last, workers, spec, phase, facts or Background())
     now = Reading(
         phase=phase,
@@ -83,6 +88,8 @@ def read(objects: Objects, spec: JobSpec, *, facts: Background | None = None, be
         attempt=last.number,
         attempts=_earlier(every, spec),
         transitions=_timeline(every, workers, phase, spec),
+        disrupted=explain_disruptions(last, workers, spec)
+        or (before.disrupted if before is not None and same else None),
     )
     return now if before is None else _with_before(before, now)
 
@@ -110,6 +117,10 @@ def _kept_reason(before: Reading, now: Reading) -> Reason | None:
     known = before.reason if before.phase in (Phase.RUNNING, Phase.STOPPING) else None
     if before.attempt > now.attempt:
         known = next((one.reason for one in before.attempts if one.number == now.attempt), None)
+    elif known is None or known.code in _NO_FAILURES:
+        known = now.disrupted
+    if now.reason is None and now.phase is Phase.RUNNING:
+        return now.disrupted
     if known is None or now.reason is None or known.code in _NO_FAILURES:
         return now.reason
     if now.phase not in (Phase.FAILED, Phase.STOPPING):

@@ -98,7 +98,7 @@ def explain_running(start: Started, workers: dict[int, WorkerSeen], spec: JobSpe
         return None
     if any(worker.state is RankState.FAILED for worker in workers.values()):
         return explain_failure(start, workers, spec)
-    lost_one = _disruption(start, workers, spec)
+    lost_one = explain_disruptions(start, workers, spec)
     if lost_one is not None:
         return lost_one
     for index, pod in start.pods.items():
@@ -113,6 +113,30 @@ def explain_running(start: Started, workers: dict[int, WorkerSeen], spec: JobSpe
                 hint="Something deleted it; as soon as the cluster says why, it is shown here.",
             )
     return None
+
+
+def explain_disruptions(start: Started, workers: dict[int, WorkerSeen], spec: JobSpec) -> Reason | None:
+    """What the cluster did to a worker; None when a rank had failed by itself before."""
+    own = min(
+        (
+            worker.finished_at
+            for index, worker in workers.items()
+            if worker.state is RankState.FAILED
+            and worker.finished_at is not None
+            and not _lost_peer(worker)
+            and disruption(start.pods[index]) is None
+        ),
+        default=None,
+    )
+    found: list[tuple[float, Reason]] = []
+    for index, pod in start.pods.items():
+        name_ = who(index, spec.ranks_in_worker)
+        reason = explain_disruption(pod, name_)
+        if reason is not None and workers[index].state is not RankState.SUCCEEDED:
+            at = disrupted_at(pod) or workers[index].finished_at or 0.0
+            found.append((at, reason))
+    at, reason = min(found, key=lambda one: one[0], default=(0.0, None))
+    return reason if reason is not None and (own is None or at <= own + _SAME_MOMENT_S) else None
 
 
 def _silence(pod: Manifest, start: Started, one: str) -> Reason | None:
@@ -136,7 +160,7 @@ def _first_failure(start: Started, workers: dict[int, WorkerSeen], spec: JobSpec
     if target is not None and target.get("reason") == "DeadlineExceeded":
         return _over_time(start, workers, spec)
     in_worker = spec.ranks_in_worker
-    disrupted = _disruption(start, workers, spec)
+    disrupted = explain_disruptions(start, workers, spec)
     if disrupted is not None:
         return disrupted
     # Pods that are being deleted were ended as a consequence, unless nothing else failed.
@@ -163,30 +187,6 @@ def _first_failure(start: Started, workers: dict[int, WorkerSeen], spec: JobSpec
         text=f"The job failed{f': {said}' if said else ', and the cluster does not say why.'}",
         hint="See its log and the cluster's events.",
     )
-
-
-def _disruption(start: Started, workers: dict[int, WorkerSeen], spec: JobSpec) -> Reason | None:
-    """The disruption that ended it; None when a rank had failed by itself before."""
-    own = min(
-        (
-            worker.finished_at
-            for index, worker in workers.items()
-            if worker.state is RankState.FAILED
-            and worker.finished_at is not None
-            and not _lost_peer(worker)
-            and disruption(start.pods[index]) is None
-        ),
-        default=None,
-    )
-    found: list[tuple[float, Reason]] = []
-    for index, pod in start.pods.items():
-        name_ = who(index, spec.ranks_in_worker)
-        reason = explain_disruption(pod, name_)
-        if reason is not None and workers[index].state is not RankState.SUCCEEDED:
-            at = disrupted_at(pod) or workers[index].finished_at or 0.0
-            found.append((at, reason))
-    at, reason = min(found, key=lambda one: one[0], default=(0.0, None))
-    return reason if reason is not None and (own is None or at <= own + _SAME_MOMENT_S) else None
 
 
 def _over_time(start: Started, workers: dict[int, WorkerSeen], spec: JobSpec) -> Reason:
