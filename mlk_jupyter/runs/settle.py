@@ -22,7 +22,7 @@ from .environment import experiment_name, tags
 from .recorder import Ended, Found
 from .store import ARTIFACT_ROOT_VARIABLE, has_mlflow, is_http, prepare, without_credentials
 
-_CHILD_LIMIT_S = 60.0
+_CHILD_LIMIT_S = 120.0
 _REST_LIMIT_S = 20.0
 _STATUS = {Phase.SUCCEEDED: "FINISHED", Phase.FAILED: "FAILED", Phase.STOPPED: "KILLED"}
 
