@@ -30,7 +30,7 @@ def test_the_example_is_committed_as_a_first_reader_should_find_it() -> None:
 @pytest.fixture(scope="module")
 def job(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[dict[str, Any], Path]]:
     """What `mlk run --json` says of the example with 2 ranks, and the data directory it ran in."""
-    for needed in ("mlflow", "torch", "sklearn", "matplotlib"):
+    for needed in ("mlflow", "torch"):
         pytest.importorskip(needed)
     data = tmp_path_factory.mktemp("data")
     env = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "_MLFLOW_", "RANK"))}
@@ -61,7 +61,7 @@ def test_two_ranks_train_one_accurate_model(job: tuple[dict[str, Any], Path]) ->
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_its_notebook_holds_the_outputs_of_rank_0_and_the_plots(job: tuple[dict[str, Any], Path]) -> None:
+def test_its_notebook_holds_the_outputs_of_rank_0_and_its_picture(job: tuple[dict[str, Any], Path]) -> None:
     notebook = nbformat.read(job[0]["notebook"], 4)
     nbformat.validate(notebook)
     by_id = {cell.id: cell for cell in notebook.cells}
@@ -86,7 +86,7 @@ def test_it_leaves_one_finished_run_with_parameters_and_curves(job: tuple[dict[s
     (run,) = client.search_runs([experiment.experiment_id])
     assert (run.info.run_id, run.info.status) == (said["run_id"], "FINISHED")
     assert run.data.tags["mlk.job.id"] == said["id"] and run.data.tags["mlk.job.rank"] == "0"
-    assert (run.data.params["hidden"], run.data.params["ranks"]) == ("96", "2")
+    assert run.data.params["hidden"] == "96"
     for name in ("loss", "accuracy"):
         assert [point.step for point in client.get_metric_history(run.info.run_id, name)] == list(range(EPOCHS))
     assert run.data.metrics["accuracy"] == pytest.approx(said["metrics"]["accuracy"])

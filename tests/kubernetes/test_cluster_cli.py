@@ -147,7 +147,7 @@ def test_what_is_rendered_and_applied_with_kubectl_is_a_job_like_any_other(
 def test_the_example_trains_over_gloo_as_on_this_machine(
     kube_cluster: FakeCluster, tmp_path: Path, env: dict[str, str]
 ) -> None:
-    for needed in ("torch", "sklearn", "matplotlib", "mlflow"):
+    for needed in ("torch", "mlflow"):
         pytest.importorskip(needed)
     ended = []
     for where in (("--backend", "kubernetes", "--image", IMAGE), ("--backend", "local")):
