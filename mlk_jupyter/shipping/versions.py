@@ -13,11 +13,13 @@ from .carried import package_of
 def versions(modules: Iterable[str]) -> dict[str, str]:
     """The versions of this Python ("python") and of the installed packages that hold these modules, by package.
 
-    Modules of the standard library, and those that no installed package claims, are left out.
+    Left out are modules of the standard library, those that no installed package claims, and our own: these travel with
+    the job.
     """
     found = {"python": platform.python_version()}
     for module in sorted({name.partition(".")[0] for name in modules}):
-        package = None if module in sys.stdlib_module_names else package_of(module)
+        at_hand = module in sys.stdlib_module_names or module == __name__.partition(".")[0]
+        package = None if at_hand else package_of(module)
         if package is not None:
             found[package] = metadata.version(package)
     return found

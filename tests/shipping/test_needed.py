@@ -248,7 +248,7 @@ def test_broken_and_strange_cells_in_the_history_are_no_obstacle(kernel: Kernel)
 
 
 def test_versions_name_installed_packages_only() -> None:
-    found = versions(["json", "numpy.linalg", "yaml", "not_there"])
+    found = versions(["json", "numpy.linalg", "yaml", "not_there", "mlk_jupyter.worker"])
     assert set(found) == {"python", "numpy", "PyYAML"}
 
 
