@@ -1,5 +1,6 @@
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { Clipboard, Dialog, Notification, ReactWidget, showDialog } from '@jupyterlab/apputils';
+import { PageConfig } from '@jupyterlab/coreutils';
 import { copyIcon, deleteIcon, notebookIcon, stopIcon } from '@jupyterlab/ui-components';
 import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 
@@ -9,6 +10,7 @@ import { isCluster, refusal } from '../backends/words';
 import type { Feature } from '../backends/words';
 import { meantJob } from '../jobs/clicked';
 import { canStop, isFinal } from '../jobs/phase';
+import { findSource } from '../jobs/source';
 import { CommandIDs, IJobs } from '../tokens';
 
 /** What can be done with a job that exists. */
@@ -19,6 +21,7 @@ export const actions: JupyterFrontEndPlugin<void> = {
   requires: [IJobs],
   activate: (app: JupyterFrontEnd, jobs: IJobs) => {
     const { commands } = app;
+    const { contents } = app.serviceManager;
     const { trans } = jobs;
     // Only the id is taken from the arguments: what happens is shown in a dialog and decided there,
     // since a link in a notebook's output can run commands.
@@ -159,7 +162,11 @@ export const actions: JupyterFrontEndPlugin<void> = {
       execute: async args => {
         const job = named(args);
         if (job) {
-          await commands.execute('docmanager:open', { path: job.notebook });
+          await told(jobs, trans.__('%1 cannot be opened here', job.notebook), async () => {
+            const root = PageConfig.getOption('serverRoot');
+            const path = await findSource(job.notebook, root, contents, trans);
+            await commands.execute('docmanager:open', { path });
+          });
         }
       }
     });
