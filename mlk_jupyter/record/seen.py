@@ -38,6 +38,11 @@ class Seen:
         self._starts[:at], self._ends[:at] = [0], [end]
 
     @property
+    def highest(self) -> int | None:
+        """The highest number that was seen."""
+        return self._ends[-1] - 1 if self._ends else None
+
+    @property
     def missing(self) -> int:
         """How many numbers below the highest were not seen."""
         return (self._ends[-1] if self._ends else 0) - sum(self._ends) + sum(self._starts)

@@ -6,7 +6,7 @@ import signal
 from dataclasses import dataclass
 
 from ..model import Phase, Reason
-from ..worker.deaths import name_of
+from ..worker.deaths import ENDED_ITSELF, name_of
 from .failure import Failure
 
 _SIGNALS = {
@@ -60,7 +60,7 @@ def failed(first: Failure | RankEnd, *, signal_name: str | None, exit_code: int 
         code = "out_of_memory" if "memory ran out" in first.evalue and out_of_memory else "rank_killed"
         hint = f"The notebook up to then and the log of rank {first.rank} are kept."
         return _failure(code, f"{where}: {first.evalue}"[:_LONGEST], hint)
-    if isinstance(first, Failure) and first.ename:
+    if isinstance(first, Failure) and first.ename and not first.evalue.startswith(ENDED_ITSELF):
         line = next((line.strip() for line in first.evalue.splitlines() if line.strip()), "")
         text = f"{where}: {first.ename}{': ' if line else ''}{line}"[:_LONGEST]
         return _failure("cell_failed", text, f"The traceback is in the notebook and in the log of rank {first.rank}.")

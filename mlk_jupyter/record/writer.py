@@ -6,7 +6,7 @@ import json
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -40,9 +40,10 @@ class FolderWriter:
     Args:
         replay: gets every frame, also those that could not be written.
         nonce:  of the job's frames.
+        known:  `highest` of the writer before: not all that it took stands in the frames' file.
     """
 
-    def __init__(self, folder: JobFolder, replay: Replay, nonce: str) -> None:
+    def __init__(self, folder: JobFolder, replay: Replay, nonce: str, known: Mapping[int, int] | None = None) -> None:
         self._folder = folder
         self._replay = replay
         self._nonce = nonce
@@ -53,7 +54,7 @@ class FolderWriter:
         self._logs: dict[int, _Log] = {}
         self._latest: dict[int, Sample] = {}
         self._thinning: dict[int, _Thinning] = {}
-        self._resume()
+        self._resume(known or {})
 
     @property
     def unwritten_bytes(self) -> int:
@@ -125,6 +126,10 @@ class FolderWriter:
         files = [self._frames, self._samples, *self._logs.values()]
         return {file.name_in(self._folder.path): file.size for file in files if file.size is not None}
 
+    def highest(self) -> dict[int, int]:
+        """The highest number of the frames that were taken of each rank."""
+        return {rank: seen.highest for rank, seen in sorted(self._seen.items()) if seen.highest is not None}
+
     def missing(self) -> dict[int, int]:
         """How many frames of each rank never came, though later ones did; ranks that lack none are left out."""
         return {rank: seen.missing for rank, seen in sorted(self._seen.items()) if seen.missing}
@@ -182,8 +187,8 @@ class FolderWriter:
         if errors:
             raise errors[0]
 
-    def _resume(self) -> None:
-        latest: dict[int, int] = {}
+    def _resume(self, known: Mapping[int, int]) -> None:
+        latest = dict(known)
         for frame in self._folder.each_frame():
             self._replay.apply(frame)
             rank, seq = count_of(frame, "rank"), count_of(frame, "seq")
@@ -192,6 +197,8 @@ class FolderWriter:
         for rank, seq in latest.items():
             # Kinds that are not in this file came in between; they were written as well.
             self._seen.setdefault(rank, Seen()).add_up_to(seq)
+            if self._folder.log(rank).exists():
+                self._logs[rank] = _Log(self._folder.log(rank))
 
 
 class _Paragraph(bytes):
@@ -290,7 +297,7 @@ class _Log(_File):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        self._tail = b""
+        self._tail = _end_of(path)
         self._cut = False
 
     def add(self, pieces: list[bytes]) -> None:
@@ -324,6 +331,15 @@ class _Log(_File):
     def _repair(self, handle: int) -> None:
         """Text has no lines that could be torn; a log that was cut before stays cut."""
         self._cut = self._size > LOG_LIMIT
+
+
+def _end_of(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - _TAIL))
+            return file.read()
+    except OSError:
+        return b""
 
 
 def _line(frame: dict[str, Any]) -> bytes:

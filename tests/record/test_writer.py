@@ -147,6 +147,25 @@ def test_a_folder_is_continued_where_another_writer_left_it_torn(folder: JobFold
     assert log_of(folder).count("one ") == 1
 
 
+def test_what_another_writer_took_and_the_frames_do_not_hold_is_not_missing(
+    folder: JobFolder, notebook: dict[str, Any]
+) -> None:
+    """Text of other ranks goes to their logs alone, and most samples are dropped."""
+    said = [{"kind": "log", "name": "stdout", "text": f"{number}\n"} for number in range(10)]
+    story = lines({"kind": "status", "state": "busy"}, *said, rank=1).splitlines(keepends=True)
+    with FolderWriter(folder, Replay(notebook), NONCE) as first:
+        first.feed(1, b"".join(story[:8]))
+        known = first.highest()
+    assert known == {1: 7}
+    with FolderWriter(folder, Replay(notebook), NONCE, known) as second:
+        assert second.last_line(1) == "6"
+        second.feed(1, b"".join(story[8:]))
+        assert second.missing() == {}
+    with FolderWriter(folder, Replay(notebook), NONCE, {1: 5}) as third:
+        third.feed(1, story[-1])
+        assert third.missing() == {1: 4}
+
+
 def test_samples_are_thinned_as_the_job_grows_old(folder: JobFolder, notebook: dict[str, Any]) -> None:
     day = 24 * 3600
     frames = [

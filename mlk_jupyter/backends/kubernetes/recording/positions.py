@@ -31,6 +31,12 @@ class Positions:
         self._sizes = {
             name: size for name, size in _dict(raw.get("files")).items() if isinstance(size, int) and size >= 0
         }
+        self.frames = {
+            int(rank): number
+            for rank, number in _dict(raw.get("frames")).items()
+            if rank.isdigit() and isinstance(number, int)
+        }
+        """The highest number of the frames of each rank that the snapshot holds."""
         self.attempt = raw["attempt"] if isinstance(raw.get("attempt"), int) else 1
         """The attempt that the snapshot is of, counted from 1."""
 
@@ -65,14 +71,18 @@ class Positions:
         names = [path.relative_to(self._folder.path).as_posix() for path in logs]
         return [self._folder.frames.name, self._folder.samples.name, *names]
 
-    def snapshot(self, pods: Mapping[str, Position], sizes: Mapping[str, int]) -> bytes:
-        """The snapshot of this moment, for `write`; pods and files that are not named stay as they were."""
+    def snapshot(
+        self, pods: Mapping[str, Position], sizes: Mapping[str, int], frames: Mapping[int, int] | None = None
+    ) -> bytes:
+        """The snapshot of this moment, for `write`; what is not named of pods, files and ranks stays as it was."""
         self._pods.update(pods)
         self._sizes.update(sizes)
+        self.frames.update(frames or {})
         whole = {
             "attempt": self.attempt,
             "pods": {key: asdict(position) for key, position in self._pods.items()},
             "files": self._sizes,
+            "frames": self.frames,
         }
         return json.dumps(whole, separators=(",", ":")).encode()
 
@@ -83,6 +93,7 @@ class Positions:
     def begin(self, attempt: int, sizes: Mapping[str, int]) -> None:
         """Writes the first snapshot of another attempt: its pods are others. Raises: OSError."""
         self._pods.clear()
+        self.frames.clear()
         self.attempt = attempt
         self.write(self.snapshot({}, sizes))
 

@@ -27,6 +27,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, TypeVar
 
 from ....model import JobStatus, Phase, Reason, RunState
+from ....model.status import READING_LOGS
 from ....record.folder import JobFolder, write_atomically
 from ....record.ledger import Ledger
 from ....record.notebook import as_file, replay_of
@@ -240,7 +241,7 @@ class Recorder:
         replay = replay_of(self._folder)
         self._has_notebook = replay is not None
         self._replay = replay or Replay({"cells": []}, job_id=self._job.id)
-        self._writer = FolderWriter(self._folder, self._replay, self._job.nonce)
+        self._writer = FolderWriter(self._folder, self._replay, self._job.nonce, self._positions.frames)
 
     def _follow(self) -> Followers:
         return Followers(self._connection, self._job.namespace, self._positions, self._feed, self._notice)
@@ -318,7 +319,7 @@ class Recorder:
         fields = merging.changes(ledger.status, reading, self._replay, self._writer.sample, self._writer.last_line)
         ledger.update(**fields, run=self._mlflow.seen(self._replay.run()) or ledger.status.run)
         if reading.phase.final:
-            ledger.update(reason=Reason(code="reading_logs", text="It is over; the rest of its logs is being read."))
+            ledger.update(reason=Reason(code=READING_LOGS, text="It is over; the rest of its logs is being read."))
         else:
             self._enter(reading.phase, merging.reason_of(reading, self._replay), reading)
 
@@ -334,7 +335,7 @@ class Recorder:
     def _snapshot(self, followers: Followers) -> bytes:
         self._unsnapped, self._snapped_at = False, time.monotonic()
         self._writer.rest()
-        return self._positions.snapshot(followers.positions(), self._writer.sizes())
+        return self._positions.snapshot(followers.positions(), self._writer.sizes(), self._writer.highest())
 
     def _not_written(self, error: OSError) -> None:
         """The job goes on without its record: what is missing is read again by the next process."""
