@@ -69,6 +69,12 @@ def plain(words: str) -> str:
     return "".join(" " if unicodedata.category(char).startswith("C") else char for char in words)
 
 
+def sentences(*parts: str | None) -> str:
+    """What was said one after the other, each closed by a full stop where it has no end of its own."""
+    said = [part.strip() for part in parts if part and part.strip()]
+    return " ".join(part if part[-1] in ".!?…:" else f"{part}." for part in said)
+
+
 def clip(line: str, width: int) -> str:
     """As much of a line as fits in `width` columns, with a `…` at the end when something was cut."""
     if _columns(line) <= width:

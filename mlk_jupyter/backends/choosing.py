@@ -141,11 +141,13 @@ def _asking(clusters: list[KubernetesBackend], local: Backend) -> Backends:
         try:
             refused = await first.refusal()
         except BackendUnavailable as error:
-            return Choice(local, f"{first.title} does not answer ({error.detail}), so jobs run on this machine."), False
+            return Choice(
+                local, f"{first.title} does not answer ({error.detail}), so jobs run on this machine.", True
+            ), False
         except MlkError as error:
-            return Choice(local, f"{error.detail} So jobs run on this machine."), False
+            return Choice(local, f"{error.detail} So jobs run on this machine.", True), False
         if refused:
-            return Choice(local, f"{refused} So jobs run on this machine."), False
+            return Choice(local, f"{refused} So jobs run on this machine.", True), False
         return Choice(first, f"{first.title} answers."), True
 
     return Backends([*clusters, local], decide)

@@ -33,6 +33,8 @@ class Choice:
 
     backend: Backend
     why: str
+    instead: bool = False
+    """Whether another would be taken if it answered and allowed it."""
 
 
 class Backends:
@@ -100,6 +102,7 @@ class Backends:
         for error in errors:
             if not isinstance(error, MlkError) or not lists:
                 raise error
+            logger.warning("Jobs of a cluster are missing here: %s", error.detail)
         return sorted((job for jobs in lists for job in jobs), key=lambda job: (job.created_at, job.id), reverse=True)
 
     async def job(self, job_id: str) -> JobStatus:
@@ -108,7 +111,7 @@ class Backends:
 
     def folder(self, job_id: str) -> JobFolder:
         """The job's record on this machine. Raises: JobNotFound."""
-        return self._holder(job_id).folder(job_id)
+        return self.holder(job_id).folder(job_id)
 
     async def stop(self, job_id: str) -> None:
         """Asks a job to stop. Raises: JobNotFound."""
@@ -121,7 +124,7 @@ class Backends:
     def look(self, job_id: str, rank: int | None = None) -> None:
         """Says that somebody looks at a job, or at the log of one of its ranks."""
         with contextlib.suppress(JobNotFound):
-            self._holder(job_id).look(job_id, rank)
+            self.holder(job_id).look(job_id, rank)
 
     async def watch(self) -> AsyncIterator[Changes]:
         """All jobs of all backends, then what changed. A cluster that is away keeps its last jobs."""
@@ -190,8 +193,8 @@ class Backends:
                 logger.info("%s was left out: %s", backend.name, error.detail)
         return found
 
-    def _holder(self, job_id: str) -> Backend:
-        """The backend that has a record of the job."""
+    def holder(self, job_id: str) -> Backend:
+        """The backend that has a record of the job, or has told of it. Raises: JobNotFound."""
         for backend in self._every:
             with contextlib.suppress(JobNotFound):
                 backend.folder(job_id)
@@ -201,7 +204,7 @@ class Backends:
     async def _first(self, job_id: str, ask: Callable[[Backend], Awaitable[_T]]) -> _T:
         """What the backend says that has the job; one that has no record of it may know it all the same."""
         with contextlib.suppress(JobNotFound):
-            return await ask(self._holder(job_id))
+            return await ask(self.holder(job_id))
         unavailable: MlkError | None = None
         for backend in self._every:
             try:

@@ -15,11 +15,13 @@ from ..model import JobStatus, RankStatus
 from ..threads import in_thread
 from .asking import chosen
 from .orphans import orphans
+from .recorded import recorded
 from .render import render
 from .run import run
 
 _LOG_PIECE_BYTES = 1024 * 1024
 _LOG_POLL_S = 0.3
+_CATCH_UP_S = 10.0  # how long a log that only comes out of the cluster now may take, unless it is followed
 _Answer = TypeVar("_Answer")
 
 
@@ -44,7 +46,12 @@ def list_jobs(options: argparse.Namespace) -> int:
 
 def show(options: argparse.Namespace) -> int:
     """`mlk show`: everything known of one job."""
-    job = _with_job(options, lambda backend, job_id: backend.job(job_id))
+
+    async def known(backends: Backends, job_id: str) -> JobStatus:
+        async with recorded(backends, job_id) as job:
+            return await job.latest()
+
+    job = _with_job(options, known)
     if options.json:
         print(job.model_dump_json())
         return 0
@@ -85,8 +92,9 @@ def delete(options: argparse.Namespace) -> int:
 def open_notebook(options: argparse.Namespace) -> int:
     """`mlk open`: the path of a notebook that Jupyter can open."""
 
-    async def locate(backend: Backends, job_id: str) -> str:
-        return str(library.notebook_file(backend.folder(job_id)))
+    async def locate(backends: Backends, job_id: str) -> str:
+        async with recorded(backends, job_id) as job:
+            return str(library.notebook_file(job.folder))
 
     print(_with_job(options, locate))
     return 0
@@ -112,21 +120,22 @@ async def _with_backends(options: argparse.Namespace, action: Callable[[Backends
         await backends.close()
 
 
-async def _copy_log(backend: Backends, job_id: str, rank: int, *, follow: bool) -> None:
+async def _copy_log(backends: Backends, job_id: str, rank: int, *, follow: bool) -> None:
     """Copies a log to stdout. Following, it ends once the job is over and everything was copied."""
-    job = await backend.job(job_id)
-    library.check_rank(job, rank)
-    folder, offset = backend.folder(job_id), 0
-    while True:
-        over = (await backend.job(job_id)).phase.final  # asked before reading: what comes later is still copied
-        data, size = await in_thread(folder.read_log, rank, offset, _LOG_PIECE_BYTES)
-        offset += len(data)
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
-        if offset >= size:
-            if over or not follow:
-                return
-            await asyncio.sleep(_LOG_POLL_S)
+    async with recorded(backends, job_id, rank) as job:
+        library.check_rank(await job.latest(), rank)
+        offset, quiet, until = 0, job.here, time.monotonic() + _CATCH_UP_S
+        while True:
+            over = await job.over()  # asked before reading: what comes later is still copied
+            data, size = await in_thread(job.folder.read_log, rank, offset, _LOG_PIECE_BYTES)
+            offset += len(data)
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+            if offset >= size:
+                if over or (not follow and (quiet or time.monotonic() > until)):
+                    return
+                await asyncio.sleep(_LOG_POLL_S)
+            quiet = offset >= size
 
 
 def _story(job: JobStatus) -> list[str]:

@@ -29,7 +29,10 @@ def run(options: argparse.Namespace) -> int:
 async def _run(options: argparse.Namespace) -> int:
     backends = chosen(options)
     try:
-        return await _run_at(await backends.at(None), options)
+        choice = await backends.choice()
+        if choice.backend.kind == "local" and options.backend is None and choice.instead:
+            print(choice.why, file=sys.stderr)
+        return await _run_at(choice.backend, options)
     finally:
         await backends.close()
 
@@ -41,7 +44,7 @@ async def _run_at(backend: Backend, options: argparse.Namespace) -> int:
     bundle = await library.prepare(source, spec, backend.carriage)
     for finding in (await backend.preflight(spec, bundle)).findings:
         if finding.level is not Level.ERROR:  # errors are raised by submit
-            screen.say(" ".join(part for part in (finding.text, finding.hint) if part))
+            screen.say(text.sentences(finding.text, finding.hint))
     job = await backend.submit(spec, bundle, request_id=uuid.uuid4().hex)
     if options.detach:
         screen.say(
@@ -74,7 +77,7 @@ def _explain(screen: Screen, job: JobStatus) -> None:
     reason = job.reason.text if job.reason else ""
     if job.error and job.error not in reason:
         screen.say(job.error)
-    screen.say(" ".join(part for part in (reason, job.reason.hint if job.reason else None) if part))
+    screen.say(text.sentences(reason, job.reason.hint if job.reason else None))
 
 
 def _print_result(options: argparse.Namespace, backend: Backend, job: JobStatus) -> None:

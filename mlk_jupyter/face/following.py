@@ -141,6 +141,8 @@ class Placed:
     @contextlib.asynccontextmanager
     async def recorded(self, rank: int | None = None) -> AsyncIterator[JobFolder]:
         """The job's folder, being filled meanwhile where that needs somebody who looks."""
+        from ..model.status import READING_LOGS
+
         async with self.news.listening(self.job_id):
             since = time.monotonic()
             while self.backend.kind != "local" and time.monotonic() < since + _COMPLETE_S:
@@ -148,7 +150,10 @@ class Placed:
                 if await self.ended() is not None:
                     break
                 begun = await in_thread(_has_begun, self.folder, rank)
-                if not (await self.status()).phase.final and (begun or time.monotonic() > since + _CATCH_UP_S):
+                status = await self.status()
+                # A job that is over in the cluster becomes final when all of it is written down.
+                ending = status.reason is not None and status.reason.code == READING_LOGS
+                if not (status.phase.final or ending) and (begun or time.monotonic() > since + _CATCH_UP_S):
                     break
                 await asyncio.sleep(_LOG_POLL_S)
             yield self.folder

@@ -44,8 +44,7 @@ def reason(job: JobSummary) -> str:
     """Why the job is in its phase, and what can be done about it; empty where there is nothing to say."""
     if job.reason is None or job.phase is Phase.SUCCEEDED:
         return ""
-    hint = f" {job.reason.hint}" if job.reason.hint else ""
-    return f"{job.reason.text}{hint}"
+    return text.sentences(job.reason.text, job.reason.hint) if job.reason.hint else job.reason.text
 
 
 def progress(job: JobSummary) -> str:

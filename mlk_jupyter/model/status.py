@@ -9,6 +9,9 @@ from pydantic import Field
 from .base import Seen
 from .spec import JobSpec
 
+READING_LOGS = "reading_logs"
+"""Code of the reason of a job that is over in its cluster, and whose record is not complete yet."""
+
 
 class Phase(str, Enum):
     """Where a job is in its life. The last three are final and never change again."""
@@ -21,6 +24,9 @@ class Phase(str, Enum):
     SUCCEEDED = "Succeeded"
     FAILED = "Failed"
     STOPPED = "Stopped"
+
+    def __str__(self) -> str:
+        return self.value
 
     @property
     def final(self) -> bool:

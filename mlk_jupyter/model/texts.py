@@ -8,6 +8,7 @@ import shlex
 from typing import Any
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_FOR_A_SHELL = re.compile(r"[|&;<>$`\n]")
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([smhd]?)\s*")
 
 
@@ -27,14 +28,17 @@ def seconds(value: Any) -> Any:
 
 
 def words(value: Any) -> Any:
-    """A command word by word from one line as a shell reads it, e.g. `dvc pull -r "my remote"`; no shell runs it.
+    """A command word by word from one line as a shell reads it, e.g. `dvc pull -r "my remote"`.
+
+    No shell runs it, unless it holds what only a shell understands, e.g. `cd /data && dvc pull`.
 
     Raises: ValueError for a quote that is never closed.
     """
     if not isinstance(value, str):
         return value
     try:
-        return shlex.split(value)
+        plain = shlex.split(value)
+        return ["sh", "-c", value] if _FOR_A_SHELL.search(value) else plain
     except ValueError as error:
         raise ValueError(f"the command cannot be read: {str(error).lower()}") from error
 

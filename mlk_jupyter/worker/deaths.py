@@ -8,6 +8,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Optional
 
+ENDED_ITSELF = "The process ended itself"
+"""How the words begin for a process that left without an exception, as by `os._exit`."""
+
 _WORDS = {
     "SIGSEGV": "crashed in native code (segmentation fault). The Python stack at that moment is in the log",
     "SIGBUS": "could not reach memory that it had mapped. Shared memory (/dev/shm) is probably full: give the job more "

@@ -330,10 +330,10 @@ class Keeper:
             signal_name = None
         elif self._left_early():
             left = self._cells - self._begun
-            text = f"The process ended itself with exit code 0 while {left} of {self._cells} cells had not begun."
+            text = f"{deaths.ENDED_ITSELF} with exit code 0 while {left} of {self._cells} cells had not begun."
             self._say_failed("SystemExit", text)
         elif code and not self._failed and not self._stopping:
-            text = f"The process ended itself with exit code {code}."
+            text = f"{deaths.ENDED_ITSELF} with exit code {code}."
             self._say_failed("SystemExit", text)
         elif not self._done and not self._failed and not code:
             text = "The process ended itself before the notebook's last cell was done."

@@ -112,6 +112,20 @@ def test_a_job_that_is_left_running_is_stopped_by_another_command(
     assert held(kube_cluster) == []
 
 
+def test_what_a_killed_command_did_not_read_is_read_by_the_next_that_asks(
+    kube_cluster: FakeCluster, tmp_path: Path, mlk: Mlk, env: dict[str, str], make_notebook: Callable[..., Any]
+) -> None:
+    said = mlk("run", write(tmp_path, make_notebook("print('hello')")), "--workers", "2", "--detach", *ON_CLUSTER)
+    job = said.stdout.strip()
+    wait_for(lambda: kube_cluster.store.get(names.JOBS, NAMESPACE, job)["status"].get("succeeded") == 2)
+    assert mlk("logs", job, "--rank", "1").stdout == "hello\n"
+    assert Path(mlk("open", job).stdout.strip()).name == "executed.ipynb"
+    shown = mlk("show", job).stdout
+    assert "Succeeded" in shown and "1 of 1 cells" in shown
+    env["MLK_DATA_DIR"] = str(tmp_path / "elsewhere")  # another machine, which has no record of it
+    assert mlk("logs", job, "--follow").stdout == "hello\n"
+
+
 def test_what_is_rendered_and_applied_with_kubectl_is_a_job_like_any_other(
     kube_cluster: FakeCluster, tmp_path: Path, env: dict[str, str], mlk: Mlk, make_notebook: Callable[..., Any]
 ) -> None:

@@ -21,7 +21,7 @@ from ...record.folder import JobFolder
 from ...threads import in_thread
 from ...waiting import within
 from ..base import Carriage, Changes, Refused
-from .api.api_errors import ApiError, Forbidden
+from .api.api_errors import ApiError, Forbidden, Unreachable
 from .api.targets import Target
 from .cluster import Cluster, Offer
 from .making import removal
@@ -105,7 +105,12 @@ class KubernetesBackend:
 
         Raises: ApiError when the cluster does not answer.
         """
-        offer = await within(_REFUSED_FOR_S * 2, self._cluster.offer())
+        try:
+            offer = await within(_REFUSED_FOR_S * 2, self._cluster.offer())
+        except asyncio.TimeoutError:
+            raise Unreachable(
+                f"It took longer than {_REFUSED_FOR_S * 2:.0f} s to answer.", hint="Try again, or name a backend."
+            ) from None
         right = offer.access.right("submit", offer.served)
         if right is None or right.allowed is not False:
             return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import signal
 from dataclasses import dataclass, field
 
 from ....model import Attempt, JobSpec, Phase, RankState, Reason, Transition
@@ -161,13 +162,24 @@ def _with_why(
     start: Started, workers: dict[int, WorkerSeen], each: dict[int, Reason], spec: JobSpec
 ) -> dict[int, WorkerSeen]:
     found = {}
+    failed = [index for index, worker in workers.items() if worker.state is RankState.FAILED and not _was_asked(worker)]
     for index, worker in workers.items():
         reason = each.get(index)
         name = who(index, spec.ranks_in_worker)
+        why = reason.text if reason is not None else None
         if worker.state is RankState.FAILED:
-            reason = explain_disruption(start.pods[index], name) or explain_exit(start.pods[index], worker, name)
-        found[index] = dataclasses.replace(worker, why=reason.text if reason is not None else None)
+            disrupted = explain_disruption(start.pods[index], name)
+            if disrupted is None and failed and _was_asked(worker):
+                why = f"{name} was ended because {who(failed[0], spec.ranks_in_worker).lower()} had failed."
+            else:
+                why = (disrupted or explain_exit(start.pods[index], worker, name)).text
+        found[index] = dataclasses.replace(worker, why=why)
     return found
+
+
+def _was_asked(worker: WorkerSeen) -> bool:
+    """Whether it ended on SIGTERM, which is how a cluster ends the other pods of a job that has failed."""
+    return worker.exit_code == 128 + signal.SIGTERM or worker.signal == "SIGTERM"
 
 
 def _earlier(every: list[Started], spec: JobSpec) -> list[Attempt]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 
 from .....model import Reason
+from .....worker.deaths import ENDED_ITSELF
 from ... import labels, quantities
 from ...objects import Manifest
 from ..seen import WorkerSeen, container, mapping, number, sequence, spec_of, state_of, text
@@ -94,7 +95,7 @@ def explain_last_words(words: dict[str, object], worker: int) -> Reason:
         code = _SIGNALS[ename][0] if ename in _SIGNALS else "killed"
         hint = f"The notebook up to then and the log of rank {rank} are kept."
         return Reason(code=code, text=f"{where}: {value or f'was ended by {ename}'}", hint=hint)
-    if not ename:
+    if not ename or (ename == "SystemExit" and value.startswith(ENDED_ITSELF)):
         hint = f"See the log of rank {rank}."
         return Reason(code="rank_failed", text=f"{where}: {value or 'ended without a word'}", hint=hint)
     hint = f"The traceback is in the notebook and in the log of rank {rank}."

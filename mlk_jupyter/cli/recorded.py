@@ -1,0 +1,72 @@
+"""A job's record for whoever only reads it: filled from the cluster first, where nobody else does that."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from ..backends.many import Backends
+from ..errors import BackendUnavailable
+from ..face.following import Placed
+from ..face.places import News
+from ..model import JobStatus
+from ..record.folder import JobFolder
+from ..threads import in_thread
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """One job, whose record is as complete as it can be now."""
+
+    placed: Placed
+    folder: JobFolder
+    rank: int | None
+
+    @property
+    def here(self) -> bool:
+        """Whether it runs on this machine: its record needs nobody who fills it."""
+        return self.placed.backend.kind == "local"
+
+    async def latest(self) -> JobStatus:
+        """What is known of it; of a cluster that is away, what was written down."""
+        try:
+            return await self.placed.status()
+        except BackendUnavailable:
+            written = await in_thread(self.folder.read_status)
+            if written is None:
+                raise
+            return written
+
+    async def over(self) -> bool:
+        """Whether it is over and all of it written down. Keeps the log of the rank coming."""
+        self.placed.backend.look(self.placed.job_id, self.rank)
+        with contextlib.suppress(BackendUnavailable):
+            return await self.placed.ended() is not None
+        return False
+
+
+@contextlib.asynccontextmanager
+async def recorded(backends: Backends, job_id: str, rank: int | None = None) -> AsyncIterator[Recorded]:
+    """The job, and its record being filled meanwhile: of a job in a cluster that is over, whole.
+
+    Args: rank: whose log is to be read.
+    """
+    backend = backends.holder(job_id)
+    news = News(backend)
+    placed = Placed(job_id, backend, news)
+    folder = placed.folder
+    try:
+        written = await in_thread(folder.read_status)
+        if backend.kind == "local" or (written is not None and written.phase.final):
+            yield Recorded(placed, folder, rank)
+            return
+        async with contextlib.AsyncExitStack() as opened:
+            try:
+                await opened.enter_async_context(placed.recorded(rank))
+            except BackendUnavailable as error:
+                print(f"{error.detail} What was written down here before is shown.", file=sys.stderr)
+            yield Recorded(placed, folder, rank)
+    finally:
+        await news.close()
