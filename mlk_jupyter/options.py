@@ -6,7 +6,6 @@ import argparse
 import ast
 import json
 import os
-import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -279,10 +278,13 @@ def _pairs(typed: list[str] | None, option: str) -> dict[str, str]:
 
 
 def _words(typed: str | None) -> list[str]:
+    from .model.texts import words
+
     try:
-        return shlex.split(typed or "")
+        found: list[str] = words(typed or "")
     except ValueError as error:
         raise BadInput(f"--stage {typed}: {error}.", hint="Close the quotes.") from error
+    return found
 
 
 def _seconds(typed: str | None, option: str) -> int | None:

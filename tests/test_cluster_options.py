@@ -161,3 +161,19 @@ def test_no_text_breaks_the_reader_of_destinations(text: str) -> None:
         destination(text)
     except ValueError as refused:
         assert str(refused)
+
+
+@pytest.mark.parametrize(
+    ("typed", "command"),
+    [
+        ('dvc pull -r "my remote"', ["dvc", "pull", "-r", "my remote"]),
+        ("grep 'a|b' file", ["grep", "a|b", "file"]),
+        ('echo "a > b"', ["echo", "a > b"]),
+        ("cd /data && dvc pull", ["sh", "-c", "cd /data && dvc pull"]),
+        ("cp file $HOME", ["sh", "-c", "cp file $HOME"]),
+        ('cp file "$HOME"', ["sh", "-c", 'cp file "$HOME"']),
+        ("sh -c 'echo $HOME > file'", ["sh", "-c", "echo $HOME > file"]),
+    ],
+)
+def test_a_command_goes_to_a_shell_where_only_a_shell_understands_it(typed: str, command: list[str]) -> None:
+    assert ClusterOptions(staging=typed).staging == command

@@ -8,7 +8,8 @@ import shlex
 from typing import Any
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-_FOR_A_SHELL = re.compile(r"[|&;<>$`\n]")
+_LITERAL = re.compile(r"'[^']*'")
+_QUOTED = re.compile(r'"(?:\\.|[^"\\])*"')
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([smhd]?)\s*")
 
 
@@ -38,9 +39,15 @@ def words(value: Any) -> Any:
         return value
     try:
         plain = shlex.split(value)
-        return ["sh", "-c", value] if _FOR_A_SHELL.search(value) else plain
+        return ["sh", "-c", value] if _is_for_a_shell(value) else plain
     except ValueError as error:
         raise ValueError(f"the command cannot be read: {str(error).lower()}") from error
+
+
+def _is_for_a_shell(command: str) -> bool:
+    """Whether it holds what only a shell understands, in a place where a shell would."""
+    expanded = _LITERAL.sub("", command)
+    return bool(re.search(r"[$`]", expanded) or re.search(r"[|&;<>\n]", _QUOTED.sub("", expanded)))
 
 
 def parsed(value: Any) -> Any:
