@@ -133,6 +133,8 @@ async def _copy_log(backends: Backends, job_id: str, rank: int, *, follow: bool)
             sys.stdout.buffer.flush()
             if offset >= size:
                 if over or (not follow and (quiet or time.monotonic() > until)):
+                    if not offset and not over:
+                        print(f"Nothing that rank {rank} wrote is here yet.", file=sys.stderr)
                     return
                 await asyncio.sleep(_LOG_POLL_S)
             quiet = offset >= size
