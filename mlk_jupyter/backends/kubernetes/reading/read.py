@@ -89,8 +89,7 @@ def read(objects: Objects, spec: JobSpec, *, facts: Background | None = None, be
         attempt=last.number,
         attempts=_earlier(every, spec),
         transitions=_timeline(every, workers, phase, spec),
-        disrupted=explain_disruptions(last, workers, spec)
-        or (before.disrupted if before is not None and same else None),
+        disrupted=explain_disruptions(last, workers, spec) or (same.disrupted if same is not None else None),
     )
     return now if before is None else _with_before(before, now)
 
