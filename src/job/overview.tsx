@@ -104,7 +104,7 @@ function Why({ job, trans }: IOverviewProps): JSX.Element | null {
       {job.started_at !== null && (
         <div className="mlk-Overview-progress">
           <ProgressBar fraction={progress.fraction} label={trans.__('Progress')} />
-          <span>{progressText(progress, trans)}</span>
+          <span>{progressText(progress, trans, isFinal(job.phase))}</span>
         </div>
       )}
     </div>

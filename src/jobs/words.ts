@@ -4,10 +4,17 @@ import type { JobSummary, Link, Progress } from '../api';
 import { figure, roughly } from '../components/format';
 import { isFinal } from './phase';
 
-/** "cell 7 of 12 · ~2 min", or what the notebook itself said; null when nothing is known. */
-export function progressText(progress: Progress, trans: TranslationBundle): string | null {
+/**
+ * "cell 7 of 12 · ~2 min", or what the notebook itself said; null when nothing is known. A job that is over has no time
+ * to go.
+ */
+export function progressText(
+  progress: Progress,
+  trans: TranslationBundle,
+  over = false
+): string | null {
   const where = progress.text ?? cellText(progress, trans);
-  const eta = progress.eta_s === null ? null : roughly(progress.eta_s, trans);
+  const eta = progress.eta_s === null || over ? null : roughly(progress.eta_s, trans);
   return [where, eta].filter(Boolean).join(' · ') || null;
 }
 
