@@ -52,6 +52,26 @@ def test_what_takes_too_long_is_cancelled_and_said() -> None:
     asyncio.run(story())
 
 
+def test_what_is_waited_for_has_ended_when_the_wait_is_cancelled() -> None:
+    async def story() -> None:
+        ended = asyncio.Event()
+
+        async def tidies_up() -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                await asyncio.sleep(0)
+                ended.set()
+
+        task = asyncio.create_task(within(60, tidies_up()))
+        await asyncio.sleep(0.01)
+        task.cancel()
+        await asyncio.wait({task})
+        assert task.cancelled() and ended.is_set()
+
+    asyncio.run(story())
+
+
 def test_results_and_errors_get_out() -> None:
     async def gives() -> int:
         return 7
