@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from mlk_jupyter.backends.kubernetes.cluster import user_name
-from mlk_jupyter.backends.kubernetes.making.kinds import render
-from mlk_jupyter.backends.kubernetes.making.kinds.asked import Asked
+from mlk_jupyter.backends.kubernetes.kinds.registry import render
+from mlk_jupyter.backends.kubernetes.manifests.render_context import RenderContext
 from mlk_jupyter.bundle import build, parse_notebook
 from mlk_jupyter.model import ClusterOptions, JobSpec
 from tests.kube import names
@@ -114,14 +114,14 @@ class Crowd:
 _COUNTED = ("list", "watch")
 
 
-def _asked(job: str, bundle: bytes) -> Asked:
+def _asked(job: str, bundle: bytes) -> RenderContext:
     spec = JobSpec(
         name=job.rpartition("-")[0] + " " + job[-4:],
         notebook=f"notebooks/{job}.ipynb",
         parameters={"epochs": 30, "lr": 0.1, "batch_size": 32},
         cluster=ClusterOptions(image="example.org/torch:2"),
     )
-    return Asked(
+    return RenderContext(
         id=job, spec=spec, bundle=bundle, namespace=NAMESPACE, user=user_name(), request_id=job, nonce="0" * 16,
         image="example.org/torch:2",
     )  # fmt: skip

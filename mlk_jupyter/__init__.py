@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ._version import __version__
-    from .face import Job, job, jobs, train
+    from .client import Job, job, jobs, train
     from .worker.api import checkpoint_dir, log_metric, progress, rank, result, world_size
 
 __all__ = [
@@ -28,16 +28,16 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Job": "face",
+    "Job": "client",
     "__version__": "_version",
     "checkpoint_dir": "worker.api",
-    "job": "face",
-    "jobs": "face",
+    "job": "client",
+    "jobs": "client",
     "log_metric": "worker.api",
     "progress": "worker.api",
     "rank": "worker.api",
     "result": "worker.api",
-    "train": "face",
+    "train": "client",
     "world_size": "worker.api",
 }
 

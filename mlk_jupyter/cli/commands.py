@@ -13,7 +13,7 @@ from .. import library, text
 from ..backends.many import Backends
 from ..model import JobStatus, RankStatus
 from ..threads import in_thread
-from .asking import chosen
+from .arguments import chosen
 from .orphans import orphans
 from .recorded import recorded
 from .render import render

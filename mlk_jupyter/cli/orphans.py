@@ -9,7 +9,7 @@ import time
 
 from .. import text
 from ..model.api import Orphan
-from .asking import chosen
+from .arguments import chosen
 
 
 def orphans(options: argparse.Namespace) -> int:

@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from ..backends.many import Backends
+from ..client.following import Placed
+from ..client.places import News
 from ..errors import BackendUnavailable
-from ..face.following import Placed
-from ..face.places import News
 from ..model import JobStatus
 from ..record.folder import JobFolder
 from ..threads import in_thread

@@ -8,7 +8,7 @@ import asyncio
 from .. import library
 from ..backends.choosing import rendering
 from ..errors import BadInput
-from .asking import spec_of
+from .arguments import spec_of
 
 
 def render(options: argparse.Namespace) -> int:

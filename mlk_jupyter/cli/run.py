@@ -14,7 +14,7 @@ from ..bundle import Bundle
 from ..model import JobStatus, Phase, RunState
 from ..model.api import Level
 from ..record.folder import JobFolder
-from .asking import chosen, spec_of
+from .arguments import chosen, spec_of
 from .follow import follow
 from .screen import Screen, screen_for
 

@@ -11,8 +11,8 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Protocol
 
+from ..client.background import background
 from ..errors import JobNotFound, MlkError
-from ..face.background import background
 from ..model import JobStatus, RunState
 from ..record.folder import JobFolder
 from .tails import Tails

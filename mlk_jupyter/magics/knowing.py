@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 
-from ..face.background import background
-from ..face.places import Where, places
+from ..client.background import background
+from ..client.places import Where, places
 from .completion import Kept, Known
 from .profiles import profiles
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from .. import text
 
 if TYPE_CHECKING:
-    from .sending import Asked, Ready
+    from .sending import JobRequest, Ready
 
 _FILES_SHOWN = 20
 _LEVELS = {"error": "Refused", "warning": "Warning", "note": "Note"}
@@ -18,7 +18,7 @@ _LEVELS = {"error": "Refused", "warning": "Warning", "note": "Note"}
 class Preview:
     """A job that was not submitted."""
 
-    def __init__(self, asked: Asked, ready: Ready, yaml: str | None) -> None:
+    def __init__(self, asked: JobRequest, ready: Ready, yaml: str | None) -> None:
         self.preflight = ready.preflight
         self.yaml = yaml
         """The objects in the cluster; None on this machine, where there are none."""
@@ -46,7 +46,7 @@ class Preview:
         return f"This can be submitted.{starts} Nothing was created."
 
 
-def _facts(asked: Asked, ready: Ready) -> list[tuple[str, str]]:
+def _facts(asked: JobRequest, ready: Ready) -> list[tuple[str, str]]:
     found = asked.needed
     shipped = [
         ("Imports", "; ".join(found.imports) if found else ""),

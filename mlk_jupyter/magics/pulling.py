@@ -7,8 +7,8 @@ import threading
 from collections.abc import MutableMapping, Sequence
 from typing import Any
 
+from ..client import Job, ValuesMissing
 from ..errors import MlkError
-from ..face import Job, ValuesMissing
 from ..model import Phase
 
 

@@ -37,7 +37,7 @@ def register(shell: Any) -> None:
     if getattr(shell, "kernel", None) is not None:
         # A job that is the value of a cell is shown live there; elsewhere it is a line.
         formatter = shell.display_formatter.ipython_display_formatter
-        formatter.for_type_by_name("mlk_jupyter.face.handle", "Job", _show)
+        formatter.for_type_by_name("mlk_jupyter.client.handle", "Job", _show)
 
 
 def _show(job: Any) -> None:

@@ -14,11 +14,11 @@ from typing import Any
 from .. import library
 from ..backends.base import Backend
 from ..bundle import Bundle
+from ..client import Detached, Job
+from ..client.background import run
+from ..client.places import Where, places
+from ..client.submit import hand_over
 from ..errors import BadInput
-from ..face import Detached, Job
-from ..face.background import run
-from ..face.places import Where, places
-from ..face.submit import hand_over
 from ..model import JobSpec
 from ..model.api import Preflight
 from ..shipping import Needed, needed, notebook_of_cell
@@ -30,7 +30,7 @@ _UNSEEN = {"exec", "globals", "locals", "vars", "setattr"}  # ways to bind names
 
 
 @dataclass(frozen=True)
-class Asked:
+class JobRequest:
     """A job as it was asked for, before any backend saw it."""
 
     source: library.Source
@@ -53,14 +53,14 @@ class Ready:
     preflight: Preflight
 
 
-def asked_of_file(path: str, fields: Mapping[str, Any]) -> Asked:
+def asked_of_file(path: str, fields: Mapping[str, Any]) -> JobRequest:
     """The job of a notebook or script.
 
     Args:   fields: of the spec, without the notebook.
     Raises: BadInput.
     """
     source = run(library.read_source(path))
-    return Asked(source, library.spec_from({"name": source.stem, **fields, "notebook": source.path}))
+    return JobRequest(source, library.spec_from({"name": source.stem, **fields, "notebook": source.path}))
 
 
 def asked_of_cell(
@@ -72,7 +72,7 @@ def asked_of_cell(
     push: Sequence[str],
     pull: Sequence[str],
     pickle: bool,
-) -> Asked:
+) -> JobRequest:
     """The job of a cell, with all that it needs of the kernel.
 
     Args:
@@ -112,7 +112,7 @@ def asked_of_cell(
     source = run(library.source_of(parcel.notebook, f"{path.stem}.ipynb", folder))
     undefined = [f"{one.name}: {one.why}" for one in found.missing if one.kind == "undefined"]
     notices = tuple(dict.fromkeys([*undefined, *parcel.notices]))
-    return Asked(source, spec, parcel.extra, found, tuple(push), tuple(pull), notices)
+    return JobRequest(source, spec, parcel.extra, found, tuple(push), tuple(pull), notices)
 
 
 def notebook_path(names: Mapping[str, Any]) -> PurePosixPath:
@@ -122,17 +122,17 @@ def notebook_path(names: Mapping[str, Any]) -> PurePosixPath:
     return path if path.suffix == ".ipynb" else PurePosixPath("cell.ipynb")
 
 
-def checked(asked: Asked, where: Where) -> Ready:
+def checked(asked: JobRequest, where: Where) -> Ready:
     """What the backend thinks of a job. Creates nothing."""
     return run(_checked(asked, where))
 
 
-def rendered(asked: Asked, ready: Ready) -> str | None:
+def rendered(asked: JobRequest, ready: Ready) -> str | None:
     """The objects that it would be in a cluster, as YAML; None on this machine."""
     return run(ready.backend.render(asked.spec, ready.bundle))
 
 
-def submitted(asked: Asked, ready: Ready, where: Where) -> Job:
+def submitted(asked: JobRequest, ready: Ready, where: Where) -> Job:
     """Submits it. An interrupt comes too late to prevent it.
 
     Raises: Refused when the preflight found an error; Detached when interrupted.
@@ -144,7 +144,7 @@ def submitted(asked: Asked, ready: Ready, where: Where) -> Job:
         raise Detached(text, None) from None
 
 
-async def _checked(asked: Asked, where: Where) -> Ready:
+async def _checked(asked: JobRequest, where: Where) -> Ready:
     backend = await (await places().backends(where)).at(None)
     bundle = await library.prepare(asked.source, asked.spec, backend.carriage, asked.extra or None)
     if asked.notices:

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from .. import text
+from ..client import Detached
+from ..client.background import run
+from ..client.places import Where, places
 from ..errors import BadInput
-from ..face import Detached
-from ..face.background import run
-from ..face.places import Where, places
 from ..model import JobSummary, Phase, RunState
 from . import parsing
 from .table import Table
 
 if TYPE_CHECKING:
-    from ..face import Job
+    from ..client import Job
     from ..model.api import BackendInfo
 
 _NONE_YET = "No jobs yet. Run a cell as one: write %%k8s_train above it."
@@ -173,7 +173,7 @@ def job_of(asked: argparse.Namespace) -> Job:
 
     Raises: JobNotFound with the closest names; BadInput when the name fits several.
     """
-    from ..face import job
+    from ..client import job
 
     return job(asked.job, backend=asked.backend, context=asked.context, namespace=asked.namespace)
 

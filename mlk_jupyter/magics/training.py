@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from ..client import Detached, Job, RemoteError
+from ..client.places import Where
 from ..errors import BadInput
-from ..face import Detached, Job, RemoteError
-from ..face.places import Where
 from ..model.api import Level
 from ..options import spec_fields
 from . import parsing, profiles, sending
@@ -70,7 +70,7 @@ def _options(line: str, cell: str | None) -> argparse.Namespace:
     return options
 
 
-def _asked(shell: Any, options: argparse.Namespace, cell: str | None) -> sending.Asked:
+def _asked(shell: Any, options: argparse.Namespace, cell: str | None) -> sending.JobRequest:
     fields = spec_fields(options)
     if cell is None:
         return sending.asked_of_file(options.source, fields)
@@ -90,7 +90,7 @@ def _before(cells: list[str]) -> list[str]:
     return cells[:-1] if cells and "k8s_train" in cells[-1] else cells
 
 
-def _worth_saying(asked: sending.Asked, ready: sending.Ready) -> list[str]:
+def _worth_saying(asked: sending.JobRequest, ready: sending.Ready) -> list[str]:
     """What is no reason to refuse the job. Errors are raised when it is submitted."""
     found = [finding for finding in ready.preflight.findings if finding.level is Level.WARNING]
     return [*asked.notices, *(" ".join(part for part in (one.text, one.hint) if part) for one in found)]

@@ -7,12 +7,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
-from .base import Asked, Seen
+from .base import StrictModel, TolerantModel
 from .spec import JobSpec
 from .status import JobSummary
 
 
-class ErrorBody(Seen):
+class ErrorBody(TolerantModel):
     """Every answer with a status of 400 or more."""
 
     code: str
@@ -29,7 +29,7 @@ class Level(str, Enum):
     NOTE = "note"
 
 
-class Finding(Seen):
+class Finding(TolerantModel):
     """One thing that the preflight found."""
 
     level: Level
@@ -40,14 +40,14 @@ class Finding(Seen):
     """The field of the spec it is about."""
 
 
-class Use(Seen):
+class Use(TolerantModel):
     """One line of what the job will use, e.g. ("Workers", "2 processes on this machine")."""
 
     label: str
     text: str
 
 
-class Preflight(Seen):
+class Preflight(TolerantModel):
     """What would happen if this were submitted now."""
 
     ok: bool
@@ -61,7 +61,7 @@ class Preflight(Seen):
     """What the bundle carries, relative to the notebook's folder."""
 
 
-class Parameter(Seen):
+class Parameter(TolerantModel):
     """One assignment of the cell tagged `parameters`."""
 
     name: str
@@ -74,7 +74,7 @@ class Parameter(Seen):
     """The comment behind it."""
 
 
-class Form(Seen):
+class Form(TolerantModel):
     """What the submit dialog needs for one notebook."""
 
     form_schema: dict[str, Any]
@@ -92,20 +92,20 @@ RequestId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{8,64}$")]
 BackendName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][-A-Za-z0-9_.:@/ ]{0,250}$")]
 
 
-class PreflightRequest(Asked):
+class PreflightRequest(StrictModel):
     spec: JobSpec
     backend: BackendName | None = None
     """Name of the backend to ask; None means the one that was chosen."""
 
 
-class Rendered(Seen):
+class Rendered(TolerantModel):
     """What would be created in the cluster."""
 
     yaml: str | None
     """For `kubectl apply`; None where a job is no object of a cluster."""
 
 
-class Submission(Asked):
+class Submission(StrictModel):
     spec: JobSpec
     request_id: RequestId
     """Made once by the dialog; a second submission with the same id answers with the first one's job."""
@@ -113,7 +113,7 @@ class Submission(Asked):
     """Where it runs; None means the backend that was chosen."""
 
 
-class JobList(Seen):
+class JobList(TolerantModel):
     jobs: list[JobSummary]
 
 
@@ -130,7 +130,7 @@ class Link(str, Enum):
     """The cluster answers, and says no: a login or a right is missing."""
 
 
-class Right(Seen):
+class Right(TolerantModel):
     """Something that a person may or may not do in the cluster."""
 
     feature: str
@@ -146,7 +146,7 @@ class Right(Seen):
     """What an administrator adds."""
 
 
-class Orphan(Seen):
+class Orphan(TolerantModel):
     """An object of ours whose job is gone."""
 
     kind: str
@@ -157,11 +157,11 @@ class Orphan(Seen):
     """Seconds since the epoch."""
 
 
-class Orphans(Seen):
+class Orphans(TolerantModel):
     orphans: list[Orphan]
 
 
-class BackendInfo(Seen):
+class BackendInfo(TolerantModel):
     """Where jobs run, and why there."""
 
     name: str
@@ -196,13 +196,13 @@ class BackendInfo(Seen):
     """Image that a job gets which names none."""
 
 
-class Backends(Seen):
+class Backends(TolerantModel):
     """data of topic `backends`, kinds `snapshot` and `delta`: each time all of them, the chosen one first."""
 
     backends: list[BackendInfo]
 
 
-class ServerInfo(Seen):
+class ServerInfo(TolerantModel):
     version: str
     backend: BackendInfo
     """The one that jobs go to unless they name another."""
@@ -212,7 +212,7 @@ class ServerInfo(Seen):
     """Tracking URI that jobs log to, without credentials; None when MLflow is not installed."""
 
 
-class LogPiece(Seen):
+class LogPiece(TolerantModel):
     """Part of one rank's log. Offsets are bytes in the log file."""
 
     rank: int
@@ -224,7 +224,7 @@ class LogPiece(Seen):
     """The job is over and `next_offset` is the end."""
 
 
-class FramePiece(Seen):
+class FramePiece(TolerantModel):
     """Frames after an offset (bytes in frames.jsonl)."""
 
     frames: list[dict[str, Any]]
@@ -232,24 +232,24 @@ class FramePiece(Seen):
     final: bool
 
 
-class MetricPoint(Seen):
+class MetricPoint(TolerantModel):
     step: int | None = None
     at: float
     value: float | None
     """None for NaN and infinities, which JSON cannot carry."""
 
 
-class MetricSeries(Seen):
+class MetricSeries(TolerantModel):
     name: str
     points: list[MetricPoint]
 
 
-class MetricList(Seen):
+class MetricList(TolerantModel):
     source: Literal["frames", "mlflow"]
     series: list[MetricSeries]
 
 
-class RunView(Seen):
+class RunView(TolerantModel):
     """The MLflow run of a job as the tracking server tells it."""
 
     run_id: str
@@ -262,7 +262,7 @@ class RunView(Seen):
     metrics: dict[str, float | None] = Field(default_factory=dict)
 
 
-class Topic(Asked):
+class Topic(StrictModel):
     """What a window sends over the socket."""
 
     op: Literal["subscribe", "unsubscribe", "pong"]
@@ -272,7 +272,7 @@ class Topic(Asked):
     """For logs and frames: where to go on; None means a snapshot first."""
 
 
-class Message(Seen):
+class Message(TolerantModel):
     """What the socket sends."""
 
     topic: str
@@ -282,20 +282,20 @@ class Message(Seen):
     data: Any = None
 
 
-class JobsSnapshot(Seen):
+class JobsSnapshot(TolerantModel):
     """data of topic `jobs`, kind `snapshot`."""
 
     jobs: list[JobSummary]
 
 
-class JobsDelta(Seen):
+class JobsDelta(TolerantModel):
     """data of topic `jobs`, kind `delta`."""
 
     changed: list[JobSummary] = Field(default_factory=list)
     removed: list[str] = Field(default_factory=list)
 
 
-class FramesSnapshot(Seen):
+class FramesSnapshot(TolerantModel):
     """data of topic `job/ID/frames`, kind `snapshot`: the notebook so far, and where the frames go on."""
 
     notebook: dict[str, Any]

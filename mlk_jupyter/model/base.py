@@ -5,13 +5,13 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict
 
 
-class Asked(BaseModel):
+class StrictModel(BaseModel):
     """What a person asks for. Unknown fields are refused, so that a typing error is never ignored."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
-class Seen(BaseModel):
+class TolerantModel(BaseModel):
     """What was observed. Unknown fields are ignored, so that an older reader understands a newer writer."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
 from .affinity import checked
-from .base import Asked
+from .base import StrictModel
 from .destinations import destination
 from .names import (
     EnvName,
@@ -30,7 +30,7 @@ from .names import (
 from .texts import parsed, seconds, words
 
 
-class Toleration(Asked):
+class Toleration(StrictModel):
     """A taint that the pods may ignore, in Kubernetes' own words."""
 
     key: SelectorKey | None = None
@@ -49,7 +49,7 @@ class Toleration(Asked):
         return self
 
 
-class Volume(Asked):
+class Volume(StrictModel):
     """Files that the pods see at a path. Exactly one of claim, image and empty_dir."""
 
     path: MountPath
@@ -70,7 +70,7 @@ class Volume(Asked):
         return self
 
 
-class EnvFrom(Asked):
+class EnvFrom(StrictModel):
     """Environment variables out of a Secret or ConfigMap, by name only: its values are never read here."""
 
     secret: ObjectName | None = None
@@ -96,7 +96,7 @@ def _allowed(text: str) -> str:
     return text
 
 
-class Network(Asked):
+class Network(StrictModel):
     """A NetworkPolicy of the job's own: its ranks among themselves, DNS, MLflow, and what is named here; nothing else.
 
     The cluster's network plugin has to enforce it, which cannot be seen from here.
@@ -108,7 +108,7 @@ class Network(Asked):
     """Where the job may go besides: a CIDR or an IP address, with a TCP port if you like, e.g. `10.0.0.0/8:443`."""
 
 
-class ClusterOptions(Asked):
+class ClusterOptions(StrictModel):
     """What is asked of a cluster. Everything has a default but the image, which a server may set for everybody."""
 
     image: Image | None = None

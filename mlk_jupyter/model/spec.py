@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, StringConstraints, field_validator
 
-from .base import Asked
+from .base import StrictModel
 from .cluster import ClusterOptions
 from .names import RESERVED_ENV
 from .texts import seconds
@@ -25,7 +25,7 @@ _LARGEST_ENV = 1_000_000
 Duration = Annotated[int, Field(ge=1, le=366 * 86_400), BeforeValidator(seconds)]
 
 
-class JobSpec(Asked):
+class JobSpec(StrictModel):
     """What was asked: the one description of a job that every face writes and every backend reads."""
 
     name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]

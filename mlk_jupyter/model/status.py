@@ -6,7 +6,7 @@ from enum import Enum
 
 from pydantic import Field
 
-from .base import Seen
+from .base import TolerantModel
 from .spec import JobSpec
 
 READING_LOGS = "reading_logs"
@@ -43,7 +43,7 @@ class RankState(str, Enum):
     STOPPED = "stopped"
 
 
-class Reason(Seen):
+class Reason(TolerantModel):
     """Why a job is in its phase."""
 
     code: str
@@ -54,7 +54,7 @@ class Reason(Seen):
     """What a person can do about it."""
 
 
-class Transition(Seen):
+class Transition(TolerantModel):
     """One step of the timeline."""
 
     phase: Phase
@@ -62,7 +62,7 @@ class Transition(Seen):
     """Seconds since the epoch."""
 
 
-class Progress(Seen):
+class Progress(TolerantModel):
     """How far rank 0 is."""
 
     cells_done: int = 0
@@ -78,7 +78,7 @@ class Progress(Seen):
     """Seconds still to go, if the notebook's own progress allows a guess."""
 
 
-class GpuSample(Seen):
+class GpuSample(TolerantModel):
     """One GPU at one moment."""
 
     index: int
@@ -90,7 +90,7 @@ class GpuSample(Seen):
     memory_total_bytes: int | None = None
 
 
-class Sample(Seen):
+class Sample(TolerantModel):
     """What one rank used at one moment."""
 
     at: float
@@ -102,7 +102,7 @@ class Sample(Seen):
     gpus: list[GpuSample] = Field(default_factory=list)
 
 
-class RankStatus(Seen):
+class RankStatus(TolerantModel):
     """One process of the job."""
 
     rank: int
@@ -120,7 +120,7 @@ class RankStatus(Seen):
     """Why it is in its state, where there is more to say: what its pod waits for, why it was evicted."""
 
 
-class Attempt(Seen):
+class Attempt(TolerantModel):
     """One start of all ranks that did not end the job."""
 
     number: int
@@ -130,7 +130,7 @@ class Attempt(Seen):
     """Why it ended."""
 
 
-class Metric(Seen):
+class Metric(TolerantModel):
     """The latest value of one metric."""
 
     name: str
@@ -150,7 +150,7 @@ class RunState(str, Enum):
     UNAVAILABLE = "unavailable"
 
 
-class RunRef(Seen):
+class RunRef(TolerantModel):
     """The MLflow run of a job, or why there is none."""
 
     state: RunState
@@ -163,7 +163,7 @@ class RunRef(Seen):
     run_name: str | None = None
 
 
-class JobSummary(Seen):
+class JobSummary(TolerantModel):
     """What a row of the list shows."""
 
     id: str

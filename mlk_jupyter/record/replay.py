@@ -13,7 +13,7 @@ from .failure import Failure, first_of
 from .fields import count_of, is_plain, lines_of, metadata_of, number_of, text_of, whole_of
 from .layout import cell_metadata, prepared
 from .outputs import CellOutputs, Displays, data_of, error_output, output_of
-from .seen import Seen
+from .sequences import SequenceSet
 
 _MOST_NOTICES = 100
 _MOST_METRICS = 1_000
@@ -85,7 +85,7 @@ class Replay:
         self._said_at: float | None = None
         self._metrics: dict[str, _Metric] = {}
         self._ranks: dict[int, _Rank] = {}
-        self._seen: dict[int, Seen] = {}
+        self._seen: dict[int, SequenceSet] = {}
         self._failures: dict[int, Failure] = {}
         self._run: RunRef | None = None
         self.run_status: str | None = None
@@ -122,7 +122,7 @@ class Replay:
         handler = self._handlers.get(kind) if isinstance(kind, str) else None
         if handler is None or rank is None or seq is None:
             return False
-        if not self._seen.setdefault(rank, Seen()).add(seq):
+        if not self._seen.setdefault(rank, SequenceSet()).add(seq):
             return False
         handler(frame, rank, number_of(frame, "time") or 0.0)
         return True

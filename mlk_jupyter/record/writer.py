@@ -18,7 +18,7 @@ from ..worker.frames import Decoder
 from .fields import count_of, lines_of, number_of, text_of
 from .folder import JobFolder
 from .replay import Replay
-from .seen import Seen
+from .sequences import SequenceSet
 
 LOG_LIMIT = 256 * 1024 * 1024  # bytes of one rank's log
 _ENCODER = json.JSONEncoder(separators=(",", ":"))  # json.dumps would make one for each line
@@ -48,7 +48,7 @@ class FolderWriter:
         self._replay = replay
         self._nonce = nonce
         self._decoders: dict[int, Decoder] = {}
-        self._seen: dict[int, Seen] = {}
+        self._seen: dict[int, SequenceSet] = {}
         self._frames = _File(folder.frames)
         self._samples = _File(folder.samples)
         self._logs: dict[int, _Log] = {}
@@ -145,7 +145,12 @@ class FolderWriter:
 
     def _frame(self, frame: dict[str, Any], batch: _Batch) -> None:
         rank, seq, kind = count_of(frame, "rank"), count_of(frame, "seq"), frame.get("kind")
-        if rank is None or seq is None or rank >= _MOST_RANKS or not self._seen.setdefault(rank, Seen()).add(seq):
+        if (
+            rank is None
+            or seq is None
+            or rank >= _MOST_RANKS
+            or not self._seen.setdefault(rank, SequenceSet()).add(seq)
+        ):
             return
         if kind == "sample":
             if self._keep(rank, frame):
@@ -196,7 +201,7 @@ class FolderWriter:
                 latest[rank] = max(seq, latest.get(rank, 0))
         for rank, seq in latest.items():
             # Kinds that are not in this file came in between; they were written as well.
-            self._seen.setdefault(rank, Seen()).add_up_to(seq)
+            self._seen.setdefault(rank, SequenceSet()).add_up_to(seq)
             if self._folder.log(rank).exists():
                 self._logs[rank] = _Log(self._folder.log(rank))
 

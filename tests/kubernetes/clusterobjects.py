@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mlk_jupyter.backends.kubernetes import labels
-from mlk_jupyter.backends.kubernetes.objects import Manifest, Objects
+from mlk_jupyter.backends.kubernetes.resources import Manifest, Objects
 from mlk_jupyter.model import ClusterOptions, JobSpec
 
 ID = "digits-0123456789"

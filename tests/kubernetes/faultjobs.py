@@ -15,12 +15,12 @@ import pytest
 from kube.cluster import FakeCluster
 
 from mlk_jupyter.backends.kubernetes import cluster as cluster_room
-from mlk_jupyter.backends.kubernetes import watching
+from mlk_jupyter.backends.kubernetes import controller as watching
 from mlk_jupyter.backends.kubernetes.api.connection import Connection
 from mlk_jupyter.backends.kubernetes.api.session import Limits
 from mlk_jupyter.backends.kubernetes.api.targets import targets
 from mlk_jupyter.backends.kubernetes.backend import KubernetesBackend
-from mlk_jupyter.backends.kubernetes.making import creation
+from mlk_jupyter.backends.kubernetes.lifecycle import creation
 from mlk_jupyter.backends.kubernetes.recording import logs
 from mlk_jupyter.backends.kubernetes.watch.observer import Observer
 from mlk_jupyter.backends.kubernetes.watch.reflector import Times
@@ -157,7 +157,7 @@ async def calm_record(job_id: str, root: Path) -> tuple[JobStatus, JobFolder]:
     """What somebody writes down of the same job who looks at it when all is well again."""
     backend = backend_at(root)
     async with at_work(backend):
-        await until(lambda: backend._watching.live, "a list of jobs")
+        await until(lambda: backend._controller.live, "a list of jobs")
         backend.look(job_id)
         await until(lambda: backend.folder(job_id).read_status(), "a record")
         return await ended(backend, job_id), backend.folder(job_id)

@@ -6,8 +6,8 @@ import io
 import zipfile
 from typing import Any
 
-from mlk_jupyter.backends.kubernetes.making.kinds import Asked, Kind, render
-from mlk_jupyter.backends.kubernetes.preflight.facts import Facts
+from mlk_jupyter.backends.kubernetes.kinds.registry import Kind, RenderContext, render
+from mlk_jupyter.backends.kubernetes.preflight.cluster_facts import ClusterFacts
 from mlk_jupyter.backends.kubernetes.preflight.verdict import preflight
 from mlk_jupyter.backends.kubernetes.rights.discovery import Served
 from mlk_jupyter.bundle import Bundle
@@ -38,7 +38,7 @@ def job(cluster: dict[str, Any] | None = None, **spec: Any) -> JobSpec:
 def manifests(spec: JobSpec, kind: Kind = "Job", mlflow: dict[str, str] | None = None) -> list[dict[str, Any]]:
     if spec.cluster.image is None:
         return []
-    asked = Asked(
+    asked = RenderContext(
         id="digits-0123456789",
         spec=spec,
         bundle=BUNDLE.data,
@@ -52,27 +52,27 @@ def manifests(spec: JobSpec, kind: Kind = "Job", mlflow: dict[str, str] | None =
     return render(asked, kind)
 
 
-def facts(**known: Any) -> Facts:
+def facts(**known: Any) -> ClusterFacts:
     """A roomy cluster where everything that is referred to exists, but for what a test says otherwise."""
     empty: dict[str, Any] = {"quotas": [], "limit_ranges": [], "claims": [], "pods": [], "all_pods": [], "queues": []}
-    return Facts(
+    return ClusterFacts(
         "team-a", **{**empty, "served": SERVED, "nodes": [node("big", cpu="512", memory="4Ti", gpus=8)], **known}
     )
 
 
 def look(
     spec: JobSpec,
-    known: Facts | None = None,
+    known: ClusterFacts | None = None,
     *,
     bundle: Bundle = BUNDLE,
     kind: Kind = "Job",
     mlflow: dict[str, str] | None = None,
-    rehearsal: Any = (),
+    dry_run: Any = (),
 ) -> Preflight:
-    return preflight(spec, bundle, known or facts(), manifests(spec, kind, mlflow), rehearsal)
+    return preflight(spec, bundle, known or facts(), manifests(spec, kind, mlflow), dry_run)
 
 
-def found(spec: JobSpec, known: Facts | None = None, **more: Any) -> dict[str, Finding]:
+def found(spec: JobSpec, known: ClusterFacts | None = None, **more: Any) -> dict[str, Finding]:
     return {finding.code: finding for finding in look(spec, known, **more).findings}
 
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mlk_jupyter.backends.kubernetes.objects import Objects
-from mlk_jupyter.backends.kubernetes.reading.seen import seconds
+from mlk_jupyter.backends.kubernetes.kinds.fields import seconds
+from mlk_jupyter.backends.kubernetes.resources import Objects
 
 FOLDER = Path(os.environ.get("MLK_SHARED") or Path(__file__).resolve().parents[3] / "shared") / "kube" / "recordings"
 STORIES = sorted(path.stem for path in FOLDER.glob("*.jsonl"))

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from clusterobjects import condition, ended, event, failed_job, job, objects, spec, unschedulable
 
-from mlk_jupyter.backends.kubernetes.objects import Manifest, Objects
-from mlk_jupyter.backends.kubernetes.reading.explain.background import Background
+from mlk_jupyter.backends.kubernetes.resources import Manifest, Objects
+from mlk_jupyter.backends.kubernetes.status.explain.scheduling import Background
 from mlk_jupyter.model import JobSpec, Phase
 
 GPU = {"nvidia.com/gpu": "16"}

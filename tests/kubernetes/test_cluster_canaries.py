@@ -88,8 +88,8 @@ def test_no_secret_and_no_token_gets_out_of_the_cluster_or_into_a_log(
             said.append((await backend.info()).model_dump_json())
             cluster.revoke_token("admin")
             cluster.cut()
-            await until(lambda: backend._watching.link[0] == "refused", "a refused login")
-            said.extend(str(part) for part in backend._watching.link)
+            await until(lambda: backend._controller.link[0] == "refused", "a refused login")
+            said.extend(str(part) for part in backend._controller.link)
             with pytest.raises(MlkError) as refused:
                 await submit(backend, notebook, spec, "another")
             said.append(str(refused.value) + refused.value.hint)
@@ -108,9 +108,9 @@ def test_no_secret_and_no_token_gets_out_of_the_cluster_or_into_a_log(
 
 
 @pytest.mark.parametrize("message", REFUSALS.values(), ids=REFUSALS.keys())
-@pytest.mark.parametrize("rehearsed", [True, False], ids=["at its rehearsal", "at its creation"])
+@pytest.mark.parametrize("in_dry_run", [True, False], ids=["at its dry run", "at its creation"])
 def test_a_refusal_that_echoes_the_job_does_not_repeat_its_variables(
-    rehearsed: bool,
+    in_dry_run: bool,
     message: str,
     cluster: FakeCluster,
     tmp_path: Path,
@@ -122,7 +122,7 @@ def test_a_refusal_that_echoes_the_job_does_not_repeat_its_variables(
 
     async def story() -> str:
         backend = backend_at(tmp_path / "here")
-        path = "/jobs[?].*dryRun" if rehearsed else "/jobs[?](?!.*dryRun)"
+        path = "/jobs[?].*dryRun" if in_dry_run else "/jobs[?](?!.*dryRun)"
         try:
             with cluster.fault("error", status=422, message=message % LITERAL, methods=("POST",), path=path) as fault:
                 with pytest.raises(MlkError) as refused:

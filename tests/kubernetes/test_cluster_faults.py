@@ -60,7 +60,7 @@ class Scene:
 
     @property
     def link(self) -> Link:
-        return self.backend._watching.link[0]
+        return self.backend._controller.link[0]
 
     def over(self) -> bool:
         """Whether the job has ended, as only the cluster knows."""
@@ -214,12 +214,12 @@ def test_an_outage_is_shown_costs_few_requests_and_leaves_jobs_of_this_machine_u
         async with at_work(backend):
             job_id = (await submit(backend, make_notebook(gates.code("end")), spec_of())).id
             await gates.reached("end")
-            await until(lambda: backend._watching.link[0] is Link.LIVE, "the link")
+            await until(lambda: backend._controller.link[0] is Link.LIVE, "the link")
             before = len(cluster.requests)
             with cluster.fault("error", status=503):
                 cluster.cut()
                 await asyncio.sleep(minute_s)  # so long is the outage
-                link, why = backend._watching.link
+                link, why = backend._controller.link
                 assert link is Link.RECONNECTING and why is not None and "since" in why
                 asked = cluster.requests[before:]
                 here = await both.at("local")
@@ -227,7 +227,7 @@ def test_an_outage_is_shown_costs_few_requests_and_leaves_jobs_of_this_machine_u
                 assert [job.id for job in await both.jobs()] == [job_id]
             kinds = Counter(one.path for one in asked)
             assert kinds and all(count <= 15 for count in kinds.values()), kinds
-            await until(lambda: backend._watching.link[0] is Link.LIVE, "the link again")
+            await until(lambda: backend._controller.link[0] is Link.LIVE, "the link again")
             gates.open("end")
             assert (await ended(backend, job_id)).phase is Phase.SUCCEEDED
 

@@ -20,7 +20,7 @@ from scripted import Scripted
 
 from mlk_jupyter.backends.kubernetes.api.api_errors import error_of
 from mlk_jupyter.backends.kubernetes.api.connection import Answer
-from mlk_jupyter.backends.kubernetes.preflight.gathering import gather, rehearse
+from mlk_jupyter.backends.kubernetes.preflight.gathering import dry_run, gather
 from mlk_jupyter.backends.kubernetes.rights.access import Access, Question
 from mlk_jupyter.backends.kubernetes.rights.discovery import Served
 from mlk_jupyter.backends.kubernetes.rights.rbac import policy_rules, rules
@@ -109,7 +109,7 @@ def test_a_cluster_that_does_not_answer_in_time_leaves_a_fact_unknown(monkeypatc
 def test_every_object_is_tried_before_it_is_created_and_nothing_is_created() -> None:
     connection = Scripted(created=lambda path, body: Answer(body, ["mind the gap"]))
     spec = job({"network": {}})
-    outcomes = asyncio.run(rehearse(connection, manifests(spec), "team-a", allowed()))
+    outcomes = asyncio.run(dry_run(connection, manifests(spec), "team-a", allowed()))
     assert [outcome.kind for outcome in outcomes] == ["Job", "ConfigMap", "Service", "NetworkPolicy"]
     assert {verb for verb, _ in connection.calls} == {"dry-run"}
     assert all(outcome.warnings == ["mind the gap"] for outcome in outcomes)
@@ -117,14 +117,14 @@ def test_every_object_is_tried_before_it_is_created_and_nothing_is_created() -> 
 
 def test_a_pod_is_tried_too_where_the_user_may_create_one() -> None:
     connection = Scripted()
-    outcomes = asyncio.run(rehearse(connection, manifests(job()), "team-a", allowed(everywhere=True)))
+    outcomes = asyncio.run(dry_run(connection, manifests(job()), "team-a", allowed(everywhere=True)))
     assert outcomes[-1].kind == "Pod"
     assert connection.bodies[-1]["spec"]["containers"][0]["name"] == "worker"
 
 
 def test_what_may_not_be_created_is_not_tried() -> None:
     connection = Scripted()
-    assert asyncio.run(rehearse(connection, manifests(job()), "team-a", Access("team-a", [], complete=True))) == []
+    assert asyncio.run(dry_run(connection, manifests(job()), "team-a", Access("team-a", [], complete=True))) == []
     assert connection.calls == []
 
 
@@ -136,5 +136,5 @@ def test_a_refusal_of_one_object_does_not_hide_the_others() -> None:
             else body
         )
 
-    outcomes = asyncio.run(rehearse(Scripted(created=created), manifests(job()), "team-a", allowed()))
+    outcomes = asyncio.run(dry_run(Scripted(created=created), manifests(job()), "team-a", allowed()))
     assert [outcome.error is None for outcome in outcomes] == [True, True, False]

@@ -202,7 +202,7 @@ def test_deleting_a_running_job_leaves_nothing(desk: Desk, kube_cluster: FakeClu
 def test_a_record_is_not_begun_again_while_it_is_being_removed(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     job = desk.submit(FOREVER)
     desk.until_running(job)
-    watching, remove = desk.backend._watching, desk.backend._records.remove
+    watching, remove = desk.backend._controller, desk.backend._records.remove
     begun: list[str] = []
 
     def late(job_id: str) -> None:

@@ -20,7 +20,7 @@ from preflight_cases import (
 
 from mlk_jupyter.backends.kubernetes.api.api_errors import error_of
 from mlk_jupyter.backends.kubernetes.preflight.checks.literals import is_secret, seems_random
-from mlk_jupyter.backends.kubernetes.preflight.facts import Outcome
+from mlk_jupyter.backends.kubernetes.preflight.cluster_facts import Outcome
 from mlk_jupyter.backends.kubernetes.rights.access import Access
 from mlk_jupyter.backends.kubernetes.rights.rbac import policy_rules, rules
 from mlk_jupyter.model.api import Level
@@ -310,12 +310,12 @@ def test_a_refusal_of_the_dry_run_becomes_a_finding(
     status: int, message: str, code: str, level: Level, field: str | None
 ) -> None:
     outcome = Outcome("Job", "x", error=error_of(status, {"message": message, "reason": "Invalid"}))
-    finding = found(job(), rehearsal=[outcome])[code]
+    finding = found(job(), dry_run=[outcome])[code]
     assert (finding.level, finding.field) == (level, field)
 
 
 def test_warnings_of_the_cluster_are_shown_once() -> None:
     text = 'would violate PodSecurity "restricted:latest": allowPrivilegeEscalation != false'
-    findings = look(job(), rehearsal=[Outcome("Job", "x", [text]), Outcome("Pod", "x", [text])]).findings
+    findings = look(job(), dry_run=[Outcome("Job", "x", [text]), Outcome("Pod", "x", [text])]).findings
     assert [finding.code for finding in findings] == ["cluster_warns"]
     assert findings[0].field == "cluster.run_as"

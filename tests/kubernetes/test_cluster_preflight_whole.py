@@ -16,8 +16,8 @@ from preflight_cases import BUNDLE, job, manifests
 
 from mlk_jupyter.backends.kubernetes.api.connection import Connection
 from mlk_jupyter.backends.kubernetes.api.targets import Target, targets
-from mlk_jupyter.backends.kubernetes.preflight.facts import Facts
-from mlk_jupyter.backends.kubernetes.preflight.gathering import gather, rehearse
+from mlk_jupyter.backends.kubernetes.preflight.cluster_facts import ClusterFacts
+from mlk_jupyter.backends.kubernetes.preflight.gathering import dry_run, gather
 from mlk_jupyter.backends.kubernetes.preflight.verdict import preflight
 from mlk_jupyter.backends.kubernetes.rights.access import Reviewer
 from mlk_jupyter.backends.kubernetes.rights.discovery import discover
@@ -52,13 +52,13 @@ def target(cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch, *, nodes: bool
     return targets()[0]
 
 
-async def look(at: Target, spec: JobSpec) -> tuple[Facts, Preflight]:
+async def look(at: Target, spec: JobSpec) -> tuple[ClusterFacts, Preflight]:
     async with Connection(at) as connection:
         served = await discover(connection)
         access = await Reviewer(connection).access("team-a", served)
         objects = manifests(spec)
         facts = await gather(connection, served, access, spec, "team-a")
-        return facts, preflight(spec, BUNDLE, facts, objects, await rehearse(connection, objects, "team-a", access))
+        return facts, preflight(spec, BUNDLE, facts, objects, await dry_run(connection, objects, "team-a", access))
 
 
 def refused(cluster: FakeCluster) -> list[Any]:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from mlk_jupyter.backends.kubernetes.reading.read import Reading, WorkerSeen
 from mlk_jupyter.backends.kubernetes.recording.merging import changes
+from mlk_jupyter.backends.kubernetes.status.read import Reading, WorkerStatus
 from mlk_jupyter.model import JobSpec, JobStatus, Phase, RankState, RankStatus
 from mlk_jupyter.record.replay import Replay
 
 
-def _seen(state: RankState, **more: object) -> WorkerSeen:
+def _seen(state: RankState, **more: object) -> WorkerStatus:
     about = {"worker": 0, "pod": "a-0", "uid": "u", "node": None, "state": state, "exit_code": None, "signal": None,
              "why": "something about its pod", "finished": True, "last_words": None}  # fmt: skip
-    return WorkerSeen(**{**about, **more})  # type: ignore[arg-type]
+    return WorkerStatus(**{**about, **more})  # type: ignore[arg-type]
 
 
-def _rank(phase: Phase, seen: WorkerSeen | None, before: list[RankStatus]) -> RankStatus:
+def _rank(phase: Phase, seen: WorkerStatus | None, before: list[RankStatus]) -> RankStatus:
     spec = JobSpec(name="a", notebook="a.ipynb")
     status = JobStatus(id="a-0123456789", name="a", notebook="a.ipynb", backend="k", phase=Phase.RUNNING, workers=1,
                        gpus=0, world_size=1, created_at=1.0, spec=spec, ranks=before)  # fmt: skip
@@ -45,7 +45,7 @@ def _rank(phase: Phase, seen: WorkerSeen | None, before: list[RankStatus]) -> Ra
         pytest.param(_seen(RankState.FAILED, exit_code=143), id="it listened"),
     ],
 )
-def test_ranks_of_a_stopped_job_are_stopped_and_nothing_more(seen: WorkerSeen) -> None:
+def test_ranks_of_a_stopped_job_are_stopped_and_nothing_more(seen: WorkerStatus) -> None:
     rank = _rank(Phase.STOPPED, seen, [])
     assert (rank.state, rank.why) == (RankState.STOPPED, None)
 

@@ -26,11 +26,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlk_jupyter.backends.kubernetes import labels
-from mlk_jupyter.backends.kubernetes.objects import Manifest, Objects
-from mlk_jupyter.backends.kubernetes.reading.attempts import between, next_attempt
-from mlk_jupyter.backends.kubernetes.reading.read import forward, read
-from mlk_jupyter.backends.kubernetes.reading.retrying import retryable
-from mlk_jupyter.backends.kubernetes.reading.seen import seconds
+from mlk_jupyter.backends.kubernetes.kinds.fields import seconds
+from mlk_jupyter.backends.kubernetes.resources import Manifest, Objects
+from mlk_jupyter.backends.kubernetes.status.attempts import between, next_attempt, retryable
+from mlk_jupyter.backends.kubernetes.status.read import forward, read
 from mlk_jupyter.model import Phase, RankState
 
 STOPPED = {labels.STOPPED: json.dumps({"by": "alice", "at": NOW + 40})}

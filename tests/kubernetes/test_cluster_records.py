@@ -16,7 +16,7 @@ from clusterjobs import FOREVER, IMAGE, NAMESPACE, Desk, held, pods_of, wait_for
 from kube import names
 from kube.cluster import FakeCluster
 
-from mlk_jupyter.backends.kubernetes.making.removal import is_over
+from mlk_jupyter.backends.kubernetes.lifecycle.removal import is_over
 from mlk_jupyter.model import Phase
 
 Sit = Callable[..., Desk]
@@ -44,7 +44,7 @@ def unattended(sit: Sit, cluster: FakeCluster, *cells: str, **spec: Any) -> str:
     async def never() -> None:
         """It is gone before it looks at what it submitted."""
 
-    away.backend._watching.start = never  # type: ignore[method-assign]
+    away.backend._controller.start = never  # type: ignore[method-assign]
     job = away.submit(*cells, **spec)
     away.close()
     until_ended(cluster, job)
@@ -108,7 +108,7 @@ def test_a_server_that_starts_while_the_cluster_is_away_catches_up_when_it_is_ba
     server = sit(watching=False)
     with kube_cluster.refusing():
         server.do(server.backend.resume())
-        wait_for(lambda: server.backend._watching.link[0].value == "reconnecting")
+        wait_for(lambda: server.backend._controller.link[0].value == "reconnecting")
     wait_for(lambda: server.folder(job).executed.exists())
     assert server.outputs(job) == ["alone\n"]
 
@@ -141,11 +141,11 @@ def test_a_recording_process_that_is_killed_is_followed_by_another(
         desk.view()
         ((job, shown),) = desk.seen.items()
         assert shown.phase is Phase.RUNNING
-        assert desk.backend._watching.status(job) is None, "the other process writes"
+        assert desk.backend._controller.status(job) is None, "the other process writes"
     finally:
         process.kill()
         process.wait(30)
-    wait_for(lambda: desk.backend._watching.status(job) is not None)
+    wait_for(lambda: desk.backend._controller.status(job) is not None)
     door.touch()
     status = desk.until_over(job)
     assert status.phase is Phase.SUCCEEDED and status.notices == []
@@ -212,7 +212,7 @@ def test_a_running_job_is_recorded_though_nobody_looks(desk: Desk) -> None:
 def test_a_job_that_ended_long_ago_is_recorded_when_somebody_looks_at_it(
     sit: Sit, kube_cluster: FakeCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mlk_jupyter.backends.kubernetes.watching._CATCH_UP_S", -1.0)
+    monkeypatch.setattr("mlk_jupyter.backends.kubernetes.controller._CATCH_UP_S", -1.0)
     job = unattended(sit, kube_cluster, "print('old')")
     desk = sit(root=tmp_path / "other machine")
     assert desk.seen[job].phase is Phase.SUCCEEDED

@@ -28,7 +28,7 @@ from kube import names
 from kube.cluster import JOB_SET_CRDS, FakeCluster
 from kube.kinds import have_data
 
-from mlk_jupyter.backends.kubernetes.making import removal
+from mlk_jupyter.backends.kubernetes.lifecycle import removal
 from mlk_jupyter.backends.kubernetes.rights import rbac
 from mlk_jupyter.bundle import build
 from mlk_jupyter.errors import MlkError
@@ -193,9 +193,9 @@ def test_without_one_verb_what_is_missing_is_named_and_not_asked_for_again_and_a
                 for change in (backend.stop, backend.delete):
                     with contextlib.suppress(MlkError):
                         await change(job_id)
-            link, why = backend._watching.link
+            link, why = backend._controller.link
             if verb in ("list", "watch") and resource in ("jobs.batch", "pods"):
-                await until(lambda: backend._watching.link[0] is Link.REFUSED, "a refused link")
+                await until(lambda: backend._controller.link[0] is Link.REFUSED, "a refused link")
             else:
                 assert link is Link.LIVE, why
 

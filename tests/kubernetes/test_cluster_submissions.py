@@ -22,7 +22,7 @@ from mlk_jupyter.model import Phase
 from mlk_jupyter.model.ids import new_job_id
 
 Sit = Callable[..., Desk]
-REAL = r"\?(?!.*dryRun)"  # of a request that is no rehearsal
+REAL = r"\?(?!.*dryRun)"  # of a request that is no dry_run
 JOB_POST, MAP_POST = f"/jobs{REAL}", f"/configmaps{REAL}"
 REQUEST = "0123456789abcdef0123456789abcdef"
 
@@ -206,7 +206,7 @@ def test_a_submission_cut_off_before_its_first_object_is_named_and_not_before_it
             desk.view()
             (job,) = desk.seen
             assert desk.seen[job].phase is Phase.QUEUED
-            assert wait_for(lambda: job in desk.backend._watching._elsewhere), "it is seen that somebody is at it"
+            assert wait_for(lambda: job in desk.backend._controller._elsewhere), "it is seen that somebody is at it"
         finally:
             kill(process)
         status = desk.until_over(job)
@@ -219,7 +219,7 @@ def test_a_submission_cut_off_before_its_first_object_is_named_and_not_before_it
 def test_a_request_whose_submission_was_cut_off_can_be_tried_again(
     sit: Sit, kube_cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mlk_jupyter.backends.kubernetes.making.creation._TRIES", 1)
+    monkeypatch.setattr("mlk_jupyter.backends.kubernetes.lifecycle.creation._TRIES", 1)
     desk = sit(watching=False)
     with kube_cluster.fault("reset", methods=("POST",), path=JOB_POST), pytest.raises(Exception, match="went away"):
         desk.submit("print('again')", request_id=REQUEST)

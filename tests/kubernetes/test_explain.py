@@ -25,10 +25,9 @@ from signals_before import ADMISSION, SCHEDULING
 from signals_of_pods import CONTAINERS, ENDS
 from signals_of_queues import QUEUES
 
-from mlk_jupyter.backends.kubernetes.reading.explain.background import Background, largest_of
-from mlk_jupyter.backends.kubernetes.reading.explain.scheduling import Cause, parse
-from mlk_jupyter.backends.kubernetes.reading.read import Reading, read
-from mlk_jupyter.backends.kubernetes.reading.retrying import retryable
+from mlk_jupyter.backends.kubernetes.status.attempts import retryable
+from mlk_jupyter.backends.kubernetes.status.explain.scheduling import Background, Cause, largest_of, parse
+from mlk_jupyter.backends.kubernetes.status.read import Reading, read
 from mlk_jupyter.model import Phase
 
 EVERYTHING = [*SCHEDULING, *ADMISSION, *CONTAINERS, *ENDS, *QUEUES]

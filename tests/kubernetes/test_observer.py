@@ -17,8 +17,8 @@ from badserver import Scripted, listing, only_target, status, until, write_kubec
 
 from mlk_jupyter.backends.kubernetes import labels
 from mlk_jupyter.backends.kubernetes.api.connection import Connection
-from mlk_jupyter.backends.kubernetes.watch.keeping import keep_event, keep_job, keep_pod
 from mlk_jupyter.backends.kubernetes.watch.observer import EVENTS_AN_OBJECT, Observer, snapshot
+from mlk_jupyter.backends.kubernetes.watch.pruning import keep_event, keep_job, keep_pod
 from mlk_jupyter.backends.kubernetes.watch.reflector import Times
 from mlk_jupyter.model.api import Link
 

@@ -17,13 +17,13 @@ import pytest
 from clusterobjects import ID, condition, failed_job, job, pod, spec
 from logserver import LogServer, Refusal
 
-from mlk_jupyter.backends.kubernetes.objects import Manifest, Objects
-from mlk_jupyter.backends.kubernetes.reading.read import read
-from mlk_jupyter.backends.kubernetes.reading.submitted import Submitted
 from mlk_jupyter.backends.kubernetes.recording import followers, logs
 from mlk_jupyter.backends.kubernetes.recording import recorder as recording
 from mlk_jupyter.backends.kubernetes.recording.positions import Positions
 from mlk_jupyter.backends.kubernetes.recording.recorder import Recorder
+from mlk_jupyter.backends.kubernetes.resources import Manifest, Objects
+from mlk_jupyter.backends.kubernetes.status.read import read
+from mlk_jupyter.backends.kubernetes.status.submitted import Submitted
 from mlk_jupyter.model import JobSpec, JobStatus, Phase, RankState, RunState
 from mlk_jupyter.record.folder import JobFolder
 from mlk_jupyter.record.ownership import Taken

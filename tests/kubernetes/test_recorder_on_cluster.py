@@ -17,11 +17,11 @@ from kube.kinds import have_data
 
 from mlk_jupyter.backends.kubernetes.api.connection import Connection
 from mlk_jupyter.backends.kubernetes.api.targets import targets
-from mlk_jupyter.backends.kubernetes.making.creation import create
-from mlk_jupyter.backends.kubernetes.making.kinds import Asked, render
-from mlk_jupyter.backends.kubernetes.reading.read import read
-from mlk_jupyter.backends.kubernetes.reading.submitted import submitted
+from mlk_jupyter.backends.kubernetes.kinds.registry import RenderContext, render
+from mlk_jupyter.backends.kubernetes.lifecycle.creation import create
 from mlk_jupyter.backends.kubernetes.recording.recorder import Recorder
+from mlk_jupyter.backends.kubernetes.status.read import read
+from mlk_jupyter.backends.kubernetes.status.submitted import submitted
 from mlk_jupyter.backends.kubernetes.watch.observer import Observer
 from mlk_jupyter.bundle import build
 from mlk_jupyter.model import ClusterOptions, JobSpec, JobStatus, Phase
@@ -43,7 +43,9 @@ def cluster(monkeypatch: pytest.MonkeyPatch, data_dir: Path) -> Iterator[FakeClu
 
 async def submit(connection: Connection, spec: JobSpec, notebook: dict[str, Any], job_id: str) -> None:
     bundle = build(notebook, spec, None, byte_code=False)
-    asked = Asked(job_id, spec, bundle.data, NAMESPACE, "ada", f"request-{job_id}", NONCE, spec.cluster.image or "")
+    asked = RenderContext(
+        job_id, spec, bundle.data, NAMESPACE, "ada", f"request-{job_id}", NONCE, spec.cluster.image or ""
+    )
     await create(connection, render(asked, "Job"), NAMESPACE)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from recorded import STORIES, steps
 
-from mlk_jupyter.backends.kubernetes.reading.read import Reading, read
+from mlk_jupyter.backends.kubernetes.status.read import Reading, read
 from mlk_jupyter.model import JobSpec, Phase
 
 pytestmark = pytest.mark.skipif(not STORIES, reason="the recordings are not at hand")

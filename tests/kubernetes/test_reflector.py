@@ -24,8 +24,7 @@ from mlk_jupyter.backends.kubernetes.api.api_errors import (
     Unreachable,
 )
 from mlk_jupyter.backends.kubernetes.api.connection import Event, Listing
-from mlk_jupyter.backends.kubernetes.watch.backoff import Backoff
-from mlk_jupyter.backends.kubernetes.watch.reflector import Reflector, Times
+from mlk_jupyter.backends.kubernetes.watch.reflector import Backoff, Reflector, Times
 from mlk_jupyter.model.api import Link
 
 QUICK = Times(

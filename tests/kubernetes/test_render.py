@@ -12,7 +12,13 @@ from typing import Any
 
 import pytest
 import yaml
-from asking import (
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from kube import kinds as served
+from kube import schema
+from kube.pod_env import expand
+from pydantic import ValidationError
+from submission import (
     DNS_LABEL,
     LABEL_VALUE,
     asked,
@@ -22,24 +28,18 @@ from asking import (
     pod_of,
     spec,
 )
-from hypothesis import HealthCheck, assume, given, settings
-from hypothesis import strategies as st
-from kube import kinds as served
-from kube import schema
-from kube.pod_env import expand
-from pydantic import ValidationError
 
 from mlk_jupyter.backends.kubernetes import labels
-from mlk_jupyter.backends.kubernetes.making.kinds import (
+from mlk_jupyter.backends.kubernetes.kinds.registry import (
     AnnotationsTooLarge,
-    Asked,
+    RenderContext,
     as_yaml,
     host_to_resolve,
     notices,
     owned_by,
     render,
 )
-from mlk_jupyter.backends.kubernetes.making.kinds.placement import SPOT as SPOT_LABELS
+from mlk_jupyter.backends.kubernetes.manifests.placement import SPOT as SPOT_LABELS
 from mlk_jupyter.backends.kubernetes.quantities import parse
 from mlk_jupyter.model import JobSpec
 
@@ -633,7 +633,7 @@ def test_whatever_is_accepted_is_taken_by_kubernetes(
     _keeps_the_rules(request, manifests[0])
 
 
-def _keeps_the_rules(request: Asked, owner: dict[str, Any]) -> None:
+def _keeps_the_rules(request: RenderContext, owner: dict[str, Any]) -> None:
     """What the schemas do not say and the API server checks."""
     template = pod_of(owner)
     assert not list(breaches_of_restricted(template))

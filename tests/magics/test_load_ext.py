@@ -44,7 +44,7 @@ def test_loading_the_extension_imports_names_and_nothing_heavy() -> None:
     assert "mlk_jupyter.magics.registration" in loaded
     assert not loaded & HEAVY
     assert not {
-        name for name in loaded if name.startswith(("mlk_jupyter.model", "mlk_jupyter.backends", "mlk_jupyter.face"))
+        name for name in loaded if name.startswith(("mlk_jupyter.model", "mlk_jupyter.backends", "mlk_jupyter.client"))
     }
 
 

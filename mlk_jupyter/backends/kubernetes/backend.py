@@ -24,18 +24,18 @@ from ..base import Carriage, Changes, Refused
 from .api.api_errors import ApiError, Forbidden, Unreachable
 from .api.targets import Target
 from .cluster import Cluster, Offer
-from .making import removal
-from .making.asking import asked, manifests, preview_request, requested
-from .making.creation import SubmissionUnknown, create
-from .making.kinds import Asked, as_yaml, notices
-from .objects import Objects
-from .overview import NOT_CREATED, status_of
-from .preflight.gathering import gather, rehearse
+from .controller import Controller
+from .job_status import NOT_CREATED, status_of
+from .kinds.registry import RenderContext, as_yaml, notices
+from .lifecycle import removal
+from .lifecycle.creation import SubmissionUnknown, create
+from .lifecycle.submission import asked, manifests, preview_request, requested
+from .preflight.gathering import dry_run, gather
 from .preflight.verdict import preflight
 from .recording.records import Records
+from .resources import Objects
 from .rights.discovery import Served
 from .viewers import newest_first
-from .watching import Watching
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +85,7 @@ class KubernetesBackend:
         self._engaged = asyncio.Event()
         if at_hand:
             self._engaged.set()
-        self._watching = Watching(self._cluster, self._records, name, image)
+        self._controller = Controller(self._cluster, self._records, name, image)
         self._known: dict[str, JobSummary] = {}
         self._submitting: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -132,7 +132,7 @@ class KubernetesBackend:
         )
         if not self._engaged.is_set():
             return plain
-        link, why = self._watching.link
+        link, why = self._controller.link
         try:
             offer = await within(_REFUSED_FOR_S, self._cluster.offer())
         except (ApiError, asyncio.TimeoutError) as error:
@@ -180,15 +180,15 @@ class KubernetesBackend:
     async def _submit(self, spec: JobSpec, bundle: Bundle, job_id: str, request_id: str) -> JobStatus:
         offer = await self._offer()
         if await in_thread(self._was_cut_off, job_id):
-            await self._watching.leave(job_id)  # else it would be written down meanwhile that it was never created
+            await self._controller.leave(job_id)  # else it would be written down meanwhile that it was never created
         else:
             with contextlib.suppress(JobNotFound, Forbidden):  # whoever may not list jobs may still create them
                 return await self.job(job_id)
-        findings, rehearsed = await self._examine(spec, bundle, offer)
-        if not findings.ok or rehearsed is None:
-            self._watching.stay(job_id)
+        findings, context = await self._examine(spec, bundle, offer)
+        if not findings.ok or context is None:
+            self._controller.stay(job_id)
             raise Refused(findings)
-        what = requested(rehearsed, request_id)
+        what = requested(context, request_id)
         try:
             begun = await in_thread(self._records.create, job_id, spec, bundle.data, lambda at: self._first(what, at))
         except OSError as error:
@@ -199,20 +199,20 @@ class KubernetesBackend:
             except SubmissionUnknown:
                 raise  # the folder stays: the next try, or the next watch, finds out
             except MlkError:
-                await self._watching.leave(job_id)
+                await self._controller.leave(job_id)
                 await in_thread(self._records.remove, job_id)
-                self._watching.forget(job_id)
+                self._controller.forget(job_id)
                 raise
             await in_thread(self._records.submitted, job_id)
         folder = submission.folder
         status = await in_thread(folder.read_status) or self._first(what, folder)
-        await self._watching.submitted(job_id, status)
+        await self._controller.submitted(job_id, status)
         return status
 
     async def jobs(self) -> list[JobSummary]:
         """All of this user's jobs, newest first: those in the cluster, and those that only the record holds."""
-        if self._watching.live:
-            found = self._watching.jobs()
+        if self._controller.live:
+            found = self._controller.jobs()
         else:
             found = dict(await in_thread(self._records.summaries))
             if self._engaged.is_set():
@@ -227,7 +227,7 @@ class KubernetesBackend:
 
     async def job(self, job_id: str) -> JobStatus:
         """One job whole. Raises: JobNotFound."""
-        live = self._watching.status(job_id)
+        live = self._controller.status(job_id)
         if live is not None:
             return live
         written = await in_thread(self._records.folder(job_id).read_status)
@@ -248,20 +248,20 @@ class KubernetesBackend:
             self._known = await in_thread(self._records.summaries)
             yield Changes(changed=newest_first(self._known))
             await self._engaged.wait()
-        async with contextlib.aclosing(self._watching.view()) as changes:  # type: ignore[type-var]
+        async with contextlib.aclosing(self._controller.view()) as changes:  # type: ignore[type-var]
             async for one in changes:
                 yield one
 
     def folder(self, job_id: str) -> JobFolder:
         """The job's record on this machine, which may still be empty. Raises: JobNotFound."""
         folder = self._records.folder(job_id)
-        if folder.path.is_dir() or job_id in self._known or self._watching.knows(job_id):
+        if folder.path.is_dir() or job_id in self._known or self._controller.knows(job_id):
             return folder
         raise JobNotFound(job_id)
 
     def look(self, job_id: str, rank: int | None = None) -> None:
         """Says that somebody looks at a job, or at the log of one of its ranks."""
-        self._watching.look(job_id, rank)
+        self._controller.look(job_id, rank)
 
     async def stop(self, job_id: str) -> None:
         """Asks the cluster to end the job's pods, and keeps its objects and its record. Raises: JobNotFound."""
@@ -282,25 +282,25 @@ class KubernetesBackend:
         objects = await self._objects(job_id)
         if objects is None and not written:
             raise JobNotFound(job_id)
-        await self._watching.leave(job_id)
+        await self._controller.leave(job_id)
         try:
             if objects is not None:
                 await removal.delete(self._cluster.connection, objects, self._cluster.namespace)
             await in_thread(self._records.remove, job_id)
         except OSError as error:
-            self._watching.stay(job_id)
+            self._controller.stay(job_id)
             raise RecordUnwritable(error, self._records.jobs / job_id) from error
         except BaseException:
-            self._watching.stay(job_id)
+            self._controller.stay(job_id)
             raise
         self._known.pop(job_id, None)
-        self._watching.forget(job_id)
+        self._controller.forget(job_id)
 
     async def orphans(self) -> list[Orphan]:
         """Objects of ours whose job is gone."""
         if not self._engaged.is_set():
             return []
-        living = self._watching.living()  # each window asks when it opens the panel
+        living = self._controller.living()  # each window asks when it opens the panel
         return await self._orphans(set(await self._cluster.snapshot()) if living is None else living)
 
     async def remove_orphans(self) -> list[Orphan]:
@@ -317,11 +317,11 @@ class KubernetesBackend:
         """Goes on recording jobs that were not over when this machine last looked; does nothing without such jobs."""
         if await in_thread(self._records.unfinished):
             self._engaged.set()
-            await self._watching.start()
+            await self._controller.start()
 
     async def close(self) -> None:
         """Ends the watch and closes the connection. Jobs go on."""
-        await self._watching.close()
+        await self._controller.close()
         await self._cluster.close()
 
     def _was_cut_off(self, job_id: str) -> bool:
@@ -337,10 +337,10 @@ class KubernetesBackend:
         self._engaged.set()
         return await self._cluster.offer()
 
-    async def _examine(self, spec: JobSpec, bundle: Bundle, offer: Offer) -> tuple[Preflight, Asked | None]:
+    async def _examine(self, spec: JobSpec, bundle: Bundle, offer: Offer) -> tuple[Preflight, RenderContext | None]:
         """What the preflight says, and what would be asked of the cluster if nothing speaks against it.
 
-        It is rehearsed under a name of its own: an earlier try of the same request may have made the job already.
+        The dry run is made under a name of its own: an earlier try of the same request may have made the job already.
         """
         connection, namespace = self._cluster.connection, self._cluster.namespace
         facts = await gather(connection, offer.served, offer.access, spec, namespace)
@@ -357,12 +357,12 @@ class KubernetesBackend:
             workload_priority=bool(facts.workload_priority),
         )
         made = manifests(what, offer.served)
-        rehearsal = await rehearse(connection, made, namespace, offer.access)
-        found = await in_thread(preflight, spec, bundle, facts, made, rehearsal)  # a large cluster takes a while
+        outcomes = await dry_run(connection, made, namespace, offer.access)
+        found = await in_thread(preflight, spec, bundle, facts, made, outcomes)  # a large cluster takes a while
         warnings = [one.text for one in found.findings if one.level is Level.WARNING]
         return found, dataclasses.replace(what, notices=[*bundle.notices, *notices(what), *warnings])
 
-    def _first(self, what: Asked, folder: JobFolder) -> JobStatus:
+    def _first(self, what: RenderContext, folder: JobFolder) -> JobStatus:
         """The status of a job that is being submitted."""
         now = time.time()
         spec = what.spec
@@ -404,7 +404,7 @@ class KubernetesBackend:
     async def _objects(self, job_id: str) -> Objects | None:
         """What the cluster holds of a job; None when that is nothing, or nobody chose this cluster yet."""
         self._records.folder(job_id)  # a job id, or JobNotFound
-        objects = self._watching.objects(job_id)
+        objects = self._controller.objects(job_id)
         if (objects is None or not objects.exists) and self._engaged.is_set():
             objects = (await self._cluster.snapshot(job_id)).get(job_id)
         return objects if objects is not None and (objects.exists or objects.pods) else None

@@ -19,8 +19,7 @@ from .api.api_errors import ApiError
 from .api.connection import Connection
 from .api.targets import Target
 from .hardware import Hardware, Inventory
-from .objects import Objects
-from .resources import JOB_SETS
+from .resources import JOB_SETS, Objects
 from .rights.access import Access, Reviewer
 from .rights.discovery import Discovery, Served
 from .watch.observer import snapshot

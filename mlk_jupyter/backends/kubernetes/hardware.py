@@ -13,9 +13,9 @@ from ...waiting import within
 from .api.api_errors import ApiError
 from .api.connection import Connection
 from .quantities import find
-from .reading.explain.background import largest_of
 from .resources import NODES
 from .rights.access import Access
+from .status.explain.scheduling import largest_of
 
 _FRESH_S = 60.0
 _LIMIT_S = 5.0

@@ -1,8 +1,9 @@
-"""The resources of the Kubernetes API that we use, and where they live. Pure."""
+"""The resources of the Kubernetes API that we use, where they live, and a job's objects as plain JSON. Pure."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
 
 @dataclass(frozen=True)
@@ -59,3 +60,28 @@ ACCESS_REVIEWS = Resource(
 RULES_REVIEWS = Resource(
     "authorization.k8s.io", "v1", "selfsubjectrulesreviews", "SelfSubjectRulesReview", namespaced=False
 )
+
+Manifest: TypeAlias = dict[str, Any]
+"""One Kubernetes object as the API takes or gives it."""
+
+
+@dataclass(frozen=True)
+class Objects:
+    """One job's objects at one moment, all attempts of it. What was not seen is absent."""
+
+    job_id: str
+    jobs: list[Manifest] = field(default_factory=list)
+    """batch/v1 Jobs that bear its label: one for each attempt, or those that a JobSet made."""
+    job_set: Manifest | None = None
+    pods: list[Manifest] = field(default_factory=list)
+    events: list[Manifest] = field(default_factory=list)
+    """Of its Jobs, JobSet, pods and Workload; oldest first."""
+    workload: Manifest | None = None
+    """Kueue's."""
+    now: float = 0.0
+    """Seconds since the epoch by the server's clock when this was put together."""
+
+    @property
+    def exists(self) -> bool:
+        """Whether the cluster still holds something that runs, or is the record of, the job."""
+        return bool(self.jobs or self.job_set)

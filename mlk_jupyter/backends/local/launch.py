@@ -6,11 +6,11 @@ from pathlib import Path
 
 from pydantic import Field, ValidationError
 
-from ...model.base import Seen
+from ...model.base import TolerantModel
 from ...record.folder import JobFolder, write_atomically
 
 
-class Launch(Seen):
+class Launch(TolerantModel):
     """How the ranks of one job are started on this machine."""
 
     python: str

@@ -10,8 +10,7 @@ from ....errors import MlkError
 from ....model import JobSpec
 from ....waiting import within
 from ..api.api_errors import ApiError, Forbidden, NotFoundInCluster, Unreachable
-from ..making.creation import RESOURCES
-from ..objects import Manifest
+from ..lifecycle.creation import RESOURCES
 from ..resources import (
     CLAIMS,
     CONFIG_MAPS,
@@ -22,12 +21,13 @@ from ..resources import (
     PRIORITY_CLASSES,
     QUOTAS,
     SERVICE_ACCOUNTS,
+    Manifest,
     Resource,
 )
 from ..rights.access import Access
 from ..rights.discovery import Served
 from .checks.pod import owner_of, pod_template_of
-from .facts import Facts, Outcome
+from .cluster_facts import ClusterFacts, Outcome
 
 if TYPE_CHECKING:
     from ..api.connection import Connection
@@ -38,7 +38,7 @@ _LIVING = "status.phase!=Succeeded,status.phase!=Failed"
 _T = TypeVar("_T")
 
 
-async def gather(connection: Connection, served: Served, access: Access, spec: JobSpec, namespace: str) -> Facts:
+async def gather(connection: Connection, served: Served, access: Access, spec: JobSpec, namespace: str) -> ClusterFacts:
     """What is known of the cluster, in a few parallel calls of at most 5 s each. A refusal is no error here."""
     options, asking = spec.cluster, _Asking(connection, access, namespace)
     claims = any(volume.claim for volume in options.volumes) or options.checkpoints is not None
@@ -64,7 +64,7 @@ async def gather(connection: Connection, served: Served, access: Access, spec: J
     quotas, limit_ranges, found_claims, queues = answers[0]
     nodes, pods, all_pods = answers[1]
     config_maps, (account, pull_secrets), (priority_class, workload_priority), labels = answers[2]
-    return Facts(
+    return ClusterFacts(
         namespace=namespace,
         served=served,
         access=access,
@@ -85,7 +85,7 @@ async def gather(connection: Connection, served: Served, access: Access, spec: J
     )
 
 
-async def rehearse(
+async def dry_run(
     connection: Connection, manifests: Sequence[Manifest], namespace: str, access: Access
 ) -> list[Outcome]:
     """What the cluster says of each object without creating it: validation, policies, webhooks, warnings.

@@ -11,8 +11,8 @@ from decimal import Decimal
 from ....bundle import Bundle
 from ....model import JobSpec
 from ....model.api import Finding, Level, Preflight, Use
-from ..objects import Manifest
 from ..quantities import cores_in_words, size_in_words
+from ..resources import Manifest
 from .checks import (
     carried,
     image,
@@ -24,15 +24,15 @@ from .checks import (
     queue,
     quota,
     references,
-    rehearsed,
     resources,
     rights,
     security,
     volumes,
 )
+from .checks import dry_run as dry_run_check
 from .checks.case import Case, counted, listed
 from .checks.pod import owner_of, template
-from .facts import Facts, Rehearsal
+from .cluster_facts import ClusterFacts, DryRun
 
 _CHECKS = (
     image.check,
@@ -48,7 +48,7 @@ _CHECKS = (
     security.check,
     network.check,
     mlflow.check,
-    rehearsed.check,
+    dry_run_check.check,
     carried.check,
 )
 _ORDER = {Level.ERROR: 0, Level.WARNING: 1, Level.NOTE: 2}
@@ -57,15 +57,15 @@ _MAY_HOLD = ("claim_", "queue_", "priority_", "dry_run_", "image_volumes_", "ima
 
 
 def preflight(
-    spec: JobSpec, bundle: Bundle, facts: Facts, manifests: Sequence[Manifest], rehearsal: Rehearsal = ()
+    spec: JobSpec, bundle: Bundle, facts: ClusterFacts, manifests: Sequence[Manifest], dry_run: DryRun = ()
 ) -> Preflight:
     """Everything at once, worst first. Pure.
 
     Args:
         manifests: what would be created; empty where nothing can be rendered, as without an image.
-        rehearsal: what the cluster said of them in a dry run.
+        dry_run: what the cluster said of them in a dry run.
     """
-    case = Case(spec, bundle, facts, manifests, template(manifests, spec, facts.limit_ranges), rehearsal)
+    case = Case(spec, bundle, facts, manifests, template(manifests, spec, facts.limit_ranges), dry_run)
     findings = sorted((finding for check in _CHECKS for finding in check(case)), key=lambda one: _ORDER[one.level])
     ok = all(finding.level is not Level.ERROR for finding in findings)
     return Preflight(

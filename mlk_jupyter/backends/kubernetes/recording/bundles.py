@@ -12,10 +12,9 @@ from typing import Protocol
 from ....errors import MlkError
 from ....record.folder import JobFolder, write_atomically
 from .. import labels
-from ..objects import Manifest, Objects
-from ..reading.read import Reading
-from ..reading.seen import mapping, name
-from ..resources import CONFIG_MAPS
+from ..kinds.fields import mapping, name
+from ..resources import CONFIG_MAPS, Manifest, Objects
+from ..status.read import Reading
 
 _log = logging.getLogger(__name__)
 

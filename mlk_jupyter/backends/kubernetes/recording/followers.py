@@ -9,9 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from .. import labels
-from ..objects import Manifest, Objects
-from ..reading.current import attempt_of
-from ..reading.seen import (
+from ..kinds.attempt import attempt_of
+from ..kinds.fields import (
     RESTART_ATTEMPT,
     annotation,
     container,
@@ -23,6 +22,7 @@ from ..reading.seen import (
     state_of,
     uid,
 )
+from ..resources import Manifest, Objects
 from .logs import LogFollower, LogSource
 from .positions import Positions
 from .stamps import Position

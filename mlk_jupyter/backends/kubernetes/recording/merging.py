@@ -13,7 +13,7 @@ from ....record.failure import Failure, first_of
 from ....record.replay import Replay
 from ....record.verdict import failed
 from ....worker.member import LOST_PEER
-from ..reading.read import Reading, WorkerSeen
+from ..status.read import Reading, WorkerStatus
 
 # What the objects say when all they know is that a container ended badly: the frames know better.
 _PLAIN_FAILURES = frozenset({"cell_failed", "rank_failed", "pod_failed", "failed"})
@@ -71,7 +71,7 @@ def ranks_of(
     ]
 
 
-def _rank(number: int, worker: int, seen: WorkerSeen | None, heard: RankStatus | None) -> RankStatus:
+def _rank(number: int, worker: int, seen: WorkerStatus | None, heard: RankStatus | None) -> RankStatus:
     """What the rank said of itself, and where it said nothing, what is seen of its pod."""
     state = heard.state if heard else RankState.WAITING
     exit_code = heard.exit_code if heard else None
@@ -99,7 +99,7 @@ def _told_to_stop(rank: RankStatus) -> RankStatus:
     return rank if ended_otherwise else rank.model_copy(update={"state": RankState.STOPPED, "why": None})
 
 
-def _where(seen: WorkerSeen | None, heard: RankStatus | None) -> str | None:
+def _where(seen: WorkerStatus | None, heard: RankStatus | None) -> str | None:
     host = heard.where if heard else None
     if seen is None:
         return host

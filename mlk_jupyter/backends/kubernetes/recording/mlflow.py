@@ -20,7 +20,7 @@ from ....model import JobSpec, JobStatus, RunRef, RunState
 from ....record.folder import JobFolder, data_dir
 from ....runs import environment as variables
 from ....runs import store
-from .attempts_kept import frames_of_all
+from .records import frames_of_all
 
 _BACKEND = "kubernetes"
 _CREDENTIALS = ("MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")

@@ -36,11 +36,11 @@ from ....record.replay import Replay
 from ....record.writer import FolderWriter
 from ....threads import in_thread
 from ....waiting import is_set_within
-from ..objects import Objects
-from ..reading.read import Reading
-from ..reading.seen import over, uid
-from ..reading.submitted import Submitted
-from . import attempts_kept, bundles, merging
+from ..kinds.fields import over, uid
+from ..resources import Objects
+from ..status.read import Reading
+from ..status.submitted import Submitted
+from . import bundles, merging, records
 from .followers import LATE_S, Followers, attempt_pods
 from .logs import LogSource
 from .mlflow import Recording
@@ -269,7 +269,7 @@ class Recorder:
         with contextlib.suppress(OSError):
             self._writer.close()
         try:
-            sizes = await _whole(in_thread(attempts_kept.put_aside, self._folder, before, number))
+            sizes = await _whole(in_thread(records.put_aside, self._folder, before, number))
             self._positions.begin(number, sizes)
         except OSError as error:
             self._not_written(error)

@@ -20,9 +20,10 @@ import re
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 from urllib.parse import urlsplit
 
 from pydantic import ValidationError
@@ -226,3 +227,52 @@ def _key(target: Target) -> str:
     host = urlsplit(target.server).hostname or "cluster"
     readable = re.sub(r"[^a-z0-9]+", "-", f"{host}-{target.namespace}".lower()).strip("-")[:60]
     return f"{readable.strip('-')}-{digest}"
+
+
+def put_aside(folder: JobFolder, before: int, number: int) -> dict[str, int]:
+    """Makes room for the frames of attempt `number`, whose sequence numbers begin anew. Blocking.
+
+    `frames.jsonl` and `samples.jsonl` of attempt `before` become `frames-aN.jsonl` and `samples-aN.jsonl`; each log
+    goes on behind a line that says so.
+
+    Returns: the sizes of the files that changed, by their path in the folder.
+    Raises:  OSError.
+    """
+    sizes = {}
+    for path in (folder.frames, folder.samples):
+        kept = _kept(path, before)
+        if not kept.exists():  # else it was done before, and cut off before it was remembered
+            with contextlib.suppress(FileNotFoundError):
+                path.rename(kept)
+        sizes[path.name] = 0
+    for log in sorted((folder.path / "logs").glob("rank-*.log")):
+        with log.open("ab") as file:
+            file.write(f"\n[mlk: attempt {before} ended here; attempt {number} begins]\n".encode())
+            sizes[log.relative_to(folder.path).as_posix()] = file.tell()
+    return sizes
+
+
+def frames_of_all(folder: JobFolder, last: int) -> Iterator[tuple[int, dict[str, Any]]]:
+    """All frames of the job with the attempt that they are of, the newest attempt first."""
+    for frame in folder.each_frame():
+        yield last, frame
+    for number in range(last - 1, 0, -1):
+        path = _kept(folder.frames, number)
+        for frame in _Frames(folder.path, path).each_frame():
+            yield number, frame
+
+
+class _Frames(JobFolder):
+    """A folder's frames under another name."""
+
+    def __init__(self, path: Path, frames: Path) -> None:
+        super().__init__(path)
+        self._frames = frames
+
+    @property
+    def frames(self) -> Path:
+        return self._frames
+
+
+def _kept(path: Path, attempt: int) -> Path:
+    return path.with_name(f"{path.stem}-a{attempt}{path.suffix}")

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ....model.api import Right
 from ..api.api_errors import Forbidden, InvalidObject, NotFoundInCluster, ServerTrouble, Throttled
-from ..objects import Manifest
-from ..resources import ACCESS_REVIEWS, PODS, RULES_REVIEWS, Resource
+from ..resources import ACCESS_REVIEWS, PODS, RULES_REVIEWS, Manifest, Resource
 from .discovery import Served
 from .rbac import FEATURES, Rule, rule_line, rules
 

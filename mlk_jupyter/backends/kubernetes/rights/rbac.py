@@ -14,7 +14,7 @@ import yaml
 
 from ....errors import BadInput
 from .. import labels
-from ..objects import Manifest
+from ..manifests.yaml_dump import documents as as_documents
 from ..resources import (
     CLAIMS,
     CONFIG_MAPS,
@@ -33,9 +33,9 @@ from ..resources import (
     SERVICES,
     WORKLOAD_PRIORITIES,
     WORKLOADS,
+    Manifest,
     Resource,
 )
-from ..written import documents as as_documents
 
 _ROLE = "mlk-jupyter"
 _INVENTORY = "mlk-jupyter-inventory"

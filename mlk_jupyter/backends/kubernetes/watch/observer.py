@@ -16,9 +16,8 @@ from .. import labels
 from ..api.api_errors import Forbidden, NotFoundInCluster
 from ..api.connection import Connection, Event, Listing
 from ..api.decoding import Keep
-from ..objects import Manifest, Objects
-from ..resources import EVENTS, JOB_SETS, JOBS, PODS, WORKLOADS, Resource
-from .keeping import keep_event, keep_job, keep_job_set, keep_pod, keep_workload, packing, unpacked
+from ..resources import EVENTS, JOB_SETS, JOBS, PODS, WORKLOADS, Manifest, Objects, Resource
+from .pruning import keep_event, keep_job, keep_job_set, keep_pod, keep_workload, packing, unpacked
 from .reflector import Reflector, Times
 
 _logger = logging.getLogger(__name__)

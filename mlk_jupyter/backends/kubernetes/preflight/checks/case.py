@@ -9,8 +9,8 @@ from functools import cached_property
 from .....bundle import Bundle
 from .....model import ClusterOptions, JobSpec
 from .....model.api import Finding, Level
-from ...objects import Manifest
-from ..facts import Facts, Rehearsal
+from ...resources import Manifest
+from ..cluster_facts import ClusterFacts, DryRun
 from .nodes import Node, nodes_of
 from .pod import PodTemplate
 
@@ -21,11 +21,11 @@ class Case:
 
     spec: JobSpec
     bundle: Bundle
-    facts: Facts
+    facts: ClusterFacts
     manifests: Sequence[Manifest]
     pod: PodTemplate
     """Of the workers, with what the namespace's LimitRanges add."""
-    rehearsal: Rehearsal
+    dry_run: DryRun
 
     @cached_property
     def nodes(self) -> list[Node] | None:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from .....model.api import Finding
-from ...objects import Manifest
 from ...quantities import cores_in_words, plain, size_in_words
+from ...resources import Manifest
 from .case import Case, error, listed, note, warning
 from .pod import Amounts, Container, amounts
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from ...objects import Manifest
+from ...resources import Manifest
 from .pod import Amounts, amounts
 
 AUTOSCALED = (

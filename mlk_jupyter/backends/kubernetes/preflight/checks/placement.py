@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
 from .....model.api import Finding
-from ...making.kinds.placement import GPU_PRODUCT
+from ...manifests.placement import GPU_PRODUCT
 from ...quantities import cores_in_words, plain, size_in_words
 from .case import Case, counted, error, listed, note, warning
 from .nodes import AUTOSCALED, Node, refusal, room

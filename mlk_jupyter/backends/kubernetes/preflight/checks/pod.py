@@ -8,8 +8,8 @@ from decimal import Decimal
 from typing import Any, TypeAlias
 
 from .....model import JobSpec
-from ...objects import Manifest
 from ...quantities import find
+from ...resources import Manifest
 
 Amounts: TypeAlias = dict[str, Decimal]
 """Resource → how much of it."""

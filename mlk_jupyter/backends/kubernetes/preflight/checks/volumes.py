@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from .....model.api import Finding
-from ...objects import Manifest
+from ...resources import Manifest
 from .case import Case, error, listed, note, warning
 
 _IMAGE_FIELD = "cluster.volumes"

@@ -1,0 +1,116 @@
+"""A job's status by its objects alone, for whoever does not record it. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+
+from ...model import JobStatus, Phase, Reason, RunRef, RunState
+from .recording.merging import timeline_of
+from .resources import Manifest, Objects
+from .status import attempts
+from .status.explain.scheduling import Background
+from .status.read import Reading, forward, read
+from .status.submitted import Submitted, submitted
+
+_GONE = "The job's objects were removed from the cluster before its end was seen."
+_GONE_HINT = "Its logs up to then are kept here. Run it again for the rest."
+NOT_CREATED = "not_created"
+"""Code of the reason of a job whose submission was cut off before anything was made."""
+
+
+def owner_of(objects: Objects) -> Manifest | None:
+    """The JobSet, else the Job of the latest attempt that is described; None when the cluster holds neither."""
+    return _owner(objects)[0]
+
+
+def submission_of(objects: Objects) -> Submitted | None:
+    """What the job's objects say of how it was submitted; None when they say nothing that can be read."""
+    return _owner(objects)[1]
+
+
+def _owner(objects: Objects) -> tuple[Manifest | None, Submitted | None]:
+    """The owner, and what it says."""
+    if objects.job_set is not None:
+        return objects.job_set, submitted(objects.job_set)
+    described = [(job, asked) for job in objects.jobs if (asked := submitted(job)) is not None]
+    return max(described, key=lambda one: one[0]["metadata"].get("creationTimestamp") or "", default=(None, None))
+
+
+def being_removed(objects: Objects) -> bool:
+    """Whether somebody has deleted the job, and the cluster is at it."""
+    owner = owner_of(objects)
+    return owner is not None and owner["metadata"].get("deletionTimestamp") is not None
+
+
+def gone(objects: Objects, status: JobStatus, *, created: bool) -> Reading:
+    """The reading of a job that the cluster holds nothing of.
+
+    Args: created: whether it ever held all of it, as far as is known.
+    """
+    reading = read(objects, status.spec)
+    if not created and status.started_at is None:
+        text = "Its submission was cut off: the cluster has none of its objects."
+        reason = Reason(code=NOT_CREATED, text=text, hint="Submit it again.")
+        return dataclasses.replace(reading, phase=Phase.FAILED, reason=reason, finished_at=objects.now or time.time())
+    reason = Reason(code="removed", text=_GONE, hint=_GONE_HINT)
+    return dataclasses.replace(reading, phase=Phase.STOPPED, reason=reason, finished_at=objects.now or time.time())
+
+
+def reading_of(
+    objects: Objects, asked: Submitted, facts: Background | None = None, before: Reading | None = None
+) -> Reading:
+    """What the objects say, a failed attempt that is followed by another being no end.
+
+    Args: before: the last reading of this job.
+    """
+    reading = read(objects, asked.spec, facts=facts, before=before)
+    number = attempts.next_attempt(objects, reading, asked.spec)
+    return reading if number is None else attempts.between(objects, reading, number, asked.spec)
+
+
+def status_of(
+    objects: Objects, written: JobStatus | None, backend: str, facts: Background | None = None
+) -> JobStatus | None:
+    """The status of a job that somebody else records, or nobody: what was written down, with the phase as it is now.
+
+    Returns: None when neither objects nor record say what the job is.
+    """
+    if written is not None and written.phase.final:
+        return written
+    asked = submission_of(objects)
+    if asked is None:
+        return written
+    reading = reading_of(objects, asked, facts)
+    before = written or _unwritten(asked, reading, backend)
+    phase = forward(before.phase, reading.phase) if written is not None else reading.phase
+    return before.model_copy(
+        update={
+            "phase": phase,
+            "reason": reading.reason if phase is reading.phase else before.reason,
+            "error": reading.reason.text if phase is Phase.FAILED and reading.reason else before.error,
+            "created_at": reading.created_at or before.created_at,
+            "started_at": before.started_at or reading.started_at,
+            "finished_at": reading.finished_at if phase.final else None,
+            "attempt": max(before.attempt, reading.attempt),
+            "timeline": timeline_of(before.timeline if written is not None else [], reading, phase, objects.now),
+        }
+    )
+
+
+def _unwritten(asked: Submitted, reading: Reading, backend: str) -> JobStatus:
+    spec = asked.spec
+    return JobStatus(
+        id=asked.id,
+        name=spec.name,
+        notebook=spec.notebook,
+        backend=backend,
+        phase=reading.phase,
+        workers=spec.workers,
+        gpus=spec.gpus,
+        world_size=spec.world_size,
+        run=RunRef(state=RunState.PENDING if spec.mlflow else RunState.OFF),
+        created_at=reading.created_at or 0.0,
+        spec=spec,
+        notices=list(asked.notices),
+    )

@@ -1,0 +1,1 @@
+"""The Kubernetes kinds a job may be: one file a kind, all listed in `registry`. Pure."""

@@ -1,0 +1,265 @@
+"""Plain objects of the cluster taken apart: times, conditions, and what one worker's pod says. Pure, and never raises.
+
+What a cluster sends is not trusted to have the shape it should have: anything odd is taken as not said.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+from ....model import RankState
+from ....worker.deaths import name_of
+from .. import labels
+from ..resources import Manifest
+
+COMPLETION_INDEX = "batch.kubernetes.io/job-completion-index"
+JOB_NAME = "batch.kubernetes.io/job-name"
+RESTART_ATTEMPT = "jobset.sigs.k8s.io/restart-attempt"
+QUEUE = "kueue.x-k8s.io/queue-name"
+
+_FRACTION = re.compile(r"\.(\d+)")
+
+
+@dataclass(frozen=True)
+class WorkerStatus:
+    """One worker as its newest pod shows it."""
+
+    worker: int
+    """Its number, from 0."""
+    pod: str
+    uid: str
+    node: str | None
+    state: RankState
+    exit_code: int | None
+    signal: str | None
+    """Name of the signal that ended it, e.g. SIGKILL."""
+    why: str | None
+    """Why it is in its state, where there is more to say; filled in by `read`."""
+    finished: bool
+    """Its container has ended: nothing more comes in its log."""
+    last_words: dict[str, Any] | None
+    """What the rank that failed first wrote down: rank, cell, number, ename, evalue."""
+    started_at: float | None = None
+    """Seconds since the epoch when its container started."""
+    finished_at: float | None = None
+    disruption: str | None = None
+    """Reason of the pod's DisruptionTarget condition, e.g. PreemptionByScheduler."""
+
+
+def mapping(value: Any) -> dict[str, Any]:
+    """The value if it is a JSON object, else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def sequence(value: Any) -> list[Any]:
+    """The value if it is a JSON array, else an empty one."""
+    return value if isinstance(value, list) else []
+
+
+def text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def metadata(item: Mapping[str, Any] | None) -> dict[str, Any]:
+    return mapping((item or {}).get("metadata"))
+
+
+def status(item: Mapping[str, Any] | None) -> dict[str, Any]:
+    return mapping((item or {}).get("status"))
+
+
+def spec_of(item: Mapping[str, Any] | None) -> dict[str, Any]:
+    return mapping((item or {}).get("spec"))
+
+
+def name(item: Mapping[str, Any] | None) -> str:
+    return text(metadata(item).get("name"))
+
+
+def uid(item: Mapping[str, Any] | None) -> str:
+    return text(metadata(item).get("uid"))
+
+
+def label(item: Mapping[str, Any] | None, key: str) -> str | None:
+    value = mapping(metadata(item).get("labels")).get(key)
+    return value if isinstance(value, str) else None
+
+
+def annotation(item: Mapping[str, Any] | None, key: str) -> str | None:
+    value = mapping(metadata(item).get("annotations")).get(key)
+    return value if isinstance(value, str) else None
+
+
+def seconds(time: Any) -> float | None:
+    """Seconds since the epoch of an RFC 3339 time; None for none, and for Kubernetes' zero times."""
+    if not isinstance(time, str):
+        return None
+    # Python 3.10 reads exactly six digits behind the point, and no Z.
+    time = _FRACTION.sub(lambda match: f".{match[1][:6]:0<6}", time.strip().replace("Z", "+00:00"))
+    try:
+        moment = datetime.fromisoformat(time)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=timezone.utc)
+    return moment.timestamp() if moment.year > 1970 else None
+
+
+def created_at(item: Mapping[str, Any] | None) -> float | None:
+    return seconds(metadata(item).get("creationTimestamp"))
+
+
+def deleted_at(item: Mapping[str, Any] | None) -> float | None:
+    """When its deletion was asked for, or for a pod: when its time to end runs out. None if it is not being deleted."""
+    return seconds(metadata(item).get("deletionTimestamp"))
+
+
+def number(value: Any) -> int | None:
+    """A whole number, also one in text as in labels; None for anything else."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    return int(value) if isinstance(value, str) and re.fullmatch(r"\d{1,9}", value) else None
+
+
+def condition(item: Mapping[str, Any] | None, kind: str) -> dict[str, Any] | None:
+    """The condition of that type, whatever its status."""
+    found = (mapping(one) for one in sequence(status(item).get("conditions")))
+    return next((one for one in found if one.get("type") == kind), None)
+
+
+def holds(item: Mapping[str, Any] | None, kind: str) -> dict[str, Any] | None:
+    """The condition of that type if its status is True."""
+    found = condition(item, kind)
+    return found if found is not None and found.get("status") == "True" else None
+
+
+def since(found: Mapping[str, Any] | None) -> float | None:
+    """When a condition last changed."""
+    return seconds((found or {}).get("lastTransitionTime"))
+
+
+def controller_uid(item: Mapping[str, Any]) -> str | None:
+    owners = (mapping(owner) for owner in sequence(metadata(item).get("ownerReferences")))
+    return next((text(owner.get("uid")) for owner in owners if owner.get("controller") is True), None)
+
+
+def worker_of(pod: Manifest) -> int:
+    """The number of the worker that a pod is; 0 where nothing says it."""
+    for value in (annotation(pod, COMPLETION_INDEX), label(pod, COMPLETION_INDEX)):
+        found = number(value)
+        if found is not None:
+            return found
+    match = re.search(r"-(\d{1,4})(?:-[a-z0-9]{5})?$", text(spec_of(pod).get("hostname")) or name(pod))
+    return int(match[1]) if match else 0
+
+
+def container(pod: Manifest, wanted: str = labels.CONTAINER, *, init: bool = False) -> dict[str, Any] | None:
+    """The status of one of the pod's containers; of the only one if none is called so."""
+    statuses = [
+        mapping(one) for one in sequence(status(pod).get("initContainerStatuses" if init else "containerStatuses"))
+    ]
+    named = next((one for one in statuses if one.get("name") == wanted), None)
+    return named if named is not None or init or len(statuses) != 1 else statuses[0]
+
+
+def state_of(container_status: Mapping[str, Any] | None, which: str) -> dict[str, Any] | None:
+    """The container's state `waiting`, `running` or `terminated` if it is in that; None else."""
+    found = mapping((container_status or {}).get("state")).get(which)
+    return found if isinstance(found, dict) else None
+
+
+def scheduled_at(pod: Manifest) -> float | None:
+    """When the pod got a node; None as long as it has none."""
+    if not spec_of(pod).get("nodeName"):
+        return None
+    return since(holds(pod, "PodScheduled")) or created_at(pod)
+
+
+def scheduled(pod: Manifest) -> bool:
+    return bool(spec_of(pod).get("nodeName"))
+
+
+def disruption(pod: Manifest) -> dict[str, Any] | None:
+    """The condition that says that the cluster, and not the program, ended the pod."""
+    return holds(pod, "DisruptionTarget")
+
+
+def over(pod: Manifest) -> bool:
+    """Nothing of it runs any more."""
+    return status(pod).get("phase") in ("Succeeded", "Failed") or state_of(container(pod), "terminated") is not None
+
+
+def last_words(message: Any) -> dict[str, Any] | None:
+    """The termination message if it is what a failing rank of ours writes down."""
+    if not isinstance(message, str) or not message.lstrip().startswith("{"):
+        return None
+    try:
+        words = json.loads(message)
+    except ValueError:
+        return None
+    return words if isinstance(words, dict) and isinstance(words.get("ename"), str) else None
+
+
+def signal_of(terminated: Mapping[str, Any]) -> str | None:
+    """The signal that ended a container: said, or 128 and its number as an exit code."""
+    said = number(terminated.get("signal"))
+    exit_code = number(terminated.get("exitCode"))
+    if said:
+        return name_of(said)
+    if exit_code is None or not 128 < exit_code < 128 + 65:
+        return None
+    found = name_of(exit_code - 128)
+    return found if found.startswith("SIG") else None
+
+
+def worker_status(pod: Manifest) -> WorkerStatus:
+    """What one pod shows of its worker."""
+    own = container(pod)
+    ran = ended = state_of(own, "terminated")
+    running = state_of(own, "running")
+    if ended is None and running is None:
+        staging = state_of(container(pod, labels.STAGING, init=True), "terminated")
+        ended = staging if number(mapping(staging).get("exitCode")) else None
+    phase = status(pod).get("phase")
+    exit_code = number(mapping(ended).get("exitCode"))
+    if phase == "Failed" or exit_code:
+        state = RankState.FAILED
+    elif phase == "Succeeded" or exit_code == 0:
+        state = RankState.SUCCEEDED
+    elif running is not None:
+        state = RankState.RUNNING
+    else:
+        state = RankState.WAITING
+    target = disruption(pod)
+    return WorkerStatus(
+        worker=worker_of(pod),
+        pod=name(pod),
+        uid=uid(pod),
+        node=text(spec_of(pod).get("nodeName")) or None,
+        state=state,
+        exit_code=exit_code,
+        signal=signal_of(ended) if ended is not None else None,
+        why=None,
+        finished=ended is not None or phase in ("Succeeded", "Failed"),
+        last_words=last_words(mapping(ended).get("message")),
+        started_at=seconds(mapping(running or ran).get("startedAt")),
+        finished_at=seconds(mapping(ended).get("finishedAt")),
+        disruption=(text(target.get("reason")) or "Unknown") if target is not None else None,
+    )
+
+
+def newest_pods(pods: Iterable[Manifest]) -> dict[int, Manifest]:
+    """Of each worker the pod that counts: the one that succeeded, else the newest."""
+    chosen: dict[int, Manifest] = {}
+    for pod in sorted(pods, key=_rank_of_pod):
+        chosen[worker_of(pod)] = pod
+    return dict(sorted(chosen.items()))
+
+
+def _rank_of_pod(pod: Manifest) -> tuple[bool, float, str]:
+    return status(pod).get("phase") == "Succeeded", created_at(pod) or 0.0, name(pod)

@@ -1,0 +1,77 @@
+"""Makes what a job lacks in the cluster: the rest of a submission that was cut off, and its next attempt."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from ....errors import MlkError
+from ....threads import in_thread
+from ..cluster import Cluster
+from ..job_status import owner_of
+from ..recording.records import Records
+from ..resources import Objects
+from ..status.submitted import Submitted
+from .submission import complete_submission, make_attempt
+
+logger = logging.getLogger(__name__)
+
+_RETRY_S = 15.0
+
+
+class AttemptStarter:
+    """Owns a task for each attempt that is being made.
+
+    Args: on_made: gets the job when an attempt was made, or could not be.
+    """
+
+    def __init__(self, cluster: Cluster, records: Records, on_made: Callable[[set[str]], None]) -> None:
+        self._cluster, self._records, self._on_made = cluster, records, on_made
+        self._making: dict[str, asyncio.Task[None]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._making)
+
+    async def complete(self, asked: Submitted, objects: Objects) -> None:
+        """Makes what is missing where making it was cut off."""
+        if not await in_thread(self._records.submitting, asked.id):
+            return
+        owner = owner_of(objects)
+        if owner is None:
+            return
+        try:
+            await complete_submission(self._cluster, asked, owner, self._records.folder(asked.id))
+            await in_thread(self._records.submitted, asked.id)
+        except MlkError as error:
+            logger.warning("%s lacks some of its objects: %s", asked.id, error.detail)
+
+    def attempt(self, asked: Submitted, objects: Objects, number: int) -> None:
+        """Starts to make the next attempt, once."""
+        if asked.id not in self._making:
+            task = asyncio.create_task(self._make(asked, objects, number), name=f"attempt {number} of {asked.id}")
+            self._making[asked.id] = task
+
+    async def leave(self, job_id: str) -> None:
+        """Makes no further attempt of a job."""
+        task = self._making.pop(job_id, None)
+        if task is not None:
+            task.cancel()
+            await asyncio.wait({task})
+
+    async def close(self) -> None:
+        """Ends all tasks. What they were at is completed by the next process."""
+        for job_id in list(self._making):
+            await self.leave(job_id)
+
+    async def _make(self, asked: Submitted, objects: Objects, number: int) -> None:
+        try:
+            with await in_thread(self._records.adding, asked.id) as submission:
+                await make_attempt(self._cluster, asked, objects, submission.folder, number)
+                await in_thread(self._records.submitted, asked.id)
+        except (MlkError, OSError) as error:
+            logger.warning("Attempt %s of %s cannot be started: %s", number, asked.id, error)
+            await asyncio.sleep(_RETRY_S)
+        finally:
+            self._making.pop(asked.id, None)
+            self._on_made({asked.id})

@@ -1,0 +1,187 @@
+"""Stops a job and keeps its record, or removes it all; finds what jobs left behind. Only what bears our label."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterable
+from datetime import datetime
+
+from ....errors import MlkError
+from ....model.api import Orphan
+from .. import labels
+from ..api.api_errors import Conflict, Forbidden, NotFoundInCluster
+from ..api.connection import Connection
+from ..job_status import reading_of, submission_of
+from ..resources import CONFIG_MAPS, JOB_SETS, JOBS, NETWORK_POLICIES, PODS, SERVICES, Manifest, Objects, Resource
+from ..status.attempts import RESTARTING
+from .creation import RESOURCES, is_ours
+
+_QUEUE = "kueue.x-k8s.io/queue-name"
+_GONE_LIMIT_S = 60.0
+_LOOK_AGAIN_S = 0.3
+_YOUNG_S = 120.0  # an object this young may belong to a job that is being created
+_LEFT_BEHIND = (CONFIG_MAPS, SERVICES, NETWORK_POLICIES)
+
+
+class NotGone(MlkError):
+    """The cluster has not removed the job in time."""
+
+    code, title, status = "not_gone", "The job is still being removed", 504
+
+    def __init__(self, job_id: str, pods: list[str], held_by: list[str]) -> None:
+        held = f" Held by: {', '.join(held_by)}." if held_by else ""
+        super().__init__(
+            f"The cluster still holds {', '.join(pods)} of {job_id}.{held}",
+            hint="Its node may be gone. It disappears by itself, or an administrator removes the pods by force.",
+        )
+
+
+async def stop(
+    connection: Connection, objects: Objects, namespace: str, by: str | None, workloads: Resource | None
+) -> None:
+    """Ends the pods of a job and keeps its objects, and so its logs for as long as the pods last.
+
+    Suspends the owner. With Kueue, which would start it again, its Workload is deactivated instead.
+
+    Args: workloads: Kueue's, as it is served.
+    """
+    note = json.dumps({"by": by, "at": connection.clock()})
+    owners = _owners(objects)
+    for owner, resource in owners:
+        if not is_ours(owner, objects.job_id):
+            continue
+        if is_over(owner):
+            if owner is owners[-1][0] and _goes_on(objects):
+                await _patch(connection, owner, resource, namespace, _annotated(owner, labels.STOPPED, note))
+            continue
+        labelled = _QUEUE in (owner["metadata"].get("labels") or {})
+        queued = labelled and objects.workload is not None and workloads is not None
+        if queued:
+            assert objects.workload is not None and workloads is not None
+            await _patch(connection, objects.workload, workloads, namespace, [_set("/spec/active", False)])
+        changes = [*_annotated(owner, labels.STOPPED, note)]
+        if not queued:
+            changes.append(_set("/spec/suspend", True))
+        await _patch(connection, owner, resource, namespace, changes)
+
+
+async def delete(connection: Connection, objects: Objects, namespace: str, grace_s: int | None = None) -> None:
+    """Removes all objects of a job and waits until they are gone.
+
+    Raises: NotGone when pods stay longer than their grace period and a minute.
+    """
+    names = {labels.attempt_name(objects.job_id, 1)}
+    for owner, resource in _owners(objects):
+        metadata = owner["metadata"]
+        names.add(metadata["name"])
+        if is_ours(owner, objects.job_id):
+            await connection.delete(resource.path(namespace, metadata["name"]), uid=metadata["uid"], grace_s=grace_s)
+    for name in sorted(names):  # those that nobody owns, because they were created with `kubectl apply`
+        for resource, its_name in ((CONFIG_MAPS, labels.bundle_name(name)), (SERVICES, name), (NETWORK_POLICIES, name)):
+            await _delete_ours(connection, resource, its_name, objects.job_id, namespace)
+    await _until_gone(connection, objects, namespace)
+
+
+async def orphans(connection: Connection, namespace: str, user: str, living: Iterable[str]) -> list[Orphan]:
+    """Objects of a user's jobs whose job is gone. A kind that may not be listed is left out.
+
+    Args: living: ids of the jobs that the cluster holds.
+    """
+    alive, found = set(living), []
+    for resource in _LEFT_BEHIND:
+        try:
+            listing = await connection.list(resource.path(namespace), labels=labels.selector(user), metadata_only=True)
+        except (Forbidden, NotFoundInCluster):
+            continue
+        for item in listing.items:
+            metadata = item["metadata"]
+            job_id = (metadata.get("labels") or {}).get(labels.JOB)
+            created_at = _seconds(metadata.get("creationTimestamp"))
+            young = created_at is not None and connection.clock() - created_at < _YOUNG_S
+            if job_id and job_id not in alive and not young and not metadata.get("deletionTimestamp"):
+                found.append(Orphan(kind=resource.kind, name=metadata["name"], job=job_id, created_at=created_at))
+    return found
+
+
+async def remove_orphans(connection: Connection, namespace: str, found: Iterable[Orphan]) -> list[Orphan]:
+    """Removes orphans; gives those that it removed."""
+    removed = []
+    for orphan in found:
+        if await _delete_ours(connection, RESOURCES[orphan.kind], orphan.name, orphan.job, namespace):
+            removed.append(orphan)
+    return removed
+
+
+def is_over(owner: Manifest) -> bool:
+    """Whether a Job or JobSet has ended, for good or ill."""
+    conditions = (owner.get("status") or {}).get("conditions") or []
+    ends = ("Complete", "Completed", "Failed")
+    return any(condition.get("type") in ends and condition.get("status") == "True" for condition in conditions)
+
+
+def _goes_on(objects: Objects) -> bool:
+    """Whether another attempt follows the one that is over."""
+    asked = submission_of(objects)
+    reason = reading_of(objects, asked).reason if asked is not None else None
+    return reason is not None and reason.code == RESTARTING
+
+
+def _owners(objects: Objects) -> list[tuple[Manifest, Resource]]:
+    """The JobSet, else the Jobs: those that a JobSet made are its own affair."""
+    if objects.job_set is not None:
+        return [(objects.job_set, JOB_SETS)]
+    return [(job, JOBS) for job in objects.jobs]
+
+
+def _set(path: str, value: object) -> dict[str, object]:
+    return {"op": "add", "path": path, "value": value}  # `add` replaces what is there
+
+
+def _annotated(found: Manifest, name: str, value: str) -> list[dict[str, object]]:
+    escaped = name.replace("~", "~0").replace("/", "~1")
+    there = found["metadata"].get("annotations")
+    first = [] if there else [_set("/metadata/annotations", {})]
+    return [*first, _set(f"/metadata/annotations/{escaped}", value)]
+
+
+async def _patch(
+    connection: Connection, found: Manifest, resource: Resource, namespace: str, changes: list[dict[str, object]]
+) -> None:
+    metadata = found["metadata"]
+    test = {"op": "test", "path": "/metadata/uid", "value": metadata["uid"]}  # never another object of that name
+    await connection.patch(resource.path(namespace, metadata["name"]), [test, *changes])
+
+
+async def _delete_ours(connection: Connection, resource: Resource, name: str, job_id: str, namespace: str) -> bool:
+    path = resource.path(namespace, name)
+    try:
+        found = await connection.get(path)
+        if not is_ours(found, job_id):
+            return False
+        await connection.delete(path, uid=found["metadata"]["uid"])
+    except (NotFoundInCluster, Conflict):
+        return False
+    except Forbidden:
+        if resource is NETWORK_POLICIES:  # nobody who may not read them can have created one
+            return False
+        raise
+    return True
+
+
+async def _until_gone(connection: Connection, objects: Objects, namespace: str) -> None:
+    grace_s = max((int(pod["spec"].get("terminationGracePeriodSeconds") or 0) for pod in objects.pods), default=30)
+    end = asyncio.get_running_loop().time() + grace_s + _GONE_LIMIT_S
+    while True:
+        listing = await connection.list(PODS.path(namespace), labels=labels.selector(job_id=objects.job_id))
+        jobs = await connection.list(JOBS.path(namespace), labels=labels.selector(job_id=objects.job_id))
+        if not listing.items and not jobs.items:
+            return
+        if asyncio.get_running_loop().time() > end:
+            held_by = {one for item in listing.items for one in item["metadata"].get("finalizers") or []}
+            raise NotGone(objects.job_id, [item["metadata"]["name"] for item in listing.items], sorted(held_by))
+        await asyncio.sleep(_LOOK_AGAIN_S)
+
+
+def _seconds(stamp: str | None) -> float | None:
+    return datetime.fromisoformat(stamp.replace("Z", "+00:00")).timestamp() if stamp else None

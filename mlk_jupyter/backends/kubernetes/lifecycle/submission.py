@@ -1,0 +1,191 @@
+"""From a spec and its bundle to what is asked of one cluster: the same for preview, preflight and submission."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import dataclasses
+import hashlib
+from collections.abc import Sequence
+
+from ....bundle import Bundle
+from ....errors import MlkError
+from ....model import JobSpec
+from ....model.ids import new_job_id
+from ....record.folder import JobFolder
+from ....threads import in_thread
+from .. import labels
+from ..api.api_errors import NotFoundInCluster
+from ..cluster import Cluster
+from ..kinds.fields import label
+from ..kinds.fields import number as number_of
+from ..kinds.registry import Kind, RenderContext, host_to_resolve, render
+from ..manifests.render_context import WORKLOAD_PRIORITY
+from ..recording.mlflow import mlflow_environment
+from ..resources import CONFIG_MAPS, JOB_SETS, JOBS, Manifest, Objects
+from ..rights.discovery import Served
+from ..status.submitted import Submitted
+from .creation import complete, create, request_of
+
+
+class NoImage(MlkError):
+    """A job on a cluster was asked for without saying which image it runs in."""
+
+    code, title, status = "no_image", "The job has no image", 422
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A job on a cluster runs in a container image, and none is named.",
+            hint="Name one with Python 3.9 or later and your libraries: `--image`, the field Image, or MLK_IMAGE.",
+        )
+
+
+def nonce_of(request_id: str) -> str:
+    """The nonce of a job's frames. Of the request, so that a submission which is repeated asks for the same objects."""
+    return hashlib.sha256(f"frames {request_id}".encode()).hexdigest()[:16]
+
+
+def kind_of(spec: JobSpec, served: Served) -> Kind:
+    """A JobSet restarts all ranks by itself; anything else is a plain Job."""
+    return "JobSet" if spec.cluster.retries and served.job_sets else "Job"
+
+
+async def asked(
+    cluster: Cluster,
+    spec: JobSpec,
+    bundle: bytes,
+    request_id: str,
+    *,
+    image: str | None,
+    notices: Sequence[str] = (),
+    attempt: int = 1,
+    workload_priority: bool = False,
+) -> RenderContext:
+    """What is asked of the cluster.
+
+    Args:   image: for a spec that names none.
+    Raises: NoImage.
+    """
+    found = spec.cluster.image or image
+    if found is None:
+        raise NoImage()
+    job_id = new_job_id(spec.name, request_id)
+    plain = RenderContext(
+        id=job_id,
+        spec=spec,
+        bundle=bundle,
+        namespace=cluster.namespace,
+        user=cluster.user,
+        request_id=request_id,
+        nonce=nonce_of(request_id),
+        image=found,
+        attempt=attempt,
+        mlflow=mlflow_environment(spec, job_id),
+        notices=notices,
+        workload_priority=workload_priority,
+    )
+    if spec.cluster.network is None:
+        return plain
+    return dataclasses.replace(plain, addresses=await cluster.addresses(host_to_resolve(plain)))
+
+
+def requested(what: RenderContext, request_id: str) -> RenderContext:
+    """The same for another request: under its own name, with its own frames and run."""
+    job_id = new_job_id(what.spec.name, request_id)
+    return dataclasses.replace(
+        what,
+        id=job_id,
+        request_id=request_id,
+        nonce=nonce_of(request_id),
+        mlflow=mlflow_environment(what.spec, job_id),
+    )
+
+
+def manifests(what: RenderContext, served: Served) -> list[Manifest]:
+    """The objects to create, the owner first.
+
+    Raises: AnnotationsTooLarge.
+    """
+    return render(_as_served(what, served), kind_of(what.spec, served))
+
+
+def _as_served(what: RenderContext, served: Served) -> RenderContext:
+    return dataclasses.replace(what, names_user=not served.assigns_users)
+
+
+def preview_request(spec: JobSpec, bundle: Bundle) -> str:
+    """A request id for objects that are only shown: the same job gives the same names."""
+    text = f"preview {spec.model_dump_json()} {bundle.sha256}"
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+class NotMade(MlkError):
+    """An attempt or a missing part of a job cannot be made."""
+
+    code, title, status = "not_made", "The job cannot be completed", 409
+
+
+async def complete_submission(cluster: Cluster, job: Submitted, owner: Manifest, folder: JobFolder) -> None:
+    """Makes what a job lacks whose submission was cut off after its owner was made.
+
+    Raises: ApiError, NotMade.
+    """
+    what = await _asked_again(cluster, job, owner, await _bundle(cluster, owner, folder), attempt_of(owner))
+    kind: Kind = "JobSet" if owner["kind"] == JOB_SETS.kind else "Job"
+    await complete(cluster.connection, owner, render(what, kind)[1:], cluster.namespace)
+
+
+async def make_attempt(cluster: Cluster, job: Submitted, objects: Objects, folder: JobFolder, number: int) -> None:
+    """Creates all objects of the next attempt; one that is there already is taken for it.
+
+    An attempt that was made while somebody stopped the job is removed again.
+
+    Raises: ApiError, NotMade.
+    """
+    last = max(objects.jobs, key=attempt_of)
+    what = await _asked_again(cluster, job, last, await _bundle(cluster, last, folder), number)
+    made, _ = await create(cluster.connection, render(what, "Job"), cluster.namespace)
+    path = JOBS.path(cluster.namespace, last["metadata"]["name"])
+    with contextlib.suppress(NotFoundInCluster):
+        if labels.STOPPED in ((await cluster.connection.get(path))["metadata"].get("annotations") or {}):
+            name, uid = made["metadata"]["name"], made["metadata"]["uid"]
+            await cluster.connection.delete(JOBS.path(cluster.namespace, name), uid=uid)
+
+
+def attempt_of(owner: Manifest) -> int:
+    """Which attempt a Job is, from 1."""
+    return number_of(label(owner, labels.ATTEMPT)) or 1
+
+
+async def _asked_again(cluster: Cluster, job: Submitted, owner: Manifest, bundle: bytes, attempt: int) -> RenderContext:
+    request = request_of(owner)
+    if request is None or new_job_id(job.spec.name, request) != job.id:
+        raise NotMade(f"{job.id} does not say which request made it.", hint="Submit it again.")
+    spec = owner["spec"] if owner["kind"] == JOBS.kind else owner["spec"]["replicatedJobs"][0]["template"]["spec"]
+    containers = spec["template"]["spec"]["containers"]
+    image = next((one["image"] for one in containers if one["name"] == labels.CONTAINER), None)
+    what = await asked(
+        cluster,
+        job.spec,
+        bundle,
+        request,
+        image=image,
+        notices=job.notices,
+        attempt=attempt,
+        workload_priority=label(owner, WORKLOAD_PRIORITY) is not None,
+    )
+    return _as_served(what, (await cluster.offer()).served)
+
+
+async def _bundle(cluster: Cluster, owner: Manifest, folder: JobFolder) -> bytes:
+    """The job's code, from the record or from the attempt before."""
+    try:
+        return await in_thread(folder.bundle.read_bytes)
+    except OSError:
+        pass
+    name = labels.bundle_name(owner["metadata"]["name"])
+    try:
+        found = await cluster.connection.get(CONFIG_MAPS.path(cluster.namespace, name))
+        return base64.b64decode(found["binaryData"]["bundle.pyz"], validate=True)
+    except (NotFoundInCluster, KeyError, ValueError) as error:
+        raise NotMade(f"The code of {folder.id} is gone with ConfigMap {name}.", hint="Submit it again.") from error

@@ -1,0 +1,151 @@
+"""How a worker's container ended, in words. Pure."""
+
+from __future__ import annotations
+
+import signal
+
+from .....model import Reason
+from .....worker.deaths import ENDED_ITSELF
+from ... import labels, quantities
+from ...kinds.fields import WorkerStatus, container, mapping, number, sequence, spec_of, state_of, text
+from ...resources import Manifest
+from .containers import explain_start
+from .messages import clean, own
+
+_SIGNAL_NAMES = frozenset(one.name for one in signal.Signals)  # a keeper's `ename` for a death by signal
+_SIGNALS: dict[str, tuple[str, str, str]] = {
+    "SIGSEGV": (
+        "segmentation_fault",
+        "crashed in native code (segmentation fault)",
+        "A native library touched memory that is not its own; see the log's last lines.",
+    ),
+    "SIGBUS": (
+        "shared_memory_full",
+        "could not reach memory that it had mapped (SIGBUS); /dev/shm is probably full{shm}",
+        "Ask for more shared memory, or use fewer data loader workers.",
+    ),
+    "SIGABRT": ("aborted", "was aborted by native code", "A library's check failed; its message is in the log."),
+    "SIGFPE": ("aborted", "divided by zero in native code", "See the log's last lines."),
+    "SIGILL": (
+        "wrong_processor",
+        "met an instruction that the node's processor lacks",
+        "Choose other nodes or images.",
+    ),
+    "SIGTERM": (
+        "terminated",
+        "was asked to end (SIGTERM) by something outside the job, and did",
+        "Somebody or something ended its pod; see the cluster's events.",
+    ),
+    "SIGKILL": (
+        "killed",
+        "was killed (SIGKILL), and the cluster does not say by whom",
+        "Its memory may have run out: give it a memory limit, so that this is said. See the log's last lines.",
+    ),
+}
+
+
+def explain_exit(pod: Manifest, worker: WorkerStatus, who: str) -> Reason:
+    """Words for the end of a worker that did not end well, by its own doing."""
+    staging = state_of(container(pod, labels.STAGING, init=True), "terminated")
+    ended = state_of(container(pod), "terminated")
+    if ended is None and staging is not None:
+        return _staging_failed(staging, who)
+    ended = mapping(ended)
+    kind, message = text(ended.get("reason")), text(ended.get("message"))[:20_000]
+    words = worker.last_words
+    if kind == "OOMKilled" or (words is not None and _died_for_memory(words)):
+        return _out_of_memory(pod, who)
+    if kind in ("StartError", "ContainerCannotRun", "CreateContainerError"):
+        return explain_start(message, who)
+    if words is not None:
+        return explain_last_words(words, worker.worker)
+    if worker.signal is not None:
+        code, how, hint = _SIGNALS.get(worker.signal, ("killed", f"was ended by {worker.signal}", "See its log."))
+        return Reason(code=code, text=f"{who} {how.format(shm=_shared_memory(pod))}.", hint=hint)
+    if worker.exit_code in (126, 127):
+        why = "could not be executed" if worker.exit_code == 126 else "was not found"
+        return Reason(
+            code="bad_command",
+            text=f"{who} ended with exit code {worker.exit_code}: a program {why}.",
+            hint="The image needs Python 3.9 or later as `python3` or `python`; see the log for what was missing.",
+        )
+    if worker.exit_code is None:
+        said = clean(mapping(pod.get("status")).get("message"), 200)
+        return Reason(
+            code="pod_failed", text=f"{who}'s pod failed{f': {said}' if said else '.'}", hint="See its events."
+        )
+    said = f": {clean(message, 200)}" if message and not message.lstrip().startswith("{") else "."
+    return Reason(
+        code="rank_failed",
+        text=f"{who} ended with exit code {worker.exit_code}{said}",
+        hint=f"See the log of {who.lower()}.",
+    )
+
+
+def explain_last_words(words: dict[str, object], worker: int) -> Reason:
+    """What the rank that failed first wrote down: "cell 4, rank 0: KeyError: 'train'"."""
+    rank = number(words.get("rank"))
+    rank = worker if rank is None else rank
+    cell = number(words.get("number"))
+    where = f"cell {cell}, rank {rank}" if cell is not None else f"rank {rank}"
+    ename = own(words.get("ename") or "", 80)
+    line = next((line for line in str(words.get("evalue") or "").splitlines() if line.strip()), "")
+    value = own(line, 200)
+    if ename in _SIGNAL_NAMES:
+        code = _SIGNALS[ename][0] if ename in _SIGNALS else "killed"
+        hint = f"The notebook up to then and the log of rank {rank} are kept."
+        return Reason(code=code, text=f"{where}: {value or f'was ended by {ename}'}", hint=hint)
+    if not ename or (ename == "SystemExit" and value.startswith(ENDED_ITSELF)):
+        hint = f"See the log of rank {rank}."
+        return Reason(code="rank_failed", text=f"{where}: {value or 'ended without a word'}", hint=hint)
+    hint = f"The traceback is in the notebook and in the log of rank {rank}."
+    return Reason(code="cell_failed", text=f"{where}: {ename}{f': {value}' if value else ''}", hint=hint)
+
+
+def _died_for_memory(words: dict[str, object]) -> bool:
+    return words.get("ename") == "SIGKILL" and "because memory ran out" in str(words.get("evalue"))
+
+
+def _out_of_memory(pod: Manifest, who: str) -> Reason:
+    limit = _limit(pod, "memory")
+    than = f"its limit of {limit}" if limit else "its node could give"
+    return Reason(
+        code="out_of_memory",
+        text=f"{who} was killed because it used more memory than {than} (OOMKilled). This is main memory with /dev/shm"
+        f"{_shared_memory(pod)}, not GPU memory.",
+        hint="Ask for more memory, load less at once, or use fewer data loader workers.",
+    )
+
+
+def _staging_failed(ended: dict[str, object], who: str) -> Reason:
+    code, message = number(ended.get("exitCode")), clean(ended.get("message"), 200)
+    if ended.get("reason") == "OOMKilled":
+        text_ = f"Staging data for {who.lower()} was killed because it used more memory than its limit."
+        return Reason(code="out_of_memory", text=text_, hint="Ask for more memory.")
+    if ended.get("reason") in ("StartError", "ContainerCannotRun"):
+        return explain_start(text(ended.get("message"))[:20_000], f"Staging data for {who.lower()}")
+    missing = ": the command was not found in its image" if code == 127 else ""
+    return Reason(
+        code="staging_failed",
+        text=f"Staging data for {who.lower()} ended with exit code {code}{f': {message}' if message else missing}.",
+        hint="See the log of the staging step; try the command in the same image.",
+    )
+
+
+def _limit(pod: Manifest, resource: str) -> str | None:
+    containers = [mapping(one) for one in sequence(spec_of(pod).get("containers"))]
+    chosen = next(
+        (one for one in containers if one.get("name") == labels.CONTAINER), containers[0] if containers else {}
+    )
+    found = quantities.find(mapping(mapping(chosen.get("resources")).get("limits")).get(resource))
+    return quantities.size_in_words(found) if found is not None else None
+
+
+def _shared_memory(pod: Manifest) -> str:
+    """ " (2 GiB)": the size of /dev/shm as far as it is known."""
+    for volume in map(mapping, sequence(spec_of(pod).get("volumes"))):
+        empty = mapping(volume.get("emptyDir"))
+        size = quantities.find(empty.get("sizeLimit")) if empty.get("medium") == "Memory" else None
+        if size is not None:
+            return f" ({quantities.size_in_words(size)})"
+    return ""

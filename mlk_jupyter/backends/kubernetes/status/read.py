@@ -1,0 +1,213 @@
+"""What a job's objects say about it: phase, reason, workers, timeline. Pure; the same objects give the same reading."""
+
+from __future__ import annotations
+
+import dataclasses
+import signal
+from dataclasses import dataclass, field
+
+from ....model import Attempt, JobSpec, Phase, RankState, Reason, Transition
+from ..kinds.attempt import Started, starts
+from ..kinds.fields import WorkerStatus, created_at, holds, since, worker_status
+from ..resources import Manifest, Objects
+from .explain.disruptions import explain_disruption
+from .explain.ending import (
+    explain_disruptions,
+    explain_failure,
+    explain_running,
+    explain_stopped,
+    explain_stopping,
+    explain_success,
+)
+from .explain.exits import explain_exit
+from .explain.messages import who
+from .explain.scheduling import Background
+from .explain.waiting import explain_waiting
+from .phases import finished_at, forward, phase_of, timeline
+
+__all__ = ["Background", "Reading", "WorkerStatus", "forward", "read"]
+
+# Said of an end when the pods that could tell more are gone.
+_VAGUE = frozenset({"failed", "pod_deleted", "restarted", "restarts_used_up"})
+# Said of a job that has not failed.
+_NO_FAILURES = frozenset({"stopping", "deleting", "node_silent", "pod_ending", "stuck_pod", "held_by_finalizer"})
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One job as its objects show it. None means that they do not say."""
+
+    phase: Phase
+    reason: Reason | None
+    """None where there is nothing to say beyond the phase."""
+    ranks_by_worker: dict[int, WorkerStatus]
+    """The newest pod of each worker that has one, by the worker's number."""
+    created_at: float | None
+    """Seconds since the epoch, as all times here."""
+    started_at: float | None
+    """When the first container of the job ran, in whichever attempt."""
+    finished_at: float | None
+    attempt: int
+    """The one that runs or ran last, from 1."""
+    attempts: list[Attempt] = field(default_factory=list)
+    """Earlier ones, oldest first."""
+    transitions: list[Transition] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+    """Sentences worth reading that are no failure."""
+    disrupted: Reason | None = None
+    """What the cluster did to a worker of this attempt; known also when the pod that told it is gone."""
+
+
+def read(objects: Objects, spec: JobSpec, *, facts: Background | None = None, before: Reading | None = None) -> Reading:
+    """What the objects of one job say.
+
+    Objects with neither owner nor pods read as Stopped; whoever may not have seen the job yet asks `objects.exists`.
+
+    Args:
+        spec: what was asked, for the figures in the reasons.
+        facts: what else is known of the cluster.
+        before: the last reading of this job. What is over stays over until there is another attempt; and what vanished
+            since (pods do, before their Job) is kept: a worker's last state, and why it failed.
+    """
+    every = starts(objects)
+    last = every[-1]
+    if before is not None and before.phase.final and last.number <= before.attempt:
+        return before
+    workers = {index: worker_status(pod) for index, pod in last.pods.items()}
+    same = before if before is not None and before.attempt == last.number else None
+    known = {**same.ranks_by_worker, **workers} if same is not None else workers
+    earlier = [worker_status(pod) for start in every for pod in _others(start, last)]
+    phase = phase_of(last, known, spec)  # one whose pod is gone has begun all the same
+    waiting, each = explain_waiting(last, workers, spec, phase, facts or Background())
+    now = Reading(
+        phase=phase,
+        reason=waiting or _reason(last, workers, spec, phase),
+        ranks_by_worker=_with_why(last, workers, each, spec),
+        created_at=_earliest([created_at(start.owner) for start in every]),
+        started_at=_earliest([one.started_at for one in [*workers.values(), *earlier]]),
+        finished_at=finished_at(last, workers, phase),
+        attempt=last.number,
+        attempts=_earlier(every, spec),
+        transitions=_timeline(every, workers, phase, spec),
+        disrupted=explain_disruptions(last, workers, spec) or (same.disrupted if same is not None else None),
+    )
+    return now if before is None else _with_before(before, now)
+
+
+def _others(start: Started, last: Started) -> list[Manifest]:
+    """The pods of a start that are not those of the last one's workers."""
+    return start.others if start is last else [*start.pods.values(), *start.others]
+
+
+def _with_before(before: Reading, now: Reading) -> Reading:
+    same = before.attempt >= now.attempt  # greater: the next attempt was announced, and is not there yet
+    workers = {**(before.ranks_by_worker if same else {}), **now.ranks_by_worker}
+    return dataclasses.replace(
+        now,
+        reason=_kept_reason(before, now) if same else now.reason,
+        ranks_by_worker=dict(sorted(workers.items())),
+        created_at=_earliest([before.created_at, now.created_at]),
+        started_at=_earliest([before.started_at, now.started_at]),
+        attempts=_joined_attempts(before, now),
+    )
+
+
+def _kept_reason(before: Reading, now: Reading) -> Reason | None:
+    """What was known of the failure, when the pods that told it are gone."""
+    known = before.reason if before.phase in (Phase.RUNNING, Phase.STOPPING) else None
+    if before.attempt > now.attempt:
+        known = next((one.reason for one in before.attempts if one.number == now.attempt), None)
+    elif known is None or known.code in _NO_FAILURES:
+        known = now.disrupted
+    if now.reason is None and now.phase is Phase.RUNNING:
+        return now.disrupted
+    if known is None or now.reason is None or known.code in _NO_FAILURES:
+        return now.reason
+    if now.phase not in (Phase.FAILED, Phase.STOPPING):
+        return now.reason
+    return known if now.reason.code in _VAGUE or now.reason.code == known.code else now.reason
+
+
+def _joined_attempts(before: Reading, now: Reading) -> list[Attempt]:
+    found = {attempt.number: attempt for attempt in now.attempts}
+    told = list(before.attempts)
+    if before.attempt < now.attempt and before.reason is not None and before.reason.code not in _NO_FAILURES:
+        told.append(Attempt(number=before.attempt, started_at=before.started_at, reason=before.reason))
+    for attempt in told:
+        if attempt.number not in found or found[attempt.number].reason.code in _VAGUE:
+            found[attempt.number] = attempt
+    return [found[number] for number in sorted(found) if number < now.attempt]
+
+
+def _reason(start: Started, workers: dict[int, WorkerStatus], spec: JobSpec, phase: Phase) -> Reason | None:
+    if phase is Phase.SUCCEEDED:
+        return explain_success(start, workers, spec)
+    if phase is Phase.FAILED:
+        return explain_failure(start, workers, spec)
+    if phase is Phase.STOPPED:
+        return explain_stopped(start)
+    if phase is Phase.STOPPING:
+        return explain_stopping(start, workers, spec)
+    if phase is Phase.SUSPENDED:
+        return Reason(
+            code="suspended",
+            text="It is suspended (spec.suspend), and not by us.",
+            hint="Whoever suspended it can let it go on: set spec.suspend of the Job to false.",
+        )
+    return explain_running(start, workers, spec) if phase is Phase.RUNNING else None
+
+
+def _with_why(
+    start: Started, workers: dict[int, WorkerStatus], each: dict[int, Reason], spec: JobSpec
+) -> dict[int, WorkerStatus]:
+    found = {}
+    failed = [index for index, worker in workers.items() if worker.state is RankState.FAILED and not _was_asked(worker)]
+    for index, worker in workers.items():
+        reason = each.get(index)
+        name = who(index, spec.ranks_in_worker)
+        why = reason.text if reason is not None else None
+        if worker.state is RankState.FAILED:
+            disrupted = explain_disruption(start.pods[index], name)
+            if disrupted is None and failed and _was_asked(worker):
+                why = f"{name} was ended because {who(failed[0], spec.ranks_in_worker).lower()} had failed."
+            else:
+                why = (disrupted or explain_exit(start.pods[index], worker, name)).text
+        found[index] = dataclasses.replace(worker, why=why)
+    return found
+
+
+def _was_asked(worker: WorkerStatus) -> bool:
+    """Whether it ended on SIGTERM, which is how a cluster ends the other pods of a job that has failed."""
+    return worker.exit_code == 128 + signal.SIGTERM or worker.signal == "SIGTERM"
+
+
+def _earlier(every: list[Started], spec: JobSpec) -> list[Attempt]:
+    last = every[-1]
+    if last.job_set:  # its earlier pods are gone, and it keeps no more than their number
+        reason = Reason(code="restarted", text="A worker failed or was lost, so all ranks were started again.")
+        return [Attempt(number=number_, reason=reason) for number_ in range(1, last.number)]
+    found = []
+    for start in every[:-1]:
+        workers = {index: worker_status(pod) for index, pod in start.pods.items()}
+        began = [worker.started_at for worker in workers.values() if worker.started_at is not None]
+        ended = since(holds(start.owner, "Failed"))
+        reason = explain_failure(start, workers, spec)
+        found.append(Attempt(number=start.number, started_at=min(began, default=None), ended_at=ended, reason=reason))
+    return found
+
+
+def _timeline(every: list[Started], workers: dict[int, WorkerStatus], phase: Phase, spec: JobSpec) -> list[Transition]:
+    steps: list[Transition] = []
+    for start in every[:-1]:
+        seen = {index: worker_status(pod) for index, pod in start.pods.items()}
+        steps += [step for step in timeline(start, seen, Phase.FAILED, spec) if not step.phase.final]
+    steps += timeline(every[-1], workers, phase, spec)
+    found: list[Transition] = []
+    for step in steps:
+        if not found or found[-1].phase is not step.phase:
+            found.append(Transition(phase=step.phase, at=max(step.at, found[-1].at) if found else step.at))
+    return found
+
+
+def _earliest(times: list[float | None]) -> float | None:
+    return min((at for at in times if at is not None), default=None)

@@ -1,0 +1,48 @@
+"""Which frames of a rank were seen, so that a stream that is read twice counts once. Pure."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+
+
+class SequenceSet:
+    """A set of sequence numbers, kept as ranges: small however long the stream, as long as it has few gaps."""
+
+    def __init__(self) -> None:
+        self._starts: list[int] = []
+        self._ends: list[int] = []  # one past the last
+
+    def add(self, number: int) -> bool:
+        """Adds a number. Gives whether it is new."""
+        at = bisect_right(self._starts, number) - 1
+        if at >= 0 and number < self._ends[at]:
+            return False
+        joins_before = at >= 0 and self._ends[at] == number
+        joins_after = at + 1 < len(self._starts) and self._starts[at + 1] == number + 1
+        if joins_before and joins_after:
+            self._ends[at] = self._ends.pop(at + 1)
+            del self._starts[at + 1]
+        elif joins_before:
+            self._ends[at] = number + 1
+        elif joins_after:
+            self._starts[at + 1] = number
+        else:
+            self._starts.insert(at + 1, number)
+            self._ends.insert(at + 1, number + 1)
+        return True
+
+    def add_up_to(self, number: int) -> None:
+        """Counts every number up to this one as seen."""
+        at = bisect_right(self._starts, number)
+        end = max([number + 1, *self._ends[:at]])
+        self._starts[:at], self._ends[:at] = [0], [end]
+
+    @property
+    def highest(self) -> int | None:
+        """The highest number that was seen."""
+        return self._ends[-1] - 1 if self._ends else None
+
+    @property
+    def missing(self) -> int:
+        """How many numbers below the highest were not seen."""
+        return (self._ends[-1] if self._ends else 0) - sum(self._ends) + sum(self._starts)
