@@ -1,5 +1,7 @@
 """numpy arrays and scalars and torch tensors as bytes. Neither package is imported unless such a value is there.
 
+Implements `tagged.Package`.
+
     array   v: where the bytes are that `numpy.save` writes          scalar  t: type, v: where its own bytes are
     tensor  dtype, shape, grad: whether it wants a gradient, v: where its bytes are. It comes out on the CPU
 
@@ -13,13 +15,31 @@ import sys
 import warnings
 from importlib import import_module
 
+from .tagged import NoForm, Reader, Writer
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, Optional, Tuple
 
-    from .tagged import Reader, Writer
+ENCODING = "npy"
+TAGS: Tuple[str, ...] = ("scalar", "array", "tensor")
 
 _PICKLE = "Ask for pickle (`--pickle`, `pickle=True`), or give it a type of numbers or of text of fixed width."
+
+
+def whole(writer: Writer, value: Any) -> Optional[bytes]:
+    """An array as `numpy.save` writes it; None for anything else. Raises: NoForm, TooLarge."""
+    numpy: Any = sys.modules.get("numpy")
+    if numpy is None or type(value) is not getattr(numpy, "ndarray", None):
+        return None
+    writer.count(value.nbytes)
+    return _npy(value, writer.where(()))
+
+
+def read_whole(data: bytes) -> Any:
+    """The array of such bytes; never unpickles. Raises: ImportError, ValueError and others for broken data."""
+    numpy: Any = import_module("numpy")
+    return numpy.load(io.BytesIO(data), allow_pickle=False)
 
 
 def plain(writer: Writer, value: Any, way: Tuple[Any, ...]) -> Optional[Dict[str, Any]]:
@@ -28,7 +48,7 @@ def plain(writer: Writer, value: Any, way: Tuple[Any, ...]) -> Optional[Dict[str
     if numpy is not None and hasattr(numpy, "ndarray"):
         if type(value) is numpy.ndarray:
             writer.count(value.nbytes)
-            return {"!": "array", "v": writer.blob(npy(value, writer.where(way)))}
+            return {"!": "array", "v": writer.blob(_npy(value, writer.where(way)))}
         if isinstance(value, numpy.ndarray):
             kind = type(value).__name__
             raise writer.no_form(value, way, f"It is a numpy {kind}.", "Make it an array: `numpy.asarray(…)`.")
@@ -40,10 +60,8 @@ def plain(writer: Writer, value: Any, way: Tuple[Any, ...]) -> Optional[Dict[str
     return None
 
 
-def npy(value: Any, where: str) -> bytes:
+def _npy(value: Any, where: str) -> bytes:
     """An array as `numpy.save` writes it, without pickle. Raises: NoForm when its type does not survive that."""
-    from .tagged import NoForm
-
     if value.dtype.hasobject:
         raise NoForm(where, value, f"It is an array of Python objects ({value.dtype}).", _PICKLE)
     npy_format: Any = import_module("numpy.lib.format")
@@ -62,17 +80,11 @@ def npy(value: Any, where: str) -> bytes:
     return file.getvalue()
 
 
-def read_npy(data: bytes) -> Any:
-    """The array of such bytes; never unpickles. Raises: ImportError, ValueError and others for broken data."""
-    numpy: Any = import_module("numpy")
-    return numpy.load(io.BytesIO(data), allow_pickle=False)
-
-
 def read(reader: Reader, form: Dict[str, Any]) -> Any:
     """The value that `plain` stood for."""
     data = reader.blob(form["v"])
     if form["!"] == "array":
-        return read_npy(data)
+        return read_whole(data)
     if form["!"] == "scalar":
         return _read_scalar(form["t"], data)
     torch: Any = import_module("torch")
@@ -95,7 +107,7 @@ def _scalar(writer: Writer, value: Any, way: Tuple[Any, ...]) -> Dict[str, Any]:
     numpy: Any = sys.modules["numpy"]
     array = numpy.empty((), value.dtype)
     array[()] = value
-    return {"!": "scalar", "t": "npy", "v": writer.blob(npy(array, writer.where(way)))}
+    return {"!": "scalar", "t": "npy", "v": writer.blob(_npy(array, writer.where(way)))}
 
 
 def _read_scalar(kind: str, data: bytes) -> Any:
@@ -105,7 +117,7 @@ def _read_scalar(kind: str, data: bytes) -> Any:
     if kind == "S":
         return numpy.bytes_(data)
     if kind == "npy":
-        return read_npy(data)[()]
+        return read_whole(data)[()]
     dtype = numpy.dtype(kind)
     if dtype.kind not in "biufcmM" or dtype.itemsize != len(data):
         raise ValueError(f"{kind} is no type of a number")

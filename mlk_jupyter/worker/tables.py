@@ -6,7 +6,8 @@ imported unless such a value is there.
 
 Labels are {"range": [start, stop, step], "name"}, or {"column", "names", "freq"}; a column is
 {"dtype", "array" (numpy's) or "items" (a list, missing ones None)}. Every form is read back and compared before it is
-used, so that what comes out is what went in: values, types, index, names, frequency and `attrs`.
+used, so that what comes out is what went in: values, types, index, names, frequency and `attrs`. Implements
+`tagged.Package`.
 """
 
 from __future__ import annotations
@@ -16,19 +17,26 @@ import sys
 import warnings
 from importlib import import_module
 
+from .tagged import NoForm, Reader, Writer
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, List, Optional, Tuple
 
-    from .tagged import Reader, Writer
+ENCODING = "arrow"
+TAGS: Tuple[str, ...] = ("frame", "series")
 
 _EXTRA = b"mlk"  # key in the Arrow stream's metadata: what pandas' own leaves out
 _WAY_OUT = "Ask for pickle (`--pickle`, `pickle=True`), or pass columns with plain types."
 
 
-def size_of(frame: Any) -> int:
-    """Bytes of a frame, about."""
-    return int(frame.memory_usage(index=True, deep=False).sum())
+def whole(writer: Writer, value: Any) -> Optional[bytes]:
+    """A DataFrame as an Arrow stream; None where that would change it, and for anything else. Raises: TooLarge."""
+    pandas: Any = sys.modules.get("pandas")
+    if pandas is None or type(value) is not getattr(pandas, "DataFrame", None):
+        return None
+    writer.count(_size_of(value))
+    return arrow(value)
 
 
 def arrow(frame: Any) -> Optional[bytes]:
@@ -47,12 +55,12 @@ def arrow(frame: Any) -> Optional[bytes]:
         with pyarrow.ipc.new_stream(sink, table.schema) as writer:
             writer.write_table(table)
         data = bytes(sink.getvalue())
-        return data if _same(read_arrow(data), frame) else None
+        return data if _same(read_whole(data), frame) else None
     except Exception:  # Arrow has no such type, or its names are not unique: the other form is tried
         return None
 
 
-def read_arrow(data: bytes) -> Any:
+def read_whole(data: bytes) -> Any:
     """The frame of an Arrow stream. Raises: ImportError, and others for broken data."""
     pyarrow: Any = import_module("pyarrow")
     import_module("pandas")
@@ -78,7 +86,7 @@ def plain(writer: Writer, value: Any, way: Tuple[Any, ...]) -> Optional[Dict[str
         if isinstance(value, (pandas.DataFrame, pandas.Series, pandas.Index)):
             raise writer.no_form(value, way, f"It is a pandas {type(value).__name__}.", "Pass a DataFrame or Series.")
         return None
-    writer.count(size_of(value))
+    writer.count(_size_of(value))
     data = arrow(value)
     if data is not None:
         return {"!": "frame", "arrow": writer.blob(data)}
@@ -90,7 +98,7 @@ def read(reader: Reader, form: Dict[str, Any]) -> Any:
     if form["!"] == "series":
         return reader.value(form["frame"])[0].rename(reader.value(form["name"]))
     if "arrow" in form:
-        return read_arrow(reader.blob(form["arrow"]))
+        return read_whole(reader.blob(form["arrow"]))
     pandas: Any = import_module("pandas")
     index = _read_labels(pandas, reader, form["index"])
     columns = [_read_column(pandas, reader, column, index) for column in form["data"]]
@@ -98,6 +106,11 @@ def read(reader: Reader, form: Dict[str, Any]) -> Any:
     frame.columns = _read_labels(pandas, reader, form["columns"])
     frame.attrs = reader.value(form["attrs"])
     return frame
+
+
+def _size_of(frame: Any) -> int:
+    """Bytes of a frame, about."""
+    return int(frame.memory_usage(index=True, deep=False).sum())
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -119,8 +132,6 @@ def _items_same(one: Any, other: Any) -> bool:
 
 
 def _by_columns(pandas: Any, writer: Writer, frame: Any, way: Tuple[Any, ...]) -> Dict[str, Any]:
-    from .tagged import NoForm, Reader, Writer
-
     def form_of(to: Writer) -> Dict[str, Any]:
         return {
             "!": "frame",
@@ -130,10 +141,10 @@ def _by_columns(pandas: Any, writer: Writer, frame: Any, way: Tuple[Any, ...]) -
             "attrs": to.plain(dict(frame.attrs), way),
         }
 
-    trial = Writer(writer.where(way), sys.maxsize)
+    trial = Writer(writer.where(way), sys.maxsize, writer.packages)
     try:
         form = form_of(trial)
-        same = _same(Reader(memoryview(b"".join(trial.blobs))).value(form), frame)
+        same = _same(Reader(memoryview(b"".join(trial.blobs)), writer.packages).value(form), frame)
     except NoForm:
         raise
     except Exception:  # pandas has many types, each with its own way to refuse

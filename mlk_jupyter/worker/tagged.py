@@ -12,6 +12,8 @@ numbers, text, lists and dicts whose keys are text stand for themselves. Everyth
     date time datetime     v: ISO text, fold, zone          timedelta        v: [days, seconds, microseconds]
     zone                   v: null (UTC), [timedelta, name] or the name of a zone of the IANA database
     scalar array frame series tensor                        see worker/arrays.py and worker/tables.py
+
+Types of other packages are written and read by the `Package`s that are handed in; this module knows none of them.
 """
 
 from __future__ import annotations
@@ -20,11 +22,32 @@ import datetime
 import json
 import math
 import struct
-import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, List, Optional, Tuple
+    from typing import Any, Callable, Dict, List, Optional, Protocol, Tuple
+
+    class Package(Protocol):
+        """A module that knows a package's types. Such a type may have an encoding of its own, for a value that is all.
+
+        Attributes: ENCODING: the name of its own encoding. TAGS: those of the forms that `read` takes.
+        """
+
+        ENCODING: str
+        TAGS: Tuple[str, ...]
+
+        def whole(self, writer: Writer, value: Any) -> Optional[bytes]:
+            """A value in its own encoding; None for one that has none. Raises: NoForm, TooLarge."""
+
+        def read_whole(self, data: bytes) -> Any:
+            """The value of such bytes. Raises whatever broken data leads to."""
+
+        def plain(self, writer: Writer, value: Any, way: Tuple[Any, ...]) -> Optional[Dict[str, Any]]:
+            """What stands for the value in JSON; None where it is none of the package's. Raises: NoForm, TooLarge."""
+
+        def read(self, reader: Reader, form: Dict[str, Any]) -> Any:
+            """The value that `plain` stood for. Raises whatever broken data leads to."""
+
 
 _DEEPEST = 100  # levels of nesting: Python's JSON reader gives up at about a thousand, and a level may take three
 _LONG_INT = 1 << 13_000  # Python refuses to write out numbers of more than 4,300 digits
@@ -46,9 +69,9 @@ class NoForm(Exception):
         self.where, self.value, self.why, self.hint = where, value, why, hint
 
 
-def encode(value: Any, name: str, limit_bytes: int) -> Tuple[str, bytes]:
-    """The encoding ("json", "npy" or "arrow") and the data. Raises: NoForm, TooLarge."""
-    writer = Writer(name, limit_bytes)
+def encode(value: Any, name: str, limit_bytes: int, packages: Tuple[Package, ...]) -> Tuple[str, bytes]:
+    """The encoding ("json", or a package's own) and the data. Raises: NoForm, TooLarge."""
+    writer = Writer(name, limit_bytes, packages)
     whole = writer.whole(value)
     if whole is not None:
         return whole
@@ -60,43 +83,33 @@ def encode(value: Any, name: str, limit_bytes: int) -> Tuple[str, bytes]:
     return "json", b"\0".join([text, b"".join(writer.blobs)]) if writer.blobs else text
 
 
-def decode(encoding: str, data: bytes) -> Any:
+def decode(encoding: str, data: bytes, packages: Tuple[Package, ...]) -> Any:
     """The value. Raises whatever broken data leads to; runs no code that it names."""
     if encoding == "json":
         text, _, blobs = data.partition(b"\0")
-        return Reader(memoryview(blobs)).value(json.loads(text))
-    from . import arrays, tables
-
-    if encoding == "npy":
-        return arrays.read_npy(data)
-    if encoding == "arrow":
-        return tables.read_arrow(data)
+        return Reader(memoryview(blobs), packages).value(json.loads(text))
+    for package in packages:
+        if encoding == package.ENCODING:
+            return package.read_whole(data)
     raise ValueError(f"no such encoding: {encoding}")
 
 
 class Writer:
     """Makes JSON of one value, and collects the bytes that follow it."""
 
-    def __init__(self, name: str, limit_bytes: int) -> None:
+    def __init__(self, name: str, limit_bytes: int, packages: Tuple[Package, ...]) -> None:
         self.blobs: List[bytes] = []
+        self.packages = packages
         self._at = 0
         self._name, self._limit, self._size = name, limit_bytes, 0
         self._open: Dict[int, Any] = {}  # the containers around what is being written
 
     def whole(self, value: Any) -> Optional[Tuple[str, bytes]]:
         """A value that has an encoding of its own, at the top; None for any other."""
-        numpy, pandas = sys.modules.get("numpy"), sys.modules.get("pandas")
-        if numpy is not None and type(value) is getattr(numpy, "ndarray", None):
-            from . import arrays
-
-            self.count(value.nbytes)
-            return "npy", arrays.npy(value, self._name)
-        if pandas is not None and type(value) is getattr(pandas, "DataFrame", None):
-            from . import tables
-
-            self.count(tables.size_of(value))
-            data = tables.arrow(value)
-            return None if data is None else ("arrow", data)
+        for package in self.packages:
+            data = package.whole(self, value)
+            if data is not None:
+                return package.ENCODING, data
         return None
 
     def count(self, size: int) -> None:
@@ -179,10 +192,8 @@ class Writer:
         return self._foreign(value, way)
 
     def _foreign(self, value: Any, way: Tuple[Any, ...]) -> Any:
-        from . import arrays, tables
-
-        for write in (arrays.plain, tables.plain):
-            form = write(self, value, way)
+        for package in self.packages:
+            form = package.plain(self, value, way)
             if form is not None:
                 return form
         kind = type(value)
@@ -197,8 +208,9 @@ class _Part(str):
 class Reader:
     """Makes a value of JSON and the bytes behind it."""
 
-    def __init__(self, blobs: memoryview) -> None:
+    def __init__(self, blobs: memoryview, packages: Tuple[Package, ...]) -> None:
         self._blobs = blobs
+        self._packages = {tag: package for package in packages for tag in package.TAGS}
 
     def blob(self, place: Any) -> bytes:
         at, size = place["b"]
@@ -214,7 +226,8 @@ class Reader:
         tag = form.get("!")
         if tag is None:
             return {key: self.value(item) for key, item in form.items()}
-        return _READERS[tag](self, form)
+        package = self._packages.get(tag)
+        return _READERS[tag](self, form) if package is None else package.read(self, form)
 
     def items(self, form: Any) -> List[Any]:
         return [self.value(item) for item in form["v"]]
@@ -270,16 +283,6 @@ class Reader:
 
             return PosixPath(self.value(given))
         return {"range": range, "slice": slice}[tag](*map(self.value, given))
-
-    def _array(self, form: Any) -> Any:
-        from . import arrays
-
-        return arrays.read(self, form)
-
-    def _table(self, form: Any) -> Any:
-        from . import tables
-
-        return tables.read(self, form)
 
 
 def _moment(writer: Writer, value: Any) -> Dict[str, Any]:
@@ -360,6 +363,4 @@ _READERS: Dict[str, Callable[[Reader, Any], Any]] = {
     "timedelta": lambda reader, form: datetime.timedelta(*form["v"]),
     "zone": Reader._zone,
     **dict.fromkeys(("decimal", "fraction", "uuid", "path", "range", "slice"), Reader._known),
-    **dict.fromkeys(("scalar", "array", "tensor"), Reader._array),
-    **dict.fromkeys(("frame", "series"), Reader._table),
 }

@@ -91,10 +91,10 @@ def encode(
 
     Raises: ValueProblem when the value has no exact form, or is too large.
     """
-    from . import tagged
+    from . import arrays, tables, tagged
 
     try:
-        encoding, data = tagged.encode(value, name, limit_bytes)
+        encoding, data = tagged.encode(value, name, limit_bytes, (arrays, tables))
     except tagged.TooLarge as error:
         raise _too_large(name, limit_bytes) from error
     except tagged.NoForm as problem:
@@ -116,10 +116,10 @@ def decode(encoding: str, data: bytes, *, key: Optional[bytes] = None, name: str
     """
     if encoding == "pickle":
         return _unpickled(data, name, key)
-    from . import tagged
+    from . import arrays, tables, tagged
 
     try:
-        return tagged.decode(encoding, data)
+        return tagged.decode(encoding, data, (arrays, tables))
     except ImportError as error:
         raise _lacking(name, error) from error
     except Exception as error:  # the data may be anything
