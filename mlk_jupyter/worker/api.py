@@ -85,21 +85,21 @@ def result(value: Any) -> None:
         _sender.send("result", value=json.loads(body))
 
 
-def send_value(name: str, value: Any, *, pickle: bool = False) -> None:
+def send_value(name: str, value: Any, *, key: Optional[bytes] = None) -> None:
     """Sends a variable back to whoever submitted the job; `Job.values()` holds the last one of each name.
 
     All values of a job have at most `values.PULL_LIMIT` bytes. Only rank 0 sends; in others, and outside of a job,
-    nothing happens.
+    nothing happens. `key`: the job's, to sign what has to be pickled; without it nothing is.
 
-    Raises: ValueProblem when the value has no exact form, is too large, or must be pickled and was not asked to be.
+    Raises: ValueProblem when the value has no exact form, is too large, or must be pickled and may not be.
     """
     global _sent
     if _sender is None or rank() != 0:
         return
-    from . import shipped, values
+    from . import values
 
-    key = shipped.key() if pickle else None
-    encoded = values.encode(value, pickle=pickle, key=key, name=name, limit_bytes=values.PULL_LIMIT - _sent)
+    left = values.PULL_LIMIT - _sent
+    encoded = values.encode(value, pickle=key is not None, key=key, name=name, limit_bytes=left)
     _sent += len(encoded.data)
     _sender.send("value", **values.frame_of(name, encoded))
 

@@ -48,7 +48,7 @@ def give_back(value: Any) -> None:
 def give(name: str, value: Any) -> None:
     """Sends a value, pickled where it must be and may be; where it cannot be sent, the reason."""
     try:
-        api.send_value(name, value, pickle=key() is not None)
+        api.send_value(name, value, key=key())
     except values.ValueProblem as problem:
         api.refuse_value(name, problem)
 
