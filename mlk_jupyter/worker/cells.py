@@ -12,9 +12,8 @@ from . import mlflow_hook, streams
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Optional, Tuple
+    from typing import Any, Callable, Dict, List, Optional, Tuple
 
-    from .user import Stop
     from .wire import Sender
 
 _CLEANUP_S = 5.0  # seconds that an interrupted `await` gets for its `finally`
@@ -35,14 +34,17 @@ def said(error: BaseException) -> str:
         return "<exception str() failed>"  # as Python's own tracebacks say it
 
 
-def run(notebook: Dict[str, Any], sender: Sender, shell: Any, stop: Stop) -> int:
-    """Runs all cells. Gives the exit code: 0 done, 1 a cell failed, 143 stopped, or what a cell gave to `sys.exit`."""
+def run(notebook: Dict[str, Any], sender: Sender, shell: Any, stopping: Callable[[], bool]) -> int:
+    """Runs all cells. `stopping`: whether the job was asked to stop.
+
+    Gives the exit code: 0 done, 1 a cell failed, 143 stopped, or what a cell gave to `sys.exit`.
+    """
     cells = [(index, cell) for index, cell in enumerate(notebook.get("cells") or []) if _is_code(cell)]
     running = sum("skip-execution" not in _tags(cell) for _, cell in cells)
     sender.send("started", python=sys.version.split()[0], ipython=shell.version, cells=running)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
-    task = loop.create_task(_run_all(cells, sender, shell, stop))
+    task = loop.create_task(_run_all(cells, sender, shell, stopping))
     try:
         return loop.run_until_complete(task)
     except KeyboardInterrupt:
@@ -50,20 +52,21 @@ def run(notebook: Dict[str, Any], sender: Sender, shell: Any, stop: Stop) -> int
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError, asyncio.TimeoutError, KeyboardInterrupt):
             loop.run_until_complete(asyncio.wait_for(task, _CLEANUP_S))
-        return 143 if stop.requested else 130
+        return 143 if stopping() else 130
 
 
-async def _run_all(cells: List[Tuple[int, Dict[str, Any]]], sender: Sender, shell: Any, stop: Stop) -> int:
+async def _run_all(
+    cells: List[Tuple[int, Dict[str, Any]]], sender: Sender, shell: Any, stopping: Callable[[], bool]
+) -> int:
     number = 0
     for index, cell in cells:
-        tags = _tags(cell)
-        if stop.requested:
+        if stopping():
             return 143  # a cell swallowed the request, as IPython does while a `!command` runs
-        if "skip-execution" in tags:
+        if "skip-execution" in _tags(cell):
             sender.send("cell_finished", cell=index, status="skipped", seconds=0)
             continue
         number += 1
-        code = await _run_one(index, number, cell, "raises-exception" in tags, sender, shell, stop)
+        code = await _run_one(index, number, cell, sender, shell, stopping)
         if code is not None:
             return code
         await asyncio.sleep(0)  # tasks that a cell started move on between cells, as in a kernel
@@ -71,7 +74,7 @@ async def _run_all(cells: List[Tuple[int, Dict[str, Any]]], sender: Sender, shel
 
 
 async def _run_one(
-    index: int, number: int, cell: Dict[str, Any], may_fail: bool, sender: Sender, shell: Any, stop: Stop
+    index: int, number: int, cell: Dict[str, Any], sender: Sender, shell: Any, stopping: Callable[[], bool]
 ) -> Optional[int]:
     """Runs a cell. Gives None when the next may run, else the exit code."""
     sender.send("cell_started", cell=index, number=number, count=shell.count)
@@ -90,7 +93,7 @@ async def _run_one(
     mlflow_hook.after_cell()
     seconds = round(time.perf_counter() - start, 6)
     sync = streams.end_of_cell()
-    expected = may_fail and not exits and not stop.requested
+    expected = "raises-exception" in _tags(cell) and not exits and not stopping()
     status = "ok" if well else "expected_error" if expected else "error"
     sender.send("cell_finished", cell=index, status=status, seconds=seconds, sync=sync)
     if failure is None or expected:
@@ -98,7 +101,7 @@ async def _run_one(
     if well:
         return 0
     interrupted = isinstance(error, (KeyboardInterrupt, asyncio.CancelledError))
-    if stop.requested and interrupted:
+    if stopping() and interrupted:
         return 143
     sender.send(
         "error",

@@ -116,7 +116,7 @@ def _run(archive: str, identity: Identity, sender: Sender, stop: Stop) -> int:
     shell = _shell(sender, notebook, script, str(job.get("notebook") or ""))
     gc.freeze()  # what was made so far stays: collections in the notebook need not look at it
     gc.enable()
-    return cells.run(notebook, sender, shell, stop)
+    return cells.run(notebook, sender, shell, lambda: stop.requested)
 
 
 def _shell(sender: Sender, notebook: Dict[str, Any], script: bool, name: str) -> Any:
