@@ -10,6 +10,8 @@ class ResizeObserverStub implements ResizeObserver {
 
 globalThis.ResizeObserver ??= ResizeObserverStub;
 globalThis.DragEvent ??= class extends MouseEvent {} as typeof DragEvent;
+window.requestIdleCallback ??= callback =>
+  window.setTimeout(() => callback({ didTimeout: false, timeRemaining: () => 50 }));
 window.matchMedia ??= ((media: string) => ({
   media,
   matches: false,

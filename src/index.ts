@@ -1,10 +1,13 @@
 import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
 
 import { actions } from './plugins/actions';
-import { jobs } from './plugins/jobs';
+import { api, channel } from './plugins/connection';
+import { backends, jobs } from './plugins/jobs';
+import { jobsSection } from './plugins/jobssection';
 import { jobTab } from './plugins/jobtab';
 import { notebook } from './plugins/notebook';
 import { panel } from './plugins/panel';
+import { places } from './plugins/places';
 import { running } from './plugins/running';
 import { status } from './plugins/status';
 import { submit } from './plugins/submit';
@@ -13,9 +16,14 @@ import { toasts } from './plugins/toasts';
 export * from './tokens';
 
 const plugins: JupyterFrontEndPlugin<unknown>[] = [
+  api,
+  channel,
   jobs,
-  jobTab,
+  backends,
   panel,
+  jobsSection,
+  places,
+  jobTab,
   actions,
   submit,
   notebook,

@@ -1,8 +1,9 @@
-import type { TranslationBundle } from '@jupyterlab/translation';
 import { Token } from '@lumino/coreutils';
+import type { IDisposable } from '@lumino/disposable';
 import type { ISignal } from '@lumino/signaling';
+import type { Widget } from '@lumino/widgets';
 
-import type { Api, ApiError, BackendInfo, Channel, JobSummary, Link, Orphan } from './api';
+import type { Api, ApiError, BackendInfo, Channel, JobSummary, Orphan } from './api';
 
 /** The domain of our translations. */
 export const DOMAIN = 'mlk_jupyter';
@@ -31,6 +32,56 @@ export namespace CommandIDs {
   export const showPanel = 'mlk:show-jobs';
 }
 
+// What every feature builds on.
+
+/** The REST API of the server extension: `request` reaches any resource below `/mlk`. */
+export type IMlkApi = Api;
+
+export const IMlkApi = new Token<IMlkApi>(
+  'mlk-jupyter:IMlkApi',
+  'The REST API of the server extension.'
+);
+
+/** The one websocket of the window: a feature subscribes to topics of its own. */
+export type IMlkChannel = Pick<Channel, 'subscribe' | 'retry' | 'link' | 'linkChanged'>;
+
+export const IMlkChannel = new Token<IMlkChannel>(
+  'mlk-jupyter:IMlkChannel',
+  'The one websocket of the window, on which features subscribe to topics.'
+);
+
+/** A part of the side panel, with a title that folds it. */
+export interface IPanelSection {
+  /** What it is called where it is remembered whether it is open. */
+  readonly id: string;
+  readonly title: string;
+  /** Sections stand by rank, the lowest first: the jobs have 100, where they run 900. */
+  readonly rank: number;
+  /** Hidden while the section is folded; disposed with it. */
+  readonly widget: Widget;
+  /** A few words beside the title, also while it is folded; empty: nothing to say. */
+  readonly summary?: { readonly text: () => string; readonly changed: ISignal<unknown, unknown> };
+  /** What needs a person, above all sections, also while this one is folded; disposed with it. */
+  readonly notice?: Widget;
+  /** Whether it is open until a person folds it. Default: true. */
+  readonly isOpen?: boolean;
+  /** What the button of the panel that refreshes asks of it. */
+  readonly refresh?: () => void;
+}
+
+/** The side panel, into which features bring their sections. */
+export interface IMlkPanel {
+  /** Shows a section until the returned disposable is disposed. Raises: Error when its id is taken. */
+  addSection(section: IPanelSection): IDisposable;
+}
+
+export const IMlkPanel = new Token<IMlkPanel>(
+  'mlk-jupyter:IMlkPanel',
+  'The side panel, into which features bring their sections.'
+);
+
+// What features offer each other.
+
 /** What a change of the list was. */
 export interface IJobsChange {
   /** The whole list was replaced (first answer, reconnect). */
@@ -49,6 +100,8 @@ export interface IBackends {
   get(name: string): BackendInfo | undefined;
   /** What is known, else what the server answers. Raises: ApiError. */
   load(): Promise<readonly BackendInfo[]>;
+  /** Asks again; what is known stays when nobody answers. */
+  refresh(): Promise<void>;
   /** Objects in clusters whose job is gone; null when nobody has looked. */
   readonly orphans: readonly Orphan[] | null;
   /** Looks for them, once unless `again`. */
@@ -58,19 +111,19 @@ export interface IBackends {
   readonly changed: ISignal<IBackends, void>;
 }
 
+export const IBackends = new Token<IBackends>(
+  'mlk-jupyter:IBackends',
+  'The places where jobs run, kept up to date.'
+);
+
 /** The jobs that the server knows, kept up to date. */
 export interface IJobs {
-  readonly api: Api;
-  readonly channel: Channel;
-  readonly backends: IBackends;
-  readonly trans: TranslationBundle;
   /** Newest first. The same array as long as nothing changed. */
   readonly jobs: readonly JobSummary[];
   /** Whether the first answer is there. */
   readonly isReady: boolean;
   /** Why the list cannot be read, if so. */
   readonly error: ApiError | null;
-  readonly link: Link;
   /** Jobs that are neither queued nor over, and the GPUs they were given. */
   readonly active: { readonly jobs: number; readonly gpus: number };
   get(id: string): JobSummary | undefined;
@@ -83,11 +136,11 @@ export interface IJobs {
   /** Reads the list again. */
   refresh(): Promise<void>;
   readonly changed: ISignal<IJobs, IJobsChange>;
-  /** `isReady`, `error` or `link` changed. */
+  /** `isReady` or `error` changed. */
   readonly stateChanged: ISignal<IJobs, void>;
 }
 
 export const IJobs = new Token<IJobs>(
   'mlk-jupyter:IJobs',
-  'The jobs that the server knows, kept up to date, with the API and the socket behind them.'
+  'The jobs that the server knows, kept up to date.'
 );

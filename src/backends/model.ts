@@ -4,12 +4,12 @@ import { Signal } from '@lumino/signaling';
 import type { ISignal } from '@lumino/signaling';
 
 import { ApiError } from '../api';
-import type { Api, BackendInfo, Backends, Channel, Orphan } from '../api';
-import type { IBackends } from '../tokens';
+import type { Api, BackendInfo, Backends, Orphan } from '../api';
+import type { IBackends, IMlkChannel } from '../tokens';
 
 export interface IBackendsModelOptions {
   api: Api;
-  channel: Channel;
+  channel: IMlkChannel;
   trans: TranslationBundle;
 }
 

@@ -6,44 +6,51 @@ import { clusterLinkHint, clusterLinkText, isCluster, rightText, whereText } fro
 export interface IPlacesProps {
   /** The chosen one first. */
   backends: readonly BackendInfo[];
-  /** What is left of jobs that are gone; null when not known. */
-  orphans: readonly Orphan[] | null;
-  onRemoveOrphans: () => void;
   trans: TranslationBundle;
 }
 
-/** Where jobs run and why there; what is wrong with a cluster is seen without unfolding. */
-export const Places = (props: IPlacesProps): JSX.Element | null => {
-  const { backends, orphans, trans } = props;
+/** Where jobs run, and why there. */
+export const Places = ({ backends, trans }: IPlacesProps): JSX.Element =>
+  backends.length === 0 ? (
+    <p className="mlk-Places-none">{trans.__('Asking the server.')}</p>
+  ) : (
+    <ul>
+      {backends.map(backend => (
+        <Place key={backend.name} backend={backend} trans={trans} />
+      ))}
+    </ul>
+  );
+
+/** "gpu-prod and 1 more · Live"; empty while not known. */
+export function placesText(backends: readonly BackendInfo[], trans: TranslationBundle): string {
   const chosen = backends.at(0);
   if (!chosen) {
-    return null;
+    return '';
   }
+  const name =
+    backends.length === 1
+      ? chosen.title
+      : trans._n('%2 and %1 more', '%2 and %1 more', backends.length - 1, chosen.title);
+  return isCluster(chosen) ? `${name} · ${clusterLinkText(chosen.link, trans)}` : name;
+}
+
+export interface IPlacesNoticeProps extends IPlacesProps {
+  /** What is left of jobs that are gone; null when not known. */
+  orphans: readonly Orphan[] | null;
+  onRemoveOrphans: () => void;
+}
+
+/** What is wrong with a cluster, and what is left in one. */
+export const PlacesNotice = (props: IPlacesNoticeProps): JSX.Element => {
+  const { backends, orphans, trans } = props;
   const troubled = backends.filter(
     ({ kind, link }) => kind === 'kubernetes' && (link === 'reconnecting' || link === 'refused')
   );
   return (
-    <div className="mlk-Places">
-      <details>
-        <summary>
-          <span>{trans.__('Jobs run on')}</span> <strong>{chosen.title}</strong>
-          {backends.length > 1 && (
-            <span className="mlk-Places-more">
-              {' '}
-              {trans._n('and %1 more', 'and %1 more', backends.length - 1)}
-            </span>
-          )}
-          <ClusterLinkState backend={chosen} trans={trans} />
-        </summary>
-        <ul>
-          {backends.map(backend => (
-            <Place key={backend.name} backend={backend} trans={trans} />
-          ))}
-        </ul>
-      </details>
+    <>
       <div role="status">
         {troubled.map(backend => (
-          <p key={backend.name} className="mlk-Places-trouble" data-link={backend.link}>
+          <p key={backend.name} data-link={backend.link}>
             <strong>
               {trans.__('%1: %2', backend.title, clusterLinkText(backend.link, trans))}
             </strong>{' '}
@@ -52,7 +59,7 @@ export const Places = (props: IPlacesProps): JSX.Element | null => {
         ))}
       </div>
       {orphans && orphans.length > 0 && (
-        <p className="mlk-Places-orphans">
+        <p className="mlk-PlacesNotice-orphans">
           <span>
             {trans._n(
               '%1 object is left in a cluster, whose job is gone.',
@@ -65,7 +72,7 @@ export const Places = (props: IPlacesProps): JSX.Element | null => {
           </button>
         </p>
       )}
-    </div>
+    </>
   );
 };
 

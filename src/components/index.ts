@@ -4,4 +4,7 @@ export { IconButton } from './iconbutton';
 export { jobsIcon } from './icons';
 export { PhaseIcon, PhaseLabel } from './phase';
 export { ProgressBar } from './progressbar';
+export { Rendered } from './rendered';
+export type { IRenderedOptions } from './rendered';
 export { RelativeTime, useNow } from './time';
+export { told } from './told';

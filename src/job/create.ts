@@ -4,11 +4,11 @@ import type { IEditorServices } from '@jupyterlab/codeeditor';
 import type { StaticNotebook } from '@jupyterlab/notebook';
 import type { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import type { Contents } from '@jupyterlab/services';
-import type { ITranslator } from '@jupyterlab/translation';
+import type { ITranslator, TranslationBundle } from '@jupyterlab/translation';
 import type { CommandRegistry } from '@lumino/commands';
 
 import { CommandIDs } from '../tokens';
-import type { IJobs } from '../tokens';
+import type { IBackends, IMlkApi, IMlkChannel } from '../tokens';
 import { copyPath, download, saveCopy } from './files';
 import { LiveNotebook } from './livenotebook';
 import { LogPage } from './logpage';
@@ -20,9 +20,12 @@ import { JobTab } from './tab';
 
 export { isPage } from './model';
 
-/** What JupyterLab brings. */
+/** What JupyterLab and our other features bring. */
 export interface ISurroundings {
-  jobs: IJobs;
+  api: IMlkApi;
+  channel: IMlkChannel;
+  backends: IBackends;
+  trans: TranslationBundle;
   commands: CommandRegistry;
   contents: Contents.IManager;
   rendermime: IRenderMimeRegistry;
@@ -32,15 +35,14 @@ export interface ISurroundings {
   themes: IThemeManager | null;
 }
 
-/** The tab of one job, wired to what JupyterLab brings. */
+/** The tab of one job, wired to its surroundings. */
 export function createTab(id: string, page: Page, around: ISurroundings): JobTab {
-  const { jobs, commands, rendermime, translator, themes } = around;
-  const { api, channel, trans } = jobs;
+  const { api, channel, backends, trans, commands, rendermime, translator, themes } = around;
   const model = new JobModel(id, api, channel, trans);
   const run = (command: string) => () => void commands.execute(command, { id });
   return new JobTab({
     model,
-    backends: jobs.backends,
+    backends,
     page,
     trans,
     actions: {
@@ -83,8 +85,7 @@ export function createTab(id: string, page: Page, around: ISurroundings): JobTab
 
 /** Asks for a path, and again before anything is replaced; then writes the notebook there and opens it. */
 async function askAndSave(model: JobModel, around: ISurroundings): Promise<void> {
-  const { jobs, commands, contents } = around;
-  const { api, trans } = jobs;
+  const { api, trans, commands, contents } = around;
   if (!model.status) {
     return;
   }
@@ -110,8 +111,7 @@ async function exists(contents: Contents.IManager, path: string): Promise<boolea
   }
 }
 
-async function confirmReplace(path: string, { jobs }: ISurroundings): Promise<boolean> {
-  const { trans } = jobs;
+async function confirmReplace(path: string, { trans }: ISurroundings): Promise<boolean> {
   const { button } = await showDialog({
     title: trans.__('Replace %1?', path),
     body: trans.__('There is a file of this name already.'),

@@ -3,7 +3,8 @@ import type { IDisposable } from '@lumino/disposable';
 import { Signal } from '@lumino/signaling';
 import type { ISignal } from '@lumino/signaling';
 
-import type { Api, Channel, ErrorBody, FramePiece, FramesSnapshot, LogPiece } from '../api';
+import type { Api, ErrorBody, FramePiece, FramesSnapshot, LogPiece } from '../api';
+import type { IMlkChannel } from '../tokens';
 import { Replay } from './replay';
 import type { Change, Frame } from './replay';
 import { SeriesStore } from './series';
@@ -22,7 +23,7 @@ export class FramesFeed implements IDisposable {
   constructor(
     private readonly _id: string,
     private readonly _api: Api,
-    private readonly _channel: Channel
+    private readonly _channel: IMlkChannel
   ) {}
 
   /** Metrics so far. Complete once `loadMetrics` has been answered. */
@@ -229,7 +230,7 @@ export class LogFeed implements IDisposable {
     private readonly _id: string,
     readonly rank: number,
     private readonly _api: Api,
-    private readonly _channel: Channel
+    private readonly _channel: IMlkChannel
   ) {}
 
   get changed(): ISignal<this, ILogChange> {

@@ -3,12 +3,11 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { Panel } from '@lumino/widgets';
 
 import { ApiError } from '../api';
-import { ErrorBanner } from '../components';
+import { ErrorBanner, Rendered } from '../components';
 import type { LogFeed } from './feeds';
 import { LogBar } from './logbar';
 import { LogBody } from './logbody';
 import type { JobModel } from './model';
-import { Rendered } from './rendered';
 
 export interface ILogPageOptions {
   model: JobModel;

@@ -2,9 +2,9 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import type { ISignal } from '@lumino/signaling';
 
 import { ApiError } from '../api';
+import { Rendered } from '../components';
 import type { FramesFeed } from './feeds';
 import { Metrics } from './metrics';
-import { Rendered } from './rendered';
 
 export interface IMetricsPageOptions {
   feed: FramesFeed;
@@ -20,18 +20,15 @@ const MOST_RETRIES = 15;
 /** The curves of a job: asked for once, then drawn as they grow; those that only MLflow has, now and at the end. */
 export class MetricsPage extends Rendered {
   constructor(private readonly _options: IMetricsPageOptions) {
-    super(() => this._metrics());
+    super(() => this._metrics(), { signals: _options.theme ? [_options.theme.changed] : [] });
     this.node.tabIndex = 0;
     _options.feed.stateChanged.connect(this._onFeed, this);
-    _options.theme?.changed.connect(this._onTheme, this);
     void this._load();
   }
 
   override dispose(): void {
     if (!this.isDisposed) {
       clearTimeout(this._retry);
-      this._options.feed.stateChanged.disconnect(this._onFeed, this);
-      this._options.theme?.changed.disconnect(this._onTheme, this);
       super.dispose();
     }
   }
@@ -42,13 +39,7 @@ export class MetricsPage extends Rendered {
       this._wasFinal = true;
       void this._loadRecorded();
     }
-    if (this.isVisible) {
-      this.update();
-    }
-  }
-
-  private _onTheme(): void {
-    this.update();
+    this.onSignal();
   }
 
   private async _load(): Promise<void> {

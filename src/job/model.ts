@@ -4,7 +4,8 @@ import { Signal } from '@lumino/signaling';
 import type { ISignal } from '@lumino/signaling';
 
 import { ApiError } from '../api';
-import type { Api, Channel, ErrorBody, JobStatus, RunView } from '../api';
+import type { Api, ErrorBody, JobStatus, RunView } from '../api';
+import type { IMlkChannel } from '../tokens';
 import { FramesFeed, LogFeed } from './feeds';
 
 /** The pages of the tab, in their order. */
@@ -27,7 +28,7 @@ export class JobModel implements IDisposable {
   constructor(
     readonly id: string,
     private readonly _api: Api,
-    private readonly _channel: Channel,
+    private readonly _channel: IMlkChannel,
     private readonly _trans: TranslationBundle
   ) {
     this.frames = new FramesFeed(id, _api, _channel);

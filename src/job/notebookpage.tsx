@@ -3,10 +3,9 @@ import type { Message } from '@lumino/messaging';
 import { Panel } from '@lumino/widgets';
 
 import { ApiError } from '../api';
-import { ErrorBanner } from '../components';
+import { ErrorBanner, Rendered } from '../components';
 import type { FramesFeed } from './feeds';
 import type { LiveNotebook } from './livenotebook';
-import { Rendered } from './rendered';
 import type { Change } from './replay';
 
 export interface INotebookPageOptions {

@@ -4,15 +4,15 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { Signal } from '@lumino/signaling';
 import type { ISignal } from '@lumino/signaling';
 
+import { Rendered } from '../components';
+import type { IBackends } from '../tokens';
 import { Header, panelId, tabId, Tabs } from './header';
 import type { IHeaderProps } from './header';
 import { LogPage } from './logpage';
 import { MetricsPage } from './metricspage';
 import type { JobModel, Page } from './model';
-import type { IBackends } from '../tokens';
 import { PAGES } from './model';
 import { Overview } from './overview';
-import { Rendered } from './rendered';
 
 export type HeaderActions = Pick<
   IHeaderProps,

@@ -4,36 +4,29 @@ import { Signal } from '@lumino/signaling';
 import type { ISignal } from '@lumino/signaling';
 
 import { ApiError } from '../api';
-import type { Api, Channel, JobsDelta, JobsSnapshot, JobSummary, Link } from '../api';
-import { BackendsModel } from '../backends/model';
-import type { IJobs, IJobsChange } from '../tokens';
+import type { Api, JobsDelta, JobsSnapshot, JobSummary, Link } from '../api';
+import type { IJobs, IJobsChange, IMlkChannel } from '../tokens';
 import { isFinal } from './phase';
 
 export interface IJobsModelOptions {
   api: Api;
-  channel: Channel;
+  channel: IMlkChannel;
   trans: TranslationBundle;
 }
 
 /** The list of jobs, from the socket; one for the whole window. */
 export class JobsModel implements IJobs, IDisposable {
   constructor(options: IJobsModelOptions) {
-    this.api = options.api;
-    this.channel = options.channel;
-    this.trans = options.trans;
-    this.backends = new BackendsModel(options);
-    this.channel.linkChanged.connect(this._onLink, this);
-    this._subscription = this.channel.subscribe<JobsSnapshot, JobsDelta>('jobs', {
+    this._api = options.api;
+    this._channel = options.channel;
+    this._trans = options.trans;
+    this._channel.linkChanged.connect(this._onLink, this);
+    this._subscription = this._channel.subscribe<JobsSnapshot, JobsDelta>('jobs', {
       snapshot: ({ jobs }) => this._replace(jobs),
       delta: ({ changed, removed }) => this._merge(changed, removed),
       error: error => this._fail(new ApiError(error, 0))
     });
   }
-
-  readonly api: Api;
-  readonly channel: Channel;
-  readonly backends: BackendsModel;
-  readonly trans: TranslationBundle;
 
   get isDisposed(): boolean {
     return this._subscription.isDisposed;
@@ -45,10 +38,6 @@ export class JobsModel implements IJobs, IDisposable {
 
   get error(): ApiError | null {
     return this._error;
-  }
-
-  get link(): Link {
-    return this.channel.link;
   }
 
   get jobs(): readonly JobSummary[] {
@@ -98,12 +87,11 @@ export class JobsModel implements IJobs, IDisposable {
   }
 
   async refresh(): Promise<void> {
-    this.channel.retry();
-    void this.backends.refresh();
+    this._channel.retry();
     try {
-      this._replace((await this.api.jobs()).jobs);
+      this._replace((await this._api.jobs()).jobs);
     } catch (error) {
-      this._fail(ApiError.from(error, this.trans));
+      this._fail(ApiError.from(error, this._trans));
     }
   }
 
@@ -112,7 +100,7 @@ export class JobsModel implements IJobs, IDisposable {
       return;
     }
     this._subscription.dispose();
-    this.backends.dispose();
+    this._channel.linkChanged.disconnect(this._onLink, this);
     Signal.clearData(this);
   }
 
@@ -149,14 +137,16 @@ export class JobsModel implements IJobs, IDisposable {
     this._stateChanged.emit();
   }
 
-  private _onLink(_: Channel, link: Link): void {
+  private _onLink(_: IMlkChannel, link: Link): void {
     if (link === 'missing' || link === 'not-allowed') {
       // The socket cannot say why it was refused; the same question over HTTP says it in words.
       void this.refresh();
     }
-    this._stateChanged.emit();
   }
 
+  private readonly _api: Api;
+  private readonly _channel: IMlkChannel;
+  private readonly _trans: TranslationBundle;
   private readonly _subscription: IDisposable;
   private readonly _changed = new Signal<this, IJobsChange>(this);
   private readonly _stateChanged = new Signal<this, void>(this);

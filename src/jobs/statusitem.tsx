@@ -1,3 +1,4 @@
+import type { TranslationBundle } from '@jupyterlab/translation';
 import { ReactWidget } from '@jupyterlab/ui-components';
 import { Signal } from '@lumino/signaling';
 import type { ISignal } from '@lumino/signaling';
@@ -8,7 +9,8 @@ import type { IJobs } from '../tokens';
 export class StatusItem extends ReactWidget {
   constructor(
     private readonly _jobs: IJobs,
-    private readonly _onClick: () => void
+    private readonly _onClick: () => void,
+    private readonly _trans: TranslationBundle
   ) {
     super();
     this.addClass('mlk-StatusItem');
@@ -29,12 +31,11 @@ export class StatusItem extends ReactWidget {
   }
 
   protected override render(): JSX.Element {
-    const { trans } = this._jobs;
     return (
       <button
         type="button"
         className="jp-StatusBar-TextItem"
-        title={trans.__('Show the jobs')}
+        title={this._trans.__('Show the jobs')}
         onClick={this._onClick}
       >
         {this._text}
@@ -43,7 +44,8 @@ export class StatusItem extends ReactWidget {
   }
 
   private _onChanged(): void {
-    const { trans, active } = this._jobs;
+    const { _trans: trans } = this;
+    const { active } = this._jobs;
     const jobs = trans._n('%1 job', '%1 jobs', active.jobs);
     const text = active.gpus > 0 ? `${jobs}, ${trans._n('%1 GPU', '%1 GPUs', active.gpus)}` : jobs;
     if (text !== this._text) {

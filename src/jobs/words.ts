@@ -1,7 +1,8 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 
-import type { JobSummary, Link, Progress } from '../api';
+import type { JobSummary, Progress } from '../api';
 import { figure, roughly } from '../components/format';
+import type { IJobs } from '../tokens';
 import { isFinal } from './phase';
 
 /**
@@ -38,6 +39,16 @@ export function sizeText(job: JobSummary, trans: TranslationBundle): string {
   return job.world_size === job.workers
     ? trans._n('%1 worker', '%1 workers', job.workers)
     : trans._n('%1 worker, %2 ranks', '%1 workers, %2 ranks', job.workers, job.world_size);
+}
+
+/** "2 running · 12 GPUs"; empty when none runs. */
+export function activeText({ jobs, gpus }: IJobs['active'], trans: TranslationBundle): string {
+  return [
+    jobs > 0 ? trans._n('%1 running', '%1 running', jobs) : null,
+    gpus > 0 ? trans._n('%1 GPU', '%1 GPUs', gpus) : null
+  ]
+    .filter(Boolean)
+    .join(' · ');
 }
 
 /** "loss 0.214": the metric that was logged last. */
@@ -88,43 +99,6 @@ export function showsProgress(job: JobSummary): boolean {
 /** When the age of a job counts from: its end, or its submission. */
 export function ageFrom(job: JobSummary): number {
   return isFinal(job.phase) ? (job.finished_at ?? job.created_at) : job.created_at;
-}
-
-export function linkText(link: Link, trans: TranslationBundle): string {
-  switch (link) {
-    case 'connecting':
-      return trans.__('Connecting');
-    case 'live':
-      return trans.__('Live');
-    case 'reconnecting':
-      return trans.__('Reconnecting');
-    case 'server-gone':
-      return trans.__('Server gone');
-    case 'not-allowed':
-      return trans.__('Not allowed');
-    case 'missing':
-      return trans.__('Server part missing');
-  }
-}
-
-/** What the state of the link means, for the tooltip. */
-export function linkHint(link: Link, trans: TranslationBundle): string {
-  switch (link) {
-    case 'connecting':
-      return trans.__('The list of jobs is on its way.');
-    case 'live':
-      return trans.__('What you see is up to date.');
-    case 'reconnecting':
-      return trans.__('The connection broke and is being made again. Jobs go on running.');
-    case 'server-gone':
-      return trans.__(
-        'The Jupyter server does not answer. Jobs go on running; this list comes back with the server.'
-      );
-    case 'not-allowed':
-      return trans.__('The server refuses you the list of jobs. Reload the page to log in again.');
-    case 'missing':
-      return trans.__('The Jupyter server runs without mlk-jupyter. Install it there and restart.');
-  }
 }
 
 /** Whether a job answers to what was typed: every word, in name, notebook, phase or place. */

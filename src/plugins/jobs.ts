@@ -1,20 +1,39 @@
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
-import { ITranslator, nullTranslator } from '@jupyterlab/translation';
+import { ITranslator } from '@jupyterlab/translation';
 
-import { Api, Channel } from '../api';
+import { BackendsModel } from '../backends/model';
 import { JobsModel } from '../jobs/model';
-import { DOMAIN, IJobs } from '../tokens';
+import { IBackends, IJobs, IMlkApi, IMlkChannel } from '../tokens';
+import { ours } from '../translation';
 
 /** Gives everybody the one list of jobs. */
 export const jobs: JupyterFrontEndPlugin<IJobs> = {
   id: 'mlk-jupyter:jobs',
-  description: 'The jobs that the server knows, kept up to date over one websocket.',
+  description: 'The jobs that the server knows, kept up to date.',
   autoStart: true,
   provides: IJobs,
+  requires: [IMlkApi, IMlkChannel],
   optional: [ITranslator],
-  activate: (app: JupyterFrontEnd, translator: ITranslator | null): IJobs => {
-    const trans = (translator ?? nullTranslator).load(DOMAIN);
-    const api = new Api(app.serviceManager.serverSettings, trans);
-    return new JobsModel({ api, channel: new Channel(api), trans });
-  }
+  activate: (
+    _: JupyterFrontEnd,
+    api: IMlkApi,
+    channel: IMlkChannel,
+    translator: ITranslator | null
+  ) => new JobsModel({ api, channel, trans: ours(translator) })
+};
+
+/** Gives everybody the one list of places where jobs run. */
+export const backends: JupyterFrontEndPlugin<IBackends> = {
+  id: 'mlk-jupyter:backends',
+  description: 'The places where jobs run, kept up to date.',
+  autoStart: true,
+  provides: IBackends,
+  requires: [IMlkApi, IMlkChannel],
+  optional: [ITranslator],
+  activate: (
+    _: JupyterFrontEnd,
+    api: IMlkApi,
+    channel: IMlkChannel,
+    translator: ITranslator | null
+  ) => new BackendsModel({ api, channel, trans: ours(translator) })
 };

@@ -10,18 +10,30 @@ import { jobsIcon } from '../components';
 import type { ISurroundings } from '../job/create';
 import type { JobTab } from '../job/tab';
 import { meantJob } from '../jobs/clicked';
-import { CommandIDs, IJobs } from '../tokens';
+import { CommandIDs, IBackends, IJobs, IMlkApi, IMlkChannel } from '../tokens';
+import { ours } from '../translation';
 
 /** The tab of a job in the main area; in Notebook 7, whose main area holds one document, below it. */
 export const jobTab: JupyterFrontEndPlugin<void> = {
   id: 'mlk-jupyter:job-tab',
   description: 'A tab that shows one job: overview, live notebook, log and metrics.',
   autoStart: true,
-  requires: [IJobs, IRenderMimeRegistry, NotebookPanel.IContentFactory, IEditorServices],
+  requires: [
+    IMlkApi,
+    IMlkChannel,
+    IJobs,
+    IBackends,
+    IRenderMimeRegistry,
+    NotebookPanel.IContentFactory,
+    IEditorServices
+  ],
   optional: [ILabShell, ILayoutRestorer, IThemeManager, ITranslator],
   activate: (
     app: JupyterFrontEnd,
+    api: IMlkApi,
+    channel: IMlkChannel,
     jobs: IJobs,
+    backends: IBackends,
     rendermime: IRenderMimeRegistry,
     contentFactory: NotebookPanel.IContentFactory,
     editorServices: IEditorServices,
@@ -31,10 +43,13 @@ export const jobTab: JupyterFrontEndPlugin<void> = {
     translator: ITranslator | null
   ) => {
     const { commands } = app;
-    const { trans } = jobs;
+    const trans = ours(translator);
     const tracker = new WidgetTracker<MainAreaWidget<JobTab>>({ namespace: 'mlk-job' });
     const around: ISurroundings = {
-      jobs,
+      api,
+      channel,
+      backends,
+      trans,
       commands,
       contents: app.serviceManager.contents,
       rendermime,

@@ -1,27 +1,40 @@
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
-import { Notification } from '@jupyterlab/apputils';
 import { IRunningSessionManagers } from '@jupyterlab/running';
+import { ITranslator } from '@jupyterlab/translation';
 
-import { ApiError } from '../api';
 import type { JobSummary } from '../api';
-import { jobsIcon } from '../components';
+import { jobsIcon, told } from '../components';
 import { canStop, isFinal, phaseWord } from '../jobs/phase';
 import { progressText } from '../jobs/words';
-import { CommandIDs, IJobs } from '../tokens';
+import { CommandIDs, IJobs, IMlkApi } from '../tokens';
+import { ours } from '../translation';
 
 /** Jobs among the kernels and terminals in core's panel of running things. */
 export const running: JupyterFrontEndPlugin<void> = {
   id: 'mlk-jupyter:running',
   description: 'Lists unfinished jobs among the running kernels and terminals.',
   autoStart: true,
-  requires: [IJobs],
-  optional: [IRunningSessionManagers],
-  activate: (app: JupyterFrontEnd, jobs: IJobs, managers: IRunningSessionManagers | null) => {
+  requires: [IMlkApi, IJobs],
+  optional: [IRunningSessionManagers, ITranslator],
+  activate: (
+    app: JupyterFrontEnd,
+    api: IMlkApi,
+    jobs: IJobs,
+    managers: IRunningSessionManagers | null,
+    translator: ITranslator | null
+  ) => {
     if (!managers) {
       return; // a page of Notebook 7 without a list of what runs
     }
-    const { trans } = jobs;
+    const trans = ours(translator);
     const unfinished = (): readonly JobSummary[] => jobs.jobs.filter(job => !isFinal(job.phase));
+    const stop = async (job: JobSummary): Promise<void> => {
+      if (canStop(job.phase)) {
+        await told(trans.__('%1 could not be stopped', job.name), trans, async () =>
+          jobs.put(await api.stop(job.id))
+        );
+      }
+    };
     managers.add({
       name: trans.__('Jobs'),
       running: () =>
@@ -34,9 +47,9 @@ export const running: JupyterFrontEndPlugin<void> = {
               .filter(Boolean)
               .join(' · '),
           open: () => void app.commands.execute(CommandIDs.openJob, { id: job.id }),
-          shutdown: () => void stop(jobs, job)
+          shutdown: () => void stop(job)
         })),
-      shutdownAll: () => unfinished().forEach(job => void stop(jobs, job)),
+      shutdownAll: () => unfinished().forEach(job => void stop(job)),
       refreshRunning: () => void jobs.refresh(),
       runningChanged: jobs.changed,
       shutdownLabel: trans.__('Stop'),
@@ -50,18 +63,3 @@ export const running: JupyterFrontEndPlugin<void> = {
     });
   }
 };
-
-async function stop(jobs: IJobs, job: JobSummary): Promise<void> {
-  if (!canStop(job.phase)) {
-    return;
-  }
-  try {
-    jobs.put(await jobs.api.stop(job.id));
-  } catch (reason) {
-    const error = ApiError.from(reason, jobs.trans);
-    Notification.error(
-      jobs.trans.__('%1 could not be stopped. %2 %3', job.name, error.detail, error.hint),
-      { autoClose: false }
-    );
-  }
-}

@@ -1,8 +1,10 @@
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { IStatusBar } from '@jupyterlab/statusbar';
+import { ITranslator } from '@jupyterlab/translation';
 
 import { StatusItem } from '../jobs/statusitem';
 import { CommandIDs, IJobs } from '../tokens';
+import { ours } from '../translation';
 
 /** "2 jobs, 16 GPUs" in the status bar. */
 export const status: JupyterFrontEndPlugin<void> = {
@@ -10,12 +12,21 @@ export const status: JupyterFrontEndPlugin<void> = {
   description: 'Shows in the status bar how many jobs run.',
   autoStart: true,
   requires: [IJobs],
-  optional: [IStatusBar],
-  activate: (app: JupyterFrontEnd, jobs: IJobs, statusBar: IStatusBar | null) => {
+  optional: [IStatusBar, ITranslator],
+  activate: (
+    app: JupyterFrontEnd,
+    jobs: IJobs,
+    statusBar: IStatusBar | null,
+    translator: ITranslator | null
+  ) => {
     if (!statusBar) {
       return; // Notebook 7 has none
     }
-    const item = new StatusItem(jobs, () => void app.commands.execute(CommandIDs.showPanel));
+    const item = new StatusItem(
+      jobs,
+      () => void app.commands.execute(CommandIDs.showPanel),
+      ours(translator)
+    );
     const registered = statusBar.registerStatusItem('mlk-jupyter:status', {
       item,
       align: 'left',

@@ -11,25 +11,28 @@ import { isCluster } from '../backends/words';
 import { jobsIcon } from '../components';
 import { meantJob } from '../jobs/clicked';
 import { canRun, contextOf, lastBackend, remember, save } from '../submit/document';
-import { CommandIDs, IJobs } from '../tokens';
+import { CommandIDs, IBackends, IJobs, IMlkApi } from '../tokens';
+import { ours } from '../translation';
 
 /** The dialog that makes jobs, and everything that opens it. */
 export const submit: JupyterFrontEndPlugin<void> = {
   id: 'mlk-jupyter:submit',
   description: 'Runs a notebook or script as a job, after a dialog that shows what it will use.',
   autoStart: true,
-  requires: [IJobs, IDocumentManager],
+  requires: [IMlkApi, IJobs, IBackends, IDocumentManager],
   optional: [ICommandPalette, IFileBrowserFactory, ITranslator],
   activate: (
     app: JupyterFrontEnd,
+    api: IMlkApi,
     jobs: IJobs,
+    backends: IBackends,
     documents: IDocumentManager,
     palette: ICommandPalette | null,
     browsers: IFileBrowserFactory | null,
     translator: ITranslator | null
   ) => {
     const { commands, shell } = app;
-    const { backends, trans } = jobs;
+    const trans = ours(translator);
 
     /** The dialog for one file; `earlier` fills in the values of an earlier job. */
     const ask = async (path: string, earlier?: JobStatus): Promise<void> => {
@@ -41,7 +44,7 @@ export const submit: JupyterFrontEndPlugin<void> = {
       await save(context);
       const local = app.serviceManager.contents.localPath(path);
       const model = new SubmitModel({
-        api: jobs.api,
+        api,
         backends,
         trans,
         path: local,
@@ -176,7 +179,7 @@ export const submit: JupyterFrontEndPlugin<void> = {
         told(async () => {
           const id = meantJob(app, args);
           if (id) {
-            const earlier = await jobs.api.job(id);
+            const earlier = await api.job(id);
             await ask(earlier.spec.notebook, earlier);
           }
         })

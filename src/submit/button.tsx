@@ -1,4 +1,5 @@
 import type { DocumentRegistry } from '@jupyterlab/docregistry';
+import type { TranslationBundle } from '@jupyterlab/translation';
 import { ReactWidget, ToolbarButtonComponent } from '@jupyterlab/ui-components';
 
 import type { JobSummary } from '../api';
@@ -6,15 +7,17 @@ import { runLabel } from '../backends/words';
 import { jobsIcon, PhaseIcon } from '../components';
 import { phaseWord } from '../jobs/phase';
 import { progressText } from '../jobs/words';
-import type { IJobs } from '../tokens';
+import type { IBackends, IJobs } from '../tokens';
 
 export interface IRunButtonOptions {
   jobs: IJobs;
+  backends: IBackends;
   context: DocumentRegistry.Context;
   /** The path without the name of a drive. */
   localPath: (path: string) => string;
   onRun: () => void;
   onOpen: (id: string) => void;
+  trans: TranslationBundle;
 }
 
 /** In a notebook's toolbar: runs it; while a job of it runs, says how far it is and opens it. */
@@ -24,32 +27,31 @@ export class RunButton extends ReactWidget {
     this.addClass('jp-ToolbarButton');
     this.addClass('mlk-RunButton');
     _options.jobs.changed.connect(this.update, this);
-    _options.jobs.backends.changed.connect(this.update, this);
+    _options.backends.changed.connect(this.update, this);
     _options.context.pathChanged.connect(this.update, this);
   }
 
   override dispose(): void {
     if (!this.isDisposed) {
       this._options.jobs.changed.disconnect(this.update, this);
-      this._options.jobs.backends.changed.disconnect(this.update, this);
+      this._options.backends.changed.disconnect(this.update, this);
       this._options.context.pathChanged.disconnect(this.update, this);
       super.dispose();
     }
   }
 
   protected override render(): JSX.Element {
-    const { jobs, context, localPath, onRun, onOpen } = this._options;
-    const { trans } = jobs;
+    const { jobs, backends, context, localPath, onRun, onOpen, trans } = this._options;
     const job = jobs.unfinishedOf(localPath(context.path)).at(0);
     return (
       <>
         <ToolbarButtonComponent
           icon={jobsIcon}
-          label={runLabel(jobs.backends.chosen, trans)}
+          label={runLabel(backends.chosen, trans)}
           tooltip={trans.__('Save the notebook and run it as a job')}
           onClick={onRun}
         />
-        {job && <RunningJob job={job} jobs={jobs} onOpen={onOpen} />}
+        {job && <RunningJob job={job} onOpen={onOpen} trans={trans} />}
       </>
     );
   }
@@ -57,12 +59,11 @@ export class RunButton extends ReactWidget {
 
 interface IRunningJobProps {
   job: JobSummary;
-  jobs: IJobs;
   onOpen: (id: string) => void;
+  trans: TranslationBundle;
 }
 
-const RunningJob = ({ job, jobs, onOpen }: IRunningJobProps): JSX.Element => {
-  const { trans } = jobs;
+const RunningJob = ({ job, onOpen, trans }: IRunningJobProps): JSX.Element => {
   const { fraction } = job.progress;
   const word = phaseWord(job.phase, trans);
   return (

@@ -3,32 +3,42 @@ import { describe, expect, it, vi } from 'vitest';
 
 import { backend, trans } from '../../__tests__/fakes';
 import { Orphans } from '../orphans';
-import type { IPlacesProps } from '../places';
-import { Places } from '../places';
+import type { IPlacesNoticeProps } from '../places';
+import { Places, PlacesNotice, placesText } from '../places';
 import { runLabel } from '../words';
 
 const orphan = { kind: 'ConfigMap', name: 'a-1-bundle', job: 'a-1', created_at: null };
 
-function show(fields: Partial<IPlacesProps>) {
+function show(fields: Partial<IPlacesNoticeProps>) {
+  const given = { backends: [backend('local')], orphans: null, trans, ...fields };
   const onRemoveOrphans = vi.fn();
   render(
-    <Places
-      backends={[backend('local')]}
-      orphans={null}
-      onRemoveOrphans={onRemoveOrphans}
-      trans={trans}
-      {...fields}
-    />
+    <>
+      <Places {...given} />
+      <PlacesNotice {...given} onRemoveOrphans={onRemoveOrphans} />
+    </>
   );
   return { onRemoveOrphans };
 }
 
 describe('where jobs run', () => {
+  it.each([
+    ['', []],
+    ['This machine', [backend('local')]],
+    ['prod · Live', [backend('prod')]],
+    [
+      'prod and 2 more · Connecting',
+      [backend('prod', { link: 'connecting' }), backend('local'), backend('lab')]
+    ]
+  ])('is told in short as “%s”', (text, backends) => {
+    expect(placesText(backends, trans)).toBe(text);
+  });
+
   it('is said with why, and nothing is said before it is known', () => {
     show({ backends: [] });
-    expect(document.querySelector('.mlk-Places')).toBeNull();
+    expect(screen.queryByRole('list')).toBeNull();
     show({});
-    expect(document.querySelector('summary')?.textContent).toBe('Jobs run on This machine');
+    expect(screen.getByText('This machine')).toBeTruthy();
     expect(screen.getByText('It is the only one.')).toBeTruthy();
     expect(screen.queryByText('Not watched')).toBeNull();
   });
@@ -41,12 +51,13 @@ describe('where jobs run', () => {
         backend('lab', { link: 'connecting' })
       ]
     });
-    expect(document.querySelector('summary')?.textContent).toContain('prod and 2 moreLive');
-    expect(screen.getByText('context p · namespace team · v1.36.0')).toBeTruthy();
-    expect(screen.getByText('Connecting')).toBeTruthy();
+    const rows = screen.getAllByRole('listitem').map(row => row.textContent);
+    expect(rows[0]).toContain('prodLivecontext p · namespace team · v1.36.0');
+    expect(rows[1]).toContain('This machineIt is');
+    expect(rows[2]).toContain('labConnecting');
   });
 
-  it('says without unfolding what is wrong with a cluster, as text', () => {
+  it('says apart from the list what is wrong with a cluster, as text', () => {
     show({
       backends: [
         backend('local'),
@@ -59,7 +70,6 @@ describe('where jobs run', () => {
       'prod: Reconnecting Since 10:02: <b>timeout</b>.',
       'lab: Refused It answers, and says no. Its jobs go on.'
     ]);
-    expect(screen.getByRole('status').closest('details')).toBeNull();
   });
 
   it('names missing rights with the verb, and no right that is there or not known', () => {

@@ -7,6 +7,7 @@ import { JobsModel } from '../model';
 
 describe('the list of jobs', () => {
   let model: JobsModel;
+  let channel: Channel;
   let changes: IJobsChange[];
   let serve: () => Response;
 
@@ -16,7 +17,8 @@ describe('the list of jobs', () => {
       settings(() => serve()),
       trans
     );
-    model = new JobsModel({ api, channel: new Channel(api), trans });
+    channel = new Channel(api);
+    model = new JobsModel({ api, channel, trans });
     changes = [];
     model.changed.connect((_, change) => changes.push(change));
     FakeSocket.last.open();
@@ -24,7 +26,7 @@ describe('the list of jobs', () => {
 
   afterEach(() => {
     model.dispose();
-    model.channel.dispose();
+    channel.dispose();
   });
 
   const ids = (): string[] => model.jobs.map(({ id }) => id);

@@ -1,35 +1,45 @@
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
-import { Clipboard, Dialog, Notification, ReactWidget, showDialog } from '@jupyterlab/apputils';
+import { Clipboard, Dialog, showDialog } from '@jupyterlab/apputils';
 import { PageConfig } from '@jupyterlab/coreutils';
+import { ITranslator } from '@jupyterlab/translation';
+import type { TranslationBundle } from '@jupyterlab/translation';
 import { copyIcon, deleteIcon, notebookIcon, stopIcon } from '@jupyterlab/ui-components';
 import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 
-import { ApiError } from '../api';
 import type { JobSummary } from '../api';
 import { isCluster, refusal } from '../backends/words';
 import type { Feature } from '../backends/words';
+import { told } from '../components';
 import { meantJob } from '../jobs/clicked';
 import { canStop, isFinal } from '../jobs/phase';
 import { findSource } from '../jobs/source';
-import { CommandIDs, IJobs } from '../tokens';
+import { CommandIDs, IBackends, IJobs, IMlkApi } from '../tokens';
+import { ours } from '../translation';
 
 /** What can be done with a job that exists. */
 export const actions: JupyterFrontEndPlugin<void> = {
   id: 'mlk-jupyter:actions',
   description: 'Commands that stop, delete and name jobs, after asking.',
   autoStart: true,
-  requires: [IJobs],
-  activate: (app: JupyterFrontEnd, jobs: IJobs) => {
+  requires: [IMlkApi, IJobs, IBackends],
+  optional: [ITranslator],
+  activate: (
+    app: JupyterFrontEnd,
+    api: IMlkApi,
+    jobs: IJobs,
+    backends: IBackends,
+    translator: ITranslator | null
+  ) => {
     const { commands } = app;
     const { contents } = app.serviceManager;
-    const { trans } = jobs;
+    const trans = ours(translator);
     // Only the id is taken from the arguments: what happens is shown in a dialog and decided there,
     // since a link in a notebook's output can run commands.
     const named = (args: ReadonlyPartialJSONObject): JobSummary | undefined =>
       jobs.get(meantJob(app, args) ?? '');
     const refused = (args: ReadonlyPartialJSONObject, feature: Feature): string | null => {
       const job = named(args);
-      return job ? refusal(jobs.backends.get(job.backend), feature, trans) : null;
+      return job ? refusal(backends.get(job.backend), feature, trans) : null;
     };
     const describedBy = {
       args: {
@@ -75,8 +85,8 @@ export const actions: JupyterFrontEndPlugin<void> = {
         if (button.actions.includes(DELETE)) {
           await commands.execute(CommandIDs.remove, { id: job.id });
         } else if (button.accept) {
-          await told(jobs, trans.__('%1 could not be stopped', job.name), async () =>
-            jobs.put(await jobs.api.stop(job.id))
+          await told(trans.__('%1 could not be stopped', job.name), trans, async () =>
+            jobs.put(await api.stop(job.id))
           );
         }
       }
@@ -95,7 +105,7 @@ export const actions: JupyterFrontEndPlugin<void> = {
         }
         const { button } = await showDialog({
           title: trans.__('Delete %1?', job.name),
-          body: deletionText(job, jobs),
+          body: deletionText(job, backends, trans),
           buttons: [
             Dialog.cancelButton(),
             Dialog.warnButton({ label: trans.__('Delete the job') })
@@ -103,37 +113,9 @@ export const actions: JupyterFrontEndPlugin<void> = {
           defaultButton: 0
         });
         if (button.accept) {
-          await told(jobs, trans.__('%1 could not be deleted', job.name), async () => {
-            await jobs.api.remove(job.id);
+          await told(trans.__('%1 could not be deleted', job.name), trans, async () => {
+            await api.remove(job.id);
             jobs.drop(job.id);
-          });
-        }
-      }
-    });
-
-    commands.addCommand(CommandIDs.removeOrphans, {
-      label: trans.__('Remove What Is Left of Jobs…'),
-      caption: trans.__('Remove objects in clusters whose job is gone'),
-      icon: deleteIcon,
-      describedBy: { args: { type: 'object', properties: {} } },
-      isEnabled: () => (jobs.backends.orphans?.length ?? 0) > 0,
-      execute: async () => {
-        const { Orphans } = await import('../backends/orphans');
-        const orphans = jobs.backends.orphans ?? [];
-        const { button } = await showDialog({
-          title: trans._n(
-            'Remove %1 object of a job that is gone?',
-            'Remove %1 objects of jobs that are gone?',
-            orphans.length
-          ),
-          body: ReactWidget.create(<Orphans orphans={orphans} trans={trans} />),
-          buttons: [Dialog.cancelButton(), Dialog.warnButton({ label: trans.__('Remove them') })],
-          defaultButton: 0
-        });
-        if (button.accept) {
-          await told(jobs, trans.__('They could not be removed'), async () => {
-            const count = await jobs.backends.removeOrphans();
-            Notification.success(trans._n('%1 object removed', '%1 objects removed', count));
           });
         }
       }
@@ -162,7 +144,7 @@ export const actions: JupyterFrontEndPlugin<void> = {
       execute: async args => {
         const job = named(args);
         if (job) {
-          await told(jobs, trans.__('%1 cannot be opened here', job.notebook), async () => {
+          await told(trans.__('%1 cannot be opened here', job.notebook), trans, async () => {
             const root = PageConfig.getOption('serverRoot');
             const path = await findSource(job.notebook, root, contents, trans);
             await commands.execute('docmanager:open', { path });
@@ -177,7 +159,11 @@ export const actions: JupyterFrontEndPlugin<void> = {
 const DELETE = 'delete';
 
 /** What a deletion takes away, and what it leaves. */
-function deletionText({ phase, backend }: JobSummary, { backends, trans }: IJobs): string {
+function deletionText(
+  { phase, backend }: JobSummary,
+  backends: IBackends,
+  trans: TranslationBundle
+): string {
   return [
     isFinal(phase) ? null : trans.__('It is not over: it is stopped first.'),
     trans.__('The executed notebook, the logs and the list entry are deleted for good.'),
@@ -186,14 +172,4 @@ function deletionText({ phase, backend }: JobSummary, { backends, trans }: IJobs
   ]
     .filter(Boolean)
     .join(' ');
-}
-
-/** Runs an action; its failure becomes a toast with the reason and what to do. */
-async function told(jobs: IJobs, failure: string, action: () => Promise<void>): Promise<void> {
-  try {
-    await action();
-  } catch (reason) {
-    const error = ApiError.from(reason, jobs.trans);
-    Notification.error(`${failure}. ${error.detail} ${error.hint}`, { autoClose: false });
-  }
 }

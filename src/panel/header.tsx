@@ -23,11 +23,7 @@ export const PanelHeader = ({ link, onRun, onRefresh, trans }: IPanelHeaderProps
       <span className="mlk-LinkState" data-link={link} role="status" title={linkHint(link, trans)}>
         {linkText(link, trans)}
       </span>
-      <IconButton
-        icon={refreshIcon}
-        label={trans.__('Refresh the list of jobs')}
-        onClick={onRefresh}
-      />
+      <IconButton icon={refreshIcon} label={trans.__('Refresh')} onClick={onRefresh} />
     </span>
   </div>
 );

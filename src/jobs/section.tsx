@@ -1,0 +1,63 @@
+import type { TranslationBundle } from '@jupyterlab/translation';
+
+import { Rendered } from '../components';
+import type { IBackends, IJobs, IJobsChange } from '../tokens';
+import { phaseWord } from './phase';
+import type { IJobActions } from './row';
+import { JobsView } from './view';
+
+export interface IJobsSectionOptions {
+  jobs: IJobs;
+  backends: IBackends;
+  actions: IJobActions;
+  /** Opens the submit dialog for the notebook in front. */
+  onRun: () => void;
+  trans: TranslationBundle;
+}
+
+/** The list of jobs in the side panel. */
+export class JobsSection extends Rendered {
+  constructor(private readonly _options: IJobsSectionOptions) {
+    const { jobs, backends } = _options;
+    super(() => this._view(), { signals: [jobs.stateChanged, backends.changed] });
+    this.addClass('mlk-JobsSection');
+    jobs.changed.connect(this._onJobs, this);
+  }
+
+  private _view(): JSX.Element {
+    const { jobs, backends, actions, onRun, trans } = this._options;
+    return (
+      <JobsView
+        jobs={jobs.jobs}
+        backends={backends.all}
+        isReady={jobs.isReady}
+        error={jobs.error}
+        query={this._query}
+        announcement={this._announcement}
+        actions={actions}
+        onQuery={query => {
+          this._query = query;
+          this.update();
+        }}
+        onRetry={() => void jobs.refresh()}
+        onRun={onRun}
+        trans={trans}
+      />
+    );
+  }
+
+  private _onJobs(jobs: IJobs, change: IJobsChange): void {
+    const said = change.changed.filter(job => this._phases.get(job.id) !== job.phase);
+    if (!change.reset) {
+      this._announcement =
+        said.map(job => `${job.name}: ${phaseWord(job.phase, this._options.trans)}`).join('. ') ||
+        this._announcement;
+    }
+    this._phases = new Map(jobs.jobs.map(job => [job.id, job.phase]));
+    this.onSignal();
+  }
+
+  private _query = '';
+  private _announcement = '';
+  private _phases = new Map<string, string>();
+}

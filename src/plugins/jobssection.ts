@@ -1,0 +1,41 @@
+import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { ITranslator } from '@jupyterlab/translation';
+
+import { actionsOf } from '../jobs/actions';
+import { JobsSection } from '../jobs/section';
+import { activeText } from '../jobs/words';
+import { CommandIDs, IBackends, IJobs, IMlkPanel } from '../tokens';
+import { ours } from '../translation';
+
+/** The list of jobs in the side panel. */
+export const jobsSection: JupyterFrontEndPlugin<void> = {
+  id: 'mlk-jupyter:jobs-section',
+  description: 'The list of jobs in the side panel.',
+  autoStart: true,
+  requires: [IMlkPanel, IJobs, IBackends],
+  optional: [ITranslator],
+  activate: (
+    app: JupyterFrontEnd,
+    panel: IMlkPanel,
+    jobs: IJobs,
+    backends: IBackends,
+    translator: ITranslator | null
+  ) => {
+    const { commands } = app;
+    const trans = ours(translator);
+    panel.addSection({
+      id: 'jobs',
+      title: trans.__('Jobs'),
+      rank: 100,
+      widget: new JobsSection({
+        jobs,
+        backends,
+        actions: actionsOf(commands),
+        onRun: () => void commands.execute(CommandIDs.submit),
+        trans
+      }),
+      summary: { text: () => activeText(jobs.active, trans), changed: jobs.changed },
+      refresh: () => void jobs.refresh()
+    });
+  }
+};
