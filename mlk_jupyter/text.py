@@ -75,6 +75,18 @@ def sentences(*parts: str | None) -> str:
     return " ".join(part if part[-1] in ".!?…:" else f"{part}." for part in said)
 
 
+def counted(number: int, singular: str, plural: str | None = None) -> str:
+    """A number with its noun: "1 worker", "3 workers"."""
+    return f"{number} {singular if number == 1 else plural or f'{singular}s'}"
+
+
+def listed(names: Sequence[str], most: int = 5) -> str:
+    """ "a", "a and b", "a, b and c"; of many the first ones and how many more."""
+    if len(names) > most:
+        return f"{', '.join(names[:most])} and {len(names) - most} more"
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
 def clip(line: str, width: int) -> str:
     """As much of a line as fits in `width` columns, with a `…` at the end when something was cut."""
     if _columns(line) <= width:

@@ -11,6 +11,7 @@ from decimal import Decimal
 from ....bundle import Bundle
 from ....model import JobSpec
 from ....model.api import Finding, Level, Preflight, Use
+from ....text import counted, listed
 from ..quantities import cores_in_words, size_in_words
 from ..resources import Manifest
 from .checks import (
@@ -30,7 +31,7 @@ from .checks import (
     volumes,
 )
 from .checks import dry_run as dry_run_check
-from .checks.case import Case, counted, listed
+from .checks.case import Case
 from .checks.pod import owner_of, template
 from .cluster_facts import ClusterFacts, DryRun
 

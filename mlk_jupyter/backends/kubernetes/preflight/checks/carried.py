@@ -7,8 +7,9 @@ import zipfile
 
 from .....bundle import Bundle
 from .....model.api import Finding
+from .....text import listed
 from ...quantities import size_in_words
-from .case import Case, error, listed, note
+from .case import Case, error, note
 
 LIMIT_BYTES = 900 * 1024
 """Most bytes of a bundle: a ConfigMap holds 1 MiB, and etcd 1.5 MiB of it as text."""

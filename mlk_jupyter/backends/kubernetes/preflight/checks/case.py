@@ -51,16 +51,3 @@ def warning(code: str, text: str, hint: str | None, field: str | None = None) ->
 
 def note(code: str, text: str, hint: str | None = None, field: str | None = None) -> Finding:
     return Finding(level=Level.NOTE, code=code, text=text, hint=hint, field=field)
-
-
-def counted(number: int, singular: str, plural: str | None = None) -> str:
-    """ "1 worker", "3 workers"."""
-    return f"{number} {singular if number == 1 else plural or f'{singular}s'}"
-
-
-def listed(names: Sequence[str], most: int = 5) -> str:
-    """ "a, b and c", cut after `most` names."""
-    shown = list(names[:most])
-    if len(names) > most:
-        return f"{', '.join(shown)} and {len(names) - most} more"
-    return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from .....model.api import Finding
+from .....text import listed
 from ...quantities import cores_in_words, plain, size_in_words
 from ...resources import Manifest
-from .case import Case, error, listed, note, warning
+from .case import Case, error, note, warning
 from .pod import Amounts, Container, amounts
 
 _FIELDS = {"cpu": "cluster.cpu", "memory": "cluster.memory"}

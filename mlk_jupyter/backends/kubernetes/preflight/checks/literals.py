@@ -8,7 +8,8 @@ from collections import Counter
 from collections.abc import Iterator
 
 from .....model.api import Finding
-from .case import Case, error, listed, warning
+from .....text import listed
+from .case import Case, error, warning
 
 # As whole words of a variable's name: TOKENIZERS_PARALLELISM is no token.
 _NAMES = re.compile(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .....model.api import Finding
-from .case import Case, counted, error, listed, note, warning
+from .....text import counted, listed
+from .case import Case, error, note, warning
 
 
 def check(case: Case) -> list[Finding]:

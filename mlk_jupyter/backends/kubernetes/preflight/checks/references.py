@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from .....model.api import Finding
-from .case import Case, error, listed, note, warning
+from .....text import listed
+from .case import Case, error, note, warning
 
 
 def check(case: Case) -> list[Finding]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from .....model.api import Finding, Right
-from .case import Case, error, listed, warning
+from .....text import listed
+from .case import Case, error, warning
 
 _COSTS = {
     "watch": "The job would run, and nothing could be seen of it.",

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from .....model.api import Finding
+from .....text import listed
 from ...resources import Manifest
-from .case import Case, error, listed, note, warning
+from .case import Case, error, note, warning
 
 _IMAGE_FIELD = "cluster.volumes"
 
