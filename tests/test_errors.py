@@ -16,6 +16,7 @@ import mlk_jupyter
 from mlk_jupyter.backends.base import Refused
 from mlk_jupyter.backends.choosing import NoCluster, NoKubernetesPackage
 from mlk_jupyter.backends.kubernetes.api import api_errors
+from mlk_jupyter.backends.kubernetes.api.admission import Refusal
 from mlk_jupyter.backends.kubernetes.api.kubeconfig import BrokenKubeconfig, UnknownContext
 from mlk_jupyter.backends.kubernetes.api.plugin import PluginFailed
 from mlk_jupyter.backends.kubernetes.backend import RecordUnwritable
@@ -35,17 +36,16 @@ from mlk_jupyter.record.notebook import NoNotebook
 from mlk_jupyter.runs.local_server import TrackingStarting
 from mlk_jupyter.server.base import BodyTooLarge
 
+REFUSAL = Refusal("policy_refused", "the policy gpu-policy refuses it", "Ask an administrator.")
 # Those that find their own words. The others are given a hint by whoever raises them.
 WORDED: dict[type[MlkError], Callable[[], MlkError]] = {
     BodyTooLarge: BodyTooLarge,
     AnnotationsTooLarge: lambda: AnnotationsTooLarge(2, "mlk-jupyter.io/spec"),
-    api_errors.AdmissionRefused: lambda: api_errors.AdmissionRefused("No.", policy="gpu-policy"),
+    api_errors.AdmissionRefused: lambda: api_errors.AdmissionRefused(REFUSAL),
     api_errors.Forbidden: lambda: api_errors.Forbidden("No.", verb="create", resource="jobs.batch"),
     api_errors.InvalidObject: lambda: api_errors.InvalidObject("No.", fields=["spec"]),
-    api_errors.PodSecurityViolation: lambda: api_errors.PodSecurityViolation("No.", level="restricted"),
-    api_errors.QuotaExceeded: lambda: api_errors.QuotaExceeded(
-        "No.", quota="gpu", requested="pods=1", used="pods=1", limited="pods=1"
-    ),
+    api_errors.PodSecurityViolation: lambda: api_errors.PodSecurityViolation(REFUSAL),
+    api_errors.QuotaExceeded: lambda: api_errors.QuotaExceeded(REFUSAL),
     api_errors.Throttled: lambda: api_errors.Throttled("Too many.", retry_after_s=1.0),
     ProfilesUnreadable: lambda: ProfilesUnreadable(Path("profiles.json"), "it is no JSON"),
     BrokenKubeconfig: lambda: BrokenKubeconfig(Path("config"), "it is no YAML"),

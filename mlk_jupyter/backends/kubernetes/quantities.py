@@ -107,6 +107,22 @@ def cores_in_words(value: Decimal | float) -> str:
     return f"{text} core" if text == "1" else f"{text} cores"
 
 
+def resource_word(resource: str, number: int | None = None) -> str:
+    """A resource as people call it: "GPUs" for nvidia.com/gpu, "memory", "CPU"; any other stays as it is."""
+    bare = resource.removeprefix("requests.").removeprefix("limits.")
+    if bare in ("nvidia.com/gpu", "amd.com/gpu", "gpu.intel.com/i915", "nvidia.com/gpu.shared"):
+        word = "GPU" if number == 1 else "GPUs"
+        return f"shared {word}" if bare.endswith(".shared") else word
+    return {
+        "cpu": "CPU",
+        "memory": "memory",
+        "ephemeral-storage": "local disk",
+        "pods": "pods",
+        "count/pods": "pods",
+        "count/jobs.batch": "jobs",
+    }.get(bare, bare[:80])
+
+
 def plain(value: Decimal | float | int) -> str:
     """A number without exponent and needless zeros, to three digits behind the point at most: "0.5", "2", "1.333"."""
     text = f"{Decimal(str(value)):.3f}".rstrip("0").rstrip(".")

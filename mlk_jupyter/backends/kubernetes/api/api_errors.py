@@ -7,7 +7,7 @@
       Throttled          429
       LoginNeeded        401, also with fresh credentials
       Forbidden          403: a right is missing
-      QuotaExceeded, PodSecurityViolation, AdmissionRefused   what a namespace or a policy says no to
+      AdmissionRefused   what a policy or the namespace says no to; QuotaExceeded, PodSecurityViolation are such
       AlreadyThere, Conflict, Expired, NotFoundInCluster, InvalidObject, TooLarge
 
 Texts of the server are redacted and cut: a refusal may echo a whole pod with the values of its variables.
@@ -20,6 +20,8 @@ import re
 from typing import Any
 
 from ....errors import BackendUnavailable, MlkError
+from ....text import sentences
+from .admission import Refusal, refusal_of
 from .redaction import redacted
 
 
@@ -79,34 +81,26 @@ class Forbidden(ApiError):
         self.verb, self.resource = verb, resource
 
 
-class QuotaExceeded(ApiError):
-    """A ResourceQuota of the namespace has no room left."""
-
-    code, title, status = "quota_exceeded", "The namespace's quota is used up", 403
-
-    def __init__(self, detail: str, *, quota: str, requested: str, used: str, limited: str) -> None:
-        super().__init__(detail, hint="Ask for less, end another job, or have the quota raised.")
-        self.quota, self.requested, self.used, self.limited = quota, requested, used, limited
-
-
-class PodSecurityViolation(ApiError):
-    """The namespace's Pod Security level refuses such pods."""
-
-    code, title, status = "pod_security", "The namespace does not allow such pods", 403
-
-    def __init__(self, detail: str, *, level: str) -> None:
-        super().__init__(detail, hint=f"Change what is named, or use a namespace with a level below {level!r}.")
-        self.level = level
-
-
 class AdmissionRefused(ApiError):
-    """A policy or webhook of the cluster said no. `policy` is its name."""
+    """A policy, a webhook or a rule of the namespace does not admit the object."""
 
     code, title, status = "admission_refused", "A policy of the cluster refused", 403
 
-    def __init__(self, detail: str, *, policy: str) -> None:
-        super().__init__(detail, hint=f"Change what {policy!r} objects to, or ask who runs it.")
-        self.policy = policy
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(_sentence(refusal), hint=refusal.hint)
+        self.refusal = refusal
+
+
+class QuotaExceeded(AdmissionRefused):
+    """A ResourceQuota of the namespace has no room left."""
+
+    code, title = "quota_exceeded", "The namespace's quota is used up"
+
+
+class PodSecurityViolation(AdmissionRefused):
+    """The namespace's Pod Security level refuses such pods."""
+
+    code, title = "pod_security", "The namespace does not allow such pods"
 
 
 class AlreadyThere(ApiError):
@@ -153,16 +147,7 @@ class TooLarge(ApiError):
 _RIGHT = re.compile(
     r'cannot (?P<verb>[\w*]+) resource "(?P<resource>[\w./*-]+)"(?: in API group "(?P<group>[\w.-]*)")?'
 )
-_QUOTA = re.compile(
-    r"exceeded quota: (?P<quota>[^,]+), requested: (?P<requested>.+?), used: (?P<used>.+?), limited: (?P<limited>.+)",
-    re.S,
-)
-_POD_SECURITY = re.compile(r'violates PodSecurity "(?P<level>[^":]+)[^"]*": (?P<what>.+)', re.S)
-_POLICY = re.compile(r"ValidatingAdmissionPolicy '(?P<policy>[^']+)'.*? denied request: (?P<what>.+)", re.S)
-_WEBHOOK = re.compile(
-    r'admission webhook "(?P<policy>[^"]+)" denied the request(?: without explanation|: (?P<what>.+))', re.S
-)
-_WEBHOOK_DOWN = re.compile(r'failed calling webhook "(?P<policy>[^"]+)"')
+_REFUSALS = {"quota_exceeded": QuotaExceeded, "pod_security": PodSecurityViolation}
 _WAIT = "Nothing to do: it is tried again. If it lasts, ask who runs the cluster."
 
 
@@ -179,9 +164,11 @@ def error_of(status: int, body: Any, retry_after: str | float | None = None) -> 
 
 def _error_of(status: int, message: str, reason: str, details: dict[str, Any], retry_s: float | None) -> ApiError:
     text = redacted(message) or f"It answered with status {status} and no text."
-    refusal = _refusal(message)
-    if refusal is not None:
-        return refusal
+    refusal = refusal_of(message)
+    if refusal is not None and refusal.code == "namespace_terminating":
+        return Conflict(text, hint=refusal.hint)
+    if refusal is not None and refusal.code != "webhook_down":
+        return _REFUSALS.get(refusal.code, AdmissionRefused)(refusal)
     if status == 401:
         return LoginNeeded(
             "The cluster does not accept the credentials: they may have expired.",
@@ -212,35 +199,17 @@ def _error_of(status: int, message: str, reason: str, details: dict[str, Any], r
     if status == 429:
         return Throttled("The cluster is busy and asks to wait.", retry_after_s=retry_s)
     if status >= 500:
-        webhook = _WEBHOOK_DOWN.search(message)
-        said = f"The webhook {webhook['policy']!r} of the cluster does not answer: {text}" if webhook else text
-        trouble = ServerTrouble(redacted(said), hint=_WAIT)
+        trouble = ServerTrouble(_sentence(refusal) if refusal is not None else text, hint=_WAIT)
         trouble.retry_after_s = retry_s
         return trouble
     return ApiError(f"Status {status}: {text}", hint="If it lasts, ask who runs the cluster.")
 
 
-def _refusal(message: str) -> ApiError | None:
-    """What a quota, a Pod Security level or a policy says, known by its words: the status of these differs."""
-    quota = _QUOTA.search(message)
-    if quota:
-        parts = {name: redacted(part, 120) for name, part in quota.groupdict().items()}
-        detail = "Quota {quota!r} allows {limited}; in use {used}, this asks for {requested} more.".format(**parts)
-        return QuotaExceeded(detail, **parts)
-    security = _POD_SECURITY.search(message)
-    if security:
-        detail = f"Its Pod Security level {security['level']!r} refuses: {security['what']}"
-        return PodSecurityViolation(redacted(detail), level=redacted(security["level"], 60))
-    policy = _POLICY.search(message) or _WEBHOOK.search(message)
-    if policy:
-        detail = f"{policy['policy']!r} says: {policy['what'] or 'no, without a reason'}"
-        return AdmissionRefused(redacted(detail), policy=redacted(policy["policy"], 120))
-    return None
+def _sentence(refusal: Refusal) -> str:
+    return sentences(refusal.text[:1].upper() + refusal.text[1:])
 
 
 def _forbidden(message: str, text: str) -> ApiError:
-    if "is being terminated" in message:
-        return Conflict(text, hint="The namespace is being deleted; use another one.")
     right = _RIGHT.search(message)
     if right is None:
         return Forbidden(text)

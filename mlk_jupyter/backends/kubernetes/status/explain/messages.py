@@ -34,22 +34,6 @@ def listing(items: list[str], most: int = 5) -> str:
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}" if items else ""
 
 
-def resource_word(resource: str, number: int | None = None) -> str:
-    """A resource as people call it: "GPUs" for nvidia.com/gpu, "memory", "CPU"; any other stays as it is."""
-    bare = resource.removeprefix("requests.").removeprefix("limits.")
-    if bare in ("nvidia.com/gpu", "amd.com/gpu", "gpu.intel.com/i915", "nvidia.com/gpu.shared"):
-        word = "GPU" if number == 1 else "GPUs"
-        return f"shared {word}" if bare.endswith(".shared") else word
-    return {
-        "cpu": "CPU",
-        "memory": "memory",
-        "ephemeral-storage": "local disk",
-        "pods": "pods",
-        "count/pods": "pods",
-        "count/jobs.batch": "jobs",
-    }.get(bare, clean(bare, 80))
-
-
 def who(worker: int, ranks_in_worker: int) -> str:
     """What a worker is called: by its rank where it is one."""
     return f"Rank {worker}" if ranks_in_worker == 1 else f"Worker {worker}"

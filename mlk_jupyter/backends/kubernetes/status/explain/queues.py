@@ -7,7 +7,8 @@ import re
 from .....model import JobSpec, Reason
 from ...kinds.attempt import Started
 from ...kinds.fields import condition, holds, mapping, sequence, spec_of, status, text
-from .messages import clean, resource_word
+from ...quantities import resource_word
+from .messages import clean
 from .scheduling import Background
 
 _UNUSED = re.compile(r"insufficient unused quota for ([\w./-]+) in flavor ([\w.-]+), (\S+) more needed")

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from .....model import JobSpec, Reason
 from ... import quantities
 from ...kinds.fields import mapping, sequence, spec_of, status, text
+from ...quantities import resource_word
 from ...resources import Manifest
-from .messages import clean, count, listing, resource_word
+from .messages import clean, count, listing
 
 _HEAD = re.compile(r"(\d+)/(\d+) nodes are available:?\s*")
 _TAIL = re.compile(r"[.,;]?\s*(?:no new claims to deallocate|preemption: ).*", re.DOTALL)
