@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from kube.kinds import have_data
 
 ROOT = Path(__file__).parents[2]
 UI_TESTS = ROOT / "ui-tests"
@@ -21,8 +20,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(1500)]
 @pytest.fixture
 def cluster_env(tmp_path: Path) -> Iterator[Mapping[str, str]]:
     """A cluster as a process: its kubeconfig and its number, by which tests take the API server away."""
-    if not have_data():
-        pytest.skip("the OpenAPI documents of Kubernetes are not at hand (MLK_SHARED names their folder)")
     kubeconfig = tmp_path / "kubeconfig"
     command = [sys.executable, "-m", "tests.kube", "--kubeconfig", str(kubeconfig), "--nodes", "2", "--gpus", "0"]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as process:

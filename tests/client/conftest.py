@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from clientjobs import clean_up
 from kube.cluster import FakeCluster
-from kube.kinds import have_data
 
 _CLUSTER = pytest.param("kubernetes", marks=pytest.mark.slow)
 
@@ -33,8 +32,6 @@ def anywhere(request: pytest.FixtureRequest, here: Path, monkeypatch: pytest.Mon
     if request.param == "local":
         yield here
         return
-    if not have_data():
-        pytest.skip("the OpenAPI documents of Kubernetes are not at hand (MLK_SHARED names their folder)")
     with FakeCluster(nodes=[{"name": name, "gpus": 4} for name in ("node-a", "node-b")]) as cluster:
         monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig))
         monkeypatch.setenv("MLK_BACKEND", "kubernetes")

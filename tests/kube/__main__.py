@@ -13,7 +13,6 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from .cluster import JOB_SET_CRDS, KUEUE_CRDS, FakeCluster
-from .kinds import have_data
 
 
 def main() -> int:
@@ -32,9 +31,6 @@ def main() -> int:
     parser.add_argument("--no-controllers", action="store_true", help="only the API server: nothing runs")
     parser.add_argument("--speed", type=float, default=20.0, help="times faster than a real cluster (default: 20)")
     asked = parser.parse_args()
-    if not have_data():
-        print("The OpenAPI documents of Kubernetes are not at hand: set MLK_SHARED to their folder.", file=sys.stderr)
-        return 2
     product = asked.gpu_product if asked.gpus else None
     nodes = [
         {"name": f"node-{number}", "gpus": asked.gpus, "gpu_product": product, "cpu": asked.cpu,

@@ -10,7 +10,6 @@ from .problems import Problem, forbidden
 from .quantities import amount, written
 from .store import Object, Store, random_suffix
 
-TEMPLATES = {names.JOBS, "deployments.apps", "replicasets.apps", "statefulsets.apps", "daemonsets.apps"}
 TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 
@@ -45,7 +44,7 @@ def check_new(store: Store, kind: Kind, new: Object) -> list[str]:
 
 def check_change(store: Store, kind: Kind, new: Object, old: Object) -> list[str]:
     """Warnings about a changed object."""
-    return _security(store, kind, new) if kind.resource in TEMPLATES and new.get("spec") != old.get("spec") else []
+    return _security(store, kind, new) if kind.resource == names.JOBS and new.get("spec") != old.get("spec") else []
 
 
 def _service_account(store: Store, pod: Object) -> None:
@@ -92,7 +91,7 @@ def _tolerations(spec: Object) -> None:
 
 
 def _security(store: Store, kind: Kind, new: Object) -> list[str]:
-    if kind.resource != names.PODS and kind.resource not in TEMPLATES:
+    if kind.resource not in (names.PODS, names.JOBS):
         return []
     namespace = store.peek(names.NAMESPACES, None, new["metadata"]["namespace"])
     labels = (namespace or {}).get("metadata", {}).get("labels") or {}

@@ -17,7 +17,7 @@ JOB_LABELS = ("batch.kubernetes.io/controller-uid", "batch.kubernetes.io/job-nam
 def apply(kind: Kind, new: Object) -> None:
     """Fill in what is left out."""
     if kind.custom:
-        schema.with_defaults(new, kind.schema, kind.document)
+        schema.with_defaults(new, kind.schema)
         if kind.resource == names.JOB_SETS:
             _job_set(new["spec"])
         return

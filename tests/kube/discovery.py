@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
 from typing import Any
 
+from . import shapes
 from .kinds import Catalog, Kind
 from .patching import KINDS
 
@@ -111,40 +111,49 @@ class Discovery:
 
     def _document(self, name: str) -> dict[str, Any]:
         if name not in self._documents:
-            known = self._catalog.documents.get(name)
-            self._documents[name] = _with_parameters(known) if known else self._custom(name)
+            self._documents[name] = self._made(name)
         return self._documents[name]
 
-    def _custom(self, name: str) -> dict[str, Any]:
-        _, group, version = name.split("/")
-        schemas, paths = {}, {}
+    def _made(self, name: str) -> dict[str, Any]:
+        steps = name.split("/")
+        group, version = ("", steps[1]) if steps[0] == "api" else (steps[1], steps[2])
+        paths: dict[str, Any] = {}
+        schemas: dict[str, Any] = {}
         for kind in self._catalog.all():
-            if (kind.group, kind.version) != (group, version):
-                continue
-            gvk = {"group": group, "version": version, "kind": kind.kind}
-            full = ".".join(reversed(group.split("."))) + f".{version}.{kind.kind}"
-            schemas[full] = {**kind.schema, "x-kubernetes-group-version-kind": [gvk]}
-            base = f"/{name}/namespaces/{{namespace}}/{kind.plural}" if kind.namespaced else f"/{name}/{kind.plural}"
-            about = {"x-kubernetes-group-version-kind": gvk}
-            paths[base] = {"post": {**about, "x-kubernetes-action": "post"}, "get": {**about}}
-            paths[base + "/{name}"] = {
-                verb: {**about, "x-kubernetes-action": verb} for verb in ("get", "put", "patch", "delete")
-            }
-        document = {"openapi": "3.0.0", "info": {"title": "Kubernetes", "version": "v1.36.0"}, "paths": paths}
-        return _with_parameters({**document, "components": {"schemas": schemas}})
+            if (kind.group, kind.version) == (group, version):
+                gvk = {"group": group, "version": version, "kind": kind.kind}
+                paths |= _paths(name, kind, gvk)
+                schemas |= shapes.reachable(list(shapes.referred(kind.schema)), kind.definitions)
+                schemas[kind.schema_name] = {**kind.schema, "x-kubernetes-group-version-kind": [gvk]}
+        info = {"title": "Kubernetes", "version": VERSION["gitVersion"]}
+        return {"openapi": "3.0.0", "info": info, "paths": paths, "components": {"schemas": schemas}}
 
 
-def _with_parameters(document: dict[str, Any]) -> dict[str, Any]:
-    """The document with what clients look for before they dare to use it: parameters, and kinds of patch."""
-    document = {**document, "paths": copy.deepcopy(document["paths"])}
-    parameters = [
-        {"name": name, "in": "query", "schema": {"type": "string", "uniqueItems": True}}
-        for name in ("dryRun", "fieldManager", "fieldValidation", "force")
-    ]
-    for operations in document["paths"].values():
-        for verb, operation in operations.items():
-            if verb in ("post", "put", "patch", "delete") and isinstance(operation, dict):
-                operation["parameters"] = parameters
-            if verb == "patch":
-                operation["requestBody"] = {"content": {how: {"schema": {"type": "object"}} for how in KINDS}}
-    return document
+ITEM = {"get": "get", "put": "update", "patch": "patch", "delete": "delete"}
+COLLECTION = {"get": "list", "post": "create", "delete": "deletecollection"}
+PARAMETERS = [
+    {"name": name, "in": "query", "schema": {"type": "string", "uniqueItems": True}}
+    for name in ("dryRun", "fieldManager", "fieldValidation", "force")
+]
+"""Clients look for them before they dare to use them."""
+
+
+def _paths(name: str, kind: Kind, gvk: dict[str, str]) -> dict[str, Any]:
+    """The operations on a kind: on all its objects, on one, on a part of one."""
+    base = f"/{name}/namespaces/{{namespace}}/{kind.plural}" if kind.namespaced else f"/{name}/{kind.plural}"
+    found = {
+        path: {method: _operation(method, verb, gvk) for method, verb in methods.items() if verb in kind.verbs}
+        for path, methods in ((base, COLLECTION), (base + "/{name}", ITEM))
+    }
+    parts = {f"{base}/{{name}}/{part}": {"get": _operation("get", "get", gvk)} for part in kind.subresources}
+    return {path: operations for path, operations in {**found, **parts}.items() if operations}
+
+
+def _operation(method: str, verb: str, gvk: dict[str, str]) -> dict[str, Any]:
+    action = {"create": "post", "update": "put"}.get(verb, verb)
+    found: dict[str, Any] = {"x-kubernetes-action": action, "x-kubernetes-group-version-kind": gvk}
+    if method != "get":
+        found["parameters"] = PARAMETERS
+    if verb == "patch":
+        found["requestBody"] = {"content": {how: {"schema": {"type": "object"}} for how in KINDS}}
+    return found

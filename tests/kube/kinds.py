@@ -1,32 +1,17 @@
-"""The kinds that the server serves: read from Kubernetes' own OpenAPI documents, and from CRDs that are switched on."""
+"""The kinds that the server serves: read from the tables in `data/`, and from definitions that are created."""
 
 from __future__ import annotations
 
 import functools
-import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-SHORT_NAMES = {
-    "pods": "po", "configmaps": "cm", "services": "svc", "events": "ev", "nodes": "no", "namespaces": "ns",
-    "persistentvolumeclaims": "pvc", "persistentvolumes": "pv", "resourcequotas": "quota", "limitranges": "limits",
-    "serviceaccounts": "sa", "deployments": "deploy", "replicasets": "rs", "statefulsets": "sts", "cronjobs": "cj",
-    "networkpolicies": "netpol", "priorityclasses": "pc", "storageclasses": "sc", "customresourcedefinitions": "crd",
-}  # fmt: skip
-METADATA = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
-ACTIONS = {"list": "list", "post": "create", "get": "get", "put": "update", "patch": "patch", "delete": "delete"}
+from . import shapes
+from .shapes import Schema, Table
 
-
-def shared() -> Path:
-    """The folder of shared test data (`MLK_SHARED`, by default `../shared` beside the checkout)."""
-    return Path(os.environ.get("MLK_SHARED") or Path(__file__).resolve().parents[2].parent / "shared")
-
-
-def have_data() -> bool:
-    """Whether the OpenAPI documents are at hand; without them there is no server to start."""
-    return (shared() / "kube" / "openapi" / "api.v1.json").is_file()
+DATA = Path(__file__).parent / "data"
+METADATA = "meta.v1.ObjectMeta"
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,9 +23,11 @@ class Kind:
     plural: str
     kind: str
     namespaced: bool
-    schema: dict[str, Any] = field(repr=False)
-    document: dict[str, Any] = field(repr=False)
-    """Where `$ref`s of the schema lead."""
+    schema: Schema = field(repr=False)
+    schema_name: str
+    """What its schema is called among definitions."""
+    definitions: dict[str, Schema] = field(repr=False)
+    """Where references lead, by name."""
     verbs: tuple[str, ...] = ()
     subresources: frozenset[str] = frozenset()
     short_names: tuple[str, ...] = ()
@@ -73,12 +60,7 @@ class Catalog:
     """All kinds served, found by path or by name."""
 
     def __init__(self, custom: tuple[str, ...] = ()) -> None:
-        self._served: dict[tuple[str, str, str], Kind] = {}
-        self.documents: dict[str, dict[str, Any]] = {}
-        for name, document in _documents().items():
-            self.documents[name] = document
-            for kind in _kinds_of(name):
-                self._served[kind.group, kind.version, kind.plural] = kind
+        self._served = {(kind.group, kind.version, kind.plural): kind for kind in _built_in()}
         for definition in custom:
             self.define(definition_of(definition))
 
@@ -113,7 +95,8 @@ class Catalog:
                 kind=names["kind"],
                 namespaced=spec.get("scope") == "Namespaced",
                 schema=version.get("schema", {}).get("openAPIV3Schema", {"type": "object"}),
-                document=self.documents["api/v1"],
+                schema_name=".".join([*reversed(spec["group"].split(".")), version["name"], names["kind"]]),
+                definitions=table("kubernetes").definitions,
                 verbs=("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"),
                 subresources=frozenset(version.get("subresources") or {}),
                 short_names=tuple(names.get("shortNames") or ()),
@@ -148,64 +131,42 @@ def deprecation(spec: dict[str, Any], version: dict[str, Any]) -> str | None:
 
 
 @functools.cache
+def table(name: str) -> Table:
+    """A table of `data/`: `kubernetes`, or the full name of a CustomResourceDefinition."""
+    return shapes.read((DATA / f"{name}.txt").read_text(encoding="utf-8"))
+
+
+@functools.cache
 def definition_of(name: str) -> dict[str, Any]:
-    """A CustomResourceDefinition of the shared data by its full name, e.g. `jobsets.jobset.x-k8s.io`."""
-    import yaml
-
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    with (shared() / "kube" / "crds" / f"{name}.yaml").open(encoding="utf-8") as file:
-        return yaml.load(file, Loader=loader)
-
-
-@functools.cache
-def _documents() -> dict[str, dict[str, Any]]:
-    found = {}
-    for path in sorted((shared() / "kube" / "openapi").glob("*.json")):
-        parts = path.stem.split(".")
-        name = "api/v1" if parts[0] == "api" else f"apis/{'.'.join(parts[1:-1])}/{parts[-1]}"
-        found[name] = json.loads(path.read_text(encoding="utf-8"))
-    return found
-
-
-@functools.cache
-def _kinds_of(name: str) -> list[Kind]:
-    document = _documents()[name]
-    parts = name.split("/")
-    group, version = ("", parts[1]) if parts[0] == "api" else (parts[1], parts[2])
-    schemas = document["components"]["schemas"]
-    by_kind = {
-        (gvk["group"], gvk["version"], gvk["kind"]): schema
-        for schema in schemas.values()
-        for gvk in schema.get("x-kubernetes-group-version-kind", [])
+    """A CustomResourceDefinition by its full name, e.g. `jobsets.jobset.x-k8s.io`, as it is created in a cluster."""
+    found = table(name)
+    first = found.kinds[0]
+    names = {"plural": first.plural, "singular": first.kind.lower(), "kind": first.kind}
+    versions = []
+    for kind in found.kinds:
+        schema = shapes.spread(found.definitions[kind.schema], found.definitions)
+        version = {"name": kind.version, "served": True, "storage": kind.stored, "schema": {"openAPIV3Schema": schema}}
+        if kind.deprecated is not None:
+            version |= {"deprecated": True, **({"deprecationWarning": kind.deprecated} if kind.deprecated else {})}
+        versions.append({**version, "subresources": {part: {} for part in kind.parts}})
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": name},
+        "spec": {
+            "group": first.group,
+            "names": {**names, "listKind": f"{first.kind}List", "shortNames": list(first.short)},
+            "scope": "Namespaced" if first.namespaced else "Cluster",
+            "versions": versions,
+        },
     }
-    found: dict[str, dict[str, Any]] = {}
-    for path, operations in document["paths"].items():
-        rest = path.removeprefix(f"/{name}/")
-        if rest.startswith("watch/") or not rest:
-            continue
-        namespaced = rest.startswith("namespaces/{namespace}/")
-        steps = rest.removeprefix("namespaces/{namespace}/").split("/") if namespaced else rest.split("/")
-        about = found.setdefault(steps[0], {"verbs": set(), "subresources": set(), "namespaced": False, "kind": None})
-        about["namespaced"] |= namespaced
-        if len(steps) > 2:
-            about["subresources"].add(steps[2])
-            continue
-        for operation in operations.values():
-            if not isinstance(operation, dict):
-                continue
-            action = operation.get("x-kubernetes-action", "")
-            about["verbs"].add(ACTIONS.get(action, action))
-            about["kind"] = operation.get("x-kubernetes-group-version-kind", {}).get("kind") or about["kind"]
-    kinds = []
-    for plural, about in found.items():
-        schema = by_kind.get((group, version, about["kind"]))
-        if schema is None:
-            continue
-        verbs = about["verbs"] | ({"watch"} if "list" in about["verbs"] else set())
-        short = SHORT_NAMES.get(plural)
-        kinds.append(
-            Kind(group, version, plural, about["kind"], about["namespaced"], schema, document,
-                 tuple(sorted(verb for verb in verbs if verb)), frozenset(about["subresources"]),
-                 (short,) if short else ())
-        )  # fmt: skip
-    return kinds
+
+
+@functools.cache
+def _built_in() -> list[Kind]:
+    found = table("kubernetes")
+    return [
+        Kind(line.group, line.version, line.plural, line.kind, line.namespaced, found.definitions[line.schema],
+             line.schema, found.definitions, line.verbs, frozenset(line.parts), line.short)
+        for line in found.kinds
+    ]  # fmt: skip

@@ -125,7 +125,7 @@ def _remove(document: Any, path: list[str]) -> None:
 
 def strategic(old: Any, patch: Object, schema: dict[str, Any], kind: Kind) -> Any:
     """A merge that knows by which key the items of a list are told apart."""
-    schema, _ = resolved(schema, kind.document)
+    schema, _ = resolved(schema, kind)
     directive = patch.get("$patch")
     if directive == "replace":
         return {name: clone(value) for name, value in patch.items() if name != "$patch"}
@@ -189,7 +189,7 @@ def _applied(new: Object, patch: Object, kind: Kind, asked: Asked) -> Object:
     made: Object = strategic(new, {**wanted, "metadata": meta}, kind.schema, kind)
     made["metadata"] = {**new["metadata"], **strategic(
         {name: new["metadata"].get(name) for name in meta if new["metadata"].get(name)}, meta,
-        kind.document["components"]["schemas"][METADATA], kind)}  # fmt: skip
+        kind.definitions[METADATA], kind)}  # fmt: skip
     return made
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from .kinds import METADATA, Kind
 from .problems import bad_request
+from .shapes import Schema, reference
 
 GO_TYPES = {"int32": "int32", "int64": "int64", "double": "float64"}
 TYPE_NAMES = {dict: "object", list: "array", str: "string", bool: "bool", int: "number", float: "number"}
@@ -64,14 +65,10 @@ def check(body: Any, kind: Kind) -> tuple[dict[str, Any], Findings]:
         ) from error
 
 
-def resolved(schema: dict[str, Any], document: dict[str, Any]) -> tuple[dict[str, Any], str]:
-    """A schema with its reference followed, and the reference's short name ("" where it has none)."""
-    if "allOf" in schema and len(schema["allOf"]) == 1:
-        schema = schema["allOf"][0]
-    if "$ref" in schema:
-        name = schema["$ref"].rsplit("/", 1)[-1]
-        return document["components"]["schemas"][name], name.rsplit(".", 1)[-1]
-    return schema, ""
+def resolved(schema: Schema, kind: Kind) -> tuple[Schema, str]:
+    """A schema with its reference followed, and the last part of the reference's name ("" where it has none)."""
+    name = reference(schema)
+    return (kind.definitions[name], name.rsplit(".", 1)[-1]) if name else (schema, "")
 
 
 class _Walker:
@@ -80,9 +77,9 @@ class _Walker:
 
     def walk(self, value: Any, schema: dict[str, Any], path: str, owner: str) -> Any:
         outer = schema
-        schema, name = resolved(schema, self.kind.document)
+        schema, name = resolved(schema, self.kind)
         if self.kind.custom and path == "metadata":
-            schema, name = self.kind.document["components"]["schemas"][METADATA], "ObjectMeta"
+            schema, name = self.kind.definitions[METADATA], "ObjectMeta"
         owner = name or owner
         custom = self.kind.custom and not path.startswith("metadata")
         if name == "Time" or name == "MicroTime":
@@ -184,20 +181,20 @@ class _Walker:
                 )
 
 
-def with_defaults(value: Any, schema: dict[str, Any], document: dict[str, Any]) -> Any:
+def with_defaults(value: Any, schema: Schema) -> Any:
     """A custom resource with the defaults that its schema gives."""
     if isinstance(value, dict):
         for name, inner in schema.get("properties", {}).items():
             if name not in value and "default" in inner and name != "metadata":
                 value[name] = json.loads(json.dumps(inner["default"]))
             if name in value:
-                with_defaults(value[name], inner, document)
+                with_defaults(value[name], inner)
         if isinstance(more := schema.get("additionalProperties"), dict):
             for inner in value.values():
-                with_defaults(inner, more, document)
+                with_defaults(inner, more)
     elif isinstance(value, list) and "items" in schema:
         for item in value:
-            with_defaults(item, schema["items"], document)
+            with_defaults(item, schema["items"])
     return value
 
 
@@ -214,7 +211,7 @@ def _free(schema: dict[str, Any]) -> bool:
 
 
 def _go(schema: dict[str, Any], kind: Kind) -> str:
-    schema, name = resolved(schema, kind.document)
+    schema, name = resolved(schema, kind)
     if name:
         return "v1." + name
     wanted = schema.get("type", "")

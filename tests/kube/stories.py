@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 import threading
 from collections.abc import Iterable
 from typing import Any
 
-from .kinds import shared
+from . import recordings
 from .store import Event, Store
 
 Object = dict[str, Any]
@@ -19,9 +18,7 @@ WATCHED = {"jobs.batch": "Job", "pods": "Pod", "events": "Event"}
 
 def recorded(name: str) -> list[Object]:
     """The objects of a recording, as they came."""
-    path = shared() / "kube" / "recordings" / f"{name}.jsonl"
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return [entry["object"] for entry in map(json.loads, lines) if entry["type"] != "DELETED"]
+    return [entry["object"] for entry in recordings.entries(name) if entry["type"] != "DELETED"]
 
 
 def submitted(name: str) -> Object:

@@ -11,18 +11,13 @@ import pytest
 from apiclient import Api, of_kubeconfig
 from clusterjobs import Desk
 from kube.cluster import JOB_SET_CRDS, FakeCluster
-from kube.kinds import have_data
 from kubeobjects import CORE
 from realserver import at_hand, real_api
-
-NO_DATA = "the OpenAPI documents of Kubernetes are not at hand (MLK_SHARED names their folder)"
 
 
 @pytest.fixture
 def fake_api() -> Iterator[FakeCluster]:
     """An API server in which nothing runs."""
-    if not have_data():
-        pytest.skip(NO_DATA)
     with FakeCluster(controllers=False, crds=JOB_SET_CRDS) as cluster:
         yield cluster
         assert cluster.rest.failures == []
@@ -31,8 +26,6 @@ def fake_api() -> Iterator[FakeCluster]:
 @pytest.fixture
 def kube_cluster() -> Iterator[FakeCluster]:
     """A cluster of two nodes with four GPUs each, in which Jobs and JobSets run (images `local/…`)."""
-    if not have_data():
-        pytest.skip(NO_DATA)
     nodes = [{"name": name, "gpus": 4} for name in ("node-a", "node-b")]
     with FakeCluster(crds=JOB_SET_CRDS, nodes=nodes) as cluster:
         yield cluster
@@ -43,8 +36,6 @@ def kube_cluster() -> Iterator[FakeCluster]:
 @pytest.fixture
 def plain_cluster() -> Iterator[FakeCluster]:
     """The same without JobSets."""
-    if not have_data():
-        pytest.skip(NO_DATA)
     with FakeCluster(nodes=[{"name": name, "gpus": 4} for name in ("node-a", "node-b")]) as cluster:
         yield cluster
         assert cluster.controllers is not None
@@ -90,8 +81,6 @@ def api(request: pytest.FixtureRequest) -> Iterator[Api]:
         with real_api() as found:
             yield found
         return
-    if not have_data():
-        pytest.skip(NO_DATA)
     with FakeCluster(controllers=False, nodes=()) as cluster:
         found = of_kubeconfig(cluster.kubeconfig)
         yield found

@@ -12,14 +12,11 @@ import pytest
 from faultjobs import NAMESPACE, at_work, backend_at, ended, short_times, spec_of, submit, team, until, until_awaited
 from kube import names
 from kube.cluster import FakeCluster
-from kube.kinds import have_data
 
 from mlk_jupyter.backends.base import Refused
 from mlk_jupyter.bundle import build
 from mlk_jupyter.errors import MlkError
 from mlk_jupyter.model import Phase
-
-pytestmark = pytest.mark.skipif(not have_data(), reason="the Kubernetes API documents are not at hand")
 
 Notebook = Callable[..., dict[str, Any]]
 HELD = "canary-in-a-secret-7f3a91"

@@ -15,7 +15,6 @@ import yaml
 from clusterjobs import IMAGE, NAMESPACE, held
 from kube import names
 from kube.cluster import FakeCluster
-from kube.kinds import have_data
 
 from mlk_jupyter.backends.choosing import choose
 from mlk_jupyter.backends.many import Backends
@@ -24,7 +23,6 @@ from mlk_jupyter.errors import BadInput
 from mlk_jupyter.model import ClusterOptions, JobSpec, Phase
 from mlk_jupyter.model.api import Link
 
-pytestmark = pytest.mark.skipif(not have_data(), reason="the OpenAPI documents of Kubernetes are not at hand")
 Maker = Callable[..., dict[str, Any]]
 
 

@@ -29,9 +29,8 @@ ON_CLUSTER = ("--backend", "kubernetes", "--image", IMAGE, "--no-mlflow")
 def env(kube_cluster: FakeCluster, data_dir: Path) -> dict[str, str]:
     """What a person has set who works at the tests' cluster."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("MLK_", "MLFLOW_"))}
-    shared = {"MLK_SHARED": os.environ["MLK_SHARED"]} if "MLK_SHARED" in os.environ else {}
     ours = {"MLK_DATA_DIR": str(data_dir), "KUBECONFIG": str(kube_cluster.kubeconfig), "MLK_USER": "ada"}
-    return {**kept, **shared, **ours, "TERM": "xterm", "COLUMNS": "100"}
+    return {**kept, **ours, "TERM": "xterm", "COLUMNS": "100"}
 
 
 @pytest.fixture

@@ -30,15 +30,12 @@ from faultjobs import (
 )
 from kube import names
 from kube.cluster import FakeCluster
-from kube.kinds import have_data
 
 from mlk_jupyter.backends.kubernetes.backend import KubernetesBackend
 from mlk_jupyter.backends.local import LocalBackend
 from mlk_jupyter.backends.many import Backends, Choice
 from mlk_jupyter.model import Phase
 from mlk_jupyter.model.api import Link
-
-pytestmark = pytest.mark.skipif(not have_data(), reason="the Kubernetes API documents are not at hand")
 
 TALK = "for n in range(40): print('line', n, flush=True); time.sleep(0.005)"
 

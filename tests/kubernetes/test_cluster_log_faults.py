@@ -30,12 +30,9 @@ from faultjobs import (
 )
 from kube import names
 from kube.cluster import FakeCluster
-from kube.kinds import have_data
 
 from mlk_jupyter.model import JobSpec, Phase
 from mlk_jupyter.record.folder import JobFolder
-
-pytestmark = pytest.mark.skipif(not have_data(), reason="the Kubernetes API documents are not at hand")
 
 Notebook = Callable[..., dict[str, Any]]
 TALK = """

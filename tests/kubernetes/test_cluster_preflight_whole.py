@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 import yaml
 from kube.cluster import JOB_SET_CRDS, KUEUE_CRDS, FakeCluster
-from kube.kinds import have_data
 from preflight_cases import BUNDLE, job, manifests
 
 from mlk_jupyter.backends.kubernetes.api.connection import Connection
@@ -25,7 +24,6 @@ from mlk_jupyter.backends.kubernetes.rights.rbac import render
 from mlk_jupyter.model import JobSpec
 from mlk_jupyter.model.api import Preflight
 
-pytestmark = pytest.mark.skipif(not have_data(), reason="the Kubernetes API documents are not at hand")
 PLURALS = {
     "ServiceAccount": "serviceaccounts",
     "Role": "roles.rbac.authorization.k8s.io",

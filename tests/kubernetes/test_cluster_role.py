@@ -26,7 +26,6 @@ from faultjobs import (
 )
 from kube import names
 from kube.cluster import JOB_SET_CRDS, FakeCluster
-from kube.kinds import have_data
 
 from mlk_jupyter.backends.kubernetes.lifecycle import removal
 from mlk_jupyter.backends.kubernetes.rights import rbac
@@ -34,8 +33,6 @@ from mlk_jupyter.bundle import build
 from mlk_jupyter.errors import MlkError
 from mlk_jupyter.model import Phase
 from mlk_jupyter.model.api import Link
-
-pytestmark = pytest.mark.skipif(not have_data(), reason="the Kubernetes API documents are not at hand")
 
 Notebook = Callable[..., dict[str, Any]]
 PLACES = {"Role": names.ROLES, "RoleBinding": names.ROLE_BINDINGS}

@@ -14,13 +14,10 @@ from faultjobs import NAMESPACE, at_work, backend_at, short_times, spec_of, subm
 from kube import names
 from kube.cluster import FakeCluster
 from kube.faults import Fault
-from kube.kinds import have_data
 
 from mlk_jupyter.backends.kubernetes.backend import KubernetesBackend
 from mlk_jupyter.errors import MlkError
 from mlk_jupyter.model import JobStatus, Phase
-
-pytestmark = pytest.mark.skipif(not have_data(), reason="the Kubernetes API documents are not at hand")
 
 PARTS = (names.JOBS, names.CONFIG_MAPS, names.SERVICES)
 

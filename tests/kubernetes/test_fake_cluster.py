@@ -10,10 +10,8 @@ from typing import Any
 import pytest
 from kube import names
 from kube.cluster import FakeCluster
-from kube.kinds import have_data
 from kube.stories import Recording, differences, recorded, story, submitted
 
-pytestmark = pytest.mark.skipif(not have_data(), reason="the Kubernetes API documents are not at hand")
 Object = dict[str, Any]
 NAMESPACE = "ml-team"
 

@@ -10,10 +10,8 @@ from typing import Any
 import pytest
 from kube import names
 from kube.cluster import JOB_SET_CRDS, KUEUE_CRDS, FakeCluster
-from kube.kinds import have_data
 from kube.problems import Problem
 
-pytestmark = pytest.mark.skipif(not have_data(), reason="the Kubernetes API documents are not at hand")
 Object = dict[str, Any]
 NAMESPACE = "team"
 NAP = "import time; time.sleep(60)"

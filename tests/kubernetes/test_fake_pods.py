@@ -16,9 +16,7 @@ import pytest
 from kube import names
 from kube.cluster import FakeCluster
 from kube.images import Image
-from kube.kinds import have_data
 
-pytestmark = pytest.mark.skipif(not have_data(), reason="the Kubernetes API documents are not at hand")
 Object = dict[str, Any]
 NAMESPACE = "team"
 IMAGES = {"bare/none:1": Image(python=None), "remote/torch:1": Image(present=False)}

@@ -11,20 +11,12 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import httpx
-import pytest
 from apiclient import of_kubeconfig
 from clusterjobs import wait_for
 from kube.cluster import KUEUE_CRDS, FakeCluster
-from kube.kinds import have_data
 from kubeobjects import config_map, job, maps
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(autouse=True)
-def _needs_data() -> None:
-    if not have_data():
-        pytest.skip("the OpenAPI documents of Kubernetes are not at hand (MLK_SHARED)")
 
 
 def test_a_process_says_where_it_serves_and_ends_when_asked(tmp_path: Path) -> None:

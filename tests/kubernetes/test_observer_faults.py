@@ -11,7 +11,6 @@ import pytest
 from badserver import only_target, until
 from kube import names
 from kube.cluster import FakeCluster
-from kube.kinds import have_data
 
 from mlk_jupyter.backends.kubernetes import labels
 from mlk_jupyter.backends.kubernetes.api.connection import Connection
@@ -20,7 +19,6 @@ from mlk_jupyter.backends.kubernetes.watch.observer import Observer
 from mlk_jupyter.backends.kubernetes.watch.reflector import Times
 from mlk_jupyter.model.api import Link
 
-pytestmark = pytest.mark.skipif(not have_data(), reason="the Kubernetes API documents are not at hand")
 LIMITS = Limits(connect_s=2.0, answer_s=1.0, silence_s=1.5, look_s=0.0, renew_s=0.1)
 TIMES = Times(first_wait_s=0.02, longest_wait_s=0.3, relist_s=3.0, recheck_s=0.3, watch_s=(2.0, 3.0))
 

@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 from kube.cluster import FakeCluster
-from kube.kinds import have_data
 
 from mlk_jupyter.backends.kubernetes.api.connection import Connection
 from mlk_jupyter.backends.kubernetes.api.targets import targets
@@ -27,7 +26,6 @@ from mlk_jupyter.bundle import build
 from mlk_jupyter.model import ClusterOptions, JobSpec, JobStatus, Phase
 from mlk_jupyter.record.folder import JobFolder
 
-pytestmark = pytest.mark.skipif(not have_data(), reason="the Kubernetes API documents are not at hand")
 NAMESPACE = "team"
 NONCE = "0123456789abcdef"
 

@@ -8,8 +8,6 @@ from recorded import STORIES, steps
 from mlk_jupyter.backends.kubernetes.status.read import Reading, read
 from mlk_jupyter.model import JobSpec, Phase
 
-pytestmark = pytest.mark.skipif(not STORIES, reason="the recordings are not at hand")
-
 Q, S, R, E, F, X = Phase.QUEUED, Phase.STARTING, Phase.RUNNING, Phase.STOPPING, Phase.FAILED, Phase.STOPPED
 OK, SUSPENDED = Phase.SUCCEEDED, Phase.SUSPENDED
 
@@ -19,8 +17,12 @@ TOLD: list[tuple[str, list[Phase], str, list[str]]] = [
     ("deadline-exceeded", [Q, S, R, E, F], "time_limit", ["6 s", "wait counts"]),
     ("deleted-while-running", [Q, S, R, E, X], "deleted", ["deleted"]),
     ("fails", [Q, S, R, E, F], "rank_failed", ["Rank 1", "exit code 3"]),
+    ("foreign-architecture", [Q, S, R, E, F], "rank_failed", ["Rank 0", "exit code 1"]),
     ("image-pull-error", [Q, S], "registry_unknown", ["registry.invalid/team/trainer:v9", "host name"]),
+    ("jobset-restarted-after-eviction", [Q, S, R, Q, S, R, OK], "succeeded", ["All 2 ranks"]),
+    ("kueue-waits-then-admitted", [Q, S, R, OK], "succeeded", ["The only rank"]),
     ("missing-secret", [Q, S], "secret_not_found", ["not-there"]),
+    ("orphaned-pods", [Q, S, R, E, R, X], "deleted", ["deleted"]),
     ("out-of-memory", [Q, S, R, E, F], "out_of_memory", ["128 MiB", "not GPU memory"]),
     ("pod-deleted-and-replaced", [Q, S, R, OK], "succeeded", ["All 2 ranks"]),
     ("quota-exceeded", [Q, S, R], "", []),
@@ -97,3 +99,9 @@ def test_a_worker_s_end_is_told_with_its_exit_code_and_signal() -> None:
     assert (killed.exit_code, killed.signal, killed.finished, killed.node) == (137, "SIGKILL", True, "node1")
     never_ran = readings("bad-command")[-1].ranks_by_worker[0]
     assert never_ran.started_at is None
+
+
+def test_a_queue_says_what_is_missing_until_it_admits() -> None:
+    codes = dict.fromkeys(reading.reason.code for reading in readings("kueue-waits-then-admitted") if reading.reason)
+    waiting = [code for code in codes if code.startswith("queue_")]
+    assert waiting == ["queue_unseen", "queue_waiting", "queue_quota", "queue_admitted"]

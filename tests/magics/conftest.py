@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from kube.cluster import FakeCluster
-from kube.kinds import have_data
 from shells import Shell
 from traitlets.config import Config
 
@@ -45,8 +44,6 @@ def anywhere(request: pytest.FixtureRequest, folder: Path, monkeypatch: pytest.M
     if request.param == "local":
         yield from _shell()
         return
-    if not have_data():
-        pytest.skip("the OpenAPI documents of Kubernetes are not at hand (MLK_SHARED names their folder)")
     with FakeCluster(nodes=[{"name": name, "gpus": 4} for name in ("node-a", "node-b")]) as cluster:
         monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig))
         monkeypatch.setenv("MLK_BACKEND", "kubernetes")
