@@ -101,6 +101,15 @@ def test_a_worker_s_end_is_told_with_its_exit_code_and_signal() -> None:
     assert never_ran.started_at is None
 
 
+def test_an_eviction_that_restarts_a_job_whole_is_told_with_its_reason() -> None:
+    told = readings("jobset-restarted-after-eviction")
+    codes = [reading.reason.code for reading in told if reading.reason]
+    assert "drained" in codes and "restarting" in codes
+    assert told[-1].attempt == 2
+    reason = told[-1].attempts[0].reason
+    assert reason is not None and reason.code == "drained" and "evicted" in reason.text
+
+
 def test_a_queue_says_what_is_missing_until_it_admits() -> None:
     codes = dict.fromkeys(reading.reason.code for reading in readings("kueue-waits-then-admitted") if reading.reason)
     waiting = [code for code in codes if code.startswith("queue_")]

@@ -123,9 +123,10 @@ def _kept_reason(before: Reading, now: Reading) -> Reason | None:
         return now.disrupted
     if known is None or now.reason is None or known.code in _NO_FAILURES:
         return now.reason
-    if now.phase not in (Phase.FAILED, Phase.STOPPING):
-        return now.reason
-    return known if now.reason.code in _VAGUE or now.reason.code == known.code else now.reason
+    if now.reason.code in _VAGUE:  # also while it runs: a pod that was evicted is gone before its Job has failed
+        return known
+    over = now.phase in (Phase.FAILED, Phase.STOPPING)
+    return known if over and now.reason.code == known.code else now.reason
 
 
 def _joined_attempts(before: Reading, now: Reading) -> list[Attempt]:
