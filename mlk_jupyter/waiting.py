@@ -1,7 +1,8 @@
 """Waiting for at most so long, in tasks that must end when they are cancelled.
 
 Not `asyncio.wait_for`: before Python 3.12 it drops a cancellation that comes in the moment in which what it waits for
-is there. A loop around it then goes on for ever, and whoever waits for its end does too.
+is there. Not `anyio.move_on_after` either: on Python 3.10 it drops one that comes in the moment in which the time is
+over. A loop around either then goes on for ever, and whoever waits for its end does too.
 """
 
 from __future__ import annotations

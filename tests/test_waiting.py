@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 
@@ -34,6 +35,26 @@ def test_a_cancellation_in_the_moment_of_success_is_not_lost() -> None:
             await asyncio.sleep(0.01)
         task.cancel()
         await asyncio.wait({task})
+
+    asyncio.run(story())
+
+
+def test_a_cancellation_in_the_moment_in_which_the_time_is_over_is_not_lost() -> None:
+    async def story() -> None:
+        async def loop() -> None:
+            while True:
+                await is_set_within(0.02, asyncio.Event())
+
+        for turns in range(6):  # however far the timeout has come when the cancellation arrives
+            task = asyncio.create_task(loop())
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)  # it waits now
+            asyncio.get_running_loop().call_soon(time.sleep, 0.03)
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            asyncio.get_running_loop().call_later(0, task.cancel)
+            await asyncio.wait({task}, timeout=5)
+            assert task.cancelled(), turns
 
     asyncio.run(story())
 
