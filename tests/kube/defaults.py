@@ -6,7 +6,7 @@ import base64
 import random
 from typing import Any
 
-from . import names, schema
+from . import limits, names, schema
 from .kinds import Kind
 from .store import Object
 
@@ -193,6 +193,11 @@ def _namespace(new: Object, spec: Object) -> None:
     new["metadata"]["labels"] = {**labels, "kubernetes.io/metadata.name": new["metadata"].get("name", "")}
 
 
+def _limit_range(_: Object, spec: Object) -> None:
+    for item in spec.get("limits") or []:
+        limits.complete(item)
+
+
 _BY_RESOURCE = {
     names.PODS: _pod,
     names.JOBS: _job,
@@ -200,5 +205,6 @@ _BY_RESOURCE = {
     names.SECRETS: _secret,
     names.CLAIMS: _claim,
     names.NAMESPACES: _namespace,
+    names.LIMIT_RANGES: _limit_range,
     "networkpolicies.networking.k8s.io": _policy,
 }

@@ -8,16 +8,18 @@ from .quota import asked
 from .store import Object, Store
 
 
+def complete(item: Object) -> None:
+    """The defaults that follow from the bounds of containers: the API server adds them when a LimitRange is created."""
+    if item.get("type") == "Container":
+        item["default"] = {**(item.get("max") or {}), **(item.get("default") or {})}
+        asked = item.get("defaultRequest") or {}
+        item["defaultRequest"] = {**(item.get("min") or {}), **item["default"], **asked}
+
+
 def items(store: Store, namespace: str, kind: str) -> list[Object]:
-    """The limits of a namespace for `Container` or `Pod`, with the defaults that follow from their maxima."""
-    found = []
-    for limits in store.peek_all(names.LIMIT_RANGES, namespace):
-        for item in limits["spec"].get("limits") or []:
-            if item["type"] == kind:
-                default = {**(item.get("max") or {}), **(item.get("default") or {})}
-                requests = {**(item.get("min") or {}), **default, **(item.get("defaultRequest") or {})}
-                found.append({**item, "default": default, "defaultRequest": requests})
-    return found
+    """The limits of a namespace for `Container` or `Pod`."""
+    found = store.peek_all(names.LIMIT_RANGES, namespace)
+    return [item for limits in found for item in limits["spec"].get("limits") or [] if item["type"] == kind]
 
 
 def fill_in(store: Store, pod: Object) -> None:
@@ -68,4 +70,15 @@ def _over(item: Object, kind: str, limits: Object, requests: Object) -> list[str
             errors.append(f"minimum {name} usage per {kind} is {least}.  No request is specified")
         elif amount(requests[name]) < amount(least):
             errors.append(f"minimum {name} usage per {kind} is {least}, but request is {requests[name]}")
+    for name, most in sorted((item.get("maxLimitRequestRatio") or {}).items()):
+        request = amount(requests[name]) if name in requests else 0
+        if not request:
+            given = "no request is specified or request is 0"
+        elif name not in limits:
+            given = "no limit is specified"
+        elif amount(limits[name]) > amount(most) * request:
+            given = f"provided ratio is {float(amount(limits[name]) / request):f}"
+        else:
+            continue
+        errors.append(f"{name} max limit to request ratio per {kind} is {most}, but {given}")
     return errors

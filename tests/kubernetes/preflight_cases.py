@@ -6,8 +6,11 @@ import io
 import zipfile
 from typing import Any
 
+from kube.limits import complete
+
 from mlk_jupyter.backends.kubernetes.kinds.registry import Kind, RenderContext, render
-from mlk_jupyter.backends.kubernetes.preflight.cluster_facts import ClusterFacts
+from mlk_jupyter.backends.kubernetes.preflight.checks.pod import pod_template_of
+from mlk_jupyter.backends.kubernetes.preflight.cluster_facts import ClusterFacts, Outcome
 from mlk_jupyter.backends.kubernetes.preflight.verdict import preflight
 from mlk_jupyter.backends.kubernetes.rights.discovery import Served
 from mlk_jupyter.bundle import Bundle
@@ -107,7 +110,18 @@ def quota(hard: dict[str, str], used: dict[str, str] | None = None, **spec: Any)
 
 
 def limit_range(**item: Any) -> dict[str, Any]:
-    return {"metadata": {"name": "limits"}, "spec": {"limits": [{"type": "Container", **item}]}}
+    made = {"type": "Container", **item}
+    complete(made)
+    return {"metadata": {"name": "limits"}, "spec": {"limits": [made]}}
+
+
+def tried(spec: JobSpec, **resources: dict[str, str]) -> Outcome:
+    """A dry run of the worker's pod that the cluster let pass, with `requests` and `limits` that it added."""
+    made = pod_template_of(manifests(spec)[0])
+    for part, amounts in resources.items():
+        for container in made["spec"]["containers"]:
+            container["resources"][part] = {**amounts, **container["resources"].get(part, {})}
+    return Outcome("Pod", "digits", object=made)
 
 
 def claim(name: str, *modes: str, phase: str = "Bound") -> dict[str, Any]:

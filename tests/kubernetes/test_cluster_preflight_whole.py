@@ -6,6 +6,7 @@ import asyncio
 import shutil
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,7 +17,8 @@ from preflight_cases import BUNDLE, job, manifests
 from mlk_jupyter.backends.kubernetes.api.connection import Connection
 from mlk_jupyter.backends.kubernetes.api.targets import Target, targets
 from mlk_jupyter.backends.kubernetes.preflight.cluster_facts import ClusterFacts
-from mlk_jupyter.backends.kubernetes.preflight.gathering import dry_run, gather
+from mlk_jupyter.backends.kubernetes.preflight.dry_run import dry_run
+from mlk_jupyter.backends.kubernetes.preflight.lookup import look_up
 from mlk_jupyter.backends.kubernetes.preflight.verdict import preflight
 from mlk_jupyter.backends.kubernetes.rights.access import Reviewer
 from mlk_jupyter.backends.kubernetes.rights.discovery import discover
@@ -55,7 +57,7 @@ async def look(at: Target, spec: JobSpec) -> tuple[ClusterFacts, Preflight]:
         served = await discover(connection)
         access = await Reviewer(connection).access("team-a", served)
         objects = manifests(spec)
-        facts = await gather(connection, served, access, spec, "team-a")
+        facts = await look_up(connection, served, access, spec, "team-a")
         return facts, preflight(spec, BUNDLE, facts, objects, await dry_run(connection, objects, "team-a", access))
 
 
@@ -103,6 +105,24 @@ def test_a_limit_range_is_read_off_the_cluster(cluster: FakeCluster, monkeypatch
     cluster.create("limitranges", {"metadata": {"name": "gpus"}, "spec": {"limits": [item]}}, "team-a")
     _, answer = asyncio.run(look(target(cluster, monkeypatch), job()))
     assert "limit_range_gives_gpus" in [finding.code for finding in answer.findings]
+
+
+def test_whoever_may_create_pods_gets_the_word_of_the_cluster_on_them(
+    cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig))
+    at = replace(targets()[0], namespace="team-a")
+    bounds = {"type": "Container", "max": {"nvidia.com/gpu": "2"}, "maxLimitRequestRatio": {"memory": "2"}}
+    limits = {**bounds, "default": {"memory": "16Gi", "nvidia.com/gpu": "2"}}
+    cluster.create("limitranges", {"metadata": {"name": "bounds"}, "spec": {"limits": [limits]}}, "team-a")
+    _, given = asyncio.run(look(at, job({"memory": "4Gi"})))
+    assert "limit_range_gives_gpus" in [finding.code for finding in given.findings]
+    _, refused = asyncio.run(look(at, job({"memory": "4Gi"}, gpus=3)))
+    (finding,) = [finding for finding in refused.findings if finding.code == "limit_range"]
+    assert "A container may have at most 2 of GPUs in this namespace; it has 3" in finding.text
+    _, ratio = asyncio.run(look(at, job()))
+    (finding,) = [finding for finding in ratio.findings if finding.code == "limit_range"]
+    assert "at most 2 times what is requested" in finding.text and finding.field == "cluster.memory"
 
 
 def test_somebody_without_rights_is_told_all_that_is_missing(

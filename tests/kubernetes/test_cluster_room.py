@@ -20,6 +20,7 @@ from preflight_cases import (
     node,
     pod,
     quota,
+    tried,
 )
 
 from mlk_jupyter.backends.kubernetes.preflight.checks.pod import template
@@ -282,24 +283,40 @@ def test_gpus_that_a_limit_range_gives_count_against_the_quota() -> None:
 
 
 @pytest.mark.parametrize(
-    ("item", "code"),
+    ("item", "words"),
     [
-        ({"max": {"memory": "1Gi"}}, "limit_range_exceeded"),
-        ({"min": {"memory": "32Gi"}}, "limit_range_below"),
-        ({"max": {"cpu": "2"}}, "limit_range_exceeded"),
-        ({"type": "Pod", "max": {"cpu": "3"}}, "limit_range_exceeded"),
-        ({"type": "Pod", "max": {GPU: "2"}}, "limit_range_needs_limit"),
+        ({"max": {"memory": "1Gi"}}, "at most 1 GiB of memory for a worker; the job asks for 16 GiB"),
+        ({"min": {"memory": "32Gi"}}, "at least 32 GiB of memory for a worker; the job asks for 16 GiB"),
+        ({"max": {"cpu": "2"}}, "at most 2 cores of cpu for a worker; the job asks for 4 cores"),
+        ({"type": "Pod", "max": {"cpu": "3"}}, "at most 3 cores of cpu for a worker's pod; the job asks for 4 cores"),
+        ({"type": "Pod", "max": {GPU: "2"}}, "at most 2 of nvidia.com/gpu for a worker's pod; the job asks for none"),
     ],
 )
-def test_what_a_limit_range_refuses_is_told_before(item: dict[str, Any], code: str) -> None:
-    finding = found(job({"cpu": "4", "memory": "16Gi"}), facts(limit_ranges=[limit_range(**item)]))[code]
-    assert finding.level is Level.ERROR
+def test_what_a_limit_range_refuses_is_told_where_no_pod_may_be_tried(item: dict[str, Any], words: str) -> None:
+    spec, known = job({"cpu": "4", "memory": "16Gi"}), facts(limit_ranges=[limit_range(**item)])
+    finding = found(spec, known)["limit_range"]
+    assert finding.level is Level.ERROR and words in finding.text
+    assert "limit_range" not in found(spec, known, dry_run=[tried(spec)]), "the cluster's own word counts"
 
 
-def test_a_ratio_of_limit_to_request_is_kept() -> None:
-    known = facts(limit_ranges=[limit_range(default={"memory": "64Gi"}, maxLimitRequestRatio={"memory": "2"})])
-    assert "limit_range_ratio" in found(job(), known)
-    assert look(job({"memory": "8Gi"}), known).ok
+def test_what_the_cluster_adds_to_a_pod_is_read_off_the_dry_run() -> None:
+    spec = job()
+    outcome = tried(spec, limits={"memory": "8Gi", GPU: "2"}, requests={GPU: "2"})
+    findings = found(spec, facts(quotas=[quota({f"requests.{GPU}": "1"})], limit_ranges=None), dry_run=[outcome])
+    assert f"gives 2 {GPU} to every container" in findings["limit_range_gives_gpus"].text
+    assert "memory 8 GiB" in findings["limit_range_default"].text
+    assert "the job asks for 2" in findings["quota_too_small"].text
+
+
+def test_containers_that_a_webhook_adds_count_for_the_room_and_not_as_given() -> None:
+    spec = job({"cpu": "2"})
+    outcome = tried(spec)
+    assert outcome.object is not None
+    proxy = {"name": "proxy", "resources": {"limits": {"cpu": "3", GPU: "1"}, "requests": {"cpu": "3", GPU: "1"}}}
+    outcome.object["spec"]["containers"].append(proxy)
+    findings = found(spec, facts(nodes=[node("a", cpu="4")]), dry_run=[outcome])
+    assert "A worker needs 5 cores" in findings["cpu_over_node"].text
+    assert "limit_range_gives_gpus" not in findings
 
 
 def test_a_default_that_a_limit_range_sets_is_said() -> None:
@@ -318,12 +335,12 @@ def test_a_default_limit_below_what_a_worker_requests_is_refused() -> None:
 def test_defaults_are_filled_in_as_the_api_server_does() -> None:
     spec = job({"memory": "4Gi"})
     ranges = [limit_range(default={"cpu": "2", "memory": "1Gi"}, min={"ephemeral-storage": "1Gi"})]
-    worker = template(manifests(spec), spec, ranges).main
-    assert worker.limits["memory"] == worker.requests["memory"] == 4 * 1024**3, "what was asked stays"
-    assert worker.limits["cpu"] == 2
-    assert worker.requests["cpu"] == 1
-    assert worker.requests["ephemeral-storage"] == 1024**3
-    assert worker.given == {"cpu"}
+    pod = template(manifests(spec), spec, ranges)
+    assert pod.limits["memory"] == pod.requests["memory"] == 4 * 1024**3, "what was asked stays"
+    assert pod.limits["cpu"] == 2
+    assert pod.requests["cpu"] == 1
+    assert pod.requests["ephemeral-storage"] == 1024**3
+    assert pod.given(pod.main) == {"cpu"}
 
 
 def test_a_staging_step_runs_before_the_worker_and_not_beside_it() -> None:

@@ -169,7 +169,8 @@ def test_a_quota_refuses_in_its_words_also_in_a_dry_run(api: Api, ns: str) -> No
 def test_a_limit_range_gives_every_container_its_maximum(api: Api, ns: str) -> None:
     limits = [{"type": "Container", "max": {"nvidia.com/gpu": 2}}]
     body = {"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "l"}, "spec": {"limits": limits}}
-    api.create(f"{CORE}/namespaces/{ns}/limitranges", body)
+    (item,) = api.create(f"{CORE}/namespaces/{ns}/limitranges", body)["spec"]["limits"]
+    assert item["default"] == item["defaultRequest"] == {"nvidia.com/gpu": "2"}
     made = api.create(pods(ns), pod())
     assert made["spec"]["containers"][0]["resources"]["limits"] == {"nvidia.com/gpu": "2"}
     said = api.create(pods(ns), pod("q", limits={"nvidia.com/gpu": 3}))

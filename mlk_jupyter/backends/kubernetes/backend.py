@@ -30,7 +30,8 @@ from .kinds.registry import RenderContext, as_yaml, notices
 from .lifecycle import removal
 from .lifecycle.creation import SubmissionUnknown, create
 from .lifecycle.submission import asked, manifests, preview_request, requested
-from .preflight.gathering import dry_run, gather
+from .preflight.dry_run import dry_run
+from .preflight.lookup import look_up
 from .preflight.verdict import preflight
 from .recording.records import Records
 from .resources import Objects
@@ -343,7 +344,7 @@ class KubernetesBackend:
         The dry run is made under a name of its own: an earlier try of the same request may have made the job already.
         """
         connection, namespace = self._cluster.connection, self._cluster.namespace
-        facts = await gather(connection, offer.served, offer.access, spec, namespace)
+        facts = await look_up(connection, offer.served, offer.access, spec, namespace)
         spec = _with_image(spec, self.image)
         if spec.cluster.image is None:
             return await in_thread(preflight, spec, bundle, facts, []), None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ....model import JobSpec
 from .. import labels
 from .environment import ARCHIVE, USER_ID, WORK, escaped, sources, variables
 from .mounts import Mounts
@@ -78,7 +79,7 @@ def _containers(context: RenderContext, master: str) -> dict[str, Any]:
         **_present(imagePullPolicy=options.image_pull_policy),
         "command": ["sh", "-c", _RUN, "mlk"],
         **common,
-        "resources": resources(context),
+        "resources": resources(context.spec),
         **_present(securityContext=_security(context)),
         "volumeMounts": mounts.everywhere,
     }
@@ -89,16 +90,16 @@ def _containers(context: RenderContext, master: str) -> dict[str, Any]:
             "name": labels.STAGING,
             "image": options.staging_image or context.image,
             "command": ["sh", "-c", _STAGE, "mlk", "--stage", "--", *escaped(options.staging)],
-            "resources": resources(context, gpus=False),
+            "resources": resources(context.spec, gpus=False),
             "terminationMessagePolicy": "FallbackToLogsOnError",  # what the command said last tells why it failed
         }
         found = {"initContainers": [staging], **found}
     return found
 
 
-def resources(context: RenderContext, *, gpus: bool = True) -> dict[str, Any]:
+def resources(spec: JobSpec, *, gpus: bool = True) -> dict[str, Any]:
     """What a worker requests, and its limits. What is named in the spec is both; what is not has no limit."""
-    spec, options = context.spec, context.spec.cluster
+    options = spec.cluster
     requests = {
         "cpu": options.cpu or str(spec.ranks_in_worker),
         "memory": options.memory or f"{2 * spec.ranks_in_worker}Gi",

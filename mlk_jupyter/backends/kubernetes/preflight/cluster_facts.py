@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ....errors import MlkError
+from ....errors import BackendUnavailable, MlkError
 from ..resources import Manifest
 from ..rights.access import Access
 from ..rights.discovery import Served
@@ -47,14 +47,23 @@ class ClusterFacts:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the cluster said of one object that it was asked to create for show."""
+    """What the cluster answered when it was asked to create one object in a dry run."""
 
     kind: str
     name: str
     warnings: Sequence[str] = ()
     error: MlkError | None = None
     """Why it would not be created; None when it would be."""
+    object: Manifest | None = None
+    """As it would be created, with all that defaults and admission add; None where it would not be."""
+
+    @property
+    def judged(self) -> bool:
+        """Whether that was the cluster's word on the object: not that it could not be tried."""
+        return not isinstance(self.error, BackendUnavailable) and NO_DRY_RUN not in str(self.error)
 
 
 DryRun = Sequence[Outcome]
 """A server-side dry run of all objects of a job."""
+NO_DRY_RUN = "does not support dry run"
+"""What an API server says where a webhook has side effects."""

@@ -1,6 +1,6 @@
 """What is known before a job is submitted to a cluster: what speaks against it, what it uses, whether it starts now.
 
-Pure; `gathering` asks the cluster.
+Pure; `lookup` and `dry_run` ask the cluster.
 """
 
 from __future__ import annotations
@@ -20,19 +20,17 @@ from .checks import (
     limits,
     literals,
     mlflow,
-    network,
     placement,
-    queue,
     quota,
     references,
     resources,
     rights,
-    security,
+    served,
     volumes,
 )
 from .checks import dry_run as dry_run_check
 from .checks.case import Case
-from .checks.pod import owner_of, template
+from .checks.pod import of, owner_of, template
 from .cluster_facts import ClusterFacts, DryRun
 
 _CHECKS = (
@@ -43,11 +41,9 @@ _CHECKS = (
     placement.check,
     quota.check,
     limits.check,
-    queue.check,
+    served.check,
     volumes.check,
     references.check,
-    security.check,
-    network.check,
     mlflow.check,
     dry_run_check.check,
     carried.check,
@@ -66,7 +62,7 @@ def preflight(
         manifests: what would be created; empty where nothing can be rendered, as without an image.
         dry_run: what the cluster said of them in a dry run.
     """
-    case = Case(spec, bundle, facts, manifests, template(manifests, spec, facts.limit_ranges), dry_run)
+    case = Case(spec, bundle, facts, manifests, template(manifests, spec, facts.limit_ranges, dry_run), dry_run)
     findings = sorted((finding for check in _CHECKS for finding in check(case)), key=lambda one: _ORDER[one.level])
     ok = all(finding.level is not Level.ERROR for finding in findings)
     return Preflight(
@@ -89,12 +85,12 @@ def _starts_now(case: Case, findings: Sequence[Finding]) -> bool | None:
 
 def _uses(case: Case) -> list[Use]:
     spec, options, pod = case.spec, case.options, case.pod
-    owner = owner_of(case.manifests)
+    owner, requests = owner_of(case.manifests), of(pod.main, "requests")
     ranks = f" of {counted(spec.ranks_in_worker, 'process', 'processes')} each" if spec.ranks_in_worker > 1 else ""
     shown = {
         "Workers": f"{counted(spec.workers, 'pod')}{ranks}",
         "GPUs": _gpus(case) if spec.gpus else None,
-        "CPU": _of_each(case, cores_in_words(pod.main.requests.get("cpu", Decimal(0)))),
+        "CPU": _of_each(case, cores_in_words(requests.get("cpu", Decimal(0)))),
         "Memory": _memory(case),
         "Image": image.image_of(case),
         "Namespace": case.facts.namespace,
@@ -116,10 +112,10 @@ def _gpus(case: Case) -> str:
 
 
 def _memory(case: Case) -> str:
-    request = size_in_words(case.pod.main.requests.get("memory", Decimal(0)))
-    limit = case.pod.main.limits.get("memory")
+    request, limit = (of(case.pod.main, part).get("memory") for part in ("requests", "limits"))
+    text = size_in_words(request or Decimal(0))
     bound = "no limit" if limit is None else f"at most {size_in_words(limit)}"
-    return _of_each(case, request if limit == case.pod.main.requests.get("memory") else f"{request}, {bound}")
+    return _of_each(case, text if limit == request else f"{text}, {bound}")
 
 
 def _of_each(case: Case, text: str) -> str:

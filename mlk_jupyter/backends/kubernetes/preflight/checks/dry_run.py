@@ -1,20 +1,15 @@
-"""What the cluster itself said when it was asked to create the job for show."""
+"""What the cluster itself said of the job in the dry run."""
 
 from __future__ import annotations
 
 import re
 
-from .....errors import BackendUnavailable
+from .....errors import BackendUnavailable, MlkError
 from .....model.api import Finding
-from ...api.api_errors import (
-    AdmissionRefused,
-    Forbidden,
-    InvalidObject,
-    NotFoundInCluster,
-    PodSecurityViolation,
-    QuotaExceeded,
-)
+from ...api.api_errors import AdmissionRefused, InvalidObject, NotFoundInCluster
 from ...api.redaction import redacted
+from ...resources import PODS
+from ..cluster_facts import NO_DRY_RUN
 from .case import Case, error, note, warning
 
 _FIELDS = {
@@ -41,7 +36,13 @@ _FIELDS = {
     "completions": "workers",
     "egress": "cluster.network",
 }
-_NO_DRY_RUN = "does not support dry run"
+# Code of a refusal → that of its finding, and the field of the spec.
+_REFUSALS: dict[str, tuple[str, str | None]] = {
+    "quota_exceeded": ("quota_used_up", None),
+    "pod_security": ("pod_security_restricted", "cluster.run_as"),
+}
+_AMOUNTS = {"memory": "cluster.memory", "CPU": "cluster.cpu", "GPU": "gpus"}
+_ENFORCE = "pod-security.kubernetes.io/enforce"
 
 
 def check(case: Case) -> list[Finding]:
@@ -51,19 +52,45 @@ def check(case: Case) -> list[Finding]:
             warning("cluster_warns", f"The cluster warns: {redacted(text)}", _hint(text), _field(text))
             for text in outcome.warnings
         ]
-        counted_by_us = (
-            outcome.kind == "Pod" and isinstance(outcome.error, QuotaExceeded) and case.facts.quotas is not None
-        )
-        if outcome.error is not None and not counted_by_us:
+        if outcome.error is not None and not (outcome.kind == PODS.kind and _covered(case, outcome.error)):
             found.append(_refusal(outcome.kind, outcome.error))
         for finding in found:
             findings.setdefault((finding.code, finding.text), finding)
-    return list(findings.values())
+    return [*findings.values(), *_security(case)]
 
 
-def _refusal(kind: str, problem: Exception) -> Finding:
-    detail, hint = str(problem), getattr(problem, "hint", "")
-    if _NO_DRY_RUN in detail:
+def _covered(case: Case, problem: MlkError) -> bool:
+    """Whether another check says the same, with more figures."""
+    facts, code = case.facts, problem.refusal.code if isinstance(problem, AdmissionRefused) else None
+    return {
+        "quota_exceeded": facts.quotas is not None,
+        "quota_needs_requests": facts.quotas is not None,
+        "service_account_not_found": facts.service_account is False and case.options.service_account is not None,
+        "priority_class_not_found": facts.priority_class is False,
+    }.get(code or "", False)
+
+
+def _security(case: Case) -> list[Finding]:
+    """The namespace's Pod Security level, which refuses no Job: where no pod was tried it has to be read."""
+    level = (case.facts.namespace_labels or {}).get(_ENFORCE)
+    if case.options.run_as == "restricted" or level is None:
+        return []
+    namespace = case.facts.namespace
+    if level != "restricted":
+        text = f"Namespace {namespace} has Pod Security level {level}."
+        return [note("pod_security_level", text, None, "cluster.run_as")]
+    if case.pod.tried:
+        return []
+    text = (
+        f"Namespace {namespace} refuses pods that run as their image says (Pod Security level restricted): none would "
+        "be created."
+    )
+    return [error("pod_security_restricted", text, "Run as `restricted`.", "cluster.run_as")]
+
+
+def _refusal(kind: str, problem: MlkError) -> Finding:
+    detail, hint = problem.detail, problem.hint
+    if NO_DRY_RUN in detail:
         text = f"Whether the cluster takes the {kind} could not be tried: {detail}"
         return note("dry_run_unsupported", text)
     if isinstance(problem, BackendUnavailable):
@@ -72,16 +99,15 @@ def _refusal(kind: str, problem: Exception) -> Finding:
     if isinstance(problem, InvalidObject):
         field = next((found for found in map(_field, problem.fields) if found), None) or _field(detail)
         return error("cluster_refuses", f"The cluster does not accept the {kind}: {detail}", hint, field)
-    if isinstance(problem, QuotaExceeded):
-        return error("quota_used_up", f"The cluster refuses the {kind}: {detail}", hint)
-    if isinstance(problem, PodSecurityViolation):
-        return error("pod_security_restricted", f"The cluster refuses the {kind}: {detail}", hint, "cluster.run_as")
     if isinstance(problem, NotFoundInCluster):
         text = f"The {kind} has nowhere to go: {detail}"
         return error("namespace_or_kind_missing", text, "Check the name of the namespace.")
-    if isinstance(problem, AdmissionRefused | Forbidden):
-        return error("cluster_refuses", f"The cluster refuses the {kind}: {detail}", hint, _field(detail))
-    return error("cluster_refuses", f"The cluster refuses the {kind}: {detail}", hint)
+    said = problem.refusal.code if isinstance(problem, AdmissionRefused) else ""
+    if said == "limit_range":
+        field = next((field for word, field in _AMOUNTS.items() if word in detail), None)
+        return error("limit_range", f"The cluster refuses the {kind}: {detail}", hint, field)
+    code, field = _REFUSALS.get(said, ("cluster_refuses", _field(detail)))
+    return error(code, f"The cluster refuses the {kind}: {detail}", hint, field)
 
 
 def _field(text: str) -> str | None:

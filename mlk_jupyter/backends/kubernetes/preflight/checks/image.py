@@ -36,10 +36,8 @@ def check(case: Case) -> list[Finding]:
 
 def image_of(case: Case) -> str | None:
     """The image that the ranks run in; the rendered one may come from a server-wide default."""
-    rendered = [
-        one.get("image") for one in case.pod.spec.get("containers") or [] if one.get("name") == case.pod.main.name
-    ]
-    return next((image for image in rendered if isinstance(image, str) and image), case.options.image)
+    rendered = case.pod.main.get("image")
+    return str(rendered) if rendered else case.options.image
 
 
 def _moving(image: str, field: str) -> list[Finding]:

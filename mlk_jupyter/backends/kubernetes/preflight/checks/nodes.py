@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from ...resources import Manifest
-from .pod import Amounts, amounts
+from .pod import Amounts, add, amounts, total
 
 AUTOSCALED = (
     "karpenter.sh/nodepool",
@@ -56,7 +56,7 @@ def nodes_of(nodes: Iterable[Manifest], pods: Iterable[Manifest]) -> list[Node]:
     for pod in pods:
         name = pod["spec"].get("nodeName")
         if name and (pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed"):
-            _add(taken.setdefault(name, {}), {**_requests(pod["spec"]), "pods": Decimal(1)})
+            add(taken.setdefault(name, {}), {**total(pod["spec"], "requests"), "pods": Decimal(1)})
     return [_node(node, taken) for node in nodes]
 
 
@@ -107,25 +107,6 @@ def _node(node: Manifest, taken: dict[str, Amounts]) -> Node:
         allocatable=amounts(status.get("allocatable") or status.get("capacity")),
         taken=taken.get(metadata["name"], {}),
     )
-
-
-def _requests(spec: Manifest) -> Amounts:
-    total: Amounts = {}
-    for container in spec.get("containers") or []:
-        _add(total, amounts((container.get("resources") or {}).get("requests")))
-    for container in spec.get("initContainers") or []:
-        asked = amounts((container.get("resources") or {}).get("requests"))
-        if container.get("restartPolicy") == "Always":  # a sidecar runs beside the others
-            _add(total, asked)
-        else:
-            total.update({name: max(amount, total.get(name, _ZERO)) for name, amount in asked.items()})
-    _add(total, amounts(spec.get("overhead")))
-    return total
-
-
-def _add(total: Amounts, more: Amounts) -> None:
-    for name, amount in more.items():
-        total[name] = total.get(name, _ZERO) + amount
 
 
 def _tolerates(toleration: Manifest, taint: Manifest) -> bool:

@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, TypeAlias
+from typing import Literal, TypeAlias
 
 from .....model import JobSpec
+from ... import labels
+from ...manifests.pod import resources
 from ...quantities import find
-from ...resources import Manifest
+from ...resources import PODS, Manifest
+from ..cluster_facts import DryRun
 
 Amounts: TypeAlias = dict[str, Decimal]
 """Resource → how much of it."""
+Part: TypeAlias = Literal["requests", "limits"]
 
 _OWNERS = ("Job", "JobSet")
-
-
-@dataclass(frozen=True)
-class Container:
-    """What one container asks for."""
-
-    name: str
-    init: bool
-    requests: Amounts
-    limits: Amounts
-    given: frozenset[str]
-    """Resources whose limit a LimitRange sets, as nobody named one."""
 
 
 @dataclass(frozen=True)
@@ -36,37 +29,32 @@ class PodTemplate:
     count: int
     spec: Manifest
     """The pod's `spec` as it would be created."""
-    containers: Sequence[Container]
+    rendered: Manifest
+    """The same as it is asked for, without what the cluster adds."""
+    tried: bool
+    """Whether the API server itself judged such a pod in a dry run."""
 
     @property
     def requests(self) -> Amounts:
         """Of one pod."""
-        return self._total(lambda container: container.requests)
+        return total(self.spec, "requests")
 
     @property
     def limits(self) -> Amounts:
         """Of one pod."""
-        return self._total(lambda container: container.limits)
+        return total(self.spec, "limits")
 
     @property
-    def main(self) -> Container:
+    def main(self) -> Manifest:
         """The container that runs the ranks."""
-        return next(container for container in self.containers if not container.init)
+        return next(one for one in self.spec["containers"] if one.get("name") == labels.CONTAINER)
 
-    def _total(self, part: Any) -> Amounts:
-        """Containers run side by side, init containers before them and one by one."""
-        total: Amounts = {}
-        for container in self.containers:
-            if not container.init:
-                for name, amount in part(container).items():
-                    total[name] = total.get(name, Decimal(0)) + amount
-        for container in self.containers:
-            if container.init:
-                for name, amount in part(container).items():
-                    total[name] = max(total.get(name, Decimal(0)), amount)
-        for name, amount in amounts(self.spec.get("overhead")).items():
-            total[name] = total.get(name, Decimal(0)) + amount
-        return total
+    def given(self, container: Manifest) -> set[str]:
+        """Resources whose limit a LimitRange sets for one of our containers, as nobody named one."""
+        asked = next((one for one in containers_of(self.rendered) if one.get("name") == container.get("name")), None)
+        if asked is None:
+            return set()
+        return {name for name, amount in of(container, "limits").items() if amount and name not in of(asked, "limits")}
 
 
 def owner_of(manifests: Sequence[Manifest]) -> Manifest | None:
@@ -81,17 +69,48 @@ def pod_template_of(owner: Manifest) -> Manifest:
     return template
 
 
-def template(manifests: Sequence[Manifest], spec: JobSpec, limit_ranges: Iterable[Manifest] | None) -> PodTemplate:
-    """The pods of a job; from the spec alone where nothing could be rendered yet, as without an image."""
+def template(
+    manifests: Sequence[Manifest], spec: JobSpec, limit_ranges: Iterable[Manifest] | None, dry_run: DryRun = ()
+) -> PodTemplate:
+    """The pods of a job; from the spec alone where nothing could be rendered yet, as without an image.
+
+    Where the dry run gave no pod, the defaults of the LimitRanges are filled in here.
+    """
     owner = owner_of(manifests)
-    pod = pod_template_of(owner)["spec"] if owner is not None else _assumed(spec)
-    ranges = [item for found in limit_ranges or [] for item in _items(found) if item.get("type") == "Container"]
-    containers = [
-        _container(container, ranges, init=init)
-        for part, init in (("initContainers", True), ("containers", False))
-        for container in pod.get(part) or []
-    ]
-    return PodTemplate(spec.workers, pod, containers)
+    rendered = pod_template_of(owner)["spec"] if owner is not None else _assumed(spec)
+    tried = next((outcome for outcome in dry_run if outcome.kind == PODS.kind and outcome.judged), None)
+    if tried is not None and tried.object is not None:
+        return PodTemplate(spec.workers, tried.object["spec"], rendered, tried=True)
+    return PodTemplate(spec.workers, _with_defaults(rendered, limit_ranges or ()), rendered, tried=tried is not None)
+
+
+def containers_of(spec: Manifest) -> list[Manifest]:
+    """A pod's init containers and containers, in the order in which they start."""
+    return [*(spec.get("initContainers") or []), *(spec.get("containers") or [])]
+
+
+def of(container: Manifest, part: Part) -> Amounts:
+    """What one container requests, or its limits."""
+    return amounts((container.get("resources") or {}).get(part))
+
+
+def total(spec: Manifest, part: Part) -> Amounts:
+    """What a pod counts for: containers and sidecars run side by side, init containers before them and one by one."""
+    first = spec.get("initContainers") or []
+    sidecars = [container for container in first if container.get("restartPolicy") == "Always"]
+    found: Amounts = {}
+    for container in [*(spec.get("containers") or []), *sidecars]:
+        add(found, of(container, part))
+    for container in first:
+        for name, amount in of(container, part).items():
+            found[name] = max(amount, found.get(name, Decimal(0)))
+    add(found, amounts(spec.get("overhead")))
+    return found
+
+
+def add(found: Amounts, more: Amounts) -> None:
+    for name, amount in more.items():
+        found[name] = found.get(name, Decimal(0)) + amount
 
 
 def amounts(resources: object) -> Amounts:
@@ -102,42 +121,27 @@ def amounts(resources: object) -> Amounts:
     return {name: amount for name, amount in found.items() if amount is not None}
 
 
-def default_limits(item: Manifest) -> Amounts:
-    """What a LimitRange gives to containers without limits: `default`, else `max`."""
-    return {**amounts(item.get("max")), **amounts(item.get("default"))}
+def limits_of(limit_ranges: Iterable[Manifest], kind: str) -> list[tuple[str, Manifest]]:
+    """What the LimitRanges say of containers or pods, each with the LimitRange's name."""
+    return [
+        (str(found["metadata"]["name"]), item)
+        for found in limit_ranges
+        for item in (found.get("spec") or {}).get("limits") or []
+        if item.get("type") == kind
+    ]
 
 
-def default_requests(item: Manifest) -> Amounts:
-    """What it gives to containers without requests: `defaultRequest`, else `default`, else `min`."""
-    return {**amounts(item.get("min")), **default_limits(item), **amounts(item.get("defaultRequest"))}
-
-
-def _items(limit_range: Manifest) -> list[Manifest]:
-    return list((limit_range.get("spec") or {}).get("limits") or [])
-
-
-def _container(container: Manifest, ranges: list[Manifest], *, init: bool) -> Container:
-    resources = container.get("resources") or {}
-    limits = amounts(resources.get("limits"))
-    requests = {**limits, **amounts(resources.get("requests"))}  # a limit alone is a request as well
-    named = {*limits}
-    for item in ranges:
-        for name, amount in default_limits(item).items():
-            limits.setdefault(name, amount)
-        for name, amount in default_requests(item).items():
-            requests.setdefault(name, amount)
-    given = frozenset(name for name, amount in limits.items() if amount and name not in named)
-    return Container(str(container.get("name")), init, requests, limits, given)
+def _with_defaults(spec: Manifest, limit_ranges: Iterable[Manifest]) -> Manifest:
+    """A pod with the defaults of LimitRanges, which the API server has completed when they were created."""
+    filled = copy.deepcopy(spec)
+    for _, item in limits_of(limit_ranges, "Container"):
+        for container in containers_of(filled):
+            asked = container.setdefault("resources", {})
+            for part, source in (("limits", "default"), ("requests", "defaultRequest")):
+                asked[part] = {**(item.get(source) or {}), **(asked.get(part) or {})}
+    return filled
 
 
 def _assumed(spec: JobSpec) -> Manifest:
-    options = spec.cluster
-    requests = {
-        "cpu": options.cpu or str(spec.ranks_in_worker),
-        "memory": options.memory or f"{2 * spec.ranks_in_worker}Gi",
-    }
-    limits = {**({"memory": options.memory} if options.memory else {})}
-    if spec.gpus:
-        limits[options.gpu_resource] = str(spec.gpus)
-    container = {"name": "worker", "resources": {"requests": requests, "limits": limits}}
-    return {"containers": [container], "nodeSelector": dict(options.node_selector)}
+    container = {"name": labels.CONTAINER, "resources": resources(spec)}
+    return {"containers": [container], "nodeSelector": dict(spec.cluster.node_selector)}

@@ -15,7 +15,7 @@ from .....text import counted
 from ...quantities import cores_in_words, plain, size_in_words
 from ...resources import Manifest
 from .case import Case, error, note, warning
-from .pod import Amounts, amounts
+from .pod import Amounts, amounts, containers_of, of
 
 _COMPUTE = ("cpu", "memory")
 _COUNTS = {
@@ -155,10 +155,10 @@ def _unset(case: Case, quota: Manifest) -> list[Finding]:
         part, _, name = resource.rpartition(".")
         if name not in _COMPUTE or part not in ("", "requests", "limits"):
             continue
-        without = [
-            one.name for one in case.pod.containers if name not in (one.limits if part == "limits" else one.requests)
+        said = [
+            of(container, "limits" if part == "limits" else "requests") for container in containers_of(case.pod.spec)
         ]
-        if without:
+        if any(name not in asked for asked in said):
             what = "CPU" if name == "cpu" else "memory"
             text = f"Quota {quota['metadata']['name']} counts {resource}, so pods without it are refused; none is set."
             hint = f"Say how much {what} each worker gets."

@@ -7,6 +7,7 @@ from decimal import Decimal
 from .....model.api import Finding
 from ...quantities import cores_in_words, parse, plain, size_in_words
 from .case import Case, error, note, warning
+from .pod import of
 
 _MIB = 1024**2
 _LEAST_BYTES = 16 * _MIB  # a Python that has imported nothing
@@ -55,7 +56,7 @@ def _few_bytes(value: Decimal) -> str:
 
 
 def _shared_memory(case: Case) -> list[Finding]:
-    shm, limit = case.options.shared_memory, case.pod.main.limits.get("memory")
+    shm, limit = case.options.shared_memory, of(case.pod.main, "limits").get("memory")
     if shm is None:
         return []
     size, findings = parse(shm), []

@@ -1,4 +1,4 @@
-"""Queues and restarts: that what was asked for is served."""
+"""Queues, restarts and network isolation: that what the job asks for is served."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .case import Case, error, note, warning
 
 
 def check(case: Case) -> list[Finding]:
-    return [*_queue(case), *_retries(case)]
+    return [*_queue(case), *_retries(case), *_network(case)]
 
 
 def _queue(case: Case) -> Iterator[Finding]:
@@ -66,3 +66,18 @@ def _retries(case: Case) -> Iterator[Finding]:
     if options.checkpoints is None:
         text = "What `checkpoint_dir()` holds is lost with the pods, so each retry begins at the beginning."
         yield warning("retries_without_checkpoints", text, "Name a volume for checkpoints.", "cluster.checkpoints")
+
+
+def _network(case: Case) -> Iterator[Finding]:
+    if case.options.network is None:
+        return
+    if not case.facts.served.network_policies:
+        text = "The cluster serves no NetworkPolicies, so a job's network cannot be isolated."
+        yield error("no_network_policies", text, "Switch network isolation off.", "cluster.network")
+        return
+    text = (
+        "Network isolation is declared by a NetworkPolicy, not verified: whether the cluster's network enforces it "
+        "cannot be seen from here."
+    )
+    hint = "Ask who runs the cluster whether its network plugin enforces NetworkPolicies."
+    yield note("network_unverified", text, hint, "cluster.network")

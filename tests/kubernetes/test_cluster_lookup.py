@@ -20,7 +20,8 @@ from scripted import Scripted
 
 from mlk_jupyter.backends.kubernetes.api.api_errors import error_of
 from mlk_jupyter.backends.kubernetes.api.connection import Answer
-from mlk_jupyter.backends.kubernetes.preflight.gathering import dry_run, gather
+from mlk_jupyter.backends.kubernetes.preflight.dry_run import dry_run
+from mlk_jupyter.backends.kubernetes.preflight.lookup import look_up
 from mlk_jupyter.backends.kubernetes.rights.access import Access, Question
 from mlk_jupyter.backends.kubernetes.rights.discovery import Served
 from mlk_jupyter.backends.kubernetes.rights.rbac import policy_rules, rules
@@ -60,7 +61,7 @@ FULL = {
 
 def test_only_what_the_role_allows_is_asked_for_and_nothing_of_secrets() -> None:
     connection = Scripted(namespace_of())
-    known = asyncio.run(gather(connection, Served(), allowed(), job(FULL, gpus=1), "team-a"))
+    known = asyncio.run(look_up(connection, Served(), allowed(), job(FULL, gpus=1), "team-a"))
     assert not any("/secrets" in path or path in ("/api/v1/nodes", "/api/v1/pods") for _, path in connection.calls)
     assert known.nodes is None
     assert known.all_pods is None
@@ -73,7 +74,7 @@ def test_only_what_the_role_allows_is_asked_for_and_nothing_of_secrets() -> None
 
 def test_whoever_may_sees_nodes_and_what_is_taken_of_them() -> None:
     known = asyncio.run(
-        gather(Scripted(namespace_of()), Served(), allowed(everywhere=True), job(FULL, gpus=8), "team-a")
+        look_up(Scripted(namespace_of()), Served(), allowed(everywhere=True), job(FULL, gpus=8), "team-a")
     )
     assert known.priority_class is False
     (finding,) = [finding for finding in look(job(gpus=8), known).findings if finding.code == "gpus_busy"]
@@ -84,7 +85,7 @@ def test_a_read_that_is_refused_or_breaks_leaves_its_fact_unknown() -> None:
     documents = namespace_of()
     documents["/api/v1/namespaces/team-a/resourcequotas"] = error_of(403, {"message": "forbidden"})
     documents["/api/v1/namespaces/team-a/limitranges"] = error_of(500, {"message": "etcd is away"})
-    known = asyncio.run(gather(Scripted(documents), Served(), allowed(), job(), "team-a"))
+    known = asyncio.run(look_up(Scripted(documents), Served(), allowed(), job(), "team-a"))
     assert known.quotas is None
     assert known.limit_ranges is None
     assert known.unknown["quotas"] == "there is no right to list resourcequotas"
@@ -93,7 +94,7 @@ def test_a_read_that_is_refused_or_breaks_leaves_its_fact_unknown() -> None:
 
 
 def test_a_cluster_that_does_not_answer_in_time_leaves_a_fact_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mlk_jupyter.backends.kubernetes.preflight.gathering._READ_LIMIT_S", 0.01)
+    monkeypatch.setattr("mlk_jupyter.backends.kubernetes.preflight.lookup._READ_LIMIT_S", 0.01)
 
     class Slow(Scripted):
         async def list(self, path: str, **more: Any) -> Any:
@@ -101,7 +102,7 @@ def test_a_cluster_that_does_not_answer_in_time_leaves_a_fact_unknown(monkeypatc
                 await asyncio.Event().wait()
             return await super().list(path, **more)
 
-    known = asyncio.run(gather(Slow(namespace_of()), Served(), allowed(), job(), "team-a"))
+    known = asyncio.run(look_up(Slow(namespace_of()), Served(), allowed(), job(), "team-a"))
     assert known.quotas is None
     assert "took longer" in known.unknown["quotas"]
 

@@ -1,16 +1,15 @@
-"""Asks a cluster for what a preflight needs: all at once, each call bounded. What may not be seen is not known."""
+"""Reads what a preflight needs of a cluster: all at once, each call bounded. What may not be read is not known."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ....errors import MlkError
 from ....model import JobSpec
 from ....waiting import within
-from ..api.api_errors import ApiError, Forbidden, NotFoundInCluster, Unreachable
-from ..lifecycle.creation import RESOURCES
+from ..api.api_errors import Forbidden, NotFoundInCluster
 from ..resources import (
     CLAIMS,
     CONFIG_MAPS,
@@ -26,39 +25,39 @@ from ..resources import (
 )
 from ..rights.access import Access
 from ..rights.discovery import Served
-from .checks.pod import owner_of, pod_template_of
-from .cluster_facts import ClusterFacts, Outcome
+from .cluster_facts import ClusterFacts
 
 if TYPE_CHECKING:
     from ..api.connection import Connection
 
 _READ_LIMIT_S = 5.0
-_REHEARSAL_LIMIT_S = 10.0
 _LIVING = "status.phase!=Succeeded,status.phase!=Failed"
 _T = TypeVar("_T")
 
 
-async def gather(connection: Connection, served: Served, access: Access, spec: JobSpec, namespace: str) -> ClusterFacts:
+async def look_up(
+    connection: Connection, served: Served, access: Access, spec: JobSpec, namespace: str
+) -> ClusterFacts:
     """What is known of the cluster, in a few parallel calls of at most 5 s each. A refusal is no error here."""
-    options, asking = spec.cluster, _Asking(connection, access, namespace)
+    options, reads = spec.cluster, _Reads(connection, access, namespace)
     claims = any(volume.claim for volume in options.volumes) or options.checkpoints is not None
     kueue = served.local_queues if options.queue is not None else None
     namespaced = asyncio.gather(
-        asking.listed("quotas", QUOTAS),
-        asking.listed("limit_ranges", LIMIT_RANGES),
-        asking.listed("claims", CLAIMS) if claims else _nothing(),
-        asking.listed("queues", kueue) if kueue is not None else _nothing(),
+        reads.listed("quotas", QUOTAS),
+        reads.listed("limit_ranges", LIMIT_RANGES),
+        reads.listed("claims", CLAIMS) if claims else _nothing(),
+        reads.listed("queues", kueue) if kueue is not None else _nothing(),
     )
     machines = asyncio.gather(
-        asking.listed("nodes", NODES, keep=_node),
-        asking.listed("pods", PODS, fields=_LIVING, keep=_pod),
-        asking.everywhere("all_pods", PODS, fields=_LIVING, keep=_pod),
+        reads.listed("nodes", NODES, keep=_node),
+        reads.listed("pods", PODS, fields=_LIVING, keep=_pod),
+        reads.everywhere("all_pods", PODS, fields=_LIVING, keep=_pod),
     )
     named = asyncio.gather(
-        _config_maps(asking, spec),
-        _service_account(asking, spec),
-        _priorities(asking, spec, served),
-        _namespace_labels(asking, namespace),
+        _config_maps(reads, spec),
+        _service_account(reads, spec),
+        _priorities(reads, spec, served),
+        _namespace_labels(reads, namespace),
     )
     answers = await asyncio.gather(namespaced, machines, named)
     quotas, limit_ranges, found_claims, queues = answers[0]
@@ -81,25 +80,11 @@ async def gather(connection: Connection, served: Served, access: Access, spec: J
         priority_class=priority_class,
         workload_priority=workload_priority,
         namespace_labels=labels,
-        unknown=asking.unknown,
+        unknown=reads.unknown,
     )
 
 
-async def dry_run(
-    connection: Connection, manifests: Sequence[Manifest], namespace: str, access: Access
-) -> list[Outcome]:
-    """What the cluster says of each object without creating it: validation, policies, webhooks, warnings.
-
-    A worker's pod is tried as well where the user may create pods: what a policy says of pods, it says of no Job.
-    """
-    tried = [manifest for manifest in manifests if access.may("create", RESOURCES[manifest["kind"]]) is not False]
-    owner = owner_of(manifests)
-    if owner is not None and access.may("create", PODS) is True:
-        tried.append(_worker(owner))
-    return list(await asyncio.gather(*(_try(connection, manifest, namespace) for manifest in tried)))
-
-
-class _Asking:
+class _Reads:
     """Reads that end in an answer or in a reason why there is none."""
 
     def __init__(self, connection: Connection, access: Access, namespace: str) -> None:
@@ -175,33 +160,33 @@ async def _nothing() -> list[Manifest] | None:
     return None
 
 
-async def _config_maps(asking: _Asking, spec: JobSpec) -> dict[str, bool | None]:
+async def _config_maps(reads: _Reads, spec: JobSpec) -> dict[str, bool | None]:
     names = list(dict.fromkeys(entry.config_map for entry in spec.cluster.env_from if entry.config_map))
-    found = await asyncio.gather(*(asking.found("config_maps", CONFIG_MAPS, name) for name in names))
+    found = await asyncio.gather(*(reads.found("config_maps", CONFIG_MAPS, name) for name in names))
     return {name: _exists(one) for name, one in zip(names, found, strict=True)}
 
 
-async def _service_account(asking: _Asking, spec: JobSpec) -> tuple[bool | None, list[str]]:
+async def _service_account(reads: _Reads, spec: JobSpec) -> tuple[bool | None, list[str]]:
     """Whether it exists, and the pull secrets that it brings along."""
-    found = await asking.found("service_account", SERVICE_ACCOUNTS, spec.cluster.service_account or "default")
+    found = await reads.found("service_account", SERVICE_ACCOUNTS, spec.cluster.service_account or "default")
     secrets = found.get("imagePullSecrets") or [] if isinstance(found, dict) else []
     return _exists(found), [str(secret.get("name")) for secret in secrets]
 
 
-async def _priorities(asking: _Asking, spec: JobSpec, served: Served) -> tuple[bool | None, bool | None]:
+async def _priorities(reads: _Reads, spec: JobSpec, served: Served) -> tuple[bool | None, bool | None]:
     """Whether the PriorityClass and the WorkloadPriorityClass exist."""
     name, kueue = spec.cluster.priority, served.workload_priority_classes
     if name is None:
         return None, None
-    plain = asking.found("priority_class", PRIORITY_CLASSES, name)
+    plain = reads.found("priority_class", PRIORITY_CLASSES, name)
     if spec.cluster.queue is None or kueue is None:
         return _exists(await plain), None
-    one, other = await asyncio.gather(plain, asking.found("workload_priority", kueue, name))
+    one, other = await asyncio.gather(plain, reads.found("workload_priority", kueue, name))
     return _exists(one), _exists(other)
 
 
-async def _namespace_labels(asking: _Asking, namespace: str) -> dict[str, str] | None:
-    found = await asking.found("namespace_labels", NAMESPACES, namespace)
+async def _namespace_labels(reads: _Reads, namespace: str) -> dict[str, str] | None:
+    found = await reads.found("namespace_labels", NAMESPACES, namespace)
     if not isinstance(found, dict):
         return None
     labels = (found.get("metadata") or {}).get("labels") or {}
@@ -235,25 +220,3 @@ def _node(node: dict[str, Any]) -> dict[str, Any]:
         "spec": {key: spec[key] for key in ("taints", "unschedulable") if key in spec},
         "status": {key: status[key] for key in ("allocatable", "capacity", "conditions") if key in status},
     }
-
-
-def _worker(owner: Manifest) -> Manifest:
-    """One worker's pod as the Job controller would make it."""
-    template = pod_template_of(owner)
-    metadata = {**(template.get("metadata") or {}), "generateName": f"{owner['metadata']['name'][:50]}-0-"}
-    return {"apiVersion": "v1", "kind": PODS.kind, "metadata": metadata, "spec": template["spec"]}
-
-
-async def _try(connection: Connection, manifest: Manifest, namespace: str) -> Outcome:
-    kind, metadata = manifest["kind"], manifest["metadata"]
-    name = str(metadata.get("name") or metadata.get("generateName"))
-    resource = PODS if kind == PODS.kind else RESOURCES[kind]
-    try:
-        call = connection.create(resource.path(namespace), manifest, dry_run=True)
-        answer = await within(_REHEARSAL_LIMIT_S, call)
-    except asyncio.TimeoutError:
-        text = f"The cluster took longer than {_REHEARSAL_LIMIT_S:.0f} s to check it."
-        return Outcome(kind, name, error=Unreachable(text, hint="Try again; a webhook of the cluster may be slow."))
-    except ApiError as error:
-        return Outcome(kind, name, error=error)
-    return Outcome(kind, name, warnings=answer.warnings)
