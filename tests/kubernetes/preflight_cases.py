@@ -8,8 +8,8 @@ from typing import Any
 
 from kube.limits import complete
 
-from mlk_jupyter.backends.kubernetes.kinds.registry import Kind, RenderContext, render
-from mlk_jupyter.backends.kubernetes.preflight.checks.pod import pod_template_of
+from mlk_jupyter.backends.kubernetes.kinds.registry import kind_of, kinds
+from mlk_jupyter.backends.kubernetes.manifests.render_context import RenderContext
 from mlk_jupyter.backends.kubernetes.preflight.cluster_facts import ClusterFacts, Outcome
 from mlk_jupyter.backends.kubernetes.preflight.verdict import preflight
 from mlk_jupyter.backends.kubernetes.rights.discovery import Served
@@ -18,7 +18,7 @@ from mlk_jupyter.model import JobSpec
 from mlk_jupyter.model.api import Finding, Preflight
 
 IMAGE = "registry.example/torch:2.9"
-SERVED = Served("v1.36.0", job_sets=True, kueue="v1beta2", workload_priorities=True)
+SERVED = Served("v1.36.0", kinds=("job", "jobset"), kueue="v1beta2", workload_priorities=True)
 GPU = "nvidia.com/gpu"
 
 
@@ -38,7 +38,7 @@ def job(cluster: dict[str, Any] | None = None, **spec: Any) -> JobSpec:
     return JobSpec.model_validate({"name": "digits", "notebook": "digits.ipynb", "cluster": options, **spec})
 
 
-def manifests(spec: JobSpec, kind: Kind = "Job", mlflow: dict[str, str] | None = None) -> list[dict[str, Any]]:
+def manifests(spec: JobSpec, kind: str = "job", mlflow: dict[str, str] | None = None) -> list[dict[str, Any]]:
     if spec.cluster.image is None:
         return []
     asked = RenderContext(
@@ -52,7 +52,7 @@ def manifests(spec: JobSpec, kind: Kind = "Job", mlflow: dict[str, str] | None =
         image=spec.cluster.image,
         mlflow=mlflow or {},
     )
-    return render(asked, kind)
+    return kinds()[kind].manifests(asked)
 
 
 def facts(**known: Any) -> ClusterFacts:
@@ -68,7 +68,7 @@ def look(
     known: ClusterFacts | None = None,
     *,
     bundle: Bundle = BUNDLE,
-    kind: Kind = "Job",
+    kind: str = "job",
     mlflow: dict[str, str] | None = None,
     dry_run: Any = (),
 ) -> Preflight:
@@ -117,7 +117,8 @@ def limit_range(**item: Any) -> dict[str, Any]:
 
 def tried(spec: JobSpec, **resources: dict[str, str]) -> Outcome:
     """A dry run of the worker's pod that the cluster let pass, with `requests` and `limits` that it added."""
-    made = pod_template_of(manifests(spec)[0])
+    owner = manifests(spec)[0]
+    made = kind_of(owner).pod_template(owner)
     for part, amounts in resources.items():
         for container in made["spec"]["containers"]:
             container["resources"][part] = {**amounts, **container["resources"].get(part, {})}

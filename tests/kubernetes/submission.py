@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from mlk_jupyter.backends.kubernetes.kinds.registry import RenderContext
+from mlk_jupyter.backends.kubernetes.kinds.registry import kinds
+from mlk_jupyter.backends.kubernetes.manifests.render_context import RenderContext
 from mlk_jupyter.model import JobSpec
 
 DNS_LABEL = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -33,6 +34,11 @@ def asked(job: JobSpec | None = None, **fields: Any) -> RenderContext:
         "image": "registry.example.com/torch:2.13",
     }
     return RenderContext(**{**values, **fields})
+
+
+def render(context: RenderContext, kind: str = "job") -> list[dict[str, Any]]:
+    """The objects of it, as one kind or another."""
+    return kinds()[kind].manifests(context)
 
 
 def pod_of(owner: dict[str, Any]) -> dict[str, Any]:

@@ -35,7 +35,7 @@ def test_a_job_with_nothing_against_it_starts_now() -> None:
 
 def test_what_a_job_uses_is_said_in_figures() -> None:
     uses = {
-        use.label: use.text for use in look(job({"cpu": "4", "memory": "16Gi"}, gpus=2, workers=2), kind="JobSet").uses
+        use.label: use.text for use in look(job({"cpu": "4", "memory": "16Gi"}, gpus=2, workers=2), kind="jobset").uses
     }
     assert uses == {
         "Workers": "2 pods of 2 processes each",

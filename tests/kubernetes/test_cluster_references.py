@@ -124,4 +124,4 @@ def test_retries_tell_what_they_need() -> None:
     spec = job({"retries": 3})
     assert set(found(spec, facts(served=Served("v1.36.0")))) == {"retries_from_here", "retries_without_checkpoints"}
     known = facts(claims=[claim("state", "ReadWriteMany")])
-    assert look(job({"retries": 3, "checkpoints": "state"}), known, kind="JobSet").findings == []
+    assert look(job({"retries": 3, "checkpoints": "state"}), known, kind="jobset").findings == []

@@ -9,9 +9,9 @@ import yaml
 from scripted import Scripted
 
 from mlk_jupyter.backends.kubernetes.api.api_errors import LoginNeeded, Unreachable, error_of
+from mlk_jupyter.backends.kubernetes.kinds.registry import kinds
 from mlk_jupyter.backends.kubernetes.resources import (
     CONFIG_MAPS,
-    JOB_SETS,
     JOBS,
     NODES,
     PODS,
@@ -24,7 +24,7 @@ from mlk_jupyter.backends.kubernetes.rights.access import Access, Reviewer, revi
 from mlk_jupyter.backends.kubernetes.rights.discovery import Discovery, Served, discover
 from mlk_jupyter.backends.kubernetes.rights.rbac import policy_rules, rules
 
-KUEUE = Served("v1.36.0", job_sets=True, kueue="v1beta2")
+KUEUE = Served("v1.36.0", kinds=("job", "jobset"), kueue="v1beta2")
 PLAIN = Served("v1.30.0")
 
 
@@ -54,7 +54,7 @@ def asked(connection: Scripted) -> list[dict[str, Any]]:
 
 
 def reviewed(connection: Scripted, namespace: str = "team-a", served: Served = KUEUE) -> Access:
-    table = rules(job_sets=served.job_sets, queues=served.kueue is not None)
+    table = rules(served.kinds, queues=served.kueue is not None)
     return asyncio.run(review(connection, namespace, table))
 
 
@@ -234,8 +234,7 @@ def test_a_cluster_of_today_with_everything_offers_everything() -> None:
         }
     )
     served = asyncio.run(discover(connection))
-    assert served == Served("v1.36.2", True, "v1beta2", True, True, True, True)
-    assert served.kinds == ["Job", "JobSet"]
+    assert served == Served("v1.36.2", ("job", "jobset"), "v1beta2", True, True, True, True)
     assert served.workloads is not None
     assert served.workloads.path("team-a") == "/apis/kueue.x-k8s.io/v1beta2/namespaces/team-a/workloads"
     assert served.image_volumes is True
@@ -265,7 +264,7 @@ def test_a_bare_cluster_offers_plain_jobs() -> None:
     served = asyncio.run(
         discover(Scripted({"/version": {"gitVersion": "v1.30.0"}, "/apis": groups("networking.k8s.io/v1")}))
     )
-    assert served.kinds == ["Job"]
+    assert served.kinds == ("job",)
     assert served.workloads is None
     assert served.network_policies
     assert served.image_volumes is False
@@ -280,14 +279,14 @@ def test_a_group_that_is_announced_and_broken_is_not_served() -> None:
             "/apis/jobset.x-k8s.io/v1alpha2": broken,
         }
     )
-    assert asyncio.run(discover(connection)).job_sets is False
+    assert asyncio.run(discover(connection)).kinds == ("job",)
 
 
 def test_discovery_that_is_closed_to_a_user_leaves_what_every_cluster_has() -> None:
     closed = error_of(403, {"message": "forbidden", "reason": "Forbidden"})
     served = asyncio.run(discover(Scripted({"/version": closed, "/apis": closed})))
     assert served.version is None
-    assert served.kinds == ["Job"]
+    assert served.kinds == ("job",)
     assert served.network_policies
     assert served.image_volumes is None
 
@@ -343,5 +342,5 @@ def test_a_cluster_that_went_away_is_remembered_as_it_was(monkeypatch: pytest.Mo
 
 
 def test_resources_are_named_as_rights_name_them() -> None:
-    names = {resource.full_name for resource in (JOBS, JOB_SETS, WORKLOADS, QUOTAS)}
+    names = {resource.full_name for resource in (JOBS, kinds()["jobset"].resource, WORKLOADS, QUOTAS)}
     assert names == {"jobs.batch", "jobsets.jobset.x-k8s.io", "workloads.kueue.x-k8s.io", "resourcequotas"}

@@ -36,7 +36,7 @@ from mlk_jupyter.model.api import Link
 
 Notebook = Callable[..., dict[str, Any]]
 PLACES = {"Role": names.ROLES, "RoleBinding": names.ROLE_BINDINGS}
-TABLE = [rule for rule in rbac.rules(job_sets=True, queues=False, cluster_wide=False)]
+TABLE = [rule for rule in rbac.rules(["job", "jobset"], queues=False, cluster_wide=False)]
 VERBS = sorted({(rule.full_name, verb) for rule in TABLE for verb in rule.verbs})
 
 

@@ -108,7 +108,7 @@ def test_nodes_are_seen_through_a_cluster_role_that_holds_nothing_else() -> None
 
 
 def test_groups_that_are_not_served_can_be_left_out() -> None:
-    role = documents(render("team-a", "ada", job_sets=False, queues=False))["Role"]
+    role = documents(render("team-a", "ada", kinds=["job"], queues=False))["Role"]
     assert {group for group, _, _ in granted(role)} == {"", "batch", "networking.k8s.io"}
 
 

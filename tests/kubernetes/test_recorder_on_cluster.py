@@ -16,8 +16,9 @@ from kube.cluster import FakeCluster
 
 from mlk_jupyter.backends.kubernetes.api.connection import Connection
 from mlk_jupyter.backends.kubernetes.api.targets import targets
-from mlk_jupyter.backends.kubernetes.kinds.registry import RenderContext, render
+from mlk_jupyter.backends.kubernetes.kinds.registry import kinds
 from mlk_jupyter.backends.kubernetes.lifecycle.creation import create
+from mlk_jupyter.backends.kubernetes.manifests.render_context import RenderContext
 from mlk_jupyter.backends.kubernetes.recording.recorder import Recorder
 from mlk_jupyter.backends.kubernetes.status.read import read
 from mlk_jupyter.backends.kubernetes.status.submitted import submitted
@@ -44,7 +45,7 @@ async def submit(connection: Connection, spec: JobSpec, notebook: dict[str, Any]
     asked = RenderContext(
         job_id, spec, bundle.data, NAMESPACE, "ada", f"request-{job_id}", NONCE, spec.cluster.image or ""
     )
-    await create(connection, render(asked, "Job"), NAMESPACE)
+    await create(connection, kinds()["job"].manifests(asked), NAMESPACE)
 
 
 async def record(connection: Connection, job_id: str, folder: JobFolder) -> JobStatus:

@@ -26,29 +26,25 @@ from submission import (
     containers_of,
     env_of,
     pod_of,
+    render,
     spec,
 )
 
 from mlk_jupyter.backends.kubernetes import labels
-from mlk_jupyter.backends.kubernetes.kinds.registry import (
-    AnnotationsTooLarge,
-    RenderContext,
-    as_yaml,
-    host_to_resolve,
-    notices,
-    owned_by,
-    render,
-)
+from mlk_jupyter.backends.kubernetes.lifecycle.creation import owned_by
+from mlk_jupyter.backends.kubernetes.manifests.network import host_to_resolve, notices
 from mlk_jupyter.backends.kubernetes.manifests.placement import SPOT as SPOT_LABELS
+from mlk_jupyter.backends.kubernetes.manifests.render_context import AnnotationsTooLarge, RenderContext
+from mlk_jupyter.backends.kubernetes.manifests.yaml_dump import as_yaml
 from mlk_jupyter.backends.kubernetes.quantities import parse
 from mlk_jupyter.model import JobSpec
 
-KINDS = ("Job", "JobSet")
+KINDS = ("job", "jobset")
 
 
 def job(**fields: Any) -> dict[str, Any]:
     """The Job that a spec makes."""
-    return render(asked(spec(**fields)), "Job")[0]
+    return render(asked(spec(**fields)))[0]
 
 
 def pod(**fields: Any) -> dict[str, Any]:
@@ -63,7 +59,7 @@ def worker(**fields: Any) -> dict[str, Any]:
 
 
 def test_a_job_is_one_indexed_job_its_bundle_and_a_headless_service() -> None:
-    owner, bundle, service = render(asked(spec(time_limit_s="2h")), "Job")
+    owner, bundle, service = render(asked(spec(time_limit_s="2h")))
     assert owner["spec"] | {"template": None} == {
         "completionMode": "Indexed",
         "completions": 2,
@@ -92,11 +88,11 @@ def test_a_pod_starts_nothing_again_and_knows_nothing_of_the_cluster() -> None:
 
 def test_every_object_bears_our_labels_and_the_owner_the_description() -> None:
     request = asked(spec(cluster={"network": {}}), attempt=3, notices=["Files were left out."])
-    for item in (*render(request, "Job"), pod_of(render(request, "Job")[0])):
+    for item in (*render(request), pod_of(render(request)[0])):
         found = item["metadata"]["labels"]
         assert found[labels.MANAGED_BY] == labels.OURS and found[labels.JOB] == request.id
         assert found[labels.USER] == labels.user_label("alice@example.com") and found[labels.ATTEMPT] == "3"
-    owner = render(request, "Job")[0]["metadata"]
+    owner = render(request)[0]["metadata"]
     assert owner["name"] == "digits-0123456789-r3"
     annotations = owner["annotations"]
     assert JobSpec.model_validate_json(annotations[labels.SPEC]) == request.spec
@@ -117,7 +113,7 @@ def test_what_a_person_labels_is_on_the_owner_and_its_pods_and_never_in_the_plac
 def test_a_description_that_no_annotation_holds_is_refused_in_words() -> None:
     large = spec(env={f"TEXT_{number}": "x" * 90_000 for number in range(3)})
     with pytest.raises(AnnotationsTooLarge, match=r"262,144.*mlk-jupyter.io/spec") as refused:
-        render(asked(large), "Job")
+        render(asked(large))
     assert refused.value.size > 262_144 and "file" in refused.value.hint
 
 
@@ -226,7 +222,7 @@ def test_what_a_person_sets_wins_over_mlflow_and_what_is_read_by_reference_wins_
         ),
         mlflow={"MLFLOW_TRACKING_URI": "http://ours:5000", "MLK_MLFLOW": "on"},
     )
-    container = pod_of(render(request, "Job")[0])["spec"]["containers"][0]
+    container = pod_of(render(request)[0])["spec"]["containers"][0]
     assert env_of(container)["MLFLOW_TRACKING_URI"] == "http://mine:5000" and env_of(container)["MLK_MLFLOW"] == "on"
     assert json.loads(env_of(container)["MLK_PARAMETERS"]) == {"lr": 0.1}
     by_reference = [entry for entry in container["env"] if entry["name"] == "TOKEN"]
@@ -287,7 +283,7 @@ def test_a_queue_holds_the_owner_back_until_kueue_admits_it() -> None:
         assert owner["metadata"]["labels"]["kueue.x-k8s.io/priority-class"] == "high"
         assert "kueue.x-k8s.io/queue-name" not in pod_of(owner)["metadata"]["labels"]
         assert pod_of(owner)["spec"]["priorityClassName"] == "high"
-    assert "kueue.x-k8s.io/priority-class" not in render(asked(queued), "Job")[0]["metadata"]["labels"]
+    assert "kueue.x-k8s.io/priority-class" not in render(asked(queued))[0]["metadata"]["labels"]
     assert "suspend" not in job()["spec"]
 
 
@@ -338,7 +334,7 @@ def test_staging_runs_first_with_the_same_folders_and_no_gpu() -> None:
 
 
 def policy(allow: list[str], **fields: Any) -> dict[str, Any]:
-    found = render(asked(spec(cluster={"network": {"allow": allow}}), **fields), "Job")[-1]
+    found = render(asked(spec(cluster={"network": {"allow": allow}}), **fields))[-1]
     assert found["kind"] == "NetworkPolicy"
     rules: dict[str, Any] = found["spec"]
     return rules
@@ -359,7 +355,7 @@ def test_ranks_reach_each_other_at_every_port_and_names_are_found() -> None:
         assert any(ipaddress.ip_address(server) in network for network in reached)
     assert not any(ipaddress.ip_address("8.8.8.8") in network for network in reached)
     assert [(port["protocol"], port["port"]) for port in openshift["ports"]] == [("UDP", 5353), ("TCP", 5353)]
-    assert len(render(asked(), "Job")) == 3
+    assert len(render(asked())) == 3
 
 
 @pytest.mark.parametrize("allowed", ["0.0.0.0/0", "169.254.0.0/16:80", "169.254.169.254/31", "[::/0]:443", "10.1.2.3"])
@@ -431,7 +427,7 @@ def test_a_host_whose_address_is_not_known_is_said() -> None:
 
 def restarts(conditions: list[str], code: int | None, reason: str | None = None) -> bool:
     """Whether a JobSet starts again after a pod failed so, by Kubernetes' documented order of evaluation."""
-    owner = render(asked(spec(cluster={"retries": 2})), "JobSet")[0]
+    owner = render(asked(spec(cluster={"retries": 2})), "jobset")[0]
     child = owner["spec"]["replicatedJobs"][0]["template"]["spec"]
     assert child["backoffLimit"] == 0
     job_reason = reason or "BackoffLimitExceeded"
@@ -460,7 +456,7 @@ def test_a_job_set_is_started_again_after_a_disruption_wherever_it_is_noticed_fi
 
 
 def test_a_job_set_names_its_pods_and_keeps_no_second_record() -> None:
-    owner, bundle = render(asked(spec(cluster={"retries": 2})), "JobSet")
+    owner, bundle = render(asked(spec(cluster={"retries": 2})), "jobset")
     found = owner["spec"]
     assert found["network"] == {
         "enableDNSHostnames": True,
@@ -479,7 +475,7 @@ def test_a_job_set_names_its_pods_and_keeps_no_second_record() -> None:
 
 
 def test_what_is_owned_names_its_owner_and_asks_for_no_right_to_block_it() -> None:
-    owner, bundle, _ = render(asked(), "Job")
+    owner, bundle, _ = render(asked())
     created = {**owner, "metadata": {**owner["metadata"], "uid": "1-2-3"}}
     owned = owned_by(bundle, created)
     assert owned["metadata"]["ownerReferences"] == [
@@ -619,7 +615,7 @@ def test_whatever_is_accepted_is_taken_by_kubernetes(
         job_spec = JobSpec.model_validate(written)
     except ValidationError:
         assume(False)
-    request = asked(job_spec, id=f"{'a' * 32}-0123456789", attempt=attempt if kind == "Job" else 1)
+    request = asked(job_spec, id=f"{'a' * 32}-0123456789", attempt=attempt if kind == "job" else 1)
     manifests = render(request, kind)
     assert list(yaml.safe_load_all(as_yaml(manifests))) == manifests
     for item in manifests:
@@ -636,7 +632,7 @@ def _keeps_the_rules(request: RenderContext, owner: dict[str, Any]) -> None:
     template = pod_of(owner)
     assert not list(breaches_of_restricted(template))
     last = request.spec.workers - 1
-    middle = f"-{labels.REPLICATED_JOB}-0" if owner["kind"] == "JobSet" else ""
+    middle = "-worker-0" if owner["kind"] == "JobSet" else ""
     assert DNS_LABEL.fullmatch(f"{owner['metadata']['name']}{middle}-{last}-abcde")  # the pod's name
     volumes = [volume["name"] for volume in template["spec"]["volumes"]]
     assert len(set(volumes)) == len(volumes)

@@ -26,10 +26,13 @@ from .api.targets import Target
 from .cluster import Cluster, Offer
 from .controller import Controller
 from .job_status import NOT_CREATED, status_of
-from .kinds.registry import RenderContext, as_yaml, notices
+from .kinds.registry import kinds
 from .lifecycle import removal
 from .lifecycle.creation import SubmissionUnknown, create
 from .lifecycle.submission import asked, manifests, preview_request, requested
+from .manifests.network import notices
+from .manifests.render_context import RenderContext
+from .manifests.yaml_dump import as_yaml
 from .preflight.dry_run import dry_run
 from .preflight.lookup import look_up
 from .preflight.verdict import preflight
@@ -148,7 +151,7 @@ class KubernetesBackend:
                 "link": link,
                 "link_why": why,
                 "rights": offer.access.rights(offer.served),
-                "kinds": offer.served.kinds,
+                "kinds": [kinds()[name].resource.kind for name in offer.served.kinds],
                 "queues": await self._cluster.queues(offer),
                 "cores": there.cores,
                 "memory_bytes": there.memory_bytes,

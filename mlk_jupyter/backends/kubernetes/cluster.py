@@ -19,12 +19,12 @@ from .api.api_errors import ApiError
 from .api.connection import Connection
 from .api.targets import Target
 from .hardware import Hardware, Inventory
-from .resources import JOB_SETS, Objects
+from .kinds.registry import BUILT_IN, kinds
+from .resources import Objects
 from .rights.access import Access, Reviewer
 from .rights.discovery import Discovery, Served
 from .watch.observer import snapshot
 
-_JOB_SET_VERBS = ("create", "get", "list", "watch", "patch", "delete")
 _QUEUES_S = 60.0  # queues come and go about as often as teams
 
 
@@ -62,9 +62,9 @@ class Cluster:
         """
         served = await self._discovery.served()
         access = await self._reviewer.access(self.namespace, served, doubted=doubted)
-        if served.job_sets and any(access.may(verb, JOB_SETS) is False for verb in _JOB_SET_VERBS):
-            served = dataclasses.replace(served, job_sets=False)  # plain Jobs do the same, and that is allowed
-        return Offer(served, access)
+        # Kubernetes' own Jobs do as well where another kind is not allowed.
+        allowed = [name for name in served.kinds if name in BUILT_IN or not access.refuses(kinds()[name].rules())]
+        return Offer(dataclasses.replace(served, kinds=tuple(allowed)), access)
 
     async def hardware(self, access: Access) -> Hardware:
         """What the nodes have, as far as it may be seen; a minute old at most."""
@@ -90,7 +90,7 @@ class Cluster:
         """
         served = (await self.offer()).served
         return await snapshot(
-            self.connection, user=self.user, job_id=job_id, job_sets=served.job_sets, workloads=served.workloads
+            self.connection, user=self.user, job_id=job_id, job_sets=len(served.kinds) > 1, workloads=served.workloads
         )
 
     async def addresses(self, host: str | None) -> dict[str, list[str]]:

@@ -231,7 +231,7 @@ class Controller:
         observer = Observer(
             self._cluster.connection,
             user=self._cluster.user,
-            job_sets=served.job_sets,
+            job_sets=len(served.kinds) > 1,
             workloads=served.workloads,
         )
         async with observer:

@@ -25,8 +25,6 @@ CONTAINER = "worker"
 """Name of the container that runs the ranks."""
 STAGING = "staging"
 """Name of the init container that stages data."""
-REPLICATED_JOB = "worker"
-"""Name of the JobSet's only replicatedJob."""
 
 _ID = r"[a-z][a-z0-9-]{0,37}-[0-9a-f]{10}"
 _OBJECT = re.compile(
@@ -42,12 +40,12 @@ def user_label(user: str) -> str:
 
 
 def attempt_name(job_id: str, attempt: int) -> str:
-    """Name of the Job (and its Service and NetworkPolicy) of one attempt, counted from 1: `ID`, `ID-r2`, `ID-r3`."""
+    """Name of the objects of one attempt, counted from 1: `ID`, `ID-r2`, `ID-r3`."""
     return job_id if attempt == 1 else f"{job_id}-r{attempt}"
 
 
 def bundle_name(owner: str) -> str:
-    """Name of the ConfigMap that belongs to a Job or JobSet."""
+    """Name of the ConfigMap that belongs to the object of one attempt."""
     return f"{owner}-bundle"
 
 

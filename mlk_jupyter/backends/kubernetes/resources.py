@@ -34,6 +34,27 @@ class Resource:
         return "/".join([*parts, *([name] if name else []), *([subresource] if subresource else [])])
 
 
+@dataclass(frozen=True)
+class Rule:
+    """Calls that one feature makes of one resource."""
+
+    feature: str
+    resource: Resource
+    verbs: tuple[str, ...]
+    why: str
+    subresource: str | None = None
+
+    @property
+    def cluster_wide(self) -> bool:
+        """Whether it takes a ClusterRole. Everybody's own namespace can be read with a Role in it."""
+        return not self.resource.namespaced and self.resource is not NAMESPACES
+
+    @property
+    def full_name(self) -> str:
+        """As `kubectl auth can-i` has it, e.g. `jobs.batch` or `pods/log`."""
+        return f"{self.resource.full_name}/{self.subresource}" if self.subresource else self.resource.full_name
+
+
 JOBS = Resource("batch", "v1", "jobs", "Job")
 PODS = Resource("", "v1", "pods", "Pod")
 EVENTS = Resource("", "v1", "events", "Event")

@@ -4,27 +4,41 @@ from __future__ import annotations
 
 from typing import Any
 
+from ....model import JobSpec
 from ..manifests.environment import PORT
 from ..manifests.pod import pod_template
 from ..manifests.render_context import RenderContext, manifest, owner_manifest
 from ..resources import JOBS, SERVICES, Manifest
+from .base import JobKind
 
 
-def job(context: RenderContext) -> Manifest:
-    """The Job. Raises: AnnotationsTooLarge."""
-    options = context.spec.cluster
-    found = owner_manifest(JOBS, context)
-    found["spec"] = {
-        **({"suspend": True} if options.queue is not None else {}),  # until Kueue admits it
-        **job_spec(context),
-        "ttlSecondsAfterFinished": options.keep_s,
-        "template": pod_template(context, master=f"{context.owner}-0.{context.owner}", subdomain=context.owner),
-    }
-    return found
+class IndexedJob(JobKind):
+    """A Job whose pods are the workers."""
+
+    resource = JOBS
+    creates = (SERVICES,)
+
+    def preference(self, spec: JobSpec) -> int:
+        return 1
+
+    def render(self, context: RenderContext) -> list[Manifest]:
+        options = context.spec.cluster
+        job = owner_manifest(JOBS, context)
+        job["spec"] = {
+            **({"suspend": True} if options.queue is not None else {}),  # until Kueue admits it
+            **job_spec(context),
+            "ttlSecondsAfterFinished": options.keep_s,
+            "template": pod_template(context, master=f"{context.owner}-0.{context.owner}", subdomain=context.owner),
+        }
+        return [job, _service(context)]
+
+    def pod_template(self, owner: Manifest) -> Manifest:
+        template: Manifest = owner["spec"]["template"]
+        return template
 
 
 def job_spec(context: RenderContext) -> dict[str, Any]:
-    """What the Job has in every kind, its pods left out."""
+    """What a Job of ours has wherever it stands, its pods left out."""
     spec = context.spec
     return {
         "completionMode": "Indexed",  # the pod's index is the worker's number
@@ -36,8 +50,7 @@ def job_spec(context: RenderContext) -> dict[str, Any]:
     }
 
 
-def service(context: RenderContext) -> Manifest:
-    """The headless Service."""
+def _service(context: RenderContext) -> Manifest:
     found = manifest(SERVICES, context.owner, context)
     found["spec"] = {
         "clusterIP": "None",

@@ -2,52 +2,16 @@
 
 from __future__ import annotations
 
+from ....model import JobSpec
 from ....worker.member import LOST_PEER
 from .. import labels
 from ..manifests.pod import pod_template
 from ..manifests.render_context import RenderContext, owner_manifest
-from ..resources import JOB_SETS, Manifest
+from ..resources import Manifest, Resource
+from .base import JobKind
 from .indexed_job import job_spec
 
-
-def job_set(context: RenderContext) -> Manifest:
-    """The JobSet. It makes its own headless Service. Raises: AnnotationsTooLarge."""
-    options = context.spec.cluster
-    found = owner_manifest(JOB_SETS, context)
-    found["spec"] = {
-        **({"suspend": True} if options.queue is not None else {}),  # until Kueue admits it
-        "ttlSecondsAfterFinished": options.keep_s,
-        "network": {"enableDNSHostnames": True, "subdomain": context.owner, "publishNotReadyAddresses": True},
-        "failurePolicy": {
-            "maxRestarts": options.retries,
-            "restartStrategy": "BlockingRecreate",  # no rank of the next attempt meets one of the last
-            # Any other reason restarts all ranks: the one rule of the Job that counts a pod is the one for disruption.
-            "rules": [
-                {
-                    "name": "ownFailure",
-                    "action": "FailJobSet",
-                    "onJobFailureReasons": ["PodFailurePolicy", "DeadlineExceeded"],
-                }
-            ],
-        },
-        "replicatedJobs": [
-            {
-                "name": labels.REPLICATED_JOB,
-                "replicas": 1,
-                "template": {
-                    "metadata": {"labels": context.labels},
-                    "spec": {
-                        **job_spec(context),
-                        "podFailurePolicy": {"rules": _RULES},
-                        "template": pod_template(context, master=_master(context), subdomain=None),
-                    },
-                },
-            }
-        ],
-    }
-    return found
-
-
+_WORKER = "worker"  # name of the only replicatedJob
 # The first rule that fits decides. A pod that was preempted, evicted or lost with its node fails with whatever exit
 # code its ranks found in time, so it is known by its condition. Ranks of other pods that lost their connection to it
 # say so by a code of their own; which of the pods fails first is chance.
@@ -58,5 +22,50 @@ _RULES = [
 ]
 
 
-def _master(context: RenderContext) -> str:
-    return f"{context.owner}-{labels.REPLICATED_JOB}-0-0.{context.owner}"
+class JobSet(JobKind):
+    """A JobSet, which makes a Job and a headless Service."""
+
+    noun = "a job that restarts whole"
+    resource = Resource("jobset.x-k8s.io", "v1alpha2", "jobsets", "JobSet")
+
+    def preference(self, spec: JobSpec) -> int:
+        return 2 if spec.cluster.retries else 0
+
+    def render(self, context: RenderContext) -> list[Manifest]:
+        options = context.spec.cluster
+        master = f"{context.owner}-{_WORKER}-0-0.{context.owner}"
+        job = {
+            **job_spec(context),
+            "podFailurePolicy": {"rules": _RULES},
+            "template": pod_template(context, master=master, subdomain=None),
+        }
+        job_set = owner_manifest(self.resource, context)
+        job_set["spec"] = {
+            **({"suspend": True} if options.queue is not None else {}),  # until Kueue admits it
+            "ttlSecondsAfterFinished": options.keep_s,
+            "network": {"enableDNSHostnames": True, "subdomain": context.owner, "publishNotReadyAddresses": True},
+            "failurePolicy": {
+                "maxRestarts": options.retries,
+                "restartStrategy": "BlockingRecreate",  # no rank of the next attempt meets one of the last
+                # Any other reason restarts all ranks: the one rule of the Job that counts a pod is that of disruption.
+                "rules": [
+                    {
+                        "name": "ownFailure",
+                        "action": "FailJobSet",
+                        "onJobFailureReasons": ["PodFailurePolicy", "DeadlineExceeded"],
+                    }
+                ],
+            },
+            "replicatedJobs": [
+                {
+                    "name": _WORKER,
+                    "replicas": 1,
+                    "template": {"metadata": {"labels": context.labels}, "spec": job},
+                }
+            ],
+        }
+        return [job_set]
+
+    def pod_template(self, owner: Manifest) -> Manifest:
+        template: Manifest = owner["spec"]["replicatedJobs"][0]["template"]["spec"]["template"]
+        return template

@@ -1,64 +1,43 @@
-"""The Kubernetes shapes of a job: what is asked, as objects to create. Pure; the same input gives the same bytes."""
+"""Which kinds of job there are, and which of them a job is to be. Pure."""
 
 from __future__ import annotations
 
-import base64
-import copy
-from typing import Literal, TypeAlias
+import functools
+from collections.abc import Collection, Mapping
 
-from .. import labels
-from ..manifests.network import host_to_resolve, network_policy, notices
-from ..manifests.render_context import AnnotationsTooLarge, RenderContext, manifest
-from ..manifests.yaml_dump import as_yaml
-from ..resources import CONFIG_MAPS, Manifest
-from . import indexed_job, job_set
+from ....model import JobSpec
+from ..resources import CONFIG_MAPS, NETWORK_POLICIES, Manifest, Resource
+from .base import JobKind
+from .indexed_job import IndexedJob
+from .job_set import JobSet
 
-__all__ = [
-    "AnnotationsTooLarge",
-    "Kind",
-    "RenderContext",
-    "as_yaml",
-    "host_to_resolve",
-    "notices",
-    "owned_by",
-    "render",
-]
-
-Kind: TypeAlias = Literal["Job", "JobSet"]
+_SHIPPED: tuple[type[JobKind], ...] = (IndexedJob, JobSet)
+BUILT_IN = tuple(kind.name for kind in (shipped() for shipped in _SHIPPED) if "." not in kind.resource.group)
+"""Names of those that every cluster serves: their API group is one of Kubernetes' own."""
 
 
-def render(context: RenderContext, kind: Kind) -> list[Manifest]:
-    """The objects of one attempt in the order to create them. The first owns the others (see `owned_by`).
-
-    Raises: AnnotationsTooLarge.
-    """
-    if kind == "JobSet":
-        found = [job_set.job_set(context), _bundle(context)]
-    else:
-        found = [indexed_job.job(context), _bundle(context), indexed_job.service(context)]
-    if context.spec.cluster.network is not None:
-        found.append(network_policy(context))
-    return found
+@functools.cache
+def kinds() -> Mapping[str, JobKind]:
+    """Every kind by its name."""
+    return {kind.name: kind for kind in (shipped() for shipped in _SHIPPED)}
 
 
-def owned_by(item: Manifest, owner: Manifest) -> Manifest:
-    """The same object, to be removed by the cluster when `owner`, as the cluster has created it, is gone.
-
-    `blockOwnerDeletion` is left out: with it, some clusters (OpenShift) ask for a right that nobody needs otherwise.
-    """
-    found = copy.deepcopy(item)
-    reference = {
-        "apiVersion": owner["apiVersion"],
-        "kind": owner["kind"],
-        "name": owner["metadata"]["name"],
-        "uid": owner["metadata"]["uid"],
-    }
-    found["metadata"]["ownerReferences"] = [reference]
-    return found
+def choose(spec: JobSpec, served: Collection[str]) -> JobKind:
+    """The kind that a job is to be, out of those that a cluster serves."""
+    return max((kind for name, kind in kinds().items() if name in served), key=lambda kind: kind.preference(spec))
 
 
-def _bundle(context: RenderContext) -> Manifest:
-    found = manifest(CONFIG_MAPS, labels.bundle_name(context.owner), context)
-    found["immutable"] = True
-    found["binaryData"] = {"bundle.pyz": base64.b64encode(context.bundle).decode("ascii")}
-    return found
+def kind_of(owner: Manifest) -> JobKind:
+    """The kind of an object that is a job."""
+    return next(kind for kind in kinds().values() if _type_of(owner) == (kind.resource.group, kind.resource.kind))
+
+
+def resource_of(manifest: Manifest) -> Resource:
+    """Of any object that a job is made of."""
+    own = (one for kind in kinds().values() for one in (kind.resource, *kind.creates))
+    every = (CONFIG_MAPS, NETWORK_POLICIES, *own)
+    return next(one for one in every if (one.group, one.kind) == _type_of(manifest))
+
+
+def _type_of(manifest: Manifest) -> tuple[str, str]:
+    return manifest["apiVersion"].rpartition("/")[0], manifest["kind"]

@@ -1,13 +1,14 @@
 """Creates the objects of a job: all of them or none, once however often it is tried.
 
-The Job or JobSet first, the rest owned by it: whatever becomes of this process, deleting the owner takes all along. Its
-pods wait for their ConfigMap meanwhile, which takes milliseconds.
+The one that is the job first, the rest owned by it: whatever becomes of this process, deleting the owner takes all
+along. Its pods wait for their ConfigMap meanwhile, which takes milliseconds.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
@@ -16,15 +17,10 @@ from ....errors import BackendUnavailable
 from .. import labels
 from ..api.api_errors import AlreadyThere, ApiError, NotFoundInCluster, ServerTrouble, Throttled, Unreachable
 from ..api.connection import Connection
-from ..kinds.registry import owned_by
-from ..resources import CONFIG_MAPS, JOB_SETS, JOBS, NETWORK_POLICIES, SERVICES, Manifest, Resource
+from ..kinds.registry import resource_of
+from ..resources import Manifest, Resource
 
 logger = logging.getLogger(__name__)
-
-RESOURCES: dict[str, Resource] = {
-    resource.kind: resource for resource in (JOBS, JOB_SETS, CONFIG_MAPS, SERVICES, NETWORK_POLICIES)
-}
-"""The kinds of object that a job is made of."""
 
 _T = TypeVar("_T")
 _TRIES = 6
@@ -79,13 +75,29 @@ async def complete(connection: Connection, owner: Manifest, rest: Sequence[Manif
     """Creates what an owner lacks, because its creation was interrupted. Gives whether something was missing."""
     missing = False
     for manifest in rest:
-        path = RESOURCES[manifest["kind"]].path(namespace, manifest["metadata"]["name"])
+        path = resource_of(manifest).path(namespace, manifest["metadata"]["name"])
         try:
             await connection.get(path)
         except NotFoundInCluster:
             missing = True
             await _create_owned(connection, owned_by(manifest, owner), namespace)
     return missing
+
+
+def owned_by(item: Manifest, owner: Manifest) -> Manifest:
+    """The same object, to be removed by the cluster when `owner`, as the cluster has created it, is gone.
+
+    `blockOwnerDeletion` is left out: with it, some clusters (OpenShift) ask for a right that nobody needs otherwise.
+    """
+    found = copy.deepcopy(item)
+    reference = {
+        "apiVersion": owner["apiVersion"],
+        "kind": owner["kind"],
+        "name": owner["metadata"]["name"],
+        "uid": owner["metadata"]["uid"],
+    }
+    found["metadata"]["ownerReferences"] = [reference]
+    return found
 
 
 def is_ours(found: Manifest, job_id: str) -> bool:
@@ -102,7 +114,7 @@ def request_of(found: Manifest) -> str | None:
 
 async def _create_owner(connection: Connection, manifest: Manifest, namespace: str) -> tuple[Manifest, bool, list[str]]:
     """The owner, whether this call made it, and the cluster's warnings."""
-    resource, metadata = RESOURCES[manifest["kind"]], manifest["metadata"]
+    resource, metadata = resource_of(manifest), manifest["metadata"]
     job_id, name = metadata["labels"][labels.JOB], metadata["name"]
     lost = False  # an answer: the object may have been made all the same
 
@@ -124,7 +136,7 @@ async def _create_owner(connection: Connection, manifest: Manifest, namespace: s
 
 
 async def _create_owned(connection: Connection, manifest: Manifest, namespace: str) -> list[str]:
-    resource, metadata = RESOURCES[manifest["kind"]], manifest["metadata"]
+    resource, metadata = resource_of(manifest), manifest["metadata"]
     job_id, name = metadata["labels"][labels.JOB], metadata["name"]
 
     async def make() -> list[str]:
@@ -160,9 +172,8 @@ async def _take_back(connection: Connection, owner: Manifest, namespace: str) ->
     metadata = owner["metadata"]
     with contextlib.suppress(NotFoundInCluster):
         try:
-            await connection.delete(
-                RESOURCES[owner["kind"]].path(namespace, metadata["name"]), uid=metadata["uid"], grace_s=0
-            )
+            path = resource_of(owner).path(namespace, metadata["name"])
+            await connection.delete(path, uid=metadata["uid"], grace_s=0)
         except ApiError as error:
             logger.warning("%s %s could not be taken back: %s", owner["kind"], metadata["name"], error.detail)
 

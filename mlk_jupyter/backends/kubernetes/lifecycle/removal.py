@@ -15,7 +15,7 @@ from ..api.connection import Connection
 from ..job_status import reading_of, submission_of
 from ..resources import CONFIG_MAPS, JOB_SETS, JOBS, NETWORK_POLICIES, PODS, SERVICES, Manifest, Objects, Resource
 from ..status.attempts import RESTARTING
-from .creation import RESOURCES, is_ours
+from .creation import is_ours
 
 _QUEUE = "kueue.x-k8s.io/queue-name"
 _GONE_LIMIT_S = 60.0
@@ -107,8 +107,9 @@ async def orphans(connection: Connection, namespace: str, user: str, living: Ite
 async def remove_orphans(connection: Connection, namespace: str, found: Iterable[Orphan]) -> list[Orphan]:
     """Removes orphans; gives those that it removed."""
     removed = []
+    resources = {resource.kind: resource for resource in _LEFT_BEHIND}
     for orphan in found:
-        if await _delete_ours(connection, RESOURCES[orphan.kind], orphan.name, orphan.job, namespace):
+        if await _delete_ours(connection, resources[orphan.kind], orphan.name, orphan.job, namespace):
             removed.append(orphan)
     return removed
 

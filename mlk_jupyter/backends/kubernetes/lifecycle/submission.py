@@ -19,10 +19,11 @@ from ..api.api_errors import NotFoundInCluster
 from ..cluster import Cluster
 from ..kinds.fields import label
 from ..kinds.fields import number as number_of
-from ..kinds.registry import Kind, RenderContext, host_to_resolve, render
-from ..manifests.render_context import WORKLOAD_PRIORITY
+from ..kinds.registry import choose, kind_of
+from ..manifests.network import host_to_resolve
+from ..manifests.render_context import WORKLOAD_PRIORITY, RenderContext
 from ..recording.mlflow import mlflow_environment
-from ..resources import CONFIG_MAPS, JOB_SETS, JOBS, Manifest, Objects
+from ..resources import CONFIG_MAPS, JOBS, Manifest, Objects
 from ..rights.discovery import Served
 from ..status.submitted import Submitted
 from .creation import complete, create, request_of
@@ -43,11 +44,6 @@ class NoImage(MlkError):
 def nonce_of(request_id: str) -> str:
     """The nonce of a job's frames. Of the request, so that a submission which is repeated asks for the same objects."""
     return hashlib.sha256(f"frames {request_id}".encode()).hexdigest()[:16]
-
-
-def kind_of(spec: JobSpec, served: Served) -> Kind:
-    """A JobSet restarts all ranks by itself; anything else is a plain Job."""
-    return "JobSet" if spec.cluster.retries and served.job_sets else "Job"
 
 
 async def asked(
@@ -106,7 +102,7 @@ def manifests(what: RenderContext, served: Served) -> list[Manifest]:
 
     Raises: AnnotationsTooLarge.
     """
-    return render(_as_served(what, served), kind_of(what.spec, served))
+    return choose(what.spec, served.kinds).manifests(_as_served(what, served))
 
 
 def _as_served(what: RenderContext, served: Served) -> RenderContext:
@@ -131,8 +127,7 @@ async def complete_submission(cluster: Cluster, job: Submitted, owner: Manifest,
     Raises: ApiError, NotMade.
     """
     what = await _asked_again(cluster, job, owner, await _bundle(cluster, owner, folder), attempt_of(owner))
-    kind: Kind = "JobSet" if owner["kind"] == JOB_SETS.kind else "Job"
-    await complete(cluster.connection, owner, render(what, kind)[1:], cluster.namespace)
+    await complete(cluster.connection, owner, kind_of(owner).manifests(what)[1:], cluster.namespace)
 
 
 async def make_attempt(cluster: Cluster, job: Submitted, objects: Objects, folder: JobFolder, number: int) -> None:
@@ -144,7 +139,7 @@ async def make_attempt(cluster: Cluster, job: Submitted, objects: Objects, folde
     """
     last = max(objects.jobs, key=attempt_of)
     what = await _asked_again(cluster, job, last, await _bundle(cluster, last, folder), number)
-    made, _ = await create(cluster.connection, render(what, "Job"), cluster.namespace)
+    made, _ = await create(cluster.connection, kind_of(last).manifests(what), cluster.namespace)
     path = JOBS.path(cluster.namespace, last["metadata"]["name"])
     with contextlib.suppress(NotFoundInCluster):
         if labels.STOPPED in ((await cluster.connection.get(path))["metadata"].get("annotations") or {}):
@@ -161,8 +156,7 @@ async def _asked_again(cluster: Cluster, job: Submitted, owner: Manifest, bundle
     request = request_of(owner)
     if request is None or new_job_id(job.spec.name, request) != job.id:
         raise NotMade(f"{job.id} does not say which request made it.", hint="Submit it again.")
-    spec = owner["spec"] if owner["kind"] == JOBS.kind else owner["spec"]["replicatedJobs"][0]["template"]["spec"]
-    containers = spec["template"]["spec"]["containers"]
+    containers = kind_of(owner).pod_template(owner)["spec"]["containers"]
     image = next((one["image"] for one in containers if one["name"] == labels.CONTAINER), None)
     what = await asked(
         cluster,

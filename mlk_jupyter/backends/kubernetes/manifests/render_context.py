@@ -67,7 +67,7 @@ class RenderContext:
 
     @property
     def owner(self) -> str:
-        """Name of the Job or JobSet."""
+        """Name of the object that is the job, and owns the others."""
         return labels.attempt_name(self.id, self.attempt)
 
     @property

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 from ....waiting import within
 from ..api.api_errors import ApiError, Unreachable
-from ..lifecycle.creation import RESOURCES
+from ..kinds.registry import kind_of, resource_of
 from ..resources import PODS, Manifest
 from ..rights.access import Access
-from .checks.pod import owner_of, pod_template_of
 from .cluster_facts import Outcome
 
 if TYPE_CHECKING:
@@ -28,16 +27,15 @@ async def dry_run(
     A worker's pod is tried as well where the user may create pods: what LimitRanges, Pod Security and policies say of
     pods, they say of no Job.
     """
-    tried = [manifest for manifest in manifests if access.may("create", RESOURCES[manifest["kind"]]) is not False]
-    owner = owner_of(manifests)
-    if owner is not None and access.may("create", PODS) is True:
-        tried.append(_worker(owner))
+    tried = [manifest for manifest in manifests if access.may("create", resource_of(manifest)) is not False]
+    if manifests and access.may("create", PODS) is True:
+        tried.append(_worker(manifests[0]))
     return list(await asyncio.gather(*(_try(connection, manifest, namespace) for manifest in tried)))
 
 
 def _worker(owner: Manifest) -> Manifest:
-    """One worker's pod as the Job controller would make it."""
-    template = pod_template_of(owner)
+    """One worker's pod as a controller would make it."""
+    template = kind_of(owner).pod_template(owner)
     metadata = {**(template.get("metadata") or {}), "generateName": f"{owner['metadata']['name'][:50]}-0-"}
     return {"apiVersion": "v1", "kind": PODS.kind, "metadata": metadata, "spec": template["spec"]}
 
@@ -45,7 +43,7 @@ def _worker(owner: Manifest) -> Manifest:
 async def _try(connection: Connection, manifest: Manifest, namespace: str) -> Outcome:
     kind, metadata = manifest["kind"], manifest["metadata"]
     name = str(metadata.get("name") or metadata.get("generateName"))
-    resource = PODS if kind == PODS.kind else RESOURCES[kind]
+    resource = PODS if kind == PODS.kind else resource_of(manifest)
     try:
         call = connection.create(resource.path(namespace), manifest, dry_run=True)
         answer = await within(_LIMIT_S, call)

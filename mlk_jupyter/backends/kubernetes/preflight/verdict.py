@@ -30,7 +30,7 @@ from .checks import (
 )
 from .checks import dry_run as dry_run_check
 from .checks.case import Case
-from .checks.pod import of, owner_of, template
+from .checks.pod import of, template
 from .cluster_facts import ClusterFacts, DryRun
 
 _CHECKS = (
@@ -85,7 +85,7 @@ def _starts_now(case: Case, findings: Sequence[Finding]) -> bool | None:
 
 def _uses(case: Case) -> list[Use]:
     spec, options, pod = case.spec, case.options, case.pod
-    owner, requests = owner_of(case.manifests), of(pod.main, "requests")
+    requests = of(pod.main, "requests")
     ranks = f" of {counted(spec.ranks_in_worker, 'process', 'processes')} each" if spec.ranks_in_worker > 1 else ""
     shown = {
         "Workers": f"{counted(spec.workers, 'pod')}{ranks}",
@@ -95,7 +95,7 @@ def _uses(case: Case) -> list[Use]:
         "Image": image.image_of(case),
         "Namespace": case.facts.namespace,
         "Queue": options.queue,
-        "Kind": owner["kind"] if owner is not None else None,
+        "Kind": case.manifests[0]["kind"] if case.manifests else None,
         "Volumes": listed([f"{one.claim or one.image or 'empty folder'} at {one.path}" for one in options.volumes])
         if options.volumes
         else None,

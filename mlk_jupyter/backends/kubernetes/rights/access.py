@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from ....model.api import Right
 from ..api.api_errors import Forbidden, InvalidObject, NotFoundInCluster, ServerTrouble, Throttled
-from ..resources import ACCESS_REVIEWS, PODS, RULES_REVIEWS, Manifest, Resource
+from ..resources import ACCESS_REVIEWS, PODS, RULES_REVIEWS, Manifest, Resource, Rule
 from .discovery import Served
-from .rbac import FEATURES, Rule, rule_line, rules
+from .rbac import FEATURES, rule_line, rules
 
 if TYPE_CHECKING:
     from ..api.connection import Connection
@@ -85,9 +85,13 @@ class Access:
         """Whether a call is allowed in all namespaces at once; None when not known."""
         return self.answers.get(Question(verb, resource.group, resource.plural))
 
+    def refuses(self, table: Iterable[Rule]) -> bool:
+        """Whether one of these calls is surely not allowed."""
+        return any(self.may(verb, rule.resource, rule.subresource) is False for rule in table for verb in rule.verbs)
+
     def rights(self, served: Served) -> list[Right]:
         """Feature by feature, in the order of the table, what is allowed and what is missing."""
-        table = rules(job_sets=served.job_sets, queues=served.kueue is not None)
+        table = rules(served.kinds, queues=served.kueue is not None)
         return [self._right(code, [rule for rule in table if rule.feature == code]) for code in _codes(table)]
 
     def right(self, code: str, served: Served) -> Right | None:
@@ -138,7 +142,7 @@ class Reviewer:
             known = self._known.get(namespace)
             if known is not None and time.monotonic() - known[0] < limit_s:
                 return known[1]
-            table = rules(job_sets=served.job_sets, queues=served.kueue is not None)
+            table = rules(served.kinds, queues=served.kueue is not None)
             access = await review(self._connection, namespace, table)
             self._known[namespace] = (time.monotonic(), access)
             return access

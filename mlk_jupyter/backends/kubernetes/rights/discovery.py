@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ..api.api_errors import Forbidden, NotFoundInCluster, ServerTrouble, Throttled, Unreachable
-from ..resources import JOB_SETS, LOCAL_QUEUES, NETWORK_POLICIES, WORKLOAD_PRIORITIES, WORKLOADS, Resource
+from ..kinds.registry import BUILT_IN, kinds
+from ..resources import LOCAL_QUEUES, NETWORK_POLICIES, WORKLOAD_PRIORITIES, WORKLOADS, Resource
 
 if TYPE_CHECKING:
     from ..api.connection import Connection
@@ -30,7 +31,8 @@ class Served:
 
     version: str | None = None
     """As the cluster calls itself, e.g. v1.36.0; None when not known."""
-    job_sets: bool = False
+    kinds: tuple[str, ...] = BUILT_IN
+    """Names of the kinds of job that it serves."""
     kueue: str | None = None
     """Version of Kueue's API to use; None when it is not served."""
     workload_priorities: bool = False
@@ -57,11 +59,6 @@ class Served:
         if release is None or _IMAGE_VOLUMES_SINCE <= release < _IMAGE_VOLUMES_SURE:
             return None
         return release >= _IMAGE_VOLUMES_SURE
-
-    @property
-    def kinds(self) -> list[str]:
-        """Kinds of job that can be created."""
-        return ["Job", "JobSet"] if self.job_sets else ["Job"]
 
     @property
     def workloads(self) -> Resource | None:
@@ -111,14 +108,16 @@ async def discover(connection: Connection) -> Served:
     version, groups = await asyncio.gather(_read(connection, "/version"), _read(connection, "/apis"))
     offered = _versions(groups)
     kueue = next((version for version in _KUEUE_VERSIONS if version in offered.get(WORKLOADS.group, [])), None)
-    sets, kueues = await asyncio.gather(
-        _plurals(connection, JOB_SETS.group, JOB_SETS.version, offered),
+    added = [kind for kind in kinds().values() if kind.name not in BUILT_IN]
+    kueues, *others = await asyncio.gather(
         _plurals(connection, WORKLOADS.group, kueue, offered),
+        *(_plurals(connection, kind.resource.group, kind.resource.version, offered) for kind in added),
     )
+    served = [kind.name for kind, plurals in zip(added, others, strict=True) if kind.resource.plural in plurals]
     name = version.get("gitVersion") if version else None
     return Served(
         version=name if isinstance(name, str) else None,
-        job_sets=JOB_SETS.plural in sets,
+        kinds=(*BUILT_IN, *served),
         kueue=kueue if {WORKLOADS.plural, LOCAL_QUEUES.plural} <= kueues else None,
         workload_priorities=WORKLOAD_PRIORITIES.plural in kueues,
         metrics="metrics.k8s.io" in offered,

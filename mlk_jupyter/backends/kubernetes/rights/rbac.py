@@ -7,20 +7,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
 from ....errors import BadInput
 from .. import labels
+from ..kinds.registry import kinds as all_kinds
 from ..manifests.yaml_dump import documents as as_documents
 from ..resources import (
     CLAIMS,
     CONFIG_MAPS,
     EVENTS,
-    JOB_SETS,
-    JOBS,
     LIMIT_RANGES,
     LOCAL_QUEUES,
     NAMESPACES,
@@ -34,7 +32,7 @@ from ..resources import (
     WORKLOAD_PRIORITIES,
     WORKLOADS,
     Manifest,
-    Resource,
+    Rule,
 )
 
 _ROLE = "mlk-jupyter"
@@ -62,43 +60,14 @@ FEATURES = {
 """Code of a feature → what it is for, in words."""
 
 
-@dataclass(frozen=True)
-class Rule:
-    """Calls that one feature makes of one resource."""
-
-    feature: str
-    resource: Resource
-    verbs: tuple[str, ...]
-    why: str
-    subresource: str | None = None
-
-    @property
-    def cluster_wide(self) -> bool:
-        """Whether it takes a ClusterRole. Everybody's own namespace can be read with a Role in it."""
-        return not self.resource.namespaced and self.resource is not NAMESPACES
-
-    @property
-    def full_name(self) -> str:
-        """As `kubectl auth can-i` has it, e.g. `jobs.batch` or `pods/log`."""
-        return f"{self.resource.full_name}/{self.subresource}" if self.subresource else self.resource.full_name
-
-
 _RULES = (
-    Rule("submit", JOBS, ("create", "get", "delete"), "creates the job, and takes a half-made one away"),
     Rule("submit", CONFIG_MAPS, ("create", "get"), "carries the notebook and its modules"),
     Rule("submit", SERVICES, ("create", "get"), "lets the workers find each other by name"),
-    Rule("submit", JOB_SETS, ("create", "get", "delete"), "creates jobs that restart whole"),
-    Rule("watch", JOBS, ("get", "list", "watch"), "tells what became of a job"),
     Rule("watch", PODS, ("get", "list", "watch"), "tells where each worker runs and why not"),
     Rule("watch", EVENTS, ("list", "watch"), "tells why a job waits: a quota refusal stands nowhere else"),
-    Rule("watch", JOB_SETS, ("get", "list", "watch"), "tells what became of a job that restarts whole"),
     Rule("logs", PODS, ("get",), "reads logs, which carry the live notebook", subresource="log"),
-    Rule("stop", JOBS, ("patch",), "suspends a job"),
-    Rule("stop", JOB_SETS, ("patch",), "suspends a job that restarts whole"),
-    Rule("delete", JOBS, ("delete",), "removes a job and, through it, all it owns"),
     Rule("delete", CONFIG_MAPS, ("get", "delete"), "removes the code of a job that nothing owns"),
     Rule("delete", SERVICES, ("get", "delete"), "removes the service of a job that nothing owns"),
-    Rule("delete", JOB_SETS, ("delete",), "removes a job that restarts whole"),
     Rule("orphans", CONFIG_MAPS, ("list", "delete"), "finds and removes code whose job is gone"),
     Rule("orphans", SERVICES, ("list", "delete"), "finds and removes services whose job is gone"),
     Rule("quota", QUOTAS, ("list",), "says before submission what a quota would refuse"),
@@ -117,16 +86,19 @@ _RULES = (
 )
 
 
-def rules(*, job_sets: bool = True, queues: bool = True, cluster_wide: bool = True) -> list[Rule]:
+def rules(kinds: Iterable[str] | None = None, *, queues: bool = True, cluster_wide: bool = True) -> list[Rule]:
     """All that we call.
 
     Args:
-        job_sets:     whether JobSet is served.
+        kinds:        names of the kinds of job that are served; None: of all there are.
         queues:       whether Kueue is served.
         cluster_wide: whether to include what takes a ClusterRole; all of it can be done without.
     """
-    absent = [*([] if job_sets else [JOB_SETS.group]), *([] if queues else [WORKLOADS.group])]
-    return [rule for rule in _RULES if rule.resource.group not in absent and (cluster_wide or not rule.cluster_wide)]
+    known = all_kinds()
+    own = [rule for name in (known if kinds is None else kinds) for rule in known[name].rules()]
+    table = [*own, *(rule for rule in _RULES if queues or rule.resource.group != WORKLOADS.group)]
+    wanted = [rule for rule in table if cluster_wide or not rule.cluster_wide]
+    return sorted(wanted, key=lambda rule: list(FEATURES).index(rule.feature))
 
 
 def policy_rules(wanted: Iterable[Rule]) -> list[Manifest]:
@@ -157,7 +129,7 @@ def render(
     *,
     service_account: bool = True,
     nodes: bool = False,
-    job_sets: bool = True,
+    kinds: Iterable[str] | None = None,
     queues: bool = True,
 ) -> str:
     """YAML for `kubectl apply` of the least that one user needs in one namespace.
@@ -166,14 +138,15 @@ def render(
         user:            a user as the cluster knows them, or the name of a ServiceAccount.
         service_account: makes a ServiceAccount for the user, and binds it beside the user of that name.
         nodes:           adds a ClusterRole to see nodes and priority classes. Everything works without.
-        job_sets:        whether JobSet is served, queues: whether Kueue is; rights to what is not served do no harm.
+        kinds:           names of the kinds of job that are served; None: of all there are.
+        queues:          whether Kueue is served. Rights to what is not served do no harm.
 
     Raises: BadInput for a namespace or user that cannot be.
     """
     _check(namespace, user)
     account = _account_name(user) if service_account else None
     subjects = _subjects(namespace, user, account)
-    wanted = rules(job_sets=job_sets, queues=queues)
+    wanted = rules(kinds, queues=queues)
     own, wide = [rule for rule in wanted if not rule.cluster_wide], [rule for rule in wanted if rule.cluster_wide]
     who = labels.user_label(user)
     documents = [

@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 
 from .....model import JobSpec
 from ... import labels
+from ...kinds.registry import kind_of
 from ...manifests.pod import resources
 from ...quantities import find
 from ...resources import PODS, Manifest
@@ -18,8 +19,6 @@ from ..cluster_facts import DryRun
 Amounts: TypeAlias = dict[str, Decimal]
 """Resource → how much of it."""
 Part: TypeAlias = Literal["requests", "limits"]
-
-_OWNERS = ("Job", "JobSet")
 
 
 @dataclass(frozen=True)
@@ -57,18 +56,6 @@ class PodTemplate:
         return {name for name, amount in of(container, "limits").items() if amount and name not in of(asked, "limits")}
 
 
-def owner_of(manifests: Sequence[Manifest]) -> Manifest | None:
-    """The Job or JobSet among a job's objects."""
-    return next((manifest for manifest in manifests if manifest.get("kind") in _OWNERS), None)
-
-
-def pod_template_of(owner: Manifest) -> Manifest:
-    """The pod template in a Job or JobSet."""
-    job = owner if owner["kind"] == "Job" else owner["spec"]["replicatedJobs"][0]["template"]
-    template: Manifest = job["spec"]["template"]
-    return template
-
-
 def template(
     manifests: Sequence[Manifest], spec: JobSpec, limit_ranges: Iterable[Manifest] | None, dry_run: DryRun = ()
 ) -> PodTemplate:
@@ -76,8 +63,7 @@ def template(
 
     Where the dry run gave no pod, the defaults of the LimitRanges are filled in here.
     """
-    owner = owner_of(manifests)
-    rendered = pod_template_of(owner)["spec"] if owner is not None else _assumed(spec)
+    rendered = kind_of(manifests[0]).pod_template(manifests[0])["spec"] if manifests else _assumed(spec)
     tried = next((outcome for outcome in dry_run if outcome.kind == PODS.kind and outcome.judged), None)
     if tried is not None and tried.object is not None:
         return PodTemplate(spec.workers, tried.object["spec"], rendered, tried=True)

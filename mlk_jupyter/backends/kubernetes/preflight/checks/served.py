@@ -57,7 +57,7 @@ def _retries(case: Case) -> Iterator[Finding]:
     options, served = case.options, case.facts.served
     if options.retries == 0:
         return
-    if not served.job_sets:
+    if len(served.kinds) < 2:
         text = (
             "JobSet is not installed in the cluster: after a preemption or a lost node the job is started again from "
             "here, when JupyterLab or `mlk` runs."
