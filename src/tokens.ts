@@ -63,6 +63,8 @@ export interface IPanelSection {
   readonly summary?: { readonly text: () => string; readonly changed: ISignal<unknown, unknown> };
   /** What needs a person, above all sections, also while this one is folded; disposed with it. */
   readonly notice?: Widget;
+  /** What its summary and its notice need: held while the panel is in view, also while it is folded. */
+  readonly follow?: () => IDisposable;
   /** Whether it is open until a person folds it. Default: true. */
   readonly isOpen?: boolean;
   /** What the button of the panel that refreshes asks of it. */
@@ -92,7 +94,7 @@ export interface IJobsChange {
   readonly ended: readonly JobSummary[];
 }
 
-/** The places where jobs run. */
+/** The places where jobs run: asked once, and kept up to date while somebody looks. */
 export interface IBackends {
   /** The one that jobs go to unless another is chosen comes first. Empty until the first answer. */
   readonly all: readonly BackendInfo[];
@@ -100,6 +102,8 @@ export interface IBackends {
   get(name: string): BackendInfo | undefined;
   /** What is known, else what the server answers. Raises: ApiError. */
   load(): Promise<readonly BackendInfo[]>;
+  /** Keeps them up to date until the returned disposable is disposed. */
+  follow(): IDisposable;
   /** Asks again; what is known stays when nobody answers. */
   refresh(): Promise<void>;
   /** Objects in clusters whose job is gone; null when nobody has looked. */
@@ -113,10 +117,14 @@ export interface IBackends {
 
 export const IBackends = new Token<IBackends>(
   'mlk-jupyter:IBackends',
-  'The places where jobs run, kept up to date.'
+  'The places where jobs run.'
 );
 
-/** The jobs that the server knows, kept up to date. */
+/**
+ * The jobs that the server knows: asked once, and kept up to date while somebody looks or one is not over.
+ *
+ * Who has no job that runs and looks at none costs the server and the cluster nothing.
+ */
 export interface IJobs {
   /** Newest first. The same array as long as nothing changed. */
   readonly jobs: readonly JobSummary[];
@@ -133,6 +141,10 @@ export interface IJobs {
   put(job: JobSummary): void;
   /** Takes a deleted job out of the list before the socket tells it. */
   drop(id: string): void;
+  /** Keeps the list up to date until the returned disposable is disposed. */
+  follow(): IDisposable;
+  /** Reads the list, unless it is known. */
+  load(): Promise<void>;
   /** Reads the list again. */
   refresh(): Promise<void>;
   readonly changed: ISignal<IJobs, IJobsChange>;
@@ -140,7 +152,4 @@ export interface IJobs {
   readonly stateChanged: ISignal<IJobs, void>;
 }
 
-export const IJobs = new Token<IJobs>(
-  'mlk-jupyter:IJobs',
-  'The jobs that the server knows, kept up to date.'
-);
+export const IJobs = new Token<IJobs>('mlk-jupyter:IJobs', 'The jobs that the server knows.');

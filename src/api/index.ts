@@ -2,5 +2,6 @@ export { ApiError } from './errors';
 export { Api } from './requests';
 export type { IRequestOptions } from './requests';
 export * from './schemas';
+export { Shared } from './shared';
 export { Channel } from './socket';
 export type { IListener, Link } from './socket';

@@ -34,6 +34,8 @@ interface ISubscription {
 
 const FIRST_DELAY_MS = 500;
 const MAX_DELAY_MS = 30_000;
+/** A window that nobody sees for so long is told nothing until somebody does. */
+const REST_MS = 60_000;
 /** The server pings every 15 s: silence of three pings means a half-open connection. */
 const SILENCE_MS = 45_000;
 /** Timers may fire a little before the clock says so. */
@@ -42,7 +44,7 @@ const TIMER_SLACK_MS = 100;
 /**
  * One websocket for a window, many topics. Reconnects by itself, subscribes again, and says how it is.
  *
- * Opens with the first subscription, closes with the last.
+ * Opens with the first subscription, closes with the last, and rests while nobody sees the window.
  */
 export class Channel implements IDisposable {
   constructor(
@@ -50,7 +52,8 @@ export class Channel implements IDisposable {
     private readonly _random: () => number = Math.random
   ) {
     this._settings = _api.settings;
-    document.addEventListener('visibilitychange', this._check);
+    document.addEventListener('visibilitychange', this._onVisibility);
+    this._onVisibility();
     window.addEventListener('online', this._check);
   }
 
@@ -99,7 +102,8 @@ export class Channel implements IDisposable {
       return;
     }
     this._isDisposed = true;
-    document.removeEventListener('visibilitychange', this._check);
+    document.removeEventListener('visibilitychange', this._onVisibility);
+    clearTimeout(this._restTimer);
     window.removeEventListener('online', this._check);
     this._subscriptions.clear();
     this._close();
@@ -107,7 +111,7 @@ export class Channel implements IDisposable {
   }
 
   private _open(): void {
-    if (this._socket || this._isDisposed) {
+    if (this._socket || this._isResting || this._isDisposed) {
       return;
     }
     clearTimeout(this._retryTimer);
@@ -239,6 +243,20 @@ export class Channel implements IDisposable {
     this._silenceTimer = setTimeout(this._check, SILENCE_MS + TIMER_SLACK_MS);
   }
 
+  private readonly _onVisibility = (): void => {
+    clearTimeout(this._restTimer);
+    if (document.visibilityState === 'hidden') {
+      this._restTimer = setTimeout(() => {
+        this._isResting = true;
+        this._close();
+        this._setLink('connecting');
+      }, REST_MS);
+    } else {
+      this._isResting = false;
+      this._check();
+    }
+  };
+
   /** A laptop that woke up: its timers slept, its connection may be half open. */
   private readonly _check = (): void => {
     if (document.visibilityState === 'hidden' || this._subscriptions.size === 0) {
@@ -269,6 +287,8 @@ export class Channel implements IDisposable {
   private _heardAt = 0;
   private _retryTimer: ReturnType<typeof setTimeout> | undefined;
   private _silenceTimer: ReturnType<typeof setTimeout> | undefined;
+  private _restTimer: ReturnType<typeof setTimeout> | undefined;
+  private _isResting = false;
   private _isDisposed = false;
 }
 

@@ -3,7 +3,7 @@ import type { IDisposable } from '@lumino/disposable';
 import { Signal } from '@lumino/signaling';
 import type { ISignal } from '@lumino/signaling';
 
-import { ApiError } from '../api';
+import { ApiError, Shared } from '../api';
 import type { Api, BackendInfo, Backends, Orphan } from '../api';
 import type { IBackends, IMlkChannel } from '../tokens';
 
@@ -13,17 +13,19 @@ export interface IBackendsModelOptions {
   trans: TranslationBundle;
 }
 
-/** The places where jobs run, from the socket; one for the whole window. */
+/** The places where jobs run; one for the whole window. */
 export class BackendsModel implements IBackends, IDisposable {
   constructor(options: IBackendsModelOptions) {
     this._api = options.api;
     this._trans = options.trans;
-    this._subscription = options.channel.subscribe<Backends>('backends', {
-      snapshot: ({ backends }) => this._take(backends),
-      delta: ({ backends }) => this._take(backends),
-      // What the socket cannot tell, the request may; and it says why, if it cannot either.
-      error: () => void this.refresh()
-    });
+    this._topic = new Shared(() =>
+      options.channel.subscribe<Backends>('backends', {
+        snapshot: ({ backends }) => this._take(backends),
+        delta: ({ backends }) => this._take(backends),
+        // What the socket cannot tell, the request may; and it says why, if it cannot either.
+        error: () => void this.refresh()
+      })
+    );
   }
 
   get all(): readonly BackendInfo[] {
@@ -43,7 +45,7 @@ export class BackendsModel implements IBackends, IDisposable {
   }
 
   get isDisposed(): boolean {
-    return this._subscription.isDisposed;
+    return this._topic.isDisposed;
   }
 
   get(name: string): BackendInfo | undefined {
@@ -55,6 +57,10 @@ export class BackendsModel implements IBackends, IDisposable {
       await this._ask();
     }
     return this._all;
+  }
+
+  follow(): IDisposable {
+    return this._topic.hold();
   }
 
   /** Asks again; what is known stays when nobody answers: the state of the socket tells of that. */
@@ -95,7 +101,7 @@ export class BackendsModel implements IBackends, IDisposable {
 
   dispose(): void {
     if (!this.isDisposed) {
-      this._subscription.dispose();
+      this._topic.dispose();
       Signal.clearData(this);
     }
   }
@@ -107,6 +113,13 @@ export class BackendsModel implements IBackends, IDisposable {
 
   private _take(backends: readonly BackendInfo[]): void {
     this._all = backends;
+    // Where jobs go by default changes when a cluster comes back.
+    if (backends.some(({ link }) => link === 'reconnecting')) {
+      this._awaited ??= this._topic.hold();
+    } else {
+      this._awaited?.dispose();
+      this._awaited = null;
+    }
     this._emit();
   }
 
@@ -118,7 +131,8 @@ export class BackendsModel implements IBackends, IDisposable {
 
   private readonly _api: Api;
   private readonly _trans: TranslationBundle;
-  private readonly _subscription: IDisposable;
+  private readonly _topic: Shared;
+  private _awaited: IDisposable | null = null;
   private readonly _changed = new Signal<this, void>(this);
   private _all: readonly BackendInfo[] = [];
   private _orphans: readonly Orphan[] | null = null;

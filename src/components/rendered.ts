@@ -28,7 +28,6 @@ export class Rendered extends ReactWidget {
     if (!this.isDisposed) {
       Signal.disconnectReceiver(this);
       super.dispose();
-      this._hold(false);
     }
   }
 
@@ -49,7 +48,7 @@ export class Rendered extends ReactWidget {
 
   protected override onAfterShow(msg: Message): void {
     super.onAfterShow(msg);
-    this._hold(this.isVisible);
+    this._hold(true);
     this.update();
   }
 
@@ -63,8 +62,8 @@ export class Rendered extends ReactWidget {
     this._hold(false);
   }
 
-  private _hold(wanted: boolean): void {
-    if (wanted) {
+  private _hold(isVisible: boolean): void {
+    if (isVisible) {
       this._held ??= this._whileVisible?.() ?? null;
     } else {
       this._held?.dispose();

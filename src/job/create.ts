@@ -6,9 +6,10 @@ import type { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import type { Contents } from '@jupyterlab/services';
 import type { ITranslator, TranslationBundle } from '@jupyterlab/translation';
 import type { CommandRegistry } from '@lumino/commands';
+import { DisposableSet } from '@lumino/disposable';
 
 import { CommandIDs } from '../tokens';
-import type { IBackends, IMlkApi, IMlkChannel } from '../tokens';
+import type { IBackends, IJobs, IMlkApi, IMlkChannel } from '../tokens';
 import { copyPath, download, saveCopy } from './files';
 import { LiveNotebook } from './livenotebook';
 import { LogPage } from './logpage';
@@ -24,6 +25,7 @@ export { isPage } from './model';
 export interface ISurroundings {
   api: IMlkApi;
   channel: IMlkChannel;
+  jobs: IJobs;
   backends: IBackends;
   trans: TranslationBundle;
   commands: CommandRegistry;
@@ -37,12 +39,13 @@ export interface ISurroundings {
 
 /** The tab of one job, wired to its surroundings. */
 export function createTab(id: string, page: Page, around: ISurroundings): JobTab {
-  const { api, channel, backends, trans, commands, rendermime, translator, themes } = around;
+  const { api, channel, jobs, backends, trans, commands, rendermime, translator, themes } = around;
   const model = new JobModel(id, api, channel, trans);
   const run = (command: string) => () => void commands.execute(command, { id });
   return new JobTab({
     model,
     backends,
+    follow: () => DisposableSet.from([jobs.follow(), backends.follow()]),
     page,
     trans,
     actions: {

@@ -20,9 +20,8 @@ export function isPage(value: unknown): value is Page {
 const RUN_RETRY_MS = 2000;
 
 /**
- * One job as its tab needs it: the whole status, always; frames and log only while a page shows them.
- *
- * Owns its subscriptions from construction to `dispose`.
+ * One job as its tab needs it: nothing while it is hidden, the status while it is in view, frames and log while a page
+ * shows them.
  */
 export class JobModel implements IDisposable {
   constructor(
@@ -32,11 +31,6 @@ export class JobModel implements IDisposable {
     private readonly _trans: TranslationBundle
   ) {
     this.frames = new FramesFeed(id, _api, _channel);
-    this._subscription = _channel.subscribe<JobStatus>(`job/${id}`, {
-      snapshot: status => this._take(status),
-      delta: status => this._take(status),
-      error: error => this._fail(error)
-    });
   }
 
   readonly frames: FramesFeed;
@@ -82,6 +76,7 @@ export class JobModel implements IDisposable {
   /** Subscribes what the page needs and nothing else; null when the tab is hidden. */
   show(page: Page | null): void {
     this._page = page;
+    this._follow(page !== null);
     this.frames.active = page === 'notebook' || page === 'metrics';
     if (this._log) {
       this._log.active = page === 'log';
@@ -102,10 +97,23 @@ export class JobModel implements IDisposable {
     }
     this._isDisposed = true;
     clearTimeout(this._runTimer);
-    this._subscription.dispose();
+    this._follow(false);
     this.frames.dispose();
     this._log?.dispose();
     Signal.clearData(this);
+  }
+
+  private _follow(wanted: boolean): void {
+    if (wanted) {
+      this._subscription ??= this._channel.subscribe<JobStatus>(`job/${this.id}`, {
+        snapshot: status => this._take(status),
+        delta: status => this._take(status),
+        error: error => this._fail(error)
+      });
+    } else {
+      this._subscription?.dispose();
+      this._subscription = null;
+    }
   }
 
   private _take(status: JobStatus): void {
@@ -169,6 +177,6 @@ export class JobModel implements IDisposable {
   private _page: Page | null = null;
   private _log: LogFeed | null = null;
   private _isDisposed = false;
-  private readonly _subscription: IDisposable;
+  private _subscription: IDisposable | null = null;
   private readonly _changed = new Signal<this, void>(this);
 }

@@ -1,3 +1,4 @@
+import type { IDisposable } from '@lumino/disposable';
 import type { Message } from '@lumino/messaging';
 import { Panel, PanelLayout, Widget } from '@lumino/widgets';
 import type { TranslationBundle } from '@jupyterlab/translation';
@@ -22,6 +23,8 @@ export type HeaderActions = Pick<
 export interface IJobTabOptions {
   model: JobModel;
   backends: IBackends;
+  /** What else is kept up to date while the tab is in view. */
+  follow: () => IDisposable;
   page: Page;
   trans: TranslationBundle;
   actions: HeaderActions;
@@ -39,7 +42,7 @@ export class JobTab extends Widget {
     this.addClass('mlk-JobTab');
     this._prefix = `mlk-${_options.model.id}`;
     this._page = _options.page;
-    this._head = new Rendered(() => this._drawHead());
+    this._head = new Rendered(() => this._drawHead(), { whileVisible: _options.follow });
     this._head.addClass('mlk-JobTab-head');
     this._body = new Panel();
     this._body.addClass('mlk-JobTab-body');

@@ -3,7 +3,7 @@ import type { IDisposable } from '@lumino/disposable';
 import { Signal } from '@lumino/signaling';
 import type { ISignal } from '@lumino/signaling';
 
-import { ApiError } from '../api';
+import { ApiError, Shared } from '../api';
 import type { Api, JobsDelta, JobsSnapshot, JobSummary, Link } from '../api';
 import type { IJobs, IJobsChange, IMlkChannel } from '../tokens';
 import { isFinal } from './phase';
@@ -14,22 +14,24 @@ export interface IJobsModelOptions {
   trans: TranslationBundle;
 }
 
-/** The list of jobs, from the socket; one for the whole window. */
+/** The list of jobs; one for the whole window. */
 export class JobsModel implements IJobs, IDisposable {
   constructor(options: IJobsModelOptions) {
     this._api = options.api;
     this._channel = options.channel;
     this._trans = options.trans;
     this._channel.linkChanged.connect(this._onLink, this);
-    this._subscription = this._channel.subscribe<JobsSnapshot, JobsDelta>('jobs', {
-      snapshot: ({ jobs }) => this._replace(jobs),
-      delta: ({ changed, removed }) => this._merge(changed, removed),
-      error: error => this._fail(new ApiError(error, 0))
-    });
+    this._topic = new Shared(() =>
+      this._channel.subscribe<JobsSnapshot, JobsDelta>('jobs', {
+        snapshot: ({ jobs }) => this._replace(jobs),
+        delta: ({ changed, removed }) => this._merge(changed, removed),
+        error: error => this._fail(new ApiError(error, 0))
+      })
+    );
   }
 
   get isDisposed(): boolean {
-    return this._subscription.isDisposed;
+    return this._topic.isDisposed;
   }
 
   get isReady(): boolean {
@@ -86,22 +88,39 @@ export class JobsModel implements IJobs, IDisposable {
     this._merge([], [id]);
   }
 
+  follow(): IDisposable {
+    return this._topic.hold();
+  }
+
+  async load(): Promise<void> {
+    if (!this._isReady && !this._topic.isRunning) {
+      await this._ask(() => !this._topic.isRunning); // what is told meanwhile is newer
+    }
+  }
+
   async refresh(): Promise<void> {
     this._channel.retry();
-    try {
-      this._replace((await this._api.jobs()).jobs);
-    } catch (error) {
-      this._fail(ApiError.from(error, this._trans));
-    }
+    await this._ask();
   }
 
   dispose(): void {
     if (this.isDisposed) {
       return;
     }
-    this._subscription.dispose();
+    this._topic.dispose();
     this._channel.linkChanged.disconnect(this._onLink, this);
     Signal.clearData(this);
+  }
+
+  private async _ask(isWanted = (): boolean => true): Promise<void> {
+    try {
+      const { jobs } = await this._api.jobs();
+      if (isWanted()) {
+        this._replace(jobs);
+      }
+    } catch (error) {
+      this._fail(ApiError.from(error, this._trans));
+    }
   }
 
   private _replace(jobs: readonly JobSummary[]): void {
@@ -117,6 +136,7 @@ export class JobsModel implements IJobs, IDisposable {
       ended: jobs.filter(job => hasEnded(before.get(job.id), job))
     });
     this._stateChanged.emit();
+    this._hold();
   }
 
   private _merge(changed: readonly JobSummary[], removed: readonly string[]): void {
@@ -130,6 +150,17 @@ export class JobsModel implements IJobs, IDisposable {
     this._sorted =
       keepsOrder && gone.length === 0 ? this.jobs.map(job => this._byId.get(job.id) ?? job) : null;
     this._changed.emit({ reset: false, changed, removed: gone, ended });
+    this._hold();
+  }
+
+  /** A job that is not over is followed to its end: what is shown of it, and the word that it has ended. */
+  private _hold(): void {
+    if (this.jobs.some(job => !isFinal(job.phase))) {
+      this._unfinished ??= this._topic.hold();
+    } else {
+      this._unfinished?.dispose();
+      this._unfinished = null;
+    }
   }
 
   private _fail(error: ApiError): void {
@@ -147,7 +178,8 @@ export class JobsModel implements IJobs, IDisposable {
   private readonly _api: Api;
   private readonly _channel: IMlkChannel;
   private readonly _trans: TranslationBundle;
-  private readonly _subscription: IDisposable;
+  private readonly _topic: Shared;
+  private _unfinished: IDisposable | null = null;
   private readonly _changed = new Signal<this, IJobsChange>(this);
   private readonly _stateChanged = new Signal<this, void>(this);
   private _byId = new Map<string, JobSummary>();

@@ -35,6 +35,7 @@ export const jobsSection: JupyterFrontEndPlugin<void> = {
         trans
       }),
       summary: { text: () => activeText(jobs.active, trans), changed: jobs.changed },
+      follow: () => jobs.follow(),
       refresh: () => void jobs.refresh()
     });
   }

@@ -48,6 +48,7 @@ export const jobTab: JupyterFrontEndPlugin<void> = {
     const around: ISurroundings = {
       api,
       channel,
+      jobs,
       backends,
       trans,
       commands,
@@ -57,6 +58,13 @@ export const jobTab: JupyterFrontEndPlugin<void> = {
       editorServices,
       translator: translator ?? nullTranslator,
       themes
+    };
+
+    const rename = ({ content, title }: MainAreaWidget<JobTab>): void => {
+      const { id, status } = content.model;
+      const name = status?.name ?? jobs.get(id)?.name ?? id;
+      title.label = name; // the icon says that it is a job: in a narrow tab the name is what counts
+      title.caption = trans.__('Job %1', name);
     };
 
     commands.addCommand(CommandIDs.openJob, {
@@ -101,13 +109,8 @@ export const jobTab: JupyterFrontEndPlugin<void> = {
         widget.toolbar.hide();
         // Notebook 7 gives what is below the document no more than it asks for.
         widget.toggleClass('mlk-mod-below', labShell === null);
-        const rename = () => {
-          const name = content.model.status?.name ?? jobs.get(id)?.name ?? id;
-          widget.title.label = name; // the icon says that it is a job: in a narrow tab the name is what counts
-          widget.title.caption = trans.__('Job %1', name);
-        };
-        rename();
-        content.model.changed.connect(rename);
+        rename(widget);
+        content.model.changed.connect(() => rename(widget));
         content.pageChanged.connect(() => void tracker.save(widget));
         await tracker.add(widget);
         app.shell.add(widget, labShell ? 'main' : 'down');
@@ -120,6 +123,7 @@ export const jobTab: JupyterFrontEndPlugin<void> = {
       for (const id of removed) {
         tracker.find(widget => widget.content.model.id === id)?.dispose();
       }
+      tracker.forEach(rename); // a tab that was not shown yet knows its job's name from here
     });
 
     if (restorer) {

@@ -41,6 +41,7 @@ export const places: JupyterFrontEndPlugin<void> = {
         trans
       ),
       isOpen: false,
+      follow: () => backends.follow(),
       refresh: () => void backends.refresh()
     });
 

@@ -51,12 +51,13 @@ export const submit: JupyterFrontEndPlugin<void> = {
         spec: earlier?.spec,
         backend: earlier?.backend ?? lastBackend(context)
       });
+      const following = backends.follow();
       const job = await askAndSubmit({
         model,
         path: local,
         translator: translator ?? nullTranslator,
         trans
-      });
+      }).finally(() => following.dispose());
       if (job) {
         jobs.put(job);
         await remember(context, job, isCluster(backends.get(job.backend)));

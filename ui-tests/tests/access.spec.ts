@@ -76,3 +76,27 @@ test('a job is submitted and looked at with the keyboard alone', async ({ page, 
   await page.keyboard.press('Home');
   await expect(overview).toBeFocused();
 });
+
+test('a section is folded with the keyboard, and stays so when the page is loaded again', async ({
+  page
+}) => {
+  let panel = await showPanel(page);
+  const title = (name: string | RegExp) => panel.getByRole('heading', { name });
+  await title('Jobs run on').focus();
+  await page.keyboard.press('Enter');
+  await page.keyboard.press('ArrowUp');
+  await expect(title(/^Jobs(?! run)/)).toBeFocused();
+  const kept = page.waitForResponse(
+    response =>
+      response.url().includes('/api/workspaces') &&
+      /"jobs":\s*false/.test(response.request().postData() ?? '')
+  );
+  await page.keyboard.press('Enter');
+  await expect(panel.locator('.mlk-Jobs')).toBeHidden();
+
+  await kept; // core writes what it remembers a little later
+  await page.reload();
+  panel = await showPanel(page);
+  await expect(title('Jobs run on')).toHaveAttribute('aria-expanded', 'true');
+  await expect(title(/^Jobs(?! run)/)).toHaveAttribute('aria-expanded', 'false');
+});

@@ -176,6 +176,35 @@ describe('the channel', () => {
     expect(FakeSocket.all).toHaveLength(3);
   });
 
+  it('rests while nobody sees the window, and goes on where it was when somebody does', () => {
+    const visible = vi.spyOn(document, 'visibilityState', 'get');
+    const see = (state: DocumentVisibilityState): void => {
+      visible.mockReturnValue(state);
+      document.dispatchEvent(new Event('visibilitychange'));
+    };
+    channel.subscribe('job/a/log/0', listener(4096));
+    const first = FakeSocket.last;
+    first.open();
+    see('hidden');
+    vi.advanceTimersByTime(30_000);
+    see('visible');
+    see('hidden');
+    vi.advanceTimersByTime(59_000);
+    expect(first.readyState).toBe(FakeSocket.OPEN);
+    vi.advanceTimersByTime(1000);
+    expect(first.readyState).toBe(3);
+    channel.subscribe('jobs', listener());
+    vi.advanceTimersByTime(120_000);
+    expect(FakeSocket.all).toHaveLength(1);
+    see('visible');
+    FakeSocket.last.open();
+    expect(FakeSocket.last.sent).toEqual([
+      { op: 'subscribe', topic: 'job/a/log/0', offset: 4096 },
+      { op: 'subscribe', topic: 'jobs' }
+    ]);
+    expect(links).toEqual(['live', 'connecting', 'live']);
+  });
+
   it('asks for a new snapshot when a second listener joins a topic', () => {
     const [first, second] = [listener(), listener()];
     channel.subscribe('job/a', first);

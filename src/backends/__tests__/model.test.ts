@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { answer, backend, FakeSocket, settings, trans } from '../../__tests__/fakes';
 import { Api, Channel } from '../../api';
@@ -6,6 +6,7 @@ import { BackendsModel } from '../model';
 
 describe('the places where jobs run', () => {
   let model: BackendsModel;
+  let api: Api;
   let channel: Channel;
   let asked: string[];
   let serve: (path: string) => Response;
@@ -13,7 +14,7 @@ describe('the places where jobs run', () => {
   beforeEach(() => {
     asked = [];
     serve = () => answer(500, {});
-    const api = new Api(
+    api = new Api(
       settings(request => {
         const path = `${request.method} ${new URL(request.url).pathname.split('/mlk/')[1]}`;
         asked.push(path);
@@ -23,6 +24,7 @@ describe('the places where jobs run', () => {
     );
     channel = new Channel(api);
     model = new BackendsModel({ api, channel, trans });
+    model.follow();
     FakeSocket.last.open();
   });
 
@@ -91,5 +93,25 @@ describe('the places where jobs run', () => {
     expect(model.orphans).toEqual([]);
     await settled();
     expect(asked.at(-1)).toBe('DELETE orphans');
+  });
+
+  it('are followed while somebody looks or a cluster is away, and else asked for once', async () => {
+    serve = () => answer(200, { backend: backend('prod'), backends: [backend('prod')] });
+    model.dispose();
+    FakeSocket.all = [];
+    vi.useFakeTimers();
+    model = new BackendsModel({ api, channel, trans });
+    await model.load();
+    await model.load();
+    expect(asked).toEqual(['GET info']);
+    expect(FakeSocket.all).toEqual([]);
+    serve = () =>
+      answer(200, { backend: {}, backends: [backend('prod', { link: 'reconnecting' })] });
+    await model.refresh();
+    FakeSocket.last.open();
+    tell(backend('prod'));
+    vi.runAllTimers();
+    expect(FakeSocket.last.sent.map(({ op }) => op)).toEqual(['subscribe', 'unsubscribe']);
+    vi.useRealTimers();
   });
 });

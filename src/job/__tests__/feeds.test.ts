@@ -116,6 +116,8 @@ describe('JobModel', () => {
     model.show('metrics');
     expect(topics()).toEqual(['job/a', 'job/a/frames']);
     model.show(null);
+    expect(topics()).toEqual([]);
+    model.show('overview');
     expect(topics()).toEqual(['job/a']);
     model.dispose();
     expect(topics()).toEqual([]);

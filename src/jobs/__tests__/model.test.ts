@@ -1,7 +1,8 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { answer, FakeSocket, job, settings, trans } from '../../__tests__/fakes';
 import { Api, Channel } from '../../api';
+import type { JobSummary } from '../../api';
 import type { IJobsChange } from '../../tokens';
 import { JobsModel } from '../model';
 
@@ -21,6 +22,7 @@ describe('the list of jobs', () => {
     model = new JobsModel({ api, channel, trans });
     changes = [];
     model.changed.connect((_, change) => changes.push(change));
+    model.follow();
     FakeSocket.last.open();
   });
 
@@ -122,5 +124,84 @@ describe('the list of jobs', () => {
     model.put(job('b', { phase: 'Queued', reason: submitted }));
     expect(model.get('a')?.reason?.code).toBe('insufficient_gpus');
     expect(model.get('b')?.reason?.code).toBe('submitted');
+  });
+});
+
+describe('nobody who looks at jobs', () => {
+  let model: JobsModel;
+  let channel: Channel;
+  let asked: number;
+  let listed: JobSummary[];
+
+  beforeEach(() => {
+    vi.useFakeTimers();
+    asked = 0;
+    listed = [];
+    const api = new Api(
+      settings(() => {
+        asked += 1;
+        return answer(200, { jobs: listed });
+      }),
+      trans
+    );
+    channel = new Channel(api);
+    model = new JobsModel({ api, channel, trans });
+  });
+
+  afterEach(() => {
+    model.dispose();
+    channel.dispose();
+    vi.useRealTimers();
+  });
+
+  it('has the list asked for once, and nothing followed', async () => {
+    listed = [job('done', { phase: 'Succeeded' })];
+    await model.load();
+    await model.load();
+    expect(model.jobs.map(({ id }) => id)).toEqual(['done']);
+    expect(asked).toBe(1);
+    expect(FakeSocket.all).toEqual([]);
+  });
+
+  it('is told of a job until it is over', async () => {
+    listed = [job('a')];
+    const ended: string[] = [];
+    model.changed.connect((_, change) => ended.push(...change.ended.map(({ id }) => id)));
+    await model.load();
+    FakeSocket.last.open();
+    FakeSocket.last.snapshot('jobs', { jobs: listed });
+    FakeSocket.last.delta('jobs', 1, { changed: [job('a', { phase: 'Failed' })], removed: [] });
+    expect(ended).toEqual(['a']);
+    vi.runAllTimers();
+    expect(FakeSocket.last.sent.at(-1)).toEqual({ op: 'unsubscribe', topic: 'jobs' });
+  });
+
+  it('is told of a job that it submits', async () => {
+    await model.load();
+    model.put(job('mine', { phase: 'Queued' }));
+    FakeSocket.last.open();
+    expect(FakeSocket.last.sent).toEqual([{ op: 'subscribe', topic: 'jobs' }]);
+  });
+
+  it('finds the list going on after a short look away', () => {
+    model.follow().dispose();
+    FakeSocket.last.open();
+    vi.advanceTimersByTime(5000);
+    const back = model.follow();
+    vi.advanceTimersByTime(11_000);
+    expect(FakeSocket.last.sent).toEqual([{ op: 'subscribe', topic: 'jobs' }]);
+    back.dispose();
+    vi.advanceTimersByTime(11_000);
+    expect(FakeSocket.last.sent.at(-1)?.op).toBe('unsubscribe');
+  });
+
+  it('is not told what was asked before somebody looked', async () => {
+    listed = [job('old', { phase: 'Succeeded' })];
+    const loading = model.load();
+    model.follow();
+    FakeSocket.last.open();
+    FakeSocket.last.snapshot('jobs', { jobs: [job('new', { phase: 'Succeeded' })] });
+    await loading;
+    expect(model.jobs.map(({ id }) => id)).toEqual(['new']);
   });
 });

@@ -7,7 +7,7 @@ import { MessageLoop } from '@lumino/messaging';
 import { Widget } from '@lumino/widgets';
 import type { AccordionPanel } from '@lumino/widgets';
 
-import { jobsIcon } from '../components';
+import { jobsIcon, Rendered } from '../components';
 import type { IMlkPanel, IPanelSection } from '../tokens';
 
 export interface IMlkPanelOptions {
@@ -46,7 +46,7 @@ export class MlkPanel extends SidePanel implements IMlkPanel {
   }
 
   addSection(section: IPanelSection): IDisposable {
-    const { id, title, rank, widget, notice, summary } = section;
+    const { id, title, rank, widget, notice, summary, follow } = section;
     if (this._sections.some(other => other.id === id)) {
       throw new Error(`The panel has a section “${id}” already.`);
     }
@@ -61,6 +61,9 @@ export class MlkPanel extends SidePanel implements IMlkPanel {
       // the header itself stands first
       this.header.insertWidget(1 + before.filter(other => other.notice).length, notice);
     }
+    // Nothing to see: it is in view whenever the panel is.
+    const follower = new Rendered(() => <></>, { whileVisible: follow });
+    this.header.addWidget(follower);
     // Core appends what is inserted: Tab and readers would meet sections in another order than eyes do.
     for (const [later, { widget }] of this._sections.entries()) {
       if (later > at) {
@@ -86,6 +89,7 @@ export class MlkPanel extends SidePanel implements IMlkPanel {
       this._sections.splice(this._sections.indexOf(section), 1);
       widget.dispose();
       notice?.dispose();
+      follower.dispose();
     });
   }
 
