@@ -18,6 +18,7 @@ from kube.cluster import FakeCluster
 
 from mlk_jupyter.backends.kubernetes.api.targets import Target, targets
 from mlk_jupyter.backends.kubernetes.backend import KubernetesBackend
+from mlk_jupyter.backends.kubernetes.timing import Timing
 from mlk_jupyter.bundle import Bundle, build
 from mlk_jupyter.model import ClusterOptions, JobSpec, JobStatus, JobSummary, Phase, RunState
 from mlk_jupyter.record.folder import JobFolder
@@ -49,12 +50,13 @@ class Desk:
         user: str = "ada",
         watching: bool = True,
         target: Target | None = None,
+        timing: Timing | None = None,
     ) -> None:
         self.cluster, self._make = cluster, make_notebook
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="desk", daemon=True)
         self._thread.start()
-        self.backend = KubernetesBackend(target or targets()[0], root=root, user=user)
+        self.backend = KubernetesBackend(target or targets()[0], root=root, user=user, timing=timing)
         self.seen: dict[str, JobSummary] = {}
         """The list of jobs as it is shown."""
         self._view: asyncio.Task[None] | None = None

@@ -239,6 +239,14 @@ def test_a_job_deleted_by_another_process_vanishes_from_the_list_for_good(sit: S
     assert recording.seen == {}
 
 
+def test_a_deleted_job_leaves_the_list_of_whoever_looks_also_after_all_were_asked_for(desk: Desk) -> None:
+    job = desk.submit("1")
+    desk.until_over(job)
+    assert [one.id for one in desk.do(desk.backend.jobs())] == [job]
+    desk.delete(job)
+    wait_for(lambda: job not in desk.seen, lambda: desk.seen)
+
+
 def test_only_objects_that_bear_our_label_are_removed(desk: Desk, kube_cluster: FakeCluster) -> None:
     job = desk.submit("1")
     desk.until_over(job)

@@ -11,12 +11,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-from clusterjobs import FOREVER, IMAGE, NAMESPACE, Desk, held, pods_of, wait_for
+from clusterjobs import FOREVER, IMAGE, NAMESPACE, Desk, full, held, pods_of, wait_for
 from kube import names
 from kube.cluster import FakeCluster
 
 from mlk_jupyter.backends.kubernetes.lifecycle.removal import is_over
+from mlk_jupyter.backends.kubernetes.timing import Timing
 from mlk_jupyter.model import Phase
 
 Sit = Callable[..., Desk]
@@ -111,6 +111,19 @@ def test_a_server_that_starts_while_the_cluster_is_away_catches_up_when_it_is_ba
         wait_for(lambda: server.backend._controller.link[0].value == "reconnecting")
     wait_for(lambda: server.folder(job).executed.exists())
     assert server.outputs(job) == ["alone\n"]
+
+
+def test_a_job_that_waits_is_listed_and_recorded_once_it_begins(
+    sit: Sit, kube_cluster: FakeCluster, tmp_path: Path
+) -> None:
+    one, other = sit(watching=False), sit(root=tmp_path / "other machine")
+    with full(kube_cluster):
+        job = one.submit("print('at last')", gpus=1)
+        wait_for(lambda: job in other.seen and other.seen[job].reason, lambda: other.seen)
+        assert other.seen[job].phase is Phase.QUEUED and not other.folder_exists(job)
+        other.look_away()  # it is recorded all the same
+    wait_for(lambda: other.folder_exists(job) and other.folder(job).executed.exists())
+    assert other.outputs(job) == ["at last\n"]
 
 
 # Somebody else
@@ -210,11 +223,10 @@ def test_a_running_job_is_recorded_though_nobody_looks(desk: Desk) -> None:
 
 
 def test_a_job_that_ended_long_ago_is_recorded_when_somebody_looks_at_it(
-    sit: Sit, kube_cluster: FakeCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sit: Sit, kube_cluster: FakeCluster, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("mlk_jupyter.backends.kubernetes.controller._CATCH_UP_S", -1.0)
     job = unattended(sit, kube_cluster, "print('old')")
-    desk = sit(root=tmp_path / "other machine")
+    desk = sit(root=tmp_path / "other machine", timing=Timing(catch_up_s=-1.0))
     assert desk.seen[job].phase is Phase.SUCCEEDED
     assert not desk.folder_exists(job)
     desk.look_at(job, 0)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import functools
 import logging
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Literal
@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 
 from ...bundle import Bundle
 from ...errors import BackendUnavailable, JobNotFound, MlkError
-from ...model import JobSpec, JobStatus, JobSummary, Phase, Reason, RunRef, RunState, Transition
+from ...model import JobSpec, JobStatus, JobSummary
 from ...model.api import BackendInfo, Level, Link, Orphan, Preflight
 from ...model.ids import new_job_id
 from ...record.folder import JobFolder
@@ -29,7 +29,7 @@ from .job_status import NOT_CREATED, status_of
 from .kinds.registry import kinds
 from .lifecycle import removal
 from .lifecycle.creation import SubmissionUnknown, create
-from .lifecycle.submission import asked, manifests, preview_request, requested
+from .lifecycle.submission import asked, first_status, manifests, preview_request, requested
 from .manifests.network import notices
 from .manifests.render_context import RenderContext
 from .manifests.yaml_dump import as_yaml
@@ -39,6 +39,7 @@ from .preflight.verdict import preflight
 from .recording.records import Records
 from .resources import Objects
 from .rights.discovery import Served
+from .timing import Timing
 from .viewers import newest_first
 
 logger = logging.getLogger(__name__)
@@ -81,6 +82,7 @@ class KubernetesBackend:
         at_hand: bool = True,
         root: Path | None = None,
         user: str | None = None,
+        timing: Timing | None = None,
     ) -> None:
         self.name = name
         self.image = image
@@ -89,8 +91,9 @@ class KubernetesBackend:
         self._engaged = asyncio.Event()
         if at_hand:
             self._engaged.set()
-        self._controller = Controller(self._cluster, self._records, name, image)
-        self._known: dict[str, JobSummary] = {}
+        self._controller = Controller(self._cluster, self._records, name, timing)
+        self._known: set[str] = set()
+        """Jobs that were told of."""
         self._submitting: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     @classmethod
@@ -193,8 +196,11 @@ class KubernetesBackend:
             self._controller.stay(job_id)
             raise Refused(findings)
         what = requested(context, request_id)
+        first = functools.partial(first_status, what, backend=self.name)
         try:
-            begun = await in_thread(self._records.create, job_id, spec, bundle.data, lambda at: self._first(what, at))
+            begun = await in_thread(
+                self._records.create, job_id, spec, bundle.data, lambda at: first_status(what, at, self.name)
+            )
         except OSError as error:
             raise RecordUnwritable(error, self._records.jobs / job_id) from error
         with begun as submission:
@@ -209,7 +215,7 @@ class KubernetesBackend:
                 raise
             await in_thread(self._records.submitted, job_id)
         folder = submission.folder
-        status = await in_thread(folder.read_status) or self._first(what, folder)
+        status = await in_thread(folder.read_status) or first(folder)
         await self._controller.submitted(job_id, status)
         return status
 
@@ -226,7 +232,7 @@ class KubernetesBackend:
                     if not found:
                         raise
                     logger.warning("%s: jobs are shown as they were last seen. %s", self.title, error.detail)
-        self._known = found
+        self._known = set(found)
         return newest_first(found)
 
     async def job(self, job_id: str) -> JobStatus:
@@ -240,17 +246,18 @@ class KubernetesBackend:
                 raise JobNotFound(job_id)
             return written
         objects = await self._objects(job_id)
-        found = status_of(objects, written, self.name) if objects is not None else written
+        found = status_of(objects, written, self.name, self._controller.background) if objects is not None else written
         if found is None:
             raise JobNotFound(job_id)
-        self._known[job_id] = found
+        self._known.add(job_id)
         return found
 
     async def watch(self) -> AsyncIterator[Changes]:
         """All jobs, then what changed. A cluster that nobody chose is not connected to: its record is shown."""
         if not self._engaged.is_set():
-            self._known = await in_thread(self._records.summaries)
-            yield Changes(changed=newest_first(self._known))
+            written = await in_thread(self._records.summaries)
+            self._known = set(written)
+            yield Changes(changed=newest_first(written))
             await self._engaged.wait()
         async with contextlib.aclosing(self._controller.view()) as changes:  # type: ignore[type-var]
             async for one in changes:
@@ -297,7 +304,7 @@ class KubernetesBackend:
         except BaseException:
             self._controller.stay(job_id)
             raise
-        self._known.pop(job_id, None)
+        self._known.discard(job_id)
         self._controller.forget(job_id)
 
     async def orphans(self) -> list[Orphan]:
@@ -365,28 +372,6 @@ class KubernetesBackend:
         found = await in_thread(preflight, spec, bundle, facts, made, outcomes)  # a large cluster takes a while
         warnings = [one.text for one in found.findings if one.level is Level.WARNING]
         return found, dataclasses.replace(what, notices=[*bundle.notices, *notices(what), *warnings])
-
-    def _first(self, what: RenderContext, folder: JobFolder) -> JobStatus:
-        """The status of a job that is being submitted."""
-        now = time.time()
-        spec = what.spec
-        return JobStatus(
-            id=what.id,
-            name=spec.name,
-            notebook=spec.notebook,
-            backend=self.name,
-            phase=Phase.QUEUED,
-            reason=Reason(code="submitted", text="Its objects are being created in the cluster."),
-            workers=spec.workers,
-            gpus=spec.gpus,
-            world_size=spec.world_size,
-            run=RunRef(state=RunState.PENDING if spec.mlflow else RunState.OFF),
-            created_at=now,
-            spec=spec,
-            timeline=[Transition(phase=Phase.QUEUED, at=now)],
-            notices=list(dict.fromkeys(what.notices)),
-            folder=str(folder.path),
-        )
 
     async def _asked_once(self, written: dict[str, JobSummary]) -> dict[str, JobSummary]:
         """The jobs that the cluster holds, for whoever does not go on watching."""

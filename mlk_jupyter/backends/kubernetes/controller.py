@@ -1,8 +1,8 @@
 """What runs in this process while somebody looks at a cluster's jobs, or a job of this user needs its record.
 
-One observer for all, and one recorder for each job that is not over, or was not when we last looked. Nothing of it runs
-otherwise. Other processes of the same user may do the same: a job's folder is written by the one that has its lock, and
-read by the others.
+One observer for all, and one recorder for each job that has begun and is not over, or was not when we last looked.
+Nothing of it runs otherwise. Other processes of the same user may do the same: a job's folder is written by the one
+that has its lock, and read by the others.
 """
 
 from __future__ import annotations
@@ -11,73 +11,66 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 
-from ...model import JobStatus, JobSummary
+from ...model import JobStatus, JobSummary, Phase
 from ...model.api import Link
-from ...record.ownership import Taken
 from ...threads import in_thread
 from ...waiting import is_set_within
 from ..base import Changes
 from .api.api_errors import ApiError
 from .cluster import Cluster, Offer
-from .job_status import being_removed, gone, reading_of, status_of, submission_of
+from .hardware import LargestNode
+from .job_list import JobList
+from .job_status import being_removed, status_of, submission_of
+from .job_task import End, Host, JobTask
 from .lifecycle.attempts import AttemptStarter
-from .recording.recorder import Recorder
-from .recording.records import Records
+from .other_processes import OtherProcesses
+from .recording.records import Record, Records
 from .resources import Objects
-from .status.attempts import RESTARTING
 from .status.explain.scheduling import Background
-from .status.read import Reading
 from .status.submitted import Submitted
-from .viewers import Viewers
+from .timing import Timing
 from .watch.observer import Observer
 
 logger = logging.getLogger(__name__)
 
-_FIRST_LIST_S = 5.0  # how long viewers wait for a cluster before they get what was written down
-_FIRST_RETRY_S, _LAST_RETRY_S = 1.0, 15.0
-_ELSEWHERE_S = 1.0  # how often the record of another process is looked at
-_TAKE_OVER_S = 5.0  # and its lock tried
-_LINGER_S = 3.0  # a page that is loaded again finds the watch running
-_CATCH_UP_S = 86_400.0  # a job that ended longer ago is recorded when somebody looks at it
 _AT_ONCE = 8  # finished jobs that are caught up with at the same time
-_AT_A_TIME = 50  # jobs that are looked at before others get their turn
+_AT_A_TIME = 200  # jobs whose records are read by one thread, and that are told of together
+_SLICE = 10  # jobs that are looked at before others get their turn
+_WAITING = (Phase.QUEUED, Phase.SUSPENDED)
 
 
 class Controller:
     """One cluster's jobs of one user. Owns its tasks, from the first viewer or running job to the last."""
 
-    def __init__(self, cluster: Cluster, records: Records, backend: str, image: str | None) -> None:
-        self._cluster, self._records, self._backend, self._image = cluster, records, backend, image
-        self._viewers = Viewers(self.jobs)
-        self._jobs: dict[str, JobSummary] = {}
-        self._recorders: dict[str, asyncio.Task[bool]] = {}
-        self._open: dict[str, Recorder] = {}
-        self._elsewhere: dict[str, float] = {}
-        """Jobs that another process records, and when its lock is tried again (monotonic)."""
+    def __init__(self, cluster: Cluster, records: Records, backend: str, timing: Timing | None = None) -> None:
+        self._cluster, self._records, self._backend = cluster, records, backend
+        self._timing = timing or Timing()
+        self._list = JobList()
+        self._others = OtherProcesses(records, self._list.show)
+        self._tasks: dict[str, JobTask] = {}
+        self._waiting: set[str] = set()
+        """Jobs that have not begun, so that there is nothing to record of them."""
         self._wanted: set[str] = set()
-        """Jobs that somebody looks at though they ended long ago, and those just submitted."""
-        self._attempts = AttemptStarter(cluster, records, self._heard)
+        """Jobs that somebody looks at though they ended long ago or have not begun, and those just submitted."""
         self._leaving: dict[str, bool] = {}
         """Jobs that this process deletes, until they are deleted (True) and nothing of them is seen any more."""
         self._owed: set[str] = set()
         """Jobs that were not over when we last looked, until they are looked at again."""
-        self._cut_off: set[str] = set()
-        """Jobs whose submission came to no end."""
         self._arriving = 0  # viewers that wait for the first list
         self._changed: set[str] = set()
         self._wake = asyncio.Event()
         self._ready = asyncio.Event()
-        self._catching_up = asyncio.Semaphore(_AT_ONCE)
         self._observer: Observer | None = None
-        self._facts: Background | None = None
-        self._readings: dict[str, Reading] = {}
+        self._largest: LargestNode | None = None
         self._task: asyncio.Task[None] | None = None
         self._trouble: ApiError | None = None
-        self._stamp = 0  # of the records
-        self._there: set[str] = set()
-        """Jobs that had a record when we last looked."""
+        self._attempts = AttemptStarter(cluster, records, self._heard)
+        self._host = Host(
+            cluster, records, backend, self._attempts, self._ready, asyncio.Semaphore(_AT_ONCE),
+            self._observed, self._heard, self._list.show,
+        )  # fmt: skip
 
     # What is known
 
@@ -98,18 +91,23 @@ class Controller:
         refused = self._trouble.status in (401, 403)
         return (Link.REFUSED if refused else Link.RECONNECTING), f"{self._trouble.detail} {self._trouble.hint}"
 
-    def jobs(self) -> dict[str, JobSummary]:
+    @property
+    def background(self) -> Background | None:
+        """What is known of the nodes, for the reasons of jobs that wait."""
+        return self._largest.background if self._largest is not None else None
+
+    def jobs(self) -> Mapping[str, JobSummary]:
         """All jobs by id."""
-        return self._jobs
+        return self._list.jobs
 
     def status(self, job_id: str) -> JobStatus | None:
         """One job whole, if this process records it."""
-        recorder = self._open.get(job_id)
-        return recorder.status if recorder is not None else None
+        task = self._tasks.get(job_id)
+        return task.status if task is not None else None
 
     def objects(self, job_id: str) -> Objects | None:
         """What the cluster holds of a job; None when it is not being watched."""
-        return self._observer.objects(job_id) if self._observer is not None and self.live else None
+        return self._observed(job_id) if self.live else None
 
     def living(self) -> set[str] | None:
         """Jobs that the cluster holds something of; None when what is known of them may be old."""
@@ -118,28 +116,27 @@ class Controller:
         return self._observer.job_ids()
 
     def knows(self, job_id: str) -> bool:
-        return job_id in self._jobs
+        return job_id in self._list.jobs
 
     # What is wanted
 
     def look(self, job_id: str, rank: int | None) -> None:
         """Somebody looks at a job or one of its ranks, for some seconds."""
-        recorder = self._open.get(job_id)
-        if recorder is not None:
-            recorder.look(rank)
-        elif self.live and job_id not in self._wanted | self._elsewhere.keys() | self._recorders.keys():
+        task = self._tasks.get(job_id)
+        if task is not None:
+            task.look(rank)
+        elif self.live and job_id not in self._wanted and job_id not in self._others:
             self._wanted.add(job_id)
             self._heard({job_id})
 
     async def submitted(self, job_id: str, status: JobStatus) -> None:
         """A job was created by this process: its record begins at once."""
-        self._jobs.setdefault(job_id, status.summary())  # the cluster may have told of it, and more, already
-        self._viewers.tell([job_id])
+        self._list.show(status)
         self._wanted.add(job_id)
         self._leaving.pop(job_id, None)
-        self._elsewhere.pop(job_id, None)
+        self._others.drop(job_id)
         await self.start()
-        if self._observer is not None and self._observer.objects(job_id).exists:
+        if self._observer is not None and self._observer.exists(job_id):
             self._heard({job_id})
 
     async def start(self) -> None:
@@ -152,8 +149,8 @@ class Controller:
         self._arriving += 1
         try:
             await self.start()
-            await is_set_within(_FIRST_LIST_S, self._ready)
-            changes = self._viewers.follow()
+            await is_set_within(self._timing.first_list_s, self._ready)
+            changes = self._list.follow()
         finally:
             self._arriving -= 1
         async with contextlib.aclosing(changes):  # type: ignore[type-var]
@@ -163,13 +160,13 @@ class Controller:
     async def leave(self, job_id: str) -> None:
         """Ends the recording of a job that is about to be deleted."""
         self._leaving[job_id] = False
-        self._wanted.discard(job_id)
-        self._elsewhere.pop(job_id, None)
+        for some in (self._wanted, self._waiting):
+            some.discard(job_id)
+        self._others.drop(job_id)
         await self._attempts.leave(job_id)
-        task = self._recorders.pop(job_id, None)
+        task = self._tasks.pop(job_id, None)
         if task is not None:
-            task.cancel()
-            await asyncio.wait({task})
+            await task.end()
 
     def stay(self, job_id: str) -> None:
         """A job could not be deleted."""
@@ -181,10 +178,10 @@ class Controller:
         if job_id in self._leaving:
             self._leaving[job_id] = True
             self._heard({job_id})
-        self._wanted.discard(job_id)
-        self._elsewhere.pop(job_id, None)
-        if self._jobs.pop(job_id, None) is not None:
-            self._viewers.tell([job_id])
+        for some in (self._wanted, self._waiting):
+            some.discard(job_id)
+        self._others.drop(job_id)
+        self._list.drop(job_id)
 
     async def close(self) -> None:
         """Ends everything. Jobs go on."""
@@ -196,18 +193,15 @@ class Controller:
     # The task
 
     async def _run(self) -> None:
-        retry_s = _FIRST_RETRY_S
+        retry_s = self._timing.first_retry_s
         try:
-            self._stamp = await in_thread(lambda: self._records.stamp)
-            self._there = await in_thread(self._records.names)
-            self._jobs = dict(await in_thread(self._records.summaries))
-            self._owed = await in_thread(self._records.unfinished)
+            await self._recall()
             while True:
                 try:
                     offer = await self._cluster.offer()
                     self._trouble = None
                     await self._observe(offer)
-                    retry_s = _FIRST_RETRY_S
+                    retry_s = self._timing.first_retry_s
                     if self._needed():  # somebody came at the last moment
                         continue
                     return
@@ -220,34 +214,52 @@ class Controller:
                 if not self._needed():
                     return
                 await asyncio.sleep(retry_s)
-                retry_s = min(_LAST_RETRY_S, retry_s * 2)
+                retry_s = min(self._timing.last_retry_s, retry_s * 2)
         finally:
             await self._end_all()
+
+    async def _recall(self) -> None:
+        """What was written down of all jobs; those that come or go meanwhile are as they then are."""
+        before = dict(self._list.jobs)
+        await self._others.begin()
+        written = await in_thread(self._records.summaries)
+        self._owed = await in_thread(self._records.unfinished)
+        self._list.replace({job_id: job for job_id, job in written.items() if job_id not in self._leaving}, before)
 
     async def _observe(self, offer: Offer) -> None:
         """Watches until nobody needs it any more."""
         served = offer.served
-        self._facts = Background(largest=(await self._cluster.hardware(offer.access)).largest)
         observer = Observer(
             self._cluster.connection,
             user=self._cluster.user,
             job_sets=len(served.kinds) > 1,
             workloads=served.workloads,
         )
+        largest = LargestNode(
+            lambda: self._cluster.hardware(offer.access),
+            lambda: self._heard(self._list.queued),
+            self._timing.largest_s,
+        )
         async with observer:
-            self._observer = observer
+            self._observer, self._largest = observer, largest
             unsubscribe = observer.subscribe(self._heard)
             try:
+                await largest.learn()
                 await observer.ready()
                 self._heard(observer.job_ids() | self._owed)
                 await self._take_all()
                 self._owed.clear()
                 self._ready.set()
+                look_again_at = time.monotonic()
                 while True:
-                    await is_set_within(_ELSEWHERE_S if self._elsewhere else _LINGER_S, self._wake)
+                    longest_s = self._timing.elsewhere_s if self._others else self._timing.linger_s
+                    await is_set_within(longest_s, self._wake)
                     self._wake.clear()
-                    await self._look_elsewhere()
-                    await self._look_for_deleted()
+                    if time.monotonic() >= look_again_at:  # not at each change: it reads the disk
+                        self._changed.update(await self._others.written())
+                        self._changed.update(await self._others.deleted(self._tasks))
+                        look_again_at = time.monotonic() + self._timing.elsewhere_s
+                    largest.mind(lambda: self._list.queued)
                     await self._take_all()
                     if not self._needed() and not await self._needed_soon():
                         return
@@ -255,229 +267,156 @@ class Controller:
                 unsubscribe()
                 self._observer = None
                 self._ready.clear()
+                await largest.close()
 
     def _needed(self) -> bool:
-        tasks = self._recorders or self._attempts
-        return bool(self._viewers or self._arriving or tasks or self._elsewhere or self._wanted or self._owed)
+        recorded = self._tasks or self._attempts or self._waiting or self._others or self._wanted or self._owed
+        return bool(self._list or self._arriving or recorded)
 
     async def _needed_soon(self) -> bool:
-        await asyncio.sleep(_LINGER_S)
+        await asyncio.sleep(self._timing.linger_s)
         return self._needed()
 
     def _heard(self, job_ids: set[str]) -> None:
         self._changed |= job_ids
         self._wake.set()
 
+    def _observed(self, job_id: str) -> Objects | None:
+        return self._observer.objects(job_id) if self._observer is not None else None
+
+    # Looking at jobs
+
     async def _take_all(self) -> None:
         """Looks at every job of which something changed."""
         while self._changed:
             batch = [self._changed.pop() for _ in range(min(_AT_A_TIME, len(self._changed)))]
-            unrecorded = {job_id for job_id in batch if job_id not in self._open}
+            unread = {job_id for job_id in batch if self._asks_the_record(job_id)}
             # One thread for all of them: with 10,000 jobs, starting threads took longer than anything else.
-            unfinished, written = await in_thread(self._read, unrecorded) if unrecorded else (set(), {})
-            for number, job_id in enumerate(batch):
-                if job_id in unrecorded or job_id in self._open:
-                    await self._take(job_id, written.get(job_id), unfinished=job_id in unfinished)
-                else:  # its recorder ended just now
-                    self._changed.add(job_id)
-                if number % 10 == 9:
-                    await asyncio.sleep(0)
+            records = await in_thread(self._records.read, unread) if unread else {}
+            before = set(self._waiting)
+            with self._list.together():
+                for number, job_id in enumerate(batch):
+                    self._take(job_id, records.get(job_id))
+                    if number % _SLICE == _SLICE - 1:
+                        await asyncio.sleep(0)
+            if self._waiting - before:
+                await in_thread(self._records.begun, self._waiting - before)
             await asyncio.sleep(0)
 
-    def _read(self, job_ids: set[str]) -> tuple[set[str], dict[str, JobStatus | None]]:
-        """Which jobs' ends were not written down, and what was written down of these. Blocking."""
-        return self._records.unfinished(), {job_id: self._records.folder(job_id).read_status() for job_id in job_ids}
-
-    async def _take(self, job_id: str, written: JobStatus | None, *, unfinished: bool) -> None:
+    def _asks_the_record(self, job_id: str) -> bool:
+        """Whether what is to be done about a job depends on what lies in its folder."""
         assert self._observer is not None
-        objects = self._observer.objects(job_id)
-        recorder = self._open.get(job_id)
-        if recorder is not None:
-            self._update(recorder, objects)
+        task = self._tasks.get(job_id)
+        return task is None or not self._observer.exists(job_id)
+
+    def _take(self, job_id: str, record: Record | None) -> None:
+        """Looks at one job. Waits for nothing: what it decides by cannot change meanwhile.
+
+        Args: record: None: it was not to be asked when the batch was read.
+        """
+        if self._observer is None:
             return
-        if job_id in self._recorders or job_id in self._elsewhere:
+        if record is None and self._asks_the_record(job_id):  # its recorder ended just now
+            self._changed.add(job_id)
             return
+        task = self._tasks.get(job_id)
+        if (task is not None and task.open) or (record is not None and record.exists):
+            self._others.has_record(job_id)
+        if task is not None:
+            if task.open:
+                being_submitted = record is not None and record.being_submitted
+                task.update(self._observer.objects(job_id), self.background, being_submitted=being_submitted)
+            return
+        assert record is not None
+        self._waiting.discard(job_id)
+        if job_id in self._others:
+            return
+        exists = self._observer.exists(job_id)
         if job_id in self._leaving:
-            if self._leaving[job_id] and not objects.exists:
+            if self._leaving[job_id] and not exists:
                 del self._leaving[job_id]
             return
-        known = self._jobs.get(job_id)
-        if known is not None and known.phase.final and not unfinished and job_id not in self._wanted and objects.exists:
+        known = self._list.jobs.get(job_id)
+        wanted = job_id in self._wanted
+        if known is not None and known.phase.final and not record.unfinished and not wanted and exists:
             return
+        objects = self._observer.objects(job_id)
         asked = submission_of(objects)
-        if asked is None:
-            if objects.exists:  # and says nothing that can be understood
-                self._wanted.discard(job_id)
-            else:
-                await self._take_gone(job_id, unfinished=unfinished)
-            return
-        if written is not None and written.phase.final and not unfinished:
+        if asked is not None:
+            self._take_described(asked, objects, record)
+        elif exists:  # and says nothing that can be understood
             self._wanted.discard(job_id)
-            self._show(written)
+        else:
+            self._take_gone(job_id, record)
+
+    def _take_described(self, asked: Submitted, objects: Objects, record: Record) -> None:
+        """A job that the cluster describes, and nobody here records yet."""
+        job_id, written = asked.id, record.status
+        if written is not None and written.phase.final and not record.unfinished:
+            self._wanted.discard(job_id)
+            self._list.show(written)
             return
-        status = status_of(objects, written, self._backend, self._facts)
+        status = status_of(objects, written, self._backend, self.background)
         if status is None:
             return
-        self._show(status)
+        self._list.show(status)
         if written is None and being_removed(objects):  # a record that was deleted is not begun again
             self._wanted.discard(job_id)
             return
-        if status.phase.final and job_id not in self._wanted and _ended_long_ago(status):
+        wanted = job_id in self._wanted
+        if status.phase.final and not wanted and self._ended_long_ago(status):
             return
-        if await in_thread(self._records.being_submitted, job_id):
-            self._elsewhere[job_id] = time.monotonic() + _ELSEWHERE_S
-            return
-        self._begin(asked, known_final=status.phase.final)
+        if record.being_submitted:
+            self._others.record(job_id, self._timing.elsewhere_s)
+        elif status.phase in _WAITING and status.attempt == 1 and not wanted and not record.submitting:
+            self._waiting.add(job_id)  # its pods have said nothing, and its objects say all there is
+        else:
+            self._begin(asked, known_final=status.phase.final)
 
-    async def _take_gone(self, job_id: str, *, unfinished: bool) -> None:
+    def _take_gone(self, job_id: str, record: Record) -> None:
         """A job that the cluster holds nothing of: its record, if there is one, gets its end."""
-        folder = self._records.folder(job_id)
-        written, spec = await in_thread(folder.read_status), await in_thread(folder.read_spec)
-        if written is None or spec is None:
-            await in_thread(self._records.ended, job_id)
+        written = record.status
+        if written is None:
             self.forget(job_id)
-        elif written.phase.final and not unfinished:
+        elif written.phase.final and not record.unfinished:
             self._wanted.discard(job_id)
-            self._show(written)
-        elif await in_thread(self._records.being_submitted, job_id):
-            self._elsewhere[job_id] = time.monotonic() + _ELSEWHERE_S
+            self._list.show(written)
+        elif record.being_submitted:
+            self._others.record(job_id, self._timing.elsewhere_s)
         else:
             # Without its objects nobody knows the nonce of its frames, and nothing is left that could be read with it.
-            nobodys = Submitted(id=job_id, namespace=self._cluster.namespace, spec=spec, nonce="0" * 16)
+            nobodys = Submitted(id=job_id, namespace=self._cluster.namespace, spec=written.spec, nonce="0" * 16)
             self._begin(nobodys, known_final=True, missing=True)
 
-    def _update(self, recorder: Recorder, objects: Objects) -> None:
-        """What the cluster says now, to the one who writes it down."""
-        asked = submission_of(objects)
-        if asked is None:
-            status = recorder.status
-            # A submission that was cut off may be taken up again at any moment: it is not over while somebody makes it.
-            taken_up = self._records.being_submitted(status.id)
-            if not objects.exists and not status.phase.final and not taken_up:
-                recorder.update(objects, gone(objects, status, created=status.id not in self._cut_off))
-            return
-        reading = reading_of(objects, asked, self._facts, self._readings.get(asked.id))
-        self._readings[asked.id] = reading
-        if reading.reason is not None and reading.reason.code == RESTARTING:
-            self._attempts.attempt(asked, objects, reading.attempt)
-        recorder.update(objects, reading)
+    def _ended_long_ago(self, status: JobStatus) -> bool:
+        return status.finished_at is not None and time.time() - status.finished_at > self._timing.catch_up_s
 
     # Recording
 
     def _begin(self, asked: Submitted, *, known_final: bool, missing: bool = False) -> None:
-        record = self._record_missing(asked) if missing else self._record(asked, known_final=known_final)
-        task = asyncio.create_task(record, name=f"record of {asked.id}")
-        self._recorders[asked.id] = task
-        task.add_done_callback(lambda done: self._ended(asked.id, done))
+        urgent = asked.id in self._wanted
+        task = JobTask(asked, self._host, known_final=known_final, missing=missing, urgent=urgent)
+        self._tasks[asked.id] = task
+        task.start(self._ended)
 
-    async def _record_missing(self, asked: Submitted) -> bool:
-        """The end of a job that the cluster holds nothing of, once it says so when asked."""
-        async with self._catching_up:
-            try:
-                # What is told of a job comes in any order: it may be there, and be heard of later.
-                found = (await self._cluster.snapshot(asked.id)).get(asked.id)
-                if found is not None and found.exists:
-                    return self._observer is not None and self._observer.objects(asked.id).exists
-            except ApiError as error:
-                logger.info("Whether %s is gone cannot be asked now: %s", asked.id, error.detail)
-                self._elsewhere[asked.id] = time.monotonic() + _TAKE_OVER_S
-                return False
-        if await in_thread(self._records.being_submitted, asked.id):  # taken up again while the cluster was asked
-            self._elsewhere[asked.id] = time.monotonic() + _ELSEWHERE_S
-            return False
-        if await in_thread(self._records.submitting, asked.id):
-            self._cut_off.add(asked.id)
-        if not await in_thread(self._records.folder(asked.id).path.is_dir):  # another process deleted it meanwhile
-            return True
-        return await self._record(asked, known_final=True)
-
-    async def _record(self, asked: Submitted, *, known_final: bool) -> bool:
-        """One job until all of it is written down. Gives whether to look at it again at once."""
-        if asked.id not in self._wanted:
-            await self._ready.wait()  # with 1,000 jobs, the list would come after all their logs
-        async with self._catching_up if known_final else contextlib.nullcontext():
-            folder = self._records.folder(asked.id)
-            await in_thread(self._records.begun, asked.id)
-            try:
-                recorder = Recorder(
-                    folder, asked, self._cluster.connection, backend=self._backend, on_change=self._show
-                )
-                async with recorder:
-                    self._open[asked.id] = recorder
-                    try:
-                        if self._observer is not None:
-                            await self._attempts.complete(asked, self._observer.objects(asked.id))
-                        self._heard({asked.id})
-                        await recorder.finished()
-                        self._show(recorder.status)
-                        await in_thread(self._records.ended, asked.id)
-                        self._wanted.discard(asked.id)
-                    finally:
-                        del self._open[asked.id]
-                        self._readings.pop(asked.id, None)
-            except Taken:
-                self._elsewhere[asked.id] = time.monotonic() + _TAKE_OVER_S
-            except OSError as error:
-                logger.warning("The record of %s cannot be written: %s", asked.id, error)
-                self._wanted.discard(asked.id)
-        return False
-
-    def _ended(self, job_id: str, task: asyncio.Task[bool]) -> None:
-        if self._recorders.get(job_id) is task:
-            del self._recorders[job_id]
-        if not task.cancelled() and task.exception() is not None:
-            logger.error("Recording %s broke off", job_id, exc_info=task.exception())
-            self._wanted.discard(job_id)
-        elif not task.cancelled() and task.result():
-            self._changed.add(job_id)
+    def _ended(self, task: JobTask, end: End | None) -> None:
+        if self._tasks.get(task.id) is not task:
+            return  # left: whoever did that knows more
+        del self._tasks[task.id]
+        if end in (End.TAKEN, End.UNKNOWN):
+            self._others.record(task.id, self._timing.take_over_s)
+        elif end is End.BEING_SUBMITTED:
+            self._others.record(task.id, self._timing.elsewhere_s)
+        elif end is End.THERE:
+            self._changed.add(task.id)
+        elif end is not End.UNHEARD:
+            self._wanted.discard(task.id)
         self._wake.set()
-
-    async def _look_elsewhere(self) -> None:
-        """What other processes wrote down of the jobs that they record."""
-        now = time.monotonic()
-        for job_id, try_at in list(self._elsewhere.items()):
-            status = await in_thread(self._records.folder(job_id).read_status)
-            if status is not None:
-                self._show(status)
-            if now >= try_at or status is None:
-                del self._elsewhere[job_id]
-                self._changed.add(job_id)
-
-    async def _look_for_deleted(self) -> None:
-        """Lets go of jobs whose record was deleted by another process."""
-        stamp = await in_thread(lambda: self._records.stamp)
-        if stamp == self._stamp:
-            return
-        self._stamp = stamp
-        before, self._there = self._there, await in_thread(self._records.names)
-        # Not all jobs without a record: of those there may be 10,000, and a record comes with each submission.
-        for job_id in (before | self._open.keys()) - self._there:
-            task = self._recorders.get(job_id) if job_id in self._open else None
-            if task is not None:
-                task.cancel()
-                await asyncio.wait({task})
-            self._changed.add(job_id)
-
-    def _show(self, status: JobStatus) -> None:
-        summary, known = status.summary(), self._jobs.get(status.id)
-        if known is not None and status.reason is not None and status.reason.code == "submitted":
-            return  # written before the cluster had told anything of it: what is known is as new or newer
-        if known != summary:
-            self._jobs[status.id] = summary
-            self._viewers.tell([status.id])
 
     async def _end_all(self) -> None:
         await self._attempts.close()
-        tasks = list(self._recorders.values())
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
-        self._recorders.clear()
-        self._elsewhere.clear()
-        self._wanted.clear()
-        self._owed.clear()
-
-
-def _ended_long_ago(status: JobStatus) -> bool:
-    return status.finished_at is not None and time.time() - status.finished_at > _CATCH_UP_S
+        tasks, self._tasks = list(self._tasks.values()), {}
+        await asyncio.gather(*(task.end() for task in tasks))
+        self._others.clear()
+        for some in (self._waiting, self._wanted, self._owed):
+            some.clear()

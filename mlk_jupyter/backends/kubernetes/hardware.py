@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -15,7 +15,7 @@ from .api.connection import Connection
 from .quantities import find
 from .resources import NODES
 from .rights.access import Access
-from .status.explain.scheduling import largest_of
+from .status.explain.scheduling import Background, largest_of
 
 _FRESH_S = 60.0
 _LIMIT_S = 5.0
@@ -62,6 +62,46 @@ class Inventory:
         except ApiError as error:
             return Hardware(why=f"The nodes cannot be listed: {error.detail}")
         return _summed([node for node in listing.items if not node["cordoned"]])
+
+
+class LargestNode:
+    """What the largest node can give, asked again while a job waits for it: an autoscaler adds larger ones.
+
+    Args:
+        ask:       gives what there is; never raises.
+        on_change: called when the largest node became another.
+        fresh_s:   how old the answer may be while a job waits.
+    """
+
+    def __init__(
+        self, ask: Callable[[], Awaitable[Hardware]], on_change: Callable[[], None], fresh_s: float = _FRESH_S
+    ) -> None:
+        self._ask, self._on_change, self._fresh_s = ask, on_change, fresh_s
+        self._asked_at = 0.0  # monotonic
+        self._task: asyncio.Task[None] | None = None
+        self.background = Background()
+        """What is known of it, for the reasons of jobs that wait."""
+
+    async def learn(self) -> None:
+        """Asks now."""
+        self._asked_at = time.monotonic()
+        known = Background(largest=(await self._ask()).largest)
+        if known != self.background:
+            self.background = known
+            self._on_change()
+
+    def mind(self, waits: Callable[[], object]) -> None:
+        """Asks if the answer is old and a job waits. Returns at once."""
+        if (self._task is not None and not self._task.done()) or time.monotonic() - self._asked_at < self._fresh_s:
+            return
+        if waits():
+            self._task = asyncio.create_task(self.learn(), name="largest node")
+
+    async def close(self) -> None:
+        """Asks no more."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
 
 
 def _kept(node: dict[str, Any]) -> dict[str, Any]:

@@ -6,11 +6,12 @@ import base64
 import contextlib
 import dataclasses
 import hashlib
+import time
 from collections.abc import Sequence
 
 from ....bundle import Bundle
 from ....errors import MlkError
-from ....model import JobSpec
+from ....model import JobSpec, JobStatus, Phase, Reason, RunRef, RunState, Transition
 from ....model.ids import new_job_id
 from ....record.folder import JobFolder
 from ....threads import in_thread
@@ -107,6 +108,29 @@ def manifests(what: RenderContext, served: Served) -> list[Manifest]:
 
 def _as_served(what: RenderContext, served: Served) -> RenderContext:
     return dataclasses.replace(what, names_user=not served.assigns_users)
+
+
+def first_status(what: RenderContext, folder: JobFolder, backend: str) -> JobStatus:
+    """The status of a job that is being submitted now."""
+    now = time.time()
+    spec = what.spec
+    return JobStatus(
+        id=what.id,
+        name=spec.name,
+        notebook=spec.notebook,
+        backend=backend,
+        phase=Phase.QUEUED,
+        reason=Reason(code="submitted", text="Its objects are being created in the cluster."),
+        workers=spec.workers,
+        gpus=spec.gpus,
+        world_size=spec.world_size,
+        run=RunRef(state=RunState.PENDING if spec.mlflow else RunState.OFF),
+        created_at=now,
+        spec=spec,
+        timeline=[Transition(phase=Phase.QUEUED, at=now)],
+        notices=list(dict.fromkeys(what.notices)),
+        folder=str(folder.path),
+    )
 
 
 def preview_request(spec: JobSpec, bundle: Bundle) -> str:

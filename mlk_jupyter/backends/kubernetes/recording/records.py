@@ -20,7 +20,8 @@ import re
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -34,6 +35,20 @@ from ....record.folder import JobFolder, data_dir, is_job_id, write_atomically
 from ..api.targets import Target
 
 _Stamp = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Record:
+    """What lies in one job's folder at one moment."""
+
+    exists: bool
+    status: JobStatus | None
+    unfinished: bool
+    """Its end was not written down."""
+    submitting: bool
+    """Its objects are still being created, as far as was written down."""
+    being_submitted: bool
+    """A living process creates them."""
 
 
 class Submission:
@@ -97,7 +112,7 @@ class Records:
             new.write_status(status(folder))
             (made / "submitting").touch(mode=0o600)
             file = _held(made / "submitting")
-            self.begun(job_id)
+            self.begun([job_id])
             try:
                 made.rename(folder.path)
             except OSError:
@@ -144,10 +159,11 @@ class Records:
         with contextlib.suppress(OSError):
             (self.jobs / job_id / "submitting").unlink()
 
-    def begun(self, job_id: str) -> None:
-        """Remembers that the job's end is still to be written down."""
+    def begun(self, job_ids: Iterable[str]) -> None:
+        """Remembers that the end of these jobs is still to be written down."""
         self._unfinished.mkdir(mode=0o700, parents=True, exist_ok=True)
-        (self._unfinished / job_id).touch()
+        for job_id in job_ids:
+            (self._unfinished / job_id).touch()
 
     def ended(self, job_id: str) -> None:
         """Nothing of the job is left to be written down."""
@@ -186,6 +202,18 @@ class Records:
             return {name for name in os.listdir(self.jobs) if is_job_id(name)}  # noqa: PTH208  (five times faster)
         except OSError:
             return set()
+
+    def read(self, job_ids: Collection[str]) -> dict[str, Record]:
+        """What lies in the folders of these jobs."""
+        unfinished = self.unfinished()
+        return {job_id: self._record(job_id, unfinished=job_id in unfinished) for job_id in job_ids}
+
+    def _record(self, job_id: str, *, unfinished: bool) -> Record:
+        folder = self.folder(job_id)
+        if not folder.path.is_dir():
+            return Record(False, None, unfinished, False, False)
+        submitting = self.submitting(job_id)
+        return Record(True, folder.read_status(), unfinished, submitting, submitting and self.being_submitted(job_id))
 
     def summaries(self) -> dict[str, JobSummary]:
         """What was written down of every job; an unchanged one is the same object as before."""

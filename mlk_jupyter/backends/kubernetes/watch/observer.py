@@ -154,6 +154,11 @@ class Observer:
         """Jobs that the cluster holds something of, be it only pods that are ending."""
         return {job_id for job_id, group in self._groups.items() if group.jobs or group.job_sets or group.pods}
 
+    def exists(self, job_id: str) -> bool:
+        """Whether the cluster holds the job itself, and not merely pods of it that are ending."""
+        group = self._groups.get(job_id)
+        return group is not None and bool(group.jobs or group.job_sets)
+
     def objects(self, job_id: str) -> Objects:
         """What the cluster holds of one job; empty for one that it does not know."""
         return _objects(job_id, self._groups.get(job_id) or _Group(), self._connection.clock())

@@ -1,0 +1,73 @@
+"""The list of a cluster's jobs as it is shown, and whoever follows it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager
+
+from ...model import JobStatus, JobSummary, Phase
+from ..base import Changes
+from .viewers import Viewers
+
+
+class JobList:
+    """All jobs by id. Whoever follows is told of each change."""
+
+    def __init__(self) -> None:
+        self._jobs: dict[str, JobSummary] = {}
+        self._viewers = Viewers(lambda: self._jobs)
+        self._untold: set[str] = set()
+        self._together = False
+
+    def __bool__(self) -> bool:
+        """Whether somebody follows it."""
+        return bool(self._viewers)
+
+    @property
+    def jobs(self) -> Mapping[str, JobSummary]:
+        return self._jobs
+
+    @property
+    def queued(self) -> set[str]:
+        return {job_id for job_id, job in self._jobs.items() if job.phase is Phase.QUEUED}
+
+    def follow(self) -> AsyncIterator[Changes]:
+        """All jobs, then what changed, for as long as it is iterated."""
+        return self._viewers.follow()
+
+    def show(self, status: JobStatus) -> None:
+        """A job is as this says."""
+        known = self._jobs.get(status.id)
+        if known is not None and status.reason is not None and status.reason.code == "submitted":
+            return  # written before the cluster had told anything of it: what is known is as new or newer
+        summary = status.summary()
+        if known != summary:
+            self._jobs[status.id] = summary
+            self._tell(status.id)
+
+    def drop(self, job_id: str) -> None:
+        """A job is gone."""
+        if self._jobs.pop(job_id, None) is not None:
+            self._tell(job_id)
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What changes in this block is told at its end, at once."""
+        self._together = True
+        try:
+            yield
+        finally:
+            self._together = False
+            self._tell()
+
+    def replace(self, written: Mapping[str, JobSummary], before: Mapping[str, JobSummary]) -> None:
+        """Takes the jobs that were written down. Those that came, changed or went since `before` stay as they are."""
+        changed = {job_id: job for job_id, job in self._jobs.items() if before.get(job_id) is not job}
+        went = before.keys() - self._jobs.keys()
+        self._jobs = {job_id: job for job_id, job in written.items() if job_id not in went} | changed
+
+    def _tell(self, *job_ids: str) -> None:
+        self._untold.update(job_ids)
+        if not self._together:
+            self._viewers.tell(self._untold)
+            self._untold.clear()
