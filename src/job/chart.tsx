@@ -36,10 +36,10 @@ export function Chart({ series, version, theme, trans }: IChartProps): JSX.Eleme
   const { last, min, max, count } = summarise(series.points);
   const words =
     min === null
-      ? trans._n('%1 value, not a number', '%1 values, none of them a number', count)
+      ? trans._n('%1 point, not a number', '%1 points, none of them a number', count)
       : trans._n(
-          'last %2, lowest %3, highest %4, %1 value',
-          'last %2, lowest %3, highest %4, %1 values',
+          'last %2, lowest %3, highest %4, %1 point',
+          'last %2, lowest %3, highest %4, %1 points',
           count,
           figure(last, trans),
           figure(min, trans),

@@ -1,3 +1,5 @@
+import { MOST_POINTS, thin, xOf } from './thin';
+
 /** One value of a metric. */
 export interface IPoint {
   readonly step: number | null;
@@ -23,7 +25,14 @@ export interface ISummary {
 /** By step where every point has one and they differ, else by time. */
 export type Axis = 'step' | 'time';
 
-/** The curves of one job: what the server has told, and what came since. */
+/** Curves of one job at most, as many as the server tells. */
+const MOST_SERIES = 1000;
+
+/**
+ * The curves of one job: what the server has told, and what came since.
+ *
+ * Bounded: a curve that grows to twice what is drawn is thinned, and a further metric beyond the limit is left out.
+ */
 export class SeriesStore {
   /** All series, in the order in which they first appeared. */
   get all(): readonly ISeries[] {
@@ -32,12 +41,9 @@ export class SeriesStore {
 
   /** One point as it comes. */
   add(name: string, point: IPoint): void {
-    const points = this._points.get(name);
-    if (points) {
-      points.push(point);
-    } else {
-      this._points.set(name, [point]);
-    }
+    const points = this._points.get(name) ?? [];
+    points.push(point);
+    this._keep(name, points);
   }
 
   /** What the server knows; points that came meanwhile and that it did not know yet stay. */
@@ -50,11 +56,11 @@ export class SeriesStore {
       const newer = (live.get(name) ?? []).filter(
         point => last === undefined || isAfter(point, last, known)
       );
-      this._points.set(name, [...known, ...newer]);
+      this._keep(name, [...known, ...newer]);
       live.delete(name);
     }
     for (const [name, points] of live) {
-      this._points.set(name, points);
+      this._keep(name, points);
     }
   }
 
@@ -62,8 +68,15 @@ export class SeriesStore {
   fill(series: readonly ISeries[]): void {
     for (const { name, points } of series) {
       if (!this._points.has(name)) {
-        this._points.set(name, [...points]);
+        this._keep(name, [...points]);
       }
+    }
+  }
+
+  private _keep(name: string, points: IPoint[]): void {
+    if (this._points.has(name) || this._points.size < MOST_SERIES) {
+      const isLong = points.length > 2 * MOST_POINTS;
+      this._points.set(name, isLong ? thin(points, axisOf(points)) : points);
     }
   }
 
@@ -105,9 +118,7 @@ export function axisOf(points: readonly IPoint[]): Axis {
 
 /** The two columns that uPlot draws: x ascending (steps, or seconds since the epoch), a gap is null. */
 export function columnsOf(points: readonly IPoint[], axis: Axis): [number[], (number | null)[]] {
-  const rows = points.map(
-    point => [axis === 'step' ? (point.step ?? 0) : point.at, point.value] as const
-  );
+  const rows = points.map(point => [xOf(point, axis), point.value] as const);
   rows.sort((one, other) => one[0] - other[0]);
   return [rows.map(row => row[0]), rows.map(row => row[1])];
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { axisOf, columnsOf, SeriesStore, summarise } from '../series';
+import { thin } from '../thin';
 
 const point = (at: number, value: number | null, step: number | null = null) => ({
   at,
@@ -20,6 +21,56 @@ describe('SeriesStore', () => {
       { name: 'loss', points: [point(0, 4, 0), point(1, 3, 0), point(2, 2, 1), point(2, 1, 2)] },
       { name: 'new', points: [point(3, 9)] }
     ]);
+  });
+});
+
+describe('a curve that grows and grows', () => {
+  const limit = 4000;
+
+  it('stays bounded with its ends, its extremes and its gaps, at all of its length alike', () => {
+    const store = new SeriesStore();
+    for (let step = 0; step < 50_000; step++) {
+      const value =
+        step === 31_234 ? 99 : step === 12_345 ? -99 : step === 40_001 ? null : step % 7;
+      store.add('loss', point(step / 10, value, step));
+    }
+    const [{ points }] = store.all;
+    expect(points.length).toBeLessThanOrEqual(limit);
+    expect(points[0].step).toBe(0);
+    expect(points.at(-1)?.step).toBe(49_999);
+    expect(summarise(points)).toMatchObject({ min: -99, max: 99 });
+    expect(points.filter(({ value }) => value === null).map(({ step }) => step)).toEqual([40_001]);
+    const steps = points.map(({ step }) => step ?? NaN);
+    expect(steps).toEqual([...steps].sort((a, b) => a - b));
+    const tenths = Array.from(
+      { length: 9 },
+      (_, at) => steps.filter(step => Math.floor(step / 5000) === at).length
+    );
+    expect(Math.min(...tenths)).toBeGreaterThan(80);
+    expect(Math.max(...tenths.slice(0, 8))).toBeLessThan(2 * Math.min(...tenths.slice(0, 8)));
+  });
+
+  it('is thinned by time where it has no steps, also when all of it is one moment', () => {
+    const burst = Array.from({ length: 6000 }, (_, at) => point(5, at));
+    expect(thin(burst, 'time').map(({ value }) => value)).toEqual([0, 5999]);
+    const slow = Array.from({ length: 6000 }, (_, at) => point(at, at % 2));
+    expect(thin(slow, 'time').length).toBeGreaterThan(1000);
+    expect(thin(slow, 'time').length).toBeLessThanOrEqual(2000);
+    expect(thin(slow.slice(0, 2000), 'time')).toEqual(slow.slice(0, 2000));
+  });
+
+  it('is bounded too when the server tells it, and there are only so many', () => {
+    const store = new SeriesStore();
+    const points = Array.from({ length: 9000 }, (_, at) => point(at, at));
+    store.load([{ name: 'told', points }]);
+    store.fill([{ name: 'recorded', points }]);
+    expect(store.all.map(series => series.points.length <= limit)).toEqual([true, true]);
+    for (let name = 0; name < 2000; name++) {
+      store.add(`metric ${name}`, point(1, 1));
+    }
+    store.add('told', point(9001, 7));
+    expect(store.all).toHaveLength(1000);
+    expect(store.all[0].points.at(-1)?.value).toBe(7);
   });
 });
 
