@@ -16,7 +16,7 @@ import mlk_jupyter
 from mlk_jupyter.bundle import build
 from mlk_jupyter.model import JobSpec
 
-HEAVY = {"pydantic", "kubernetes", "mlflow", "asyncio", "httpx", "nbformat", "tornado", "jupyter_server", "IPython"}
+HEAVY = {"pydantic", "aiohttp", "mlflow", "asyncio", "httpx", "nbformat", "tornado", "jupyter_server", "IPython"}
 
 
 def fresh(code: str, *path: str) -> Any:

@@ -31,13 +31,14 @@ class NoCluster(MlkError):
 
 
 class NoKubernetesPackage(MlkError):
-    """A cluster is configured, and the client for it is not installed."""
+    """A cluster is configured, and what speaks to it is not installed."""
 
     code, title, status = "no_kubernetes_package", "The Kubernetes client is not installed", 503
 
     def __init__(self) -> None:
         super().__init__(
-            "Jobs on a cluster need the Python package `kubernetes`.", hint="pip install 'mlk-jupyter[kubernetes]'"
+            "Jobs on a cluster need the Python package `aiohttp`, which the extra `kubernetes` installs.",
+            hint="pip install 'mlk-jupyter[kubernetes]'",
         )
 
 
@@ -95,7 +96,7 @@ def rendering(
     from .kubernetes.backend import KubernetesBackend
 
     image = image or os.environ.get("MLK_IMAGE") or None
-    if not targets.configured() or find_spec("kubernetes") is None:
+    if not targets.configured() or find_spec("aiohttp") is None:
         return KubernetesBackend.detached(namespace or "default", image=image)
     return _clusters(context, namespace, image)[0]
 
@@ -107,7 +108,7 @@ def _clusters(context: str | None, namespace: str | None, image: str | None) -> 
     if not targets.configured():
         return []
     found = targets.targets(context, namespace)
-    if found and find_spec("kubernetes") is None:
+    if found and find_spec("aiohttp") is None:
         raise NoKubernetesPackage()
     from .kubernetes.backend import KubernetesBackend
 

@@ -8,7 +8,7 @@ import sys
 
 HEAVY = {
     "pydantic",
-    "kubernetes",
+    "aiohttp",
     "mlflow",
     "httpx",
     "nbformat",

@@ -14,7 +14,7 @@ from socket_window import eventually
 
 from mlk_jupyter.server.app import MlkJupyterApp
 
-HEAVY = ("pydantic", "httpx", "mlflow", "kubernetes", "pynvml", "IPython", "mlk_jupyter.model", "mlk_jupyter.library")
+HEAVY = ("pydantic", "httpx", "mlflow", "aiohttp", "pynvml", "IPython", "mlk_jupyter.model", "mlk_jupyter.library")
 
 
 def test_starting_loads_nothing_heavy() -> None:

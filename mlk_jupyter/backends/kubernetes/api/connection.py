@@ -1,6 +1,6 @@
 """One cluster over HTTP: raw JSON in and out. Every method raises `api_errors.ApiError`s only (and what `load` raises).
 
-Imports of the client library and of aiohttp, credentials and large lists are dealt with in threads, off the event loop.
+The import of aiohttp, credentials and large lists are dealt with in threads, off the event loop.
 """
 
 from __future__ import annotations

@@ -1,12 +1,11 @@
 """Who we are to one cluster and how it is reached, ready for HTTP. Blocking: `load` belongs in a thread.
 
-The only file that imports `kubernetes`: its loaders know the logins (tokens, files, OIDC, GCP, basic, service account).
-Plugins run under a time limit here, and keys go to the TLS library without staying on disk.
+Logins as kubectl has them: service account, token, file with a token, basic, certificate, credential plugin, OIDC. Keys
+go to the TLS library without staying on disk.
 """
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
 import hashlib
@@ -17,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from .api_errors import LoginNeeded
-from .kubeconfig import BrokenKubeconfig, Context, read_kubeconfig
+from .kubeconfig import BrokenKubeconfig, read_kubeconfig
+from .oidc import id_token
 from .plugin import LIMIT_S, run_plugin
 from .proxies import proxy_for
 from .redaction import redacted
@@ -26,7 +26,6 @@ from .targets import SERVICE_ACCOUNT, Target
 Stamp = tuple[tuple[str, int | None], ...]
 """Files that the credentials came from, with the time of their last change in nanoseconds (None: not there)."""
 
-_TLS_DATA = ("certificate-authority-data", "client-certificate-data", "client-key-data")
 _TLS_FILES = ("certificate-authority", "client-certificate", "client-key")
 
 
@@ -79,30 +78,23 @@ def load(target: Target, plugin_limit_s: float = LIMIT_S) -> Credentials:
 
 
 def _of_service_account(target: Target) -> Credentials:
-    from kubernetes.aio.client.configuration import Configuration
-    from kubernetes.aio.config.config_exception import ConfigException
-    from kubernetes.aio.config.incluster_config import InClusterConfigLoader
-
-    token, authority = SERVICE_ACCOUNT / "token", SERVICE_ACCOUNT / "ca.crt"
-    stamp = stamp_of([token, authority])
-    configuration = Configuration()
+    files = SERVICE_ACCOUNT / "token", SERVICE_ACCOUNT / "ca.crt"
+    stamp = stamp_of([*files])
     try:
-        loader: Any = InClusterConfigLoader
-        loader(str(token), str(authority), try_refresh_token=False).load_and_set(configuration)
-        keys = _Keys(authority.read_bytes())
-    except (ConfigException, OSError) as error:
-        raise LoginNeeded(
-            f"The pod's service account cannot be used: {redacted(str(error))}",
-            hint="Give the pod a service account with its token mounted, or a kubeconfig.",
-        ) from error
-    return _credentials(target.server, configuration, keys, [], None, stamp)
+        token, authority = files[0].read_text(encoding="utf-8").strip(), files[1].read_bytes()
+    except (OSError, ValueError) as error:
+        raise _no_service_account(redacted(str(error))) from error
+    if not token or not authority.strip():
+        raise _no_service_account(f"{files[0 if not token else 1].name} is empty.")
+    return _credentials({"server": target.server}, f"Bearer {token}", _Keys(authority), [], None, stamp)
+
+
+def _no_service_account(what: str) -> LoginNeeded:
+    hint = "Give the pod a service account with its token mounted, or a kubeconfig."
+    return LoginNeeded(f"The pod's service account cannot be used: {what}", hint=hint)
 
 
 def _of_kubeconfig(target: Target, plugin_limit_s: float) -> Credentials:
-    from kubernetes.aio.client.configuration import Configuration
-    from kubernetes.aio.config.config_exception import ConfigException
-    from kubernetes.aio.config.kube_config import KubeConfigLoader
-
     kubeconfig = read_kubeconfig()
     if kubeconfig is None or target.context is None:
         raise BrokenKubeconfig(None, "the files that named this cluster are gone")
@@ -120,28 +112,36 @@ def _of_kubeconfig(target: Target, plugin_limit_s: float) -> Credentials:
         if given.certificate and given.key:
             user["client-certificate-data"] = base64.b64encode(given.certificate.encode()).decode()
             user["client-key-data"] = base64.b64encode(given.key.encode()).decode()
-    elif user.get("tokenFile"):
-        user.pop("token", None)  # kubectl's order, not the library's
-    configuration = Configuration()
+    elif isinstance(user.get("auth-provider"), dict):
+        user["token"], expires_at = _provided(user["auth-provider"], context.user_path)
+        user.pop("tokenFile", None)
     try:
-        loader: Any = KubeConfigLoader
-        logins = loader(_for_library(context, user), active_context=context.name)
-        asyncio.run(logins.load_and_set(configuration))  # this is a thread: an OIDC refresh waits for its issuer here
         keys = _Keys(_pem(cluster, "certificate-authority"), _pem(user, "client-certificate"), _pem(user, "client-key"))
-    except (ConfigException, OSError, ValueError, KeyError) as error:
+        authorization = _authorization(user)
+    except (OSError, ValueError) as error:
         raise BrokenKubeconfig(context.user_path, f"context {context.name!r}: {redacted(str(error), 150)}") from error
-    return _credentials(context.server, configuration, keys, _impersonation(user), expires_at, stamp)
+    server = {**cluster, "server": context.server}
+    return _credentials(server, authorization, keys, _impersonation(user), expires_at, stamp)
 
 
-def _for_library(context: Context, user: dict[str, Any]) -> dict[str, Any]:
-    """One context as the library's loader takes it, without keys: it would leave them in temporary files."""
-    tls = (*_TLS_DATA, *_TLS_FILES)
-    return {
-        "current-context": context.name,
-        "contexts": [{"name": context.name, "context": {"cluster": "cluster", "user": "user"}}],
-        "clusters": [{"name": "cluster", "cluster": {k: v for k, v in context.cluster.items() if k not in tls}}],
-        "users": [{"name": "user", "user": {key: value for key, value in user.items() if key not in tls}}],
-    }
+def _provided(provider: dict[str, Any], kubeconfig: Path | None) -> tuple[str, float | None]:
+    """The token of an auth-provider; kubectl has removed all of them but OIDC (1.26)."""
+    config, name = provider.get("config"), provider.get("name")
+    if name != "oidc" or not isinstance(config, dict):
+        what = f"the auth-provider {redacted(str(name), 60)!r} is not supported, as in kubectl since 1.26"
+        raise BrokenKubeconfig(kubeconfig, f"{what}; use the credential plugin that came in its place")
+    return id_token(config)
+
+
+def _authorization(user: dict[str, Any]) -> str | None:
+    """The header's value. A file wins over a token that is written out, as in kubectl."""
+    token = Path(user["tokenFile"]).read_text(encoding="utf-8") if user.get("tokenFile") else user.get("token")
+    if token:
+        return f"Bearer {str(token).strip()}"
+    if user.get("username") is not None and user.get("password") is not None:
+        pair = f"{user['username']}:{user['password']}"
+        return f"Basic {base64.b64encode(pair.encode()).decode()}"
+    return None
 
 
 def _pem(entry: dict[str, Any], key: str) -> bytes | None:
@@ -162,24 +162,23 @@ def _impersonation(user: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _credentials(
-    server: str,
-    configuration: Any,
+    cluster: dict[str, Any],
+    authorization: str | None,
     keys: _Keys,
     headers: list[tuple[str, str]],
     expires_at: float | None,
     stamp: Stamp,
 ) -> Credentials:
-    authorization = configuration.api_key.get("BearerToken")
+    server: str = cluster["server"]
     if authorization:
-        scheme, _, value = str(authorization).partition(" ")
-        headers = [*headers, ("Authorization", f"{scheme.capitalize()} {value.strip()}")]
-    proxy = configuration.proxy or proxy_for(server)
-    if proxy and not proxy.startswith(("http://", "https://")):
+        headers = [*headers, ("Authorization", authorization)]
+    proxy = cluster.get("proxy-url") or proxy_for(server)
+    if proxy and not str(proxy).startswith(("http://", "https://")):
         raise BrokenKubeconfig(None, "its proxy-url is no http or https proxy, and only those are supported")
-    checked = bool(configuration.verify_ssl)
-    digest = hashlib.sha256(repr((keys, checked, configuration.tls_server_name, proxy, server)).encode()).hexdigest()
+    checked, server_name = not cluster.get("insecure-skip-tls-verify"), cluster.get("tls-server-name")
+    digest = hashlib.sha256(repr((keys, checked, server_name, proxy, server)).encode()).hexdigest()
     tls = _tls(keys, checked) if server.startswith("https://") else None
-    return Credentials(server, tuple(headers), tls, digest, configuration.tls_server_name, proxy, expires_at, stamp)
+    return Credentials(server, tuple(headers), tls, digest, server_name, proxy, expires_at, stamp)
 
 
 def _tls(keys: _Keys, checked: bool) -> ssl.SSLContext:

@@ -13,6 +13,7 @@ from .redaction import redacted
 _LARGEST_BYTES = 4 << 20
 _CLUSTER_FILES = ("certificate-authority",)
 _USER_FILES = ("client-certificate", "client-key", "tokenFile")
+_PROVIDER_FILES = ("idp-certificate-authority",)
 
 
 class BrokenKubeconfig(MlkError):
@@ -83,7 +84,7 @@ class Kubeconfig:
             name,
             str(namespace),
             _with_absolute_paths(cluster, cluster_path, _CLUSTER_FILES),
-            _with_absolute_paths(user, user_path, _USER_FILES) if user_path else {},
+            _user_with_absolute_paths(user, user_path) if user_path else {},
             user_path,
         )
 
@@ -166,3 +167,12 @@ def _entries(path: Path, content: dict[str, Any], plural: str, single: str) -> l
 def _with_absolute_paths(entry: dict[str, Any], path: Path, keys: tuple[str, ...]) -> dict[str, Any]:
     there = path.absolute().parent
     return {**entry, **{key: str(there / entry[key]) for key in keys if isinstance(entry.get(key), str) and entry[key]}}
+
+
+def _user_with_absolute_paths(user: dict[str, Any], path: Path) -> dict[str, Any]:
+    user = _with_absolute_paths(user, path, _USER_FILES)
+    provider = user.get("auth-provider")
+    if isinstance(provider, dict) and isinstance(provider.get("config"), dict):
+        config = _with_absolute_paths(provider["config"], path, _PROVIDER_FILES)
+        user["auth-provider"] = {**provider, "config": config}
+    return user
