@@ -11,7 +11,7 @@ import pytest
 from mlk_jupyter.cli.commands import COMMANDS
 from mlk_jupyter.cli.parser import build_parser
 from mlk_jupyter.options import add_cluster_options, add_spec, add_where
-from mlk_jupyter.server.routes import ROUTES
+from mlk_jupyter.server.registry import routes
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
@@ -65,7 +65,7 @@ def test_every_command_has_what_it_runs() -> None:
 
 def test_the_table_of_routes_is_the_one_that_the_server_serves() -> None:
     shown = set(re.findall(r"^\| `((?:GET|POST|DELETE) /mlk\S*)`", HOUSE, re.MULTILINE))
-    assert shown == {f"{route.method} {route.path}" for route in ROUTES}
+    assert shown == {f"{route.method} {route.path}" for route in routes()}
 
 
 def test_every_room_of_the_house_is_on_the_plan() -> None:

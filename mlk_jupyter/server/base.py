@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from ..backends.many import Backends
-    from .app import MlkJupyterApp
-    from .routes import Action
+    from .features import Action
+    from .services import Services
 
 logger = logging.getLogger(__name__)
 
@@ -91,7 +91,7 @@ def allowed(action: Action, *, is_activity: bool = False) -> Callable[[Handled],
         async def checked(self: Handler, *args: Any, **kwargs: Any) -> None:
             await authorize(self, action)
             self._track_activity = is_activity
-            with self.app.requests.held(self.user):
+            with self.services.requests.held(self.user):
                 await method(self, *args, **kwargs)
 
         checked.__mlk_action__ = action  # type: ignore[attr-defined]
@@ -192,12 +192,12 @@ class Handler(OwnErrors, ExtensionHandlerMixin, APIHandler):
         self._body += chunk
 
     @property
-    def app(self) -> MlkJupyterApp:
-        return self.extensionapp  # type: ignore[return-value]
+    def services(self) -> Services:
+        return self.extensionapp.services  # type: ignore[attr-defined, no-any-return]
 
     @property
     def backend(self) -> Backends:
-        return self.app.backend
+        return self.services.backend
 
     @property
     def user(self) -> str:

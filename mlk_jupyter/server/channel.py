@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from jupyter_server.auth.decorator import ws_authenticated
@@ -14,20 +15,45 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 from ..errors import MlkError
 from ..threads import in_thread
 from .base import OwnErrors, authorize, parse, user_key
+from .features import Feature, Route
 
 if TYPE_CHECKING:
-    from .app import MlkJupyterApp
+    from pydantic import BaseModel
+
+    from .services import Services
     from .window import Window
 
 MESSAGE_LIMIT = 64 * 1024
 """Most bytes of one message from a window; tornado's own limit is 10 MiB."""
 
 
-def _load(app: MlkJupyterApp) -> None:
+class Windows:
+    """The browser windows that are connected."""
+
+    def __init__(self, services: Services) -> None:
+        self.every: set[Window] = set()
+        self._endings: set[asyncio.Task[None]] = set()
+        services.at_end(self._close)
+
+    def drop(self, window: Window) -> None:
+        """Ends what a window held whose connection is closed."""
+        self.every.discard(window)
+        task = asyncio.create_task(window.close())
+        self._endings.add(task)
+        task.add_done_callback(self._endings.discard)
+
+    async def _close(self) -> None:
+        for window in list(self.every):
+            await window.close()
+        if self._endings:
+            await asyncio.wait(self._endings)
+
+
+def _load(services: Services) -> None:
     """Makes what a window needs."""
     from . import window  # noqa: F401  (its import is the point)
 
-    app.watcher  # noqa: B018  (made when it is first asked for)
+    services.watcher  # noqa: B018  (made when it is first asked for)
 
 
 class ChannelHandler(OwnErrors, ExtensionHandlerMixin, WebSocketMixin, WebSocketHandler, JupyterHandler):
@@ -44,15 +70,15 @@ class ChannelHandler(OwnErrors, ExtensionHandlerMixin, WebSocketMixin, WebSocket
         return MESSAGE_LIMIT
 
     @property
-    def app(self) -> MlkJupyterApp:
-        return self.extensionapp  # type: ignore[return-value]
+    def services(self) -> Services:
+        return self.extensionapp.services  # type: ignore[attr-defined, no-any-return]
 
     @ws_authenticated
     async def get(self, *args: Any, **kwargs: Any) -> None:
         # `@authorized` would ask whether the user may "read", since a websocket begins as a GET.
         await authorize(self, "execute")
         # The first window brings everything of ours into the server: half a second in which it would serve nobody.
-        await in_thread(_load, self.app)
+        await in_thread(_load, self.services)
         await super().get(*args, **kwargs)
 
     def open(self, *args: str, **kwargs: str) -> None:
@@ -60,15 +86,14 @@ class ChannelHandler(OwnErrors, ExtensionHandlerMixin, WebSocketMixin, WebSocket
 
         super().open(*args, **kwargs)
         self._window = Window(
-            backend=self.app.backend,
-            watcher=self.app.watcher,
-            followers=self.app.followers,
+            features=self.extensionapp.features,  # type: ignore[attr-defined]
+            services=self.services,
             user=user_key(self),
             send=self._send,
             ping=self._send_ping,
             hang_up=self._hang_up,
         )
-        self.app.windows.add(self._window)
+        self.services.the(Windows).every.add(self._window)
         self._window.start()
 
     async def on_message(self, message: str | bytes) -> None:
@@ -91,8 +116,7 @@ class ChannelHandler(OwnErrors, ExtensionHandlerMixin, WebSocketMixin, WebSocket
     def on_close(self) -> None:
         window, self._window = self._window, None
         if window is not None:
-            self.app.windows.discard(window)
-            self.app.end_later(window.close())
+            self.services.the(Windows).drop(window)
 
     async def _send(self, text: str) -> None:
         try:
@@ -109,4 +133,15 @@ class ChannelHandler(OwnErrors, ExtensionHandlerMixin, WebSocketMixin, WebSocket
         self.close(1001, "no sign of life")
 
 
-handlers = [(r"/mlk/channel", ChannelHandler)]
+def _routes() -> Sequence[Route]:
+    text = "Websocket: the client sends Topic, the server Message."
+    return (Route("GET", "/mlk/channel", "openChannel", text, "execute", status=101),)
+
+
+def _told() -> Sequence[type[BaseModel]]:
+    from ..model.api import Message
+
+    return (Message,)
+
+
+FEATURE = Feature(handlers=[(r"/mlk/channel", ChannelHandler)], routes=_routes, told=_told)

@@ -6,10 +6,9 @@ read from the job folder when it asks, and a window that has fallen far behind g
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
@@ -18,9 +17,10 @@ from ..backends.many import Backends
 from ..errors import MlkError
 from ..library import check_rank
 from ..model import JobStatus, JobSummary, api
-from ..model.api import JobsDelta, JobsSnapshot, Topic
+from ..model.api import JobsDelta, JobsSnapshot
 from ..threads import in_thread
 from . import records
+from .features import Kind
 
 if TYPE_CHECKING:
     from .watcher import JobsWatcher
@@ -33,60 +33,6 @@ LOG_TAIL = 256 * 1024
 """Bytes of a log's end in a snapshot."""
 _LOG_PIECE = 64 * 1024
 _BEHIND = 8 << 20  # bytes that a window may lag behind before it starts over
-
-_TOPIC = re.compile(r"jobs|backends|job/(?P<job>[a-z][a-z0-9-]{0,62})(?:/(?P<what>frames|log/(?P<rank>\d{1,5})))?")
-
-_TOPICS = "Use jobs, backends, job/ID, job/ID/log/RANK or job/ID/frames."
-
-Kind = Literal["snapshot", "delta", "error"]
-
-
-class BadTopic(MlkError):
-    """The socket has no such topic."""
-
-    code, title, status = "bad_topic", "No such topic", 400
-
-
-class Feed(Protocol):
-    """One subscription of one window."""
-
-    due: float | None
-    """When `next` should be asked again (monotonic seconds); None: only when it calls."""
-
-    async def next(self) -> tuple[Kind, BaseModel] | None:
-        """What the window does not have yet, or None.
-
-        Raises: MlkError when the feed is over, e.g. because the job was deleted.
-        """
-        ...
-
-    async def close(self) -> None:
-        """Ends what the feed holds."""
-        ...
-
-
-def open_feed(topic: Topic, backend: Backends, watcher: JobsWatcher, call: Callable[[], None]) -> Feed:
-    """The feed of a topic, which uses `call` to say that it has something.
-
-    Raises: BadTopic.
-    """
-    match = _TOPIC.fullmatch(topic.topic)
-    if match is None:
-        raise BadTopic(f"{topic.topic!r} is no topic.", hint=_TOPICS)
-    job_id, what, rank = match["job"], match["what"], match["rank"]
-    if job_id is None:
-        return BackendsFeed(backend) if topic.topic == "backends" else JobsFeed(watcher, call)
-    if what is None:
-        return JobFeed(backend, job_id)
-    if rank is not None:
-        return LogFeed(backend, job_id, int(rank), topic.offset)
-    return FramesFeed(backend, job_id, topic.offset)
-
-
-def is_log(topic: str) -> bool:
-    """Whether a topic counts as a log that is followed."""
-    match = _TOPIC.fullmatch(topic)
-    return match is not None and match["rank"] is not None
 
 
 class JobsFeed:

@@ -1,15 +1,22 @@
-"""`/mlk/jobs`, `/mlk/jobs/ID`, `/mlk/jobs/ID/stop`, `/mlk/preflight` and `/mlk/render`: the life of a job."""
+"""`/mlk/jobs`, `/mlk/jobs/ID`, `/mlk/jobs/ID/stop` and the topics `jobs` and `job/ID`: the life of a job."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tornado import web
 
 from .base import JOB_ID, Handler, allowed, may
+from .features import Feature, Feed, Route, Subscription, TopicKind
+from .submission import prepared
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from ..backends.base import Backend
     from ..model import JobStatus
+    from .services import Services
 
 
 class JobsHandler(Handler):
@@ -25,55 +32,17 @@ class JobsHandler(Handler):
     @web.authenticated
     @allowed("write", is_activity=True)
     async def post(self) -> None:
-        from ..library import prepare
         from ..model.api import Submission
-        from .source import read
+        from ..model.ids import new_job_id
 
-        submission = self.json_body(Submission)
-        self.app.submissions.take(self.user)
-        with self.app.preparations.held(self.user):
-            backend = await self.backend.at(submission.backend)
-            known = {job.id for job in await backend.jobs()}
-            source = await read(self.contents_manager, submission.spec.notebook)
-            bundle = await prepare(source, submission.spec, backend.carriage)
-            status = await backend.submit(submission.spec, bundle, request_id=submission.request_id)
-        self.answer(status, 200 if status.id in known else 201)
-
-
-class PreflightHandler(Handler):
-    """What would happen if this were submitted now."""
-
-    @web.authenticated
-    @allowed("write")
-    async def post(self) -> None:
-        from ..library import prepare
-        from ..model.api import PreflightRequest
-        from .source import read
-
-        request = self.json_body(PreflightRequest)
-        with self.app.preparations.held(self.user):
-            backend = await self.backend.at(request.backend)
-            source = await read(self.contents_manager, request.spec.notebook)
-            bundle = await prepare(source, request.spec, backend.carriage)
-            self.answer(await backend.preflight(request.spec, bundle))
-
-
-class RenderHandler(Handler):
-    """What submitting this would create."""
-
-    @web.authenticated
-    @allowed("write")
-    async def post(self) -> None:
-        from ..library import prepare
-        from ..model.api import PreflightRequest, Rendered
-        from .source import read
-
-        request = self.json_body(PreflightRequest)
-        with self.app.preparations.held(self.user):
-            backend = await self.backend.at(request.backend)
-            source = await read(self.contents_manager, request.spec.notebook)
-            bundle = await prepare(source, request.spec, backend.carriage)
-            self.answer(Rendered(yaml=await backend.render(request.spec, bundle)))
+        asked = self.json_body(Submission)
+        job_id = new_job_id(asked.spec.name, asked.request_id)
+        self.services.submissions.take(self.user)
+        with self.services.preparations.held(self.user):
+            backend, bundle = await prepared(self, asked.spec, asked.backend)
+            new = not _has(backend, job_id)
+            status = await backend.submit(asked.spec, bundle, request_id=asked.request_id)
+        self.answer(status, 201 if new and status.id == job_id else 200)
 
 
 class JobHandler(Handler):
@@ -104,16 +73,86 @@ class StopHandler(Handler):
         self.answer(await self.backend.job(job_id), 202)
 
 
+def _has(backend: Backend, job_id: str) -> bool:
+    """Whether a backend knows the job already. Asks no cluster."""
+    from ..errors import JobNotFound
+
+    try:
+        backend.folder(job_id)
+    except JobNotFound:
+        return False
+    return True
+
+
 def _without_values(status: JobStatus) -> JobStatus:
     """A job with the names of its environment variables only."""
     spec = status.spec.model_copy(update={"env": dict.fromkeys(status.spec.env, "")})
     return status.model_copy(update={"spec": spec})
 
 
-handlers = [
-    (r"/mlk/jobs", JobsHandler),
-    (r"/mlk/preflight", PreflightHandler),
-    (r"/mlk/render", RenderHandler),
-    (rf"/mlk/jobs/{JOB_ID}", JobHandler),
-    (rf"/mlk/jobs/{JOB_ID}/stop", StopHandler),
-]
+def _open_list(asked: Subscription) -> Feed:
+    from .feeds import JobsFeed
+
+    return JobsFeed(asked.services.watcher, asked.call)
+
+
+def _open_one(asked: Subscription) -> Feed:
+    from .feeds import JobFeed
+
+    return JobFeed(asked.services.backend, asked.names["job_id"])
+
+
+def _routes() -> Sequence[Route]:
+    from ..model import JobStatus
+    from ..model.api import JobList, Submission
+
+    one = "/mlk/jobs/{job_id}"
+    return (
+        Route("GET", "/mlk/jobs", "listJobs", "All jobs, newest first.", "read", JobList),
+        Route(
+            "POST",
+            "/mlk/jobs",
+            "submitJob",
+            "Submits a notebook as a job.",
+            "write",
+            JobStatus,
+            status=201,
+            body=Submission,
+            also={200: "The job that the same request_id created before."},
+        ),
+        Route("GET", one, "getJob", "Everything known of one job.", "read", JobStatus),
+        Route("DELETE", one, "deleteJob", "Stops a job if it runs and removes its record.", "write", status=204),
+        Route(
+            "POST", f"{one}/stop", "stopJob", "Asks a job to stop; its record stays.", "write", JobStatus, status=202
+        ),
+    )
+
+
+def _told() -> Sequence[type[BaseModel]]:
+    from ..model.api import JobsDelta, JobsSnapshot
+
+    return (JobsSnapshot, JobsDelta)
+
+
+async def _resume(services: Services) -> None:
+    """Goes on recording jobs in clusters that were not over when a server last ran. Without such jobs: nothing."""
+    from ..record.places import data_dir
+
+    if next(data_dir().glob("clusters/*/unfinished/*"), None) is not None:
+        await services.backend.resume()
+
+
+FEATURE = Feature(
+    handlers=[
+        (r"/mlk/jobs", JobsHandler),
+        (rf"/mlk/jobs/{JOB_ID}", JobHandler),
+        (rf"/mlk/jobs/{JOB_ID}/stop", StopHandler),
+    ],
+    routes=_routes,
+    topics=[
+        TopicKind("jobs", "jobs", "the list of jobs, then what changed", _open_list),
+        TopicKind(rf"job/{JOB_ID}", "job/ID", "one job, whole each time", _open_one),
+    ],
+    told=_told,
+    start=_resume,
+)

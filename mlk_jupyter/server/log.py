@@ -1,11 +1,14 @@
-"""`/mlk/jobs/ID/log`: the text of one rank, in pieces for the page or whole as a file."""
+"""`/mlk/jobs/ID/log` and the topic `job/ID/log/RANK`: the text of one rank, in pieces for the page or as a file."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from tornado import web
 
 from ..threads import in_thread
 from .base import JOB_ID, Handler, allowed
+from .features import Feature, Feed, Query, Route, Subscription, TopicKind
 
 _CHUNK = 256 * 1024  # bytes of a download that are in memory at once
 _MEDIA_TYPE = "text/plain; charset=utf-8"
@@ -56,7 +59,56 @@ class LogDownloadHandler(Handler):
         self.finish(set_content_type=_MEDIA_TYPE)
 
 
-handlers = [
-    (rf"/mlk/jobs/{JOB_ID}/log", LogHandler),
-    (rf"/mlk/jobs/{JOB_ID}/log/download", LogDownloadHandler),
-]
+def _open(asked: Subscription) -> Feed:
+    from .feeds import LogFeed
+
+    return LogFeed(asked.services.backend, asked.names["job_id"], int(asked.names["rank"]), asked.offset)
+
+
+def _routes() -> Sequence[Route]:
+    from ..model.api import LogPiece
+
+    rank = Query("rank", {"type": "integer", "minimum": 0, "maximum": _MOST_RANK, "default": 0}, "Which rank's log.")
+    return (
+        Route(
+            "GET",
+            "/mlk/jobs/{job_id}/log",
+            "getLog",
+            "Part of one rank's log.",
+            "read",
+            LogPiece,
+            query=(
+                rank,
+                Query("offset", {"type": "integer", "default": 0}, "Byte offset; negative counts from the end."),
+                Query(
+                    "limit",
+                    {"type": "integer", "minimum": 1, "maximum": 1 << 20, "default": 1 << 16},
+                    "Most bytes to give.",
+                ),
+            ),
+        ),
+        Route(
+            "GET",
+            "/mlk/jobs/{job_id}/log/download",
+            "downloadLog",
+            "One rank's log as it was written.",
+            "read",
+            query=(rank,),
+            file="text/plain",
+        ),
+    )
+
+
+FEATURE = Feature(
+    handlers=[(rf"/mlk/jobs/{JOB_ID}/log", LogHandler), (rf"/mlk/jobs/{JOB_ID}/log/download", LogDownloadHandler)],
+    routes=_routes,
+    topics=[
+        TopicKind(
+            rf"job/{JOB_ID}/log/(?P<rank>\d{{1,5}})",
+            "job/ID/log/RANK",
+            "the end of a rank's log, then what is added",
+            _open,
+            limit=lambda services: services.followers,
+        )
+    ],
+)

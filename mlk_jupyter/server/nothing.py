@@ -39,4 +39,4 @@ class NothingHandler(Handler):
         )
 
 
-handlers = [(r"/mlk/.*", NothingHandler)]
+HANDLERS = [(r"/mlk/.*", NothingHandler)]

@@ -1,4 +1,4 @@
-"""The OpenAPI document, made from the models and the table of routes: `python -m mlk_jupyter.server.openapi [--check]`.
+"""The OpenAPI document, made from the features' routes and models: `python -m mlk_jupyter.server.openapi [--check]`.
 
 The TypeScript types of the front end are generated from it. The same code gives the same bytes.
 """
@@ -16,7 +16,8 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, models_json
 from pydantic_core import core_schema
 
 from ..model import api
-from .routes import CHANNEL_MODELS, ROUTES, Route
+from .features import Route
+from .registry import FEATURES, routes
 
 TARGET = Path(__file__).parents[2] / "docs" / "openapi.json"
 _REF = "#/components/schemas/{model}"
@@ -35,8 +36,10 @@ class _AnswersAreWhole(GenerateJsonSchema):
 
 def document() -> dict[str, Any]:
     """The OpenAPI 3.1 document of everything under `/mlk`."""
-    asked: set[type[BaseModel]] = {api.Topic, *(route.body for route in ROUTES if route.body)}
-    seen: set[type[BaseModel]] = {api.ErrorBody, *CHANNEL_MODELS, *(route.answer for route in ROUTES if route.answer)}
+    every = routes()
+    asked: set[type[BaseModel]] = {api.Topic, *(route.body for route in every if route.body)}
+    seen: set[type[BaseModel]] = {api.ErrorBody, *(route.answer for route in every if route.answer)}
+    seen |= {model for feature in FEATURES for model in feature.told()}
     modes: list[tuple[type[BaseModel], JsonSchemaMode]] = [(model, "validation") for model in asked]
     modes += [(model, "serialization") for model in seen]
     modes.sort(key=lambda pair: pair[0].__name__)
@@ -44,7 +47,7 @@ def document() -> dict[str, Any]:
     refs = {model: schema for (model, _), schema in names.items()}
 
     paths: dict[str, dict[str, Any]] = {}
-    for route in ROUTES:
+    for route in every:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, refs)
     return {
         "openapi": "3.1.0",

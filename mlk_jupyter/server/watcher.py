@@ -12,7 +12,6 @@ from ..backends.base import Changes
 from ..backends.many import Backends
 from ..errors import MlkError
 from ..model import JobSummary
-from .pauses import ShortPauses
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -33,7 +32,6 @@ class JobsWatcher:
         self._backend = backend
         self._listeners: set[Listener] = set()
         self._task: asyncio.Task[None] | None = None
-        self._pauses = ShortPauses()
         self.jobs: dict[str, JobSummary] | None = None
         """By id; None until the first answer."""
         self.error: MlkError | None = None
@@ -47,7 +45,6 @@ class JobsWatcher:
         """Calls `listener` at each change until it leaves."""
         self._listeners.add(listener)
         if self._task is None:
-            self._pauses.start()
             self._task = asyncio.create_task(self._run(), name="mlk watch of all jobs")
 
     async def leave(self, listener: Listener) -> None:
@@ -56,7 +53,6 @@ class JobsWatcher:
         if self._listeners or self._task is None:
             return
         task, self._task = self._task, None
-        self._pauses.stop()
         self.jobs, self.error = None, None
         task.cancel()
         await asyncio.wait({task})

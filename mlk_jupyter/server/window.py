@@ -5,19 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from ..errors import MlkError
 from ..model.api import Message, Topic
 from ..waiting import is_set_within
-from .feeds import Feed, is_log, open_feed
+from .features import Feature, Feed, Kind, Subscription, topic_of
 from .limits import Slots, TooManyRequests
 from .records import error_body
 
 if TYPE_CHECKING:
-    from ..backends.many import Backends
-    from .watcher import JobsWatcher
+    from .services import Services
 
 logger = logging.getLogger(__name__)
 
@@ -28,11 +27,13 @@ SILENCE_S = 60.0
 MOST_SUBSCRIPTIONS = 64
 
 
-class _Subscription:
-    def __init__(self, topic: str, feed: Feed, slot: bool) -> None:
+class _Followed:
+    """A topic that the window has subscribed to."""
+
+    def __init__(self, topic: str, feed: Feed, limit: Slots | None) -> None:
         self.topic = topic
         self.feed = feed
-        self.holds_slot = slot
+        self.limit = limit
         self.seq = 0
 
 
@@ -46,22 +47,20 @@ class Window:
     def __init__(
         self,
         *,
-        backend: Backends,
-        watcher: JobsWatcher,
-        followers: Slots,
+        features: Sequence[Feature],
+        services: Services,
         user: str,
         send: Callable[[str], Awaitable[None]],
         ping: Callable[[], None],
         hang_up: Callable[[], None],
     ) -> None:
-        self._backend = backend
-        self._watcher = watcher
-        self._followers = followers
+        self._features = features
+        self._services = services
         self._user = user
         self._send = send
         self._ping = ping
         self._hang_up = hang_up
-        self._subscriptions: dict[str, _Subscription] = {}
+        self._followed: dict[str, _Followed] = {}
         self._extra: list[Message] = []  # pings and refusals, few by construction
         self._wake = asyncio.Event()
         self._heard_at = time.monotonic()
@@ -102,34 +101,35 @@ class Window:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
-        for name in list(self._subscriptions):
+        for name in list(self._followed):
             await self._drop(name)
 
     def _subscribe(self, topic: Topic) -> None:
         if self._closed:
             return
-        if len(self._subscriptions) >= MOST_SUBSCRIPTIONS:
+        if len(self._followed) >= MOST_SUBSCRIPTIONS:
             raise TooManyRequests(
                 f"A window can follow {MOST_SUBSCRIPTIONS} things.", hint="Close some job tabs.", retry_after_s=1
             )
-        slot = is_log(topic.topic)
-        if slot:
-            self._followers.take(self._user)
+        kind, names = topic_of(self._features, topic.topic)
+        limit = kind.limit(self._services) if kind.limit is not None else None
+        if limit is not None:
+            limit.take(self._user)
         try:
-            feed = open_feed(topic, self._backend, self._watcher, self._wake.set)
+            feed = kind.open(Subscription(self._services, names, topic.offset, self._wake.set))
         except BaseException:
-            if slot:
-                self._followers.give_back(self._user)
+            if limit is not None:
+                limit.give_back(self._user)
             raise
-        self._subscriptions[topic.topic] = _Subscription(topic.topic, feed, slot)
+        self._followed[topic.topic] = _Followed(topic.topic, feed, limit)
 
     async def _drop(self, name: str) -> None:
-        subscription = self._subscriptions.pop(name, None)
-        if subscription is None:
+        followed = self._followed.pop(name, None)
+        if followed is None:
             return
-        if subscription.holds_slot:
-            self._followers.give_back(self._user)
-        await subscription.feed.close()
+        if followed.limit is not None:
+            followed.limit.give_back(self._user)
+        await followed.feed.close()
 
     def _say(self, topic: str, error: MlkError) -> None:
         if len(self._extra) < MOST_SUBSCRIPTIONS:  # a window that floods us with nonsense need not hear each answer
@@ -156,49 +156,47 @@ class Window:
             while self._extra:
                 await self._send(self._extra.pop(0).model_dump_json())
                 sent = True
-            for subscription in list(self._subscriptions.values()):
-                sent |= await self._serve(subscription)
+            for followed in list(self._followed.values()):
+                sent |= await self._serve(followed)
             if not sent:
                 await self._rest()
 
-    async def _serve(self, subscription: _Subscription) -> bool:
-        """Sends what one subscription has. Gives whether it had something."""
-        feed = subscription.feed
-        if self._is_gone(subscription) or (feed.due is not None and feed.due > time.monotonic()):
+    async def _serve(self, followed: _Followed) -> bool:
+        """Sends what one topic has. Gives whether it had something."""
+        feed = followed.feed
+        if self._is_gone(followed) or (feed.due is not None and feed.due > time.monotonic()):
             return False
         try:
             item = await feed.next()
         except MlkError as error:
-            await self._end(subscription, error)
+            await self._end(followed, error)
             return True
         except Exception:
-            logger.exception("Topic %s broke", subscription.topic)
-            await self._end(subscription, MlkError("The updates broke off.", hint="The server's log says more."))
+            logger.exception("Topic %s broke", followed.topic)
+            await self._end(followed, MlkError("The updates broke off.", hint="The server's log says more."))
             return True
-        if item is None or self._is_gone(subscription):
+        if item is None or self._is_gone(followed):
             return False
-        await self._send_one(subscription, *item)
+        await self._send_one(followed, *item)
         return True
 
-    def _is_gone(self, subscription: _Subscription) -> bool:
-        return self._subscriptions.get(subscription.topic) is not subscription
+    def _is_gone(self, followed: _Followed) -> bool:
+        return self._followed.get(followed.topic) is not followed
 
-    async def _end(self, subscription: _Subscription, error: MlkError) -> None:
-        if self._is_gone(subscription):
+    async def _end(self, followed: _Followed, error: MlkError) -> None:
+        if self._is_gone(followed):
             return
-        await self._send_one(subscription, "error", error_body(error))
-        if not self._is_gone(subscription):
-            await self._drop(subscription.topic)
+        await self._send_one(followed, "error", error_body(error))
+        if not self._is_gone(followed):
+            await self._drop(followed.topic)
 
-    async def _send_one(
-        self, subscription: _Subscription, kind: Literal["snapshot", "delta", "error"], data: Any
-    ) -> None:
-        message = Message(topic=subscription.topic, kind=kind, seq=subscription.seq, data=data)
-        subscription.seq += 1
+    async def _send_one(self, followed: _Followed, kind: Kind, data: Any) -> None:
+        message = Message(topic=followed.topic, kind=kind, seq=followed.seq, data=data)
+        followed.seq += 1
         await self._send(message.model_dump_json())
 
     async def _rest(self) -> None:
         """Until a feed calls, or the next one is due."""
-        moments = [one.feed.due for one in self._subscriptions.values() if one.feed.due is not None]
+        moments = [one.feed.due for one in self._followed.values() if one.feed.due is not None]
         timeout = max(0.0, min(moments) - time.monotonic()) if moments else None
         await is_set_within(timeout, self._wake)

@@ -38,7 +38,7 @@ def app(jp_serverapp: Any) -> MlkJupyterApp:
 def backend(app: MlkJupyterApp, tmp_path: Path) -> MemoryBackend:
     """The server's backend, in memory."""
     backend = MemoryBackend(tmp_path / "jobs")
-    app.backend = Backends.of(backend, "A test says so.")  # type: ignore[misc]
+    app.services.backend = Backends.of(backend, "A test says so.")  # type: ignore[misc]
     return backend
 
 

@@ -14,6 +14,7 @@ from mlk_jupyter.bundle import LIMIT, Bundle
 from mlk_jupyter.errors import JobNotFound
 from mlk_jupyter.model import JobSpec, JobStatus, JobSummary, Phase
 from mlk_jupyter.model.api import BackendInfo, Orphan, Preflight
+from mlk_jupyter.model.ids import new_job_id
 from mlk_jupyter.record.folder import JobFolder
 
 NOTEBOOK: dict[str, Any] = {
@@ -137,7 +138,7 @@ class MemoryBackend:
         self._check()
         if request_id in self.requests:
             return self.statuses[self.requests[request_id]]
-        job_id = f"job-{len(self.statuses)}"
+        job_id = new_job_id(spec.name, request_id)
         self.requests[request_id] = job_id
         return self.put(job_id, Phase.QUEUED, name=spec.name, notebook=spec.notebook, spec=spec)
 

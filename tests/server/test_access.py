@@ -7,20 +7,17 @@ from typing import Any
 import pytest
 from jupyter_server.auth import AllowAllAuthorizer, Authorizer
 from jupyter_server.base.handlers import JupyterHandler
-from tornado.httpclient import HTTPClientError, HTTPRequest, HTTPResponse
+from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.websocket import websocket_connect
 from traitlets.config import Config
-from walk import Endpoint, endpoints
+from walk import XSRF, ask, check_anonymous_is_refused, endpoints
 
 from mlk_jupyter.model import JobSpec, JobStatus
 from mlk_jupyter.model.api import RunView
 from mlk_jupyter.server.app import MlkJupyterApp
-from mlk_jupyter.server.routes import ROUTES
+from mlk_jupyter.server.registry import routes
 
 ELSEWHERE = {"GET": "read", "POST": "write", "DELETE": "write"}  # what takes every other address below /mlk
-XSRF = {"Cookie": "_xsrf=a", "X-XSRFToken": "a"}
-UPGRADE = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Key": "x3JJHMbDL1EzLkh9GBhXDw=="}
-UPGRADE["Sec-WebSocket-Version"] = "13"
 
 
 class Recorder(Authorizer):
@@ -42,30 +39,13 @@ def recorder(jp_serverapp: Any) -> Recorder:
     return recorder
 
 
-async def ask(client: Any, endpoint: Endpoint, headers: dict[str, str]) -> HTTPResponse:
-    body = "{}" if endpoint.verb in ("POST", "PUT", "PATCH") else None
-    upgrade = UPGRADE if endpoint.is_websocket else {}
-    return await client.fetch(
-        endpoint.path,
-        method=endpoint.verb,
-        body=body,
-        headers={**XSRF, **upgrade, **headers},
-        raise_error=False,
-        follow_redirects=False,
-    )
-
-
 @pytest.mark.parametrize("open_by_default", [True, False])
 async def test_an_anonymous_request_is_refused_everywhere(
     open_by_default: bool, jp_configurable_serverapp: Any, http_server_client: Any, jp_serverapp: Any
 ) -> None:
     jp_serverapp.web_app.settings["allow_unauthenticated_access"] = open_by_default
-    found = endpoints(jp_serverapp.web_app)
-    assert len(found) == len(ROUTES) + len(ELSEWHERE)
-    for endpoint in found:
-        response = await ask(http_server_client, endpoint, {})
-        assert response.code in (401, 403), f"{endpoint} answered {response.code}"
-        assert b'"code": "not_logged_in"' in response.body, f"{endpoint}: {response.body!r}"
+    found = await check_anonymous_is_refused(http_server_client, jp_serverapp.web_app)
+    assert len(found) == len(routes()) + len(ELSEWHERE)
 
 
 async def test_every_handler_is_one_of_jupyters_and_protected_in_its_way(jp_serverapp: Any) -> None:
@@ -95,7 +75,7 @@ async def test_each_method_is_authorized_by_its_own_action(
     for endpoint in reversed(found) if backwards else found:
         await ask(http_server_client, endpoint, jp_auth_header)
     base = jp_serverapp.web_app.settings["base_url"].rstrip("/")
-    expected = {(f"{route.method} {base}{route.path.format(job_id='x')}", route.action, "mlk") for route in ROUTES}
+    expected = {(f"{route.method} {base}{route.path.format(job_id='x')}", route.action, "mlk") for route in routes()}
     expected |= {(f"{method} {base}/mlk/.*", action, "mlk") for method, action in ELSEWHERE.items()}
     assert set(recorder.asked) == expected
     assert len(recorder.asked) == len(found)
@@ -171,7 +151,7 @@ class TestWhoMayOnlyRead:
         assert response.code == 403 and b"epochs" not in response.body
 
     async def test_gets_no_way_into_the_mlflow_server_of_this_machine(
-        self, app: MlkJupyterApp, backend: Any, jp_fetch: Any, jp_serverapp: Any
+        self, backend: Any, jp_fetch: Any, jp_serverapp: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         asked = []
 
@@ -180,10 +160,7 @@ class TestWhoMayOnlyRead:
                 asked.append(opens_local)
                 return RunView(run_id="r")
 
-            async def close(self) -> None:
-                pass
-
-        app.tracking = View()  # type: ignore[assignment]
+        monkeypatch.setattr("mlk_jupyter.server.runs.tracking", lambda services: View())
         backend.put("x")
         here = {"Host": "localhost"}
         await jp_fetch("mlk", "jobs", "x", "run", headers=here)
@@ -197,7 +174,7 @@ async def test_every_route_of_the_document_is_served_and_the_other_way_round(jp_
     base = jp_serverapp.web_app.settings["base_url"].rstrip("/")
     served = {str(endpoint) for endpoint in endpoints(jp_serverapp.web_app)}
     elsewhere = {f"{method} {base}/mlk/.*" for method in ELSEWHERE}
-    assert served == elsewhere | {f"{route.method} {base}{route.path.format(job_id='x')}" for route in ROUTES}
+    assert served == elsewhere | {f"{route.method} {base}{route.path.format(job_id='x')}" for route in routes()}
 
 
 @pytest.mark.parametrize("path", ["nothing", "jobs/UPPER", "jobs/a%2F..%2Fb", "jobs/../jobs", "jobs/x/more/of/it"])

@@ -17,6 +17,7 @@ from mlk_jupyter.errors import BackendUnavailable
 from mlk_jupyter.model import Phase
 from mlk_jupyter.server import feeds, window
 from mlk_jupyter.server.app import MlkJupyterApp
+from mlk_jupyter.server.channel import Windows
 
 Connect = Callable[[], Awaitable[Socket]]
 
@@ -49,11 +50,11 @@ async def test_many_windows_share_one_watch_which_ends_with_the_last(
     assert (backend.watching, backend.watched) == (1, 1)
     await sockets[0].ask("unsubscribe", "jobs")
     sockets[1].connection.close()
-    await eventually(lambda: len(app.windows) == 2)
+    await eventually(lambda: len(app.services.the(Windows).every) == 2)
     assert backend.watching == 1
     await sockets[2].ask("unsubscribe", "jobs")
     await eventually(lambda: backend.watching == 0)
-    assert not app.watcher.running
+    assert not app.services.watcher.running
 
 
 async def test_without_a_window_nothing_runs(app: MlkJupyterApp, backend: MemoryBackend, connect: Connect) -> None:
@@ -66,7 +67,7 @@ async def test_without_a_window_nothing_runs(app: MlkJupyterApp, backend: Memory
         await socket.read()
     assert any(task.get_name().startswith("mlk") for task in asyncio.all_tasks())
     socket.connection.close()
-    await eventually(lambda: not app.windows)
+    await eventually(lambda: not app.services.the(Windows).every)
     await eventually(lambda: not [task for task in asyncio.all_tasks() - before if task.get_name().startswith("mlk")])
     assert backend.watching == 0
 
@@ -281,7 +282,7 @@ async def test_a_message_that_is_too_large_ends_the_socket(
     socket = await connect()
     await socket.connection.write_message("x" * (65 * 1024))
     assert await asyncio.wait_for(socket.connection.read_message(), 20) is None
-    await eventually(lambda: not app.windows)
+    await eventually(lambda: not app.services.the(Windows).every)
 
 
 async def test_a_silent_window_is_given_up(
@@ -324,7 +325,7 @@ async def test_a_backend_that_is_away_is_told_and_its_return_brings_a_snapshot(
     assert (message["kind"], message["data"]["code"]) == ("error", "backend_unavailable")
     backend.failure = None
     assert (await socket.until(lambda message: message["kind"] == "snapshot"))[-1]["data"] == {"jobs": []}
-    assert app.watcher.error is None
+    assert app.services.watcher.error is None
 
 
 async def test_at_most_eight_logs_are_followed_by_one_user(backend: MemoryBackend, connect: Connect) -> None:
@@ -363,9 +364,8 @@ def topic(op: str, name: str) -> Any:
 
 def new_window(app: MlkJupyterApp, send: Callable[[str], Awaitable[None]], hang_up: Any = None) -> window.Window:
     made = window.Window(
-        backend=app.backend,
-        watcher=app.watcher,
-        followers=app.followers,
+        features=app.features,
+        services=app.services,
         user="somebody",
         send=send,
         ping=lambda: None,

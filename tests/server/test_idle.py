@@ -27,7 +27,7 @@ def test_starting_loads_nothing_heavy() -> None:
 
 
 async def test_a_server_that_nobody_asked_anything_has_chosen_no_backend(app: MlkJupyterApp) -> None:
-    assert not {"backend", "watcher", "tracking", "windows"} & set(vars(app))
+    assert not {"backend", "watcher"} & set(vars(app.services))
 
 
 async def test_after_the_last_window_no_task_and_no_thread_is_left(

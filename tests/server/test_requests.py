@@ -220,9 +220,9 @@ async def test_only_so_many_notebooks_are_prepared_at_the_same_time(
 ) -> None:
     notebook("work.ipynb")
     for _ in range(app.concurrent_preparations):
-        app.preparations.take("token")
+        app.services.preparations.take("token")
     assert (await fetch("preflight", "POST", {"spec": submission()["spec"]}))[0] == 429
-    app.preparations.give_back("token")
+    app.services.preparations.give_back("token")
     assert (await fetch("preflight", "POST", {"spec": submission()["spec"]}))[0] == 200
 
 
@@ -230,10 +230,10 @@ async def test_only_so_many_requests_of_one_user_are_worked_on_at_the_same_time(
     fetch: Any, app: MlkJupyterApp, backend: MemoryBackend
 ) -> None:
     for _ in range(app.concurrent_requests):
-        app.requests.take("token")
+        app.services.requests.take("token")
     response = await fetch.response("jobs")
     assert response.code == 429 and "Retry-After" in response.headers
-    app.requests.give_back("token")
+    app.services.requests.give_back("token")
     assert (await fetch("jobs"))[0] == 200
 
 

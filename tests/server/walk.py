@@ -7,10 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from tornado.httpclient import HTTPResponse
 from tornado.routing import PathMatches, Rule
 from tornado.web import RequestHandler
 from tornado.websocket import WebSocketHandler
 
+XSRF = {"Cookie": "_xsrf=a", "X-XSRFToken": "a"}
+UPGRADE = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Key": "x3JJHMbDL1EzLkh9GBhXDw=="}
+UPGRADE["Sec-WebSocket-Version"] = "13"
 VERBS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 
@@ -30,17 +34,41 @@ class Endpoint:
 
 
 def endpoints(web_app: Any, job_id: str = "x") -> list[Endpoint]:
-    """Every implemented verb of every handler that is defined in our package."""
+    """Every implemented verb of every handler below `/mlk`."""
     return [
         Endpoint(rule.target, verb, _filled(rule.matcher, job_id))
         for rule in _rules(web_app.default_router.rules)
         if isinstance(rule.matcher, PathMatches)
         and isinstance(rule.target, type)
-        and rule.target.__module__.startswith("mlk_jupyter.")
+        and "/mlk/" in rule.matcher.regex.pattern
         for verb in VERBS
         if getattr(rule.target, verb.lower()) is not RequestHandler._unimplemented_method
         and getattr(rule.target, verb.lower()) is not getattr(RequestHandler, verb.lower())
     ]
+
+
+async def ask(client: Any, endpoint: Endpoint, headers: dict[str, str]) -> HTTPResponse:
+    """What an endpoint answers to a request that could be one of a page's."""
+    body = "{}" if endpoint.verb in ("POST", "PUT", "PATCH") else None
+    upgrade = UPGRADE if endpoint.is_websocket else {}
+    return await client.fetch(
+        endpoint.path,
+        method=endpoint.verb,
+        body=body,
+        headers={**XSRF, **upgrade, **headers},
+        raise_error=False,
+        follow_redirects=False,
+    )
+
+
+async def check_anonymous_is_refused(client: Any, web_app: Any) -> list[Endpoint]:
+    """Every endpoint refuses who is not logged in. Gives them all."""
+    found = endpoints(web_app)
+    for endpoint in found:
+        response = await ask(client, endpoint, {})
+        assert response.code in (401, 403), f"{endpoint} answered {response.code}"
+        assert b'"code": "not_logged_in"' in response.body, f"{endpoint}: {response.body!r}"
+    return found
 
 
 def _rules(rules: list[Rule]) -> Iterator[Rule]:
