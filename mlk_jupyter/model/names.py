@@ -8,7 +8,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, StringConstraints
 
-_QUANTITY = re.compile(r"\d+(?:\.\d+)?(?:[eE][+-]?\d{1,2}|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?")
+from ..quantities import find
+
 _LABEL_NAME = re.compile(r"[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 _SUBDOMAIN = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*")
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -30,7 +31,8 @@ _PLACES_OF_OURS = ("/mlk", "/dev", "/proc", "/sys", "/tmp")
 
 
 def _quantity(text: str) -> str:
-    if not _QUANTITY.fullmatch(text) or not re.search(r"[1-9]", text):
+    value = find(text)
+    if value is None or value <= 0:
         raise ValueError(f"{text!r} is not a quantity above zero; write for example 500m, 4, 512Mi or 16Gi")
     return text
 

@@ -36,8 +36,8 @@ from mlk_jupyter.backends.kubernetes.manifests.network import host_to_resolve, n
 from mlk_jupyter.backends.kubernetes.manifests.placement import SPOT as SPOT_LABELS
 from mlk_jupyter.backends.kubernetes.manifests.render_context import AnnotationsTooLarge, RenderContext
 from mlk_jupyter.backends.kubernetes.manifests.yaml_dump import as_yaml
-from mlk_jupyter.backends.kubernetes.quantities import parse
 from mlk_jupyter.model import JobSpec
+from mlk_jupyter.quantities import parse
 
 KINDS = ("job", "jobset")
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from ...quantities import find
 from ...waiting import within
 from .api.api_errors import ApiError
 from .api.connection import Connection
-from .quantities import find
 from .resources import NODES
 from .rights.access import Access
 from .status.explain.scheduling import Background, largest_of

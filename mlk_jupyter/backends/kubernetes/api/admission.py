@@ -10,8 +10,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ....quantities import resource_word
 from ....text import listed
-from ..quantities import resource_word
 from .redaction import redacted
 
 _ENTRY = re.compile(r"([\w./-]+)=([\w.+-]+)")

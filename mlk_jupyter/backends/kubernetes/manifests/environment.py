@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ..quantities import cores
+from ....quantities import cores
 from .render_context import RenderContext
 
 BUNDLE, WORK, HOME, CHECKPOINTS = "/mlk/bundle", "/mlk/work", "/mlk/home", "/mlk/checkpoints"

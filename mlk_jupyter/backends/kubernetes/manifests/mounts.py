@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ....quantities import form_of, parse, printed
 from .. import labels
-from ..quantities import form_of, parse, printed
 from .environment import BUNDLE, CHECKPOINTS, HOME, WORK
 from .render_context import RenderContext
 

@@ -11,8 +11,8 @@ from decimal import Decimal
 from ....bundle import Bundle
 from ....model import JobSpec
 from ....model.api import Finding, Level, Preflight, Use
+from ....quantities import cores_in_words, size_in_words
 from ....text import counted, listed
-from ..quantities import cores_in_words, size_in_words
 from ..resources import Manifest
 from .checks import (
     carried,

@@ -7,8 +7,8 @@ import zipfile
 
 from .....bundle import Bundle
 from .....model.api import Finding
+from .....quantities import size_in_words
 from .....text import listed
-from ...quantities import size_in_words
 from .case import Case, error, note
 
 LIMIT_BYTES = 900 * 1024

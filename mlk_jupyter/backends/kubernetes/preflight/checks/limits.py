@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from .....model.api import Finding
+from .....quantities import cores_in_words, plain, size_in_words
 from .....text import listed
-from ...quantities import cores_in_words, plain, size_in_words
 from ...resources import Manifest
 from .case import Case, error, note, warning
 from .pod import Amounts, amounts, containers_of, limits_of, of

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
 from .....model.api import Finding
+from .....quantities import cores_in_words, plain, size_in_words
 from .....text import counted, listed
 from ...manifests.placement import GPU_PRODUCT
-from ...quantities import cores_in_words, plain, size_in_words
 from .case import Case, error, note, warning
 from .nodes import AUTOSCALED, Node, refusal, room
 

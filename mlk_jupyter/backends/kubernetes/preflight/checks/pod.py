@@ -9,10 +9,10 @@ from decimal import Decimal
 from typing import Literal, TypeAlias
 
 from .....model import JobSpec
+from .....quantities import find
 from ... import labels
 from ...kinds.registry import kind_of
 from ...manifests.pod import resources
-from ...quantities import find
 from ...resources import PODS, Manifest
 from ..cluster_facts import DryRun
 

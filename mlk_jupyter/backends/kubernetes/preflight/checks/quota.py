@@ -11,8 +11,8 @@ from decimal import Decimal
 from typing import Literal
 
 from .....model.api import Finding
+from .....quantities import cores_in_words, plain, size_in_words
 from .....text import counted
-from ...quantities import cores_in_words, plain, size_in_words
 from ...resources import Manifest
 from .case import Case, error, note, warning
 from .pod import Amounts, amounts, containers_of, of

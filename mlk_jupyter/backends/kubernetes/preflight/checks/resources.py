@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from .....model.api import Finding
-from ...quantities import cores_in_words, parse, plain, size_in_words
+from .....quantities import cores_in_words, parse, plain, size_in_words
 from .case import Case, error, note, warning
 from .pod import of
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import signal
 
+from ..... import quantities
 from .....model import Reason
 from .....worker.deaths import ENDED_ITSELF
-from ... import labels, quantities
+from ... import labels
 from ...kinds.fields import WorkerStatus, container, mapping, number, sequence, spec_of, state_of, text
 from ...resources import Manifest
 from .containers import explain_start

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 from .....model import JobSpec, Reason
+from .....quantities import resource_word
 from ...kinds.attempt import Started
 from ...kinds.fields import condition, holds, mapping, sequence, spec_of, status, text
-from ...quantities import resource_word
 from .messages import clean
 from .scheduling import Background
 

@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from ..... import quantities
 from .....model import JobSpec, Reason
-from ... import quantities
+from .....quantities import resource_word
 from ...kinds.fields import mapping, sequence, spec_of, status, text
-from ...quantities import resource_word
 from ...resources import Manifest
 from .messages import clean, count, listing
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlk_jupyter.backends.kubernetes.quantities import (
+from mlk_jupyter.quantities import (
     cores,
     cores_in_words,
     find,
