@@ -127,6 +127,14 @@ def test_jobs_that_come_and_go_while_the_records_are_read_are_as_they_then_are()
     }  # fmt: skip
 
 
+def test_rows_share_what_is_the_same_in_them() -> None:
+    jobs = JobList()
+    for job in ("a", "b"):
+        jobs.show(status(Phase.FAILED, job, code="evicted"))
+    one, other = jobs.jobs.values()
+    assert one.reason is other.reason and one == status(Phase.FAILED, "a", code="evicted").summary()
+
+
 def test_what_was_written_before_the_cluster_spoke_changes_no_row() -> None:
     jobs = JobList()
     jobs.show(status(Phase.RUNNING))

@@ -379,11 +379,11 @@ class KubernetesBackend:
 
         def judged() -> dict[str, JobSummary]:
             found: dict[str, JobSummary] = {}
-            for job_id, objects in snapshot.items():
+            for job_id in snapshot:
                 before = written.get(job_id)
                 if before is not None and before.phase.final:
                     continue
-                status = status_of(objects, self._records.folder(job_id).read_status(), self.name)
+                status = status_of(snapshot[job_id], self._records.folder(job_id).read_status(), self.name)
                 if status is not None:
                     found[job_id] = status.summary()
             return found

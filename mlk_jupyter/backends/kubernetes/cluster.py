@@ -8,6 +8,7 @@ import getpass
 import os
 import socket
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from urllib.parse import urlsplit
@@ -83,7 +84,7 @@ class Cluster:
             self._queues = (time.monotonic(), sorted(str(item["metadata"]["name"]) for item in listing.items))
         return self._queues[1]
 
-    async def snapshot(self, job_id: str | None = None) -> dict[str, Objects]:
+    async def snapshot(self, job_id: str | None = None) -> Mapping[str, Objects]:
         """What the cluster holds now of all jobs of this user, or of one.
 
         Raises: ApiError.

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-import json
+import marshal
 from collections.abc import Callable
 from typing import Any
 
@@ -143,23 +143,24 @@ def _name(whole: Json) -> str:
 
 
 def packing(keep: Keep, about: Callable[[Json], str]) -> Keep:
-    """What keeps an object as text: a tenth of the memory, and nothing for the garbage collector to walk through.
+    """What keeps an object as bytes: a tenth of the memory, and nothing for the garbage collector to walk through.
 
-    As plain data 10,000 jobs are a million objects, and each full collection then stops the event loop for 0.3 s.
+    As plain data 10,000 jobs are a million objects, and each full collection then stops the event loop for 0.3 s. The
+    dictionary that is left holds no container, so the collector does not track it.
     """
 
     def keep_packed(whole: Json) -> Json | None:
         few = keep(whole)
         if few is None:
             return None
-        metadata = {key: str(few["metadata"].get(key, "")) for key in ("uid", "name", "resourceVersion")}
-        text = json.dumps(few, separators=(",", ":"), ensure_ascii=False)
-        return {"metadata": metadata, "about": about(few), "packed": text.encode("utf-8", "surrogatepass")}
+        packed: Json = {key: str(few["metadata"].get(key, "")) for key in ("uid", "name", "resourceVersion")}
+        packed["about"], packed["packed"] = about(few), marshal.dumps(few)  # never leaves this process
+        return packed
 
     return keep_packed
 
 
 def unpacked(packed: Json) -> Json:
     """The plain data of a packed object."""
-    value: Json = json.loads(packed["packed"])
+    value: Json = marshal.loads(packed["packed"])
     return value

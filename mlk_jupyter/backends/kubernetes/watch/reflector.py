@@ -286,8 +286,9 @@ def _changes(
 
 
 def _metadata(one: dict[str, Any]) -> dict[str, Any]:
+    """Where an object says which one it is; what is kept of it may say so itself."""
     metadata = one.get("metadata")
-    return metadata if isinstance(metadata, dict) else {}
+    return metadata if isinstance(metadata, dict) else one
 
 
 def _uid(one: dict[str, Any]) -> str:
