@@ -340,7 +340,7 @@ def test_defaults_are_filled_in_as_the_api_server_does() -> None:
     assert pod.limits["cpu"] == 2
     assert pod.requests["cpu"] == 1
     assert pod.requests["ephemeral-storage"] == 1024**3
-    assert pod.given(pod.main) == {"cpu"}
+    assert pod.defaulted(pod.main) == {"cpu"}
 
 
 def test_a_staging_step_runs_before_the_worker_and_not_beside_it() -> None:

@@ -26,7 +26,7 @@ from .redaction import redacted
 
 
 class ApiError(MlkError):
-    """The API server did not do what was asked."""
+    """The API server did not do what was requested."""
 
     code, title, status = "cluster_error", "The cluster refused", 502
     status_code: int | None = None
@@ -128,7 +128,7 @@ class NotFoundInCluster(ApiError):
 
 
 class InvalidObject(ApiError):
-    """The object is not valid (400, 422). `fields` are the paths of what is wrong, where they are told."""
+    """The object is not valid (400, 422). `fields` are the paths of what is wrong, where the server names them."""
 
     code, title, status = "invalid_object", "The cluster does not accept this", 422
 
@@ -157,7 +157,7 @@ def error_of(status: int, body: Any, retry_after: str | float | None = None) -> 
     Args: status: HTTP status, or `code` of a Status object that came in a watch. body: Status object as dict, or
           whatever text stood in its place. retry_after: the header, in seconds.
     """
-    error = _error_of(status, *_told(body), _seconds(retry_after))
+    error = _error_of(status, *_status(body), _seconds(retry_after))
     error.status_code = status
     return error
 
@@ -217,7 +217,7 @@ def _forbidden(message: str, text: str) -> ApiError:
     return Forbidden(text, verb=right["verb"], resource=resource)
 
 
-def _told(body: Any) -> tuple[str, str, dict[str, Any]]:
+def _status(body: Any) -> tuple[str, str, dict[str, Any]]:
     """(message, reason, details) of a Status object, or of a text in its place."""
     if isinstance(body, str) and body.lstrip().startswith("{"):
         try:

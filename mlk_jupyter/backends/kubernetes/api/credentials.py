@@ -104,14 +104,14 @@ def _of_kubeconfig(target: Target, plugin_limit_s: float) -> Credentials:
     stamp = stamp_of([*kubeconfig.files, *(Path(path) for path in named if path)])
     expires_at = None
     if isinstance(user.get("exec"), dict):
-        given = run_plugin(user.pop("exec"), cluster, context.user_path, plugin_limit_s)
-        expires_at = given.expires_at
-        if given.token:
-            user["token"] = given.token
+        credential = run_plugin(user.pop("exec"), cluster, context.user_path, plugin_limit_s)
+        expires_at = credential.expires_at
+        if credential.token:
+            user["token"] = credential.token
             user.pop("tokenFile", None)
-        if given.certificate and given.key:
-            user["client-certificate-data"] = base64.b64encode(given.certificate.encode()).decode()
-            user["client-key-data"] = base64.b64encode(given.key.encode()).decode()
+        if credential.certificate and credential.key:
+            user["client-certificate-data"] = base64.b64encode(credential.certificate.encode()).decode()
+            user["client-key-data"] = base64.b64encode(credential.key.encode()).decode()
     elif isinstance(user.get("auth-provider"), dict):
         user["token"], expires_at = _provided(user["auth-provider"], context.user_path)
         user.pop("tokenFile", None)

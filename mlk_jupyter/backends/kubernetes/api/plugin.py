@@ -33,8 +33,8 @@ class PluginFailed(LoginNeeded):
 
 
 @dataclass(frozen=True)
-class Given:
-    """What a plugin gave. Secrets are left out of the representation."""
+class ExecCredential:
+    """The `status` of what a plugin printed. Secrets are left out of the representation."""
 
     token: str | None = field(repr=False)
     certificate: str | None = field(repr=False)
@@ -47,10 +47,10 @@ class Given:
 
 def run_plugin(
     config: dict[str, Any], cluster: dict[str, Any], kubeconfig: Path | None, limit_s: float = LIMIT_S
-) -> Given:
+) -> ExecCredential:
     """Runs the plugin of a kubeconfig's user, without a terminal, and gives what it printed.
 
-    Args:   config: the user's `exec` entry. cluster: the cluster's entry, which a plugin may ask to be told.
+    Args:   config: the user's `exec` entry. cluster: the cluster's entry, for a plugin with `provideClusterInfo`.
             kubeconfig: the file of the user; a relative command is found beside it.
     Raises: PluginFailed.
     """
@@ -63,16 +63,16 @@ def run_plugin(
     if "/" in command and not Path(command).is_absolute() and kubeconfig is not None:
         program = str(kubeconfig.absolute().parent / command)
     version = str(config.get("apiVersion") or "client.authentication.k8s.io/v1")
-    told: dict[str, Any] = {"interactive": False}
+    spec: dict[str, Any] = {"interactive": False}
     if config.get("provideClusterInfo"):
-        told["cluster"] = {key: value for key, value in cluster.items() if key != "extensions"}
+        spec["cluster"] = {key: value for key, value in cluster.items() if key != "extensions"}
     environment = dict(os.environ)
     for variable in config.get("env") or []:
         environment[str(variable["name"])] = str(variable["value"])
-    environment["KUBERNETES_EXEC_INFO"] = json.dumps({"apiVersion": version, "kind": "ExecCredential", "spec": told})
+    environment["KUBERNETES_EXEC_INFO"] = json.dumps({"apiVersion": version, "kind": "ExecCredential", "spec": spec})
     arguments = [program, *(str(argument) for argument in config.get("args") or [])]
     output = _output(command, arguments, environment, limit_s, config.get("installHint"))
-    return _given(command, output)
+    return _credential(command, output)
 
 
 def _output(
@@ -91,7 +91,7 @@ def _output(
         hint = redacted(str(install_hint)) if install_hint else "Install it, or put its folder on the server's PATH."
         raise PluginFailed(command, f"cannot be started: {error.strerror}.", install_hint=hint) from error
     try:
-        output, said = process.communicate(timeout=limit_s)
+        output, errors = process.communicate(timeout=limit_s)
     except subprocess.TimeoutExpired as error:
         raise PluginFailed(command, f"gave no answer within {limit_s:g} s.") from error
     finally:
@@ -102,12 +102,12 @@ def _output(
             if pipe is not None:
                 pipe.close()
     if process.returncode != 0:
-        words = redacted(said.decode("utf-8", "replace"), 200)
+        words = redacted(errors.decode("utf-8", "replace"), 200)
         raise PluginFailed(command, f"failed with code {process.returncode}: {words or 'it says nothing.'}")
     return output[:_LARGEST_BYTES]
 
 
-def _given(command: str, output: bytes) -> Given:
+def _credential(command: str, output: bytes) -> ExecCredential:
     try:
         status = json.loads(output)["status"]
         token, certificate, key = (status.get(name) for name in ("token", "clientCertificateData", "clientKeyData"))
@@ -117,4 +117,4 @@ def _given(command: str, output: bytes) -> Given:
         raise PluginFailed(command, "printed no ExecCredential.") from error
     if not token and not (certificate and key):
         raise PluginFailed(command, "gave neither a token nor a certificate with its key.")
-    return Given(token, certificate, key, expires_at)
+    return ExecCredential(token, certificate, key, expires_at)

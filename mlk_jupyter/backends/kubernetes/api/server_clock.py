@@ -16,12 +16,12 @@ class ServerClock:
     def heard(self, date: str | None, sent: float, received: float) -> None:
         """Takes a Date header; `sent` and `received` are of `time.monotonic`."""
         try:
-            told = parsedate_to_datetime(date).timestamp() if date else None
+            dated = parsedate_to_datetime(date).timestamp() if date else None
         except (TypeError, ValueError):
-            told = None
-        if told is None:
+            dated = None
+        if dated is None:
             return
-        earliest, latest = told - received, told + 1 - sent
+        earliest, latest = dated - received, dated + 1 - sent
         if self._earliest is None or self._latest is None or latest < self._earliest or earliest > self._latest:
             self._earliest, self._latest = earliest, latest  # the first answer; or one of the clocks was set or slept
         else:

@@ -14,7 +14,7 @@ SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 @dataclass(frozen=True)
 class Target:
-    """One namespace of one cluster, seen as one user."""
+    """One namespace of one cluster, for one user."""
 
     context: str | None
     """Of the kubeconfig; None: the service account of the pod that this runs in."""
@@ -39,14 +39,14 @@ def targets(context: str | None = None, namespace: str | None = None) -> list[Ta
 
     Raises: BrokenKubeconfig, UnknownContext.
     """
-    asked = context or os.environ.get("MLK_CONTEXT") or None
+    requested = context or os.environ.get("MLK_CONTEXT") or None
     kubeconfig = read_kubeconfig()
-    found = _contexts(kubeconfig, asked) if kubeconfig else []
-    if asked and not found:
-        raise UnknownContext(asked, [])
+    found = _contexts(kubeconfig, requested) if kubeconfig else []
+    if requested and not found:
+        raise UnknownContext(requested, [])
     own = _own_cluster()
     if own is not None:
-        found.insert(0 if kubeconfig is None or not (asked or kubeconfig.current) else 1, own)
+        found.insert(0 if kubeconfig is None or not (requested or kubeconfig.current) else 1, own)
     chosen = namespace or os.environ.get("MLK_NAMESPACE") or None
     if found and chosen:
         first = found[0]
@@ -54,9 +54,9 @@ def targets(context: str | None = None, namespace: str | None = None) -> list[Ta
     return found
 
 
-def _contexts(kubeconfig: Kubeconfig, asked: str | None) -> list[Target]:
-    first = asked or kubeconfig.current
-    if first is not None and (asked or first in kubeconfig.contexts):
+def _contexts(kubeconfig: Kubeconfig, requested: str | None) -> list[Target]:
+    first = requested or kubeconfig.current
+    if first is not None and (requested or first in kubeconfig.contexts):
         names = [first, *(name for name in kubeconfig.contexts if name != first)]
     elif first is not None:
         raise UnknownContext(first, sorted(kubeconfig.contexts))
@@ -70,7 +70,7 @@ def _contexts(kubeconfig: Kubeconfig, asked: str | None) -> list[Target]:
             if name == first:
                 raise
             continue
-        if name == asked:
+        if name == requested:
             why = f"The context {name!r} was asked for."
         elif name == kubeconfig.current:
             why = f"{name!r} is the current context of the kubeconfig."

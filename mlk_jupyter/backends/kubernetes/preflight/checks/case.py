@@ -29,7 +29,7 @@ class Case:
 
     @cached_property
     def nodes(self) -> list[Node] | None:
-        """The nodes with what is taken of them, as far as it may be seen; None when they may not."""
+        """The nodes with what is allocated of them, as far as the user may list it; None when not."""
         facts = self.facts
         if facts.nodes is None:
             return None

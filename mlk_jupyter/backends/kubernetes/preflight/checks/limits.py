@@ -16,17 +16,17 @@ _FIELDS = {"cpu": "cluster.cpu", "memory": "cluster.memory"}
 
 
 def check(case: Case) -> list[Finding]:
-    return [*_given(case), *([] if case.pod.tried else _bounds(case))]
+    return [*_defaults(case), *([] if case.pod.tried else _bounds(case))]
 
 
-def _given(case: Case) -> Iterator[Finding]:
-    """What a LimitRange adds to containers that said nothing."""
+def _defaults(case: Case) -> Iterator[Finding]:
+    """What a LimitRange adds to containers that name nothing."""
     pod = case.pod
     extended = {
         name: amount
         for container in containers_of(pod.spec)
         for name, amount in of(container, "limits").items()
-        if "/" in name and name in pod.given(container)
+        if "/" in name and name in pod.defaulted(container)
     }
     for name, amount in sorted(extended.items()):
         text = (
@@ -35,8 +35,8 @@ def _given(case: Case) -> Iterator[Finding]:
         )
         hint = f"Tell who runs the cluster: next to `max`, set `default` and `defaultRequest` of {name} to 0."
         yield warning("limit_range_gives_gpus", text, hint, "gpus")
-    requests, limits, given = of(pod.main, "requests"), of(pod.main, "limits"), pod.given(pod.main)
-    for name in sorted(given):
+    requests, limits, defaulted = of(pod.main, "requests"), of(pod.main, "limits"), pod.defaulted(pod.main)
+    for name in sorted(defaulted):
         asked, limit = requests.get(name, limits[name]), limits[name]
         if asked > limit:
             text = (
@@ -47,11 +47,11 @@ def _given(case: Case) -> Iterator[Finding]:
                 "limit_range_default_too_small", text, f"Name how much {name} each worker gets.", _field(case, name)
             )
             return
-    named = [f"{name} {_amount(name, limits[name])}" for name in sorted(given) if "/" not in name]
+    named = [f"{name} {_amount(name, limits[name])}" for name in sorted(defaulted) if "/" not in name]
     if named:
         text = f"A LimitRange of the namespace sets the limit of each worker: {listed(named)}."
         hint = "Name your own figures if these are too small."
-        yield note("limit_range_default", text, hint, "cluster.memory" if "memory" in given else "cluster.cpu")
+        yield note("limit_range_default", text, hint, "cluster.memory" if "memory" in defaulted else "cluster.cpu")
 
 
 def _bounds(case: Case) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""What a node has, what is taken of it, and whether a pod may run there: the scheduler's rules, as far as needed."""
+"""What a node has, what its pods have of it, and whether a pod may run there: the scheduler's rules, as needed here."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class Node:
     cordoned: bool
     ready: bool
     allocatable: Amounts
-    taken: Amounts
+    allocated: Amounts
     """Requests of its pods, as far as they are known."""
 
     def free(self, resource: str) -> Decimal:
-        return self.allocatable.get(resource, _ZERO) - self.taken.get(resource, _ZERO)
+        return self.allocatable.get(resource, _ZERO) - self.allocated.get(resource, _ZERO)
 
     def holds(self, requests: Amounts) -> bool:
         """Whether a pod would fit on it if it were empty."""
@@ -52,12 +52,12 @@ class Refusal:
 
 def nodes_of(nodes: Iterable[Manifest], pods: Iterable[Manifest]) -> list[Node]:
     """The nodes with what their pods take."""
-    taken: dict[str, Amounts] = {}
+    allocated: dict[str, Amounts] = {}
     for pod in pods:
         name = pod["spec"].get("nodeName")
         if name and (pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed"):
-            add(taken.setdefault(name, {}), {**total(pod["spec"], "requests"), "pods": Decimal(1)})
-    return [_node(node, taken) for node in nodes]
+            add(allocated.setdefault(name, {}), {**total(pod["spec"], "requests"), "pods": Decimal(1)})
+    return [_node(node, allocated) for node in nodes]
 
 
 def refusal(node: Node, pod: Manifest) -> Refusal | None:
@@ -93,7 +93,7 @@ def room(node: Node, requests: Amounts) -> int:
     return min(counts, default=_MANY)
 
 
-def _node(node: Manifest, taken: dict[str, Amounts]) -> Node:
+def _node(node: Manifest, allocated: dict[str, Amounts]) -> Node:
     metadata, spec, status = node["metadata"], node.get("spec") or {}, node.get("status") or {}
     conditions = {one.get("type"): one.get("status") for one in status.get("conditions") or []}
     cordoned = bool(spec.get("unschedulable"))
@@ -105,7 +105,7 @@ def _node(node: Manifest, taken: dict[str, Amounts]) -> Node:
         cordoned=cordoned,
         ready=conditions.get("Ready", "True") == "True",
         allocatable=amounts(status.get("allocatable") or status.get("capacity")),
-        taken=taken.get(metadata["name"], {}),
+        allocated=allocated.get(metadata["name"], {}),
     )
 
 

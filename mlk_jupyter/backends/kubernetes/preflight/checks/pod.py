@@ -29,7 +29,7 @@ class PodTemplate:
     spec: Manifest
     """The pod's `spec` as it would be created."""
     rendered: Manifest
-    """The same as it is asked for, without what the cluster adds."""
+    """The same as it was rendered, without what the cluster adds."""
     tried: bool
     """Whether the API server itself judged such a pod in a dry run."""
 
@@ -48,8 +48,8 @@ class PodTemplate:
         """The container that runs the ranks."""
         return next(one for one in self.spec["containers"] if one.get("name") == labels.CONTAINER)
 
-    def given(self, container: Manifest) -> set[str]:
-        """Resources whose limit a LimitRange sets for one of our containers, as nobody named one."""
+    def defaulted(self, container: Manifest) -> set[str]:
+        """Resources whose limit a LimitRange sets for one of our containers, as the job names none."""
         asked = next((one for one in containers_of(self.rendered) if one.get("name") == container.get("name")), None)
         if asked is None:
             return set()

@@ -35,7 +35,7 @@ class Line:
     quota: str
     resource: str
     """As the quota names it, e.g. `requests.cpu`."""
-    asked: Decimal
+    requested: Decimal
     each: Decimal
     """Of it for one worker."""
     used: Decimal
@@ -59,15 +59,15 @@ def check(case: Case) -> list[Finding]:
         return [note("quota_unknown", f"Whether a quota has room for the job is not known: {why}.")] if why else []
     findings = [finding for quota in case.facts.quotas for finding in (*_unset(case, quota), *_dead(case, quota))]
     for line in lines(case):
-        if line.asked > line.hard:
+        if line.requested > line.hard:
             findings.append(
                 error("quota_too_small", f"{_figures(line)}. It can never start.", _less(line), _field(case, line))
             )
-        elif line.asked > line.free and line.at_once:
+        elif line.requested > line.free and line.at_once:
             text = f"{_figures(line)}. It would be refused."
             hint = "Delete jobs that are over, or have the quota raised."
             findings.append(error("quota_used_up", text, hint, _field(case, line)))
-        elif line.asked > line.free:
+        elif line.requested > line.free:
             text = f"{_figures(line)}. It would wait until others have ended{_some(case, line)}."
             findings.append(warning("quota_busy", text, _less(line, now=True), _field(case, line)))
     return findings
@@ -78,7 +78,7 @@ def has_room(case: Case) -> bool | None:
     if case.facts.quotas is None:
         return None
     refused = any(_unset(case, quota) for quota in case.facts.quotas)
-    return not refused and all(line.asked <= line.free for line in lines(case))
+    return not refused and all(line.requested <= line.free for line in lines(case))
 
 
 def lines(case: Case) -> Iterator[Line]:
@@ -91,14 +91,14 @@ def lines(case: Case) -> Iterator[Line]:
         for resource, allowed in hard.items():
             each = _of_a_pod(case, resource) if pods_count else None
             if each is not None:
-                asked, at_once = each * case.pod.count, False
+                requested, at_once = each * case.pod.count, False
             else:
                 made = sum(resource in _COUNTS.get(manifest["kind"], ()) for manifest in case.manifests)
-                asked = Decimal(made if counted_objects else 0)
-                each, at_once = asked, True
-            if asked > 0:
+                requested = Decimal(made if counted_objects else 0)
+                each, at_once = requested, True
+            if requested > 0:
                 name = quota["metadata"]["name"]
-                yield Line(name, resource, asked, each, used.get(resource, Decimal(0)), allowed, at_once)
+                yield Line(name, resource, requested, each, used.get(resource, Decimal(0)), allowed, at_once)
 
 
 def _of_a_pod(case: Case, resource: str) -> Decimal | None:
@@ -182,10 +182,10 @@ def _dead(case: Case, quota: Manifest) -> list[Finding]:
 
 
 def _figures(line: Line) -> str:
-    """Used, hard and asked."""
+    """Used, hard and requested."""
     unit = _unit(line)
     figures = f"{_amount(line.used, unit)} of {_amount(line.hard, unit)} are used, and the job asks for"
-    return f"Quota {line.quota} on {line.resource}: {figures} {_amount(line.asked, unit)}"
+    return f"Quota {line.quota} on {line.resource}: {figures} {_amount(line.requested, unit)}"
 
 
 def _unit(line: Line) -> Literal["cores", "bytes", "number"]:
