@@ -48,11 +48,11 @@ lab: .make/labextension  ## Open JupyterLab on the example, with the panel
 
 test: .make/labextension .make/ui-tests  ## Every check and every test
 	@$(MAKE) -j2 $(SYNC) check-python check-front-end
-	@$(BIN)/pytest -n auto --dist loadfile $(PYTEST_ARGS)
+	@$(BIN)/pytest --again -n auto --dist loadfile $(PYTEST_ARGS)
 
 test-fast: .make/labextension  ## The same without browser and wheel tests
 	@$(MAKE) -j2 $(SYNC) check-python check-front-end
-	@$(BIN)/pytest -n auto --dist loadfile -m "not browser and not wheel and not slow" $(PYTEST_ARGS)
+	@$(BIN)/pytest --again -n auto --dist loadfile -m "not browser and not wheel and not slow" $(PYTEST_ARGS)
 
 all: format test  ## Format, then test
 

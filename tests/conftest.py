@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import functools
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+pytest_plugins = ["pytester", "suite.again", "suite.leftovers", "suite.skips"]
 
 # A property holds or it does not; how fast the machine tries it is another question.
 settings.register_profile("mlk", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -23,6 +27,19 @@ def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path.mkdir()
     monkeypatch.setenv("MLK_DATA_DIR", str(path))
     return path
+
+
+@pytest.fixture(scope="session")
+def bare_python(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
+    """Gives an interpreter without any packages: an environment made of another one, once."""
+
+    @functools.cache
+    def make(path: str) -> str:
+        folder = tmp_path_factory.mktemp("bare-python")
+        subprocess.run([path, "-m", "venv", "--without-pip", folder], check=True)
+        return str(folder / "bin/python")
+
+    return make
 
 
 @pytest.fixture(scope="session")

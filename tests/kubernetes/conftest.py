@@ -77,7 +77,7 @@ def api(request: pytest.FixtureRequest) -> Iterator[Api]:
     """An administrator at one server or the other."""
     if request.param == "real":
         if not at_hand():
-            pytest.skip("no real API server at hand (KUBEBUILDER_ASSETS, MLK_TEST_KUBECONFIG)")
+            pytest.skip("needs a real cluster: an API server (KUBEBUILDER_ASSETS, MLK_TEST_KUBECONFIG)")
         with real_api() as found:
             yield found
         return

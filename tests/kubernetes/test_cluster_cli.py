@@ -130,7 +130,7 @@ def test_what_is_rendered_and_applied_with_kubectl_is_a_job_like_any_other(
 ) -> None:
     kubectl = shutil.which("kubectl")
     if kubectl is None:
-        pytest.skip("kubectl is not installed")
+        pytest.skip("needs a real cluster's tool: kubectl")
     notebook = write(tmp_path, make_notebook("print('applied')"))
     rendered = mlk("render", notebook, "--workers", "2", "--image", IMAGE, "--no-mlflow")
     assert rendered.returncode == 0, rendered.stderr

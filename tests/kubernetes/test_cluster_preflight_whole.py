@@ -137,7 +137,7 @@ def test_somebody_without_rights_is_told_all_that_is_missing(
     assert "no_right_to_submit" in [finding.code for finding in answer.findings]
 
 
-@pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")
+@pytest.mark.skipif(shutil.which("kubectl") is None, reason="needs a real cluster's tool: kubectl")
 @pytest.mark.parametrize("nodes", [False, True])
 def test_kubectl_applies_what_is_printed(cluster: FakeCluster, nodes: bool) -> None:
     command = ["kubectl", "--kubeconfig", str(cluster.kubeconfig), "apply", "-f", "-"]

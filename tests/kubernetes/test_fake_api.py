@@ -225,7 +225,7 @@ def test_custom_resources_are_checked_by_their_definition(fake_api: FakeCluster,
 def kubectl(fake_api: FakeCluster, api: Api, tmp_path: Path) -> list[str]:
     """The command, as the administrator in our namespace."""
     if shutil.which("kubectl") is None:
-        pytest.skip("kubectl is not installed")
+        pytest.skip("needs a real cluster's tool: kubectl")
     config = fake_api.write_kubeconfig("admin", namespace=NS)
     return ["kubectl", f"--kubeconfig={config}", f"--cache-dir={tmp_path / 'cache'}"]
 

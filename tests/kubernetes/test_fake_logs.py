@@ -79,7 +79,7 @@ def test_a_followed_log_comes_as_it_is_written_and_ends_with_the_container(clust
 
 def test_kubectl_shows_the_log_of_a_job(cluster: FakeCluster) -> None:
     if shutil.which("kubectl") is None:
-        pytest.skip("kubectl is not installed")
+        pytest.skip("needs a real cluster's tool: kubectl")
     container = {"name": "main", "image": "local/python:1", "command": ["python3", "-c", "print('hello')"]}
     template = {"spec": {"restartPolicy": "Never", "containers": [container]}}
     cluster.create(names.JOBS, {"metadata": {"name": "j"}, "spec": {"template": template}}, "default")

@@ -244,7 +244,7 @@ def small_disk(jobs: Jobs, data_dir: Path) -> Iterator[Path]:
         ["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", str(data_dir)], capture_output=True, text=True, check=False
     )
     if mounted.returncode != 0:
-        pytest.skip(f"A small file system cannot be mounted here: {mounted.stderr.strip()}")
+        pytest.skip(f"needs the right to mount a small file system: {mounted.stderr.strip()}")
     yield data_dir
     jobs.clean_up()
     subprocess.run(["umount", "-l", str(data_dir)], check=True)

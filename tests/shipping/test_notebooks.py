@@ -8,10 +8,12 @@ import re
 import sys
 import zipfile
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pythons import PYTHONS, version_of
 
 from mlk_jupyter.bundle import build, valid_notebook
 from mlk_jupyter.model import JobSpec
@@ -277,18 +279,18 @@ def test_an_argument_that_cannot_travel_is_named() -> None:
         notebook_of_function(scaled, [[1]], {"by": (x for x in [1])})
 
 
-@pytest.mark.parametrize("version", ["3.9", "3.10", "3.12", "3.13"])
-def test_parcels_run_in_images_without_ipython_and_numpy(version: str, tmp_path: Path) -> None:
-    pythons = sorted(Path("~/.pyenv/versions").expanduser().glob(f"{version}.*/bin/python"))
-    if not pythons:
-        pytest.skip(f"no Python {version} here")
+@pytest.mark.parametrize("path", PYTHONS, ids=version_of)
+def test_parcels_run_in_images_without_ipython_and_numpy(
+    path: str, bare_python: Callable[[str], str], tmp_path: Path
+) -> None:
+    python = bare_python(path)
     space = {"x": {"a": (1, 2.5, b"z")}}
-    rank = run(cell("y = {**x, 'b': {1, 2}}", space, [], push=["x"], pull=["y"]), tmp_path, python=str(pythons[0]))
+    rank = run(cell("y = {**x, 'b': {1, 2}}", space, [], push=["x"], pull=["y"]), tmp_path, python=python)
     assert rank.code == 0, rank.describe()
     assert came_back(rank) == {"y": {"a": (1, 2.5, b"z"), "b": {1, 2}}}
     import numpy
 
-    rank = run(cell("x", {"x": numpy.arange(3)}, [], push=["x"]), tmp_path, python=str(pythons[0]))
+    rank = run(cell("x", {"x": numpy.arange(3)}, [], push=["x"]), tmp_path, python=python)
     assert rank.code == 1 and "It needs numpy, which this Python lacks" in rank.of("error")[0]["evalue"]
 
 

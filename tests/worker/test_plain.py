@@ -2,35 +2,19 @@
 
 from __future__ import annotations
 
-import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pythons import NEWEST, OLDEST, version_of
 
 from .ranks import Rank, run
 
 
-def bare_pythons() -> list[str]:
-    """Interpreters on this machine that lack IPython, the oldest and the newest."""
-    found = []
-    for path in sorted(
-        Path.home().glob(".pyenv/versions/3.*/bin/python"), key=lambda path: int(path.parts[-3].split(".")[1])
-    ):
-        minor = int(path.parts[-3].split(".")[1])
-        if minor >= 9 and subprocess.run([path, "-c", "import IPython"], capture_output=True).returncode:
-            found.append(str(path))
-    return list(dict.fromkeys([*found[:1], *found[-1:]]))
-
-
-PYTHONS = bare_pythons()
-
-
-@pytest.fixture(params=PYTHONS or [None], ids=lambda path: path and Path(path).parts[-3])
-def python(request: pytest.FixtureRequest) -> str:
+@pytest.fixture(params=list(dict.fromkeys([OLDEST, NEWEST])), ids=version_of)
+def python(request: pytest.FixtureRequest, bare_python: Callable[[str], str]) -> str:
     """An interpreter without IPython."""
-    if request.param is None:
-        pytest.skip("There is no Python 3.9 or newer without IPython on this machine.")
-    return str(request.param)
+    return bare_python(request.param)
 
 
 def shown(rank: Rank) -> list[str]:

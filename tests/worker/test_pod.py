@@ -9,11 +9,12 @@ import signal
 import socket
 import subprocess
 import sys
-from importlib.util import find_spec
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pythons import OLDEST, version_of
 
 from mlk_jupyter.worker.member import LOST_PEER, WORDS_LIMIT, leave_words
 
@@ -318,20 +319,19 @@ print(json.loads(os.environ["MLFLOW_RUN_CONTEXT"])["mlk.job.rank"], os.environ.g
     assert pod.said() == {0: "0 run-0\n", 1: "1 None\n"}
 
 
-OLDEST = next(iter(sorted(Path.home().glob(".pyenv/versions/3.9.*/bin/python"))), None)
-
-
-@pytest.mark.skipif(OLDEST is None, reason="there is no Python 3.9")
 @pytest.mark.parametrize("ranks", [1, 2])
-def test_the_oldest_python_without_ipython_and_torch_is_enough(tmp_path: Path, ranks: int) -> None:
-    with Pod(tmp_path, "import sys\nprint(sys.version_info[:2])", python=str(OLDEST), ranks=ranks, torch=True) as pod:
+def test_the_oldest_python_without_ipython_and_torch_is_enough(
+    tmp_path: Path, ranks: int, bare_python: Callable[[str], str]
+) -> None:
+    python = bare_python(OLDEST)
+    cell = "import sys\nprint('%d.%d' % sys.version_info[:2])"
+    with Pod(tmp_path, cell, python=python, ranks=ranks, torch=True) as pod:
         pod.wait()
-    assert pod.code == 0 and pod.said() == dict.fromkeys(range(ranks), "(3, 9)\n")
+    assert pod.code == 0 and pod.said() == dict.fromkeys(range(ranks), f"{version_of(OLDEST)}\n")
 
 
 # -- torchrun ---------------------------------------------------------------------------------------------------------
 
-needs_torch = pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed")
 GROUP = """
 import os, torch, torch.distributed as dist
 dist.init_process_group("gloo")
@@ -342,7 +342,6 @@ print("sum", int(value), "of", dist.get_world_size(), flush=True)
 
 
 @pytest.mark.slow
-@needs_torch
 def test_ranks_of_two_pods_meet_through_torchrun(tmp_path: Path) -> None:
     shared = port()
     cells = (GROUP, "dist.barrier(); dist.destroy_process_group()")
@@ -357,7 +356,6 @@ def test_ranks_of_two_pods_meet_through_torchrun(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@needs_torch
 def test_under_torchrun_a_failure_ends_its_pod_with_its_own_code_and_the_other_pod_with_that_of_a_lost_peer(
     tmp_path: Path,
 ) -> None:
@@ -375,7 +373,6 @@ def test_under_torchrun_a_failure_ends_its_pod_with_its_own_code_and_the_other_p
 
 
 @pytest.mark.slow
-@needs_torch
 def test_under_torchrun_a_request_to_stop_ends_every_rank_as_stopped(tmp_path: Path) -> None:
     with Pod(tmp_path, GROUP, WAIT, ranks=2, torch=True, port=port()) as pod:
         pod.wait_until_all_wait(2)
