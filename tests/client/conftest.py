@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from clientjobs import clean_up
+from endjobs import end_jobs
 from kube.cluster import FakeCluster
 
 _CLUSTER = pytest.param("kubernetes", marks=pytest.mark.slow)
@@ -23,7 +23,7 @@ def here(tmp_path: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("MLK_BACKEND", "local")
     yield work
-    clean_up(data_dir)
+    end_jobs(data_dir)
 
 
 @pytest.fixture(params=["local", _CLUSTER])

@@ -21,7 +21,8 @@ class ContainerProcess:
     """One run of one container's command. Raises OSError when the program cannot be started."""
 
     def __init__(self, argv: list[str], env: dict[str, str], cwd: str, log: ContainerLog) -> None:
-        self._cookie, self.log = uuid.uuid4().hex, log
+        # The test too, as a container inherits no environment: what outlives its test is named by it.
+        self._cookie, self.log = f"{uuid.uuid4().hex} {os.environ.get('TEST_STARTED_BY', '')}", log
         self._process = subprocess.Popen(
             argv,
             env={**env, COOKIE: self._cookie},

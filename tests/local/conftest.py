@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from endjobs import end_jobs
 from machine_jobs import Jobs
 
 
@@ -16,7 +17,7 @@ def jobs(data_dir: Path, tmp_path: Path, make_notebook: Callable[..., dict[str, 
     work.mkdir()
     made = Jobs(data_dir, work, make_notebook)
     yield made
-    made.clean_up()
+    end_jobs(data_dir)
 
 
 @pytest.fixture

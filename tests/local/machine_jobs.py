@@ -1,17 +1,15 @@
-"""Real jobs for tests, from synchronous code; and an end to whatever a test leaves."""
+"""Real jobs for tests, from synchronous code."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mlk_jupyter.backends.local import LocalBackend, process
+from mlk_jupyter.backends.local import LocalBackend
 from mlk_jupyter.bundle import build
 from mlk_jupyter.model import JobSpec, JobStatus, Phase, RunState
 from mlk_jupyter.record.folder import JobFolder
@@ -85,20 +83,6 @@ class Jobs:
 
     def notebook_text(self, job: str) -> str:
         return self.folder(job).executed.read_text()
-
-    def clean_up(self) -> None:
-        """Ends every supervisor of this test, and with it its ranks."""
-        for path in (self.backend._jobs_dir).glob("*/status.json"):
-            status = JobFolder(path.parent).read_status()
-            if status is not None and status.owner is not None and process.alive(status.owner):
-                os.kill(int(status.owner["pid"]), signal.SIGKILL)
-            for pid in processes_of(path.parent.name):
-                process.send([pid], signal.SIGKILL)
-
-
-def processes_of(job: str) -> list[int]:
-    """Living processes of a job's ranks, however far they have run from their parents."""
-    return [pid for pid in process.bearing("MLK_JOB", job) if process.start_time(pid) is not None]
 
 
 def wait_for(condition: Callable[[], Any], explain: Callable[[], Any] | None = None) -> Any:

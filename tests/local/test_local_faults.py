@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from machine_jobs import FOREVER, Jobs, processes_of, wait_for
+from endjobs import end_jobs, processes_of
+from machine_jobs import FOREVER, Jobs, wait_for
 
 from mlk_jupyter.backends.local import settle
 from mlk_jupyter.model import JobStatus, Phase, RankState, Transition
@@ -246,7 +247,7 @@ def small_disk(jobs: Jobs, data_dir: Path) -> Iterator[Path]:
     if mounted.returncode != 0:
         pytest.skip(f"needs the right to mount a small file system: {mounted.stderr.strip()}")
     yield data_dir
-    jobs.clean_up()
+    end_jobs(data_dir)
     subprocess.run(["umount", "-l", str(data_dir)], check=True)
 
 

@@ -9,7 +9,8 @@ import uuid
 from pathlib import Path
 
 import pytest
-from machine_jobs import FOREVER, Jobs, processes_of, wait_for
+from endjobs import processes_of
+from machine_jobs import FOREVER, Jobs, wait_for
 
 from mlk_jupyter.backends.base import Backend, Refused
 from mlk_jupyter.errors import JobNotFound
