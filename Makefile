@@ -31,7 +31,7 @@ export MLK_CHROMIUM
 FRONT_END := $(shell find src style schema -type f 2>/dev/null) $(wildcard tsconfig*.json)
 PACKAGING := pyproject.toml package.json install.json $(wildcard jupyter-config/*/*)
 
-.PHONY: help install demo lab test test-fast all format lint types bench bench-kubernetes clean check-python check-front-end
+.PHONY: help install demo lab test test-fast stress all format lint types bench bench-kubernetes clean check-python check-front-end
 
 help:  ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -53,6 +53,10 @@ test: .make/labextension .make/ui-tests  ## Every check and every test
 test-fast: .make/labextension  ## The same without browser and wheel tests
 	@$(MAKE) -j2 $(SYNC) check-python check-front-end
 	@$(BIN)/pytest --again -n auto --dist loadfile -m "not browser and not wheel and not slow" $(PYTEST_ARGS)
+
+stress: .make/labextension .make/ui-tests  ## Run tests ten times beside a load, e.g. make stress T=tests/kubernetes N=10
+	@test -n "$(T)" || { echo 'Say which tests: make stress T=tests/kubernetes'; exit 1; }
+	@$(BIN)/python -m tests.suite.stress --rounds $(or $(N),10) -- -q -n auto --dist loadfile $(T) $(PYTEST_ARGS)
 
 all: format test  ## Format, then test
 
