@@ -22,6 +22,7 @@ from mlk_jupyter.backends.kubernetes.api.targets import targets
 from mlk_jupyter.backends.kubernetes.backend import KubernetesBackend
 from mlk_jupyter.backends.kubernetes.lifecycle import creation
 from mlk_jupyter.backends.kubernetes.recording import logs
+from mlk_jupyter.backends.kubernetes.timing import Timing
 from mlk_jupyter.backends.kubernetes.watch.observer import Observer
 from mlk_jupyter.backends.kubernetes.watch.reflector import Times
 from mlk_jupyter.bundle import build
@@ -35,9 +36,11 @@ PATIENCE_S = 60.0
 FASTER = 10.0
 """How many times shorter all waits are than a person's: a minute of outage lasts 6 s."""
 
+SHORT = Timing(first_retry_s=1.0 / FASTER, last_retry_s=15.0 / FASTER)
+
 
 def short_times(patch: pytest.MonkeyPatch, faster: float = FASTER) -> None:
-    """All waits of the backend, divided by `faster`."""
+    """All waits of the backend, divided by `faster`, but for those of `SHORT`."""
     times = Times(first_wait_s=0.2 / faster, longest_wait_s=15 / faster, relist_s=600 / faster, recheck_s=300 / faster)
     limits = Limits(silence_s=70 / faster / 5, look_s=10 / faster / 5, renew_s=15 / faster / 5)
     patch.setattr(watching, "Observer", functools.partial(Observer, times=times))
@@ -45,7 +48,6 @@ def short_times(patch: pytest.MonkeyPatch, faster: float = FASTER) -> None:
     for room, names in (
         (creation, ("_FIRST_WAIT_S", "_LONGEST_WAIT_S")),
         (logs, ("_SHORTEST_S", "_LONGEST_S", "_QUIET_S", "_LONGEST_QUIET_S", "_FORBIDDEN_S")),
-        (watching, ("_FIRST_RETRY_S", "_LAST_RETRY_S")),
     ):
         for name in names:
             patch.setattr(room, name, getattr(room, name) / faster)
@@ -103,7 +105,7 @@ class Seen:
 
 def backend_at(root: Path, **options: Any) -> KubernetesBackend:
     """A backend of this process' kubeconfig that keeps its records in `root`."""
-    return KubernetesBackend(targets()[0], root=root, user="ada", **options)
+    return KubernetesBackend(targets()[0], root=root, user="ada", **{"timing": SHORT, **options})
 
 
 @contextlib.asynccontextmanager
