@@ -56,7 +56,8 @@ def job(
     asked: Manifest = {"completions": workers, "parallelism": workers, "suspend": suspend}
     if deadline is not None:
         asked["activeDeadlineSeconds"] = deadline
-    return {"metadata": metadata, "spec": asked, "status": {"conditions": conditions or [], **more}}
+    status = {"conditions": conditions or [], **more}
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": asked, "status": status}
 
 
 def failed_job(workers: int = 1, *, when: float = 60, reason: str = "BackoffLimitExceeded", **more: Any) -> Manifest:
@@ -142,4 +143,4 @@ def event(about: Manifest, reason: str, message: str = "", *, kind: str = "Pod",
 
 
 def objects(*jobs: Manifest, pods: list[Manifest] | None = None, now: float = 60, **more: Any) -> Objects:
-    return Objects(ID, jobs=list(jobs), pods=pods or [], now=NOW + now, **more)
+    return Objects(ID, owners=list(jobs), pods=pods or [], now=NOW + now, **more)

@@ -7,7 +7,7 @@ from typing import Any
 
 from kube import recordings
 
-from mlk_jupyter.backends.kubernetes.kinds.fields import seconds
+from mlk_jupyter.backends.kubernetes.kinds.fields import controller, seconds
 from mlk_jupyter.backends.kubernetes.resources import Objects
 
 STORIES = recordings.names()
@@ -27,5 +27,6 @@ def steps(story: str) -> Iterator[Objects]:
         else:
             kept[told["resource"]][item["metadata"]["uid"]] = item
         held = {resource: list(found.values()) for resource, found in kept.items()}
-        job_set, workload = (next(iter(held.pop(resource)), None) for resource in ("jobsets", "workloads"))
-        yield Objects("train-0123456789", **held, job_set=job_set, workload=workload, now=now)
+        jobs, workload = [*held.pop("jobsets"), *held.pop("jobs")], next(iter(held.pop("workloads")), None)
+        owners, children = ([job for job in jobs if bool(controller(job)) is made] for made in (False, True))
+        yield Objects("train-0123456789", owners, children, **held, workload=workload, now=now)

@@ -75,7 +75,7 @@ LIFE: list[tuple[str, Objects, Phase]] = [
 
 @pytest.mark.parametrize(("given_", "phase"), [one[1:] for one in LIFE], ids=[one[0] for one in LIFE])
 def test_the_phase_of_a_job_is_that_of_its_objects(given_: Objects, phase: Phase) -> None:
-    workers = given_.jobs[0]["spec"]["completions"] if given_.jobs else 1
+    workers = given_.owners[0]["spec"]["completions"] if given_.owners else 1
     reading = read(given_, spec(workers))
     assert reading.phase is phase
     assert reading.transitions[-1].phase is phase
@@ -197,6 +197,8 @@ def test_a_lost_attempt_is_not_over_while_the_next_one_is_made_though_its_pods_v
 
 def job_set(restarts: int = 0, **status: Any) -> Manifest:
     return {
+        "apiVersion": "jobset.x-k8s.io/v1alpha2",
+        "kind": "JobSet",
         "metadata": {"name": ID, "uid": "uid-set", "creationTimestamp": at(0), "labels": {labels.JOB: ID}},
         "spec": {"suspend": False},
         "status": {"restarts": restarts, **status},
@@ -212,24 +214,24 @@ def of_set(worker: Manifest, restart: int) -> Manifest:
 def test_a_job_set_s_restarts_are_attempts() -> None:
     child = of_set(job(2, metadata={"name": f"{ID}-worker-0"}), 1)
     old, new = of_set(ended(0, 1), 0), of_set(running(0), 1)
-    reading = read(objects(child, pods=[old, new], job_set=job_set(1)), spec(2, retries=3))
+    reading = read(objects(job_set(1), children=[child], pods=[old, new]), spec(2, retries=3))
     assert (reading.phase, reading.attempt) == (Phase.STARTING, 2)
     assert [(one.number, one.reason.code) for one in reading.attempts] == [(1, "restarted")]
 
 
 def test_a_job_set_that_restarts_says_so() -> None:
-    reading = read(objects(job_set=job_set(2)), spec(2, retries=3))
+    reading = read(objects(job_set(2)), spec(2, retries=3))
     assert (reading.phase, reading.attempt) == (Phase.QUEUED, 3)
     assert reading.reason is not None and reading.reason.code == "restarting" and "second time" in reading.reason.text
 
 
 def test_a_job_set_that_restarted_too_often_says_how_often_and_why() -> None:
     over = {"conditions": [condition("Failed", "ReachedMaxRestarts", "jobset failed due to reaching max restarts")]}
-    bare = read(objects(job_set=job_set(3, **over)), spec(2, retries=3))
+    bare = read(objects(job_set(3, **over)), spec(2, retries=3))
     assert bare.phase is Phase.FAILED
     assert bare.reason is not None and bare.reason.code == "restarts_used_up" and "3 times" in bare.reason.text
     failed = of_set(ended(1, 3), 3)
-    told = objects(of_set(failed_job(2), 3), pods=[failed], job_set=job_set(3, **over))
+    told = objects(job_set(3, **over), children=[of_set(failed_job(2), 3)], pods=[failed])
     reason = read(told, spec(2, retries=3)).reason
     assert reason is not None and reason.code == "rank_failed"
     assert "exit code 3" in reason.text and "3 times" in reason.text
@@ -238,7 +240,7 @@ def test_a_job_set_that_restarted_too_often_says_how_often_and_why() -> None:
 
 def test_a_job_set_ends_as_its_conditions_say() -> None:
     done = {"conditions": [condition("Completed", "AllJobsCompleted", when=70)], "terminalState": "Completed"}
-    reading = read(objects(job_set=job_set(0, **done)), spec(2))
+    reading = read(objects(job_set(0, **done)), spec(2))
     assert (reading.phase, reading.finished_at) == (Phase.SUCCEEDED, NOW + 70)
 
 
@@ -278,7 +280,6 @@ WHOLE: Manifest = {
         event(job(), "FailedCreate", "exceeded quota: q, requested: a=1"),
     ],
     "workload": {"metadata": {}, "spec": {}, "status": {"conditions": [condition("Evicted", "Preempted")]}},
-    "job_set": None,
 }
 ODD = st.sampled_from([None, 0, -1, 1e300, True, "", "x", "-", [], {}, [None], {"a": None}, [[]], "9" * 400])
 
@@ -305,6 +306,7 @@ def test_objects_of_whatever_shape_are_read_without_an_error(
         except (KeyError, IndexError, TypeError):
             continue
     kept = {key: [one for one in whole[key] if isinstance(one, dict)] for key in ("jobs", "pods", "events")}
-    found = job_set(1) if set_too else None
-    reading = read(Objects(ID, **kept, workload=whole["workload"], job_set=found, now=NOW), spec(3))
+    jobs = kept.pop("jobs")
+    made = {"owners": [job_set(1)], "children": jobs} if set_too else {"owners": jobs}
+    reading = read(Objects(ID, **made, **kept, workload=whole["workload"], now=NOW), spec(3))
     assert reading.transitions

@@ -17,6 +17,7 @@ from badserver import Scripted, listing, only_target, status, until, write_kubec
 
 from mlk_jupyter.backends.kubernetes import labels
 from mlk_jupyter.backends.kubernetes.api.connection import Connection
+from mlk_jupyter.backends.kubernetes.resources import JOBS
 from mlk_jupyter.backends.kubernetes.watch.observer import EVENTS_AN_OBJECT, Observer, snapshot
 from mlk_jupyter.backends.kubernetes.watch.pruning import keep_event, keep_job, keep_pod
 from mlk_jupyter.backends.kubernetes.watch.reflector import Times
@@ -79,7 +80,7 @@ class Api:
     async def observed(self, tmp_path: Path, **options: Any) -> AsyncIterator[tuple[Connection, Observer]]:
         async with Scripted(self.answer) as server:
             write_kubeconfig(tmp_path / "kubeconfig", server.url)
-            chosen = {"user": None, "job_sets": False, "workloads": None, "times": QUICK, **options}
+            chosen = {"user": None, "kinds": [JOBS], "workloads": None, "times": QUICK, **options}
             try:
                 async with Connection(only_target()) as connection, Observer(connection, **chosen) as observer:
                     yield connection, observer
@@ -109,7 +110,7 @@ def test_a_jobs_objects_are_put_together_from_all_resources(tmp_path: Path) -> N
         async with api.observed(tmp_path, user="alice") as (_, observer):
             await observer.ready()
             found = observer.objects(JOB)
-            assert [one["metadata"]["name"] for one in found.jobs] == [JOB, f"{JOB}-r2"]
+            assert [one["metadata"]["name"] for one in found.owners] == [JOB, f"{JOB}-r2"]
             assert [one["metadata"]["name"] for one in found.pods] == [f"{JOB}-0-abcde"]
             assert [one["metadata"]["name"] for one in found.events] == ["early", "late"]
             assert found.exists and found.now > 0 and observer.job_ids() == {JOB, "other-0123456789"}
@@ -179,7 +180,7 @@ def test_a_right_to_read_events_that_is_missing_spoils_nothing_else(tmp_path: Pa
             assert observer.objects(JOB).exists
             await until(lambda: observer.link[0] is Link.LIVE)
             assert "Reasons may be missing" in (observer.link[1] or "") and "events" in (observer.link[1] or "")
-            assert set(await snapshot(connection, user=None, job_sets=False, workloads=None)) == {JOB}
+            assert set(await snapshot(connection, user=None, kinds=[JOBS], workloads=None)) == {JOB}
 
     run(test)
 
@@ -207,11 +208,11 @@ def test_a_snapshot_holds_what_the_observer_holds(tmp_path: Path) -> None:
         api.items = {"jobs": [an_object("Job", JOB, 1)], "pods": [an_object("Pod", "x-1", 4, "other-0123456789")]}
         async with api.observed(tmp_path) as (connection, observer):
             await observer.ready()
-            taken = await snapshot(connection, user=None, job_sets=False, workloads=None)
-            assert {key: one.jobs + one.pods for key, one in taken.items()} == {
-                key: observer.objects(key).jobs + observer.objects(key).pods for key in observer.job_ids()
+            taken = await snapshot(connection, user=None, kinds=[JOBS], workloads=None)
+            assert {key: one.owners + one.pods for key, one in taken.items()} == {
+                key: observer.objects(key).owners + observer.objects(key).pods for key in observer.job_ids()
             }
-            only = await snapshot(connection, user=None, job_sets=False, workloads=None, job_id=JOB)
+            only = await snapshot(connection, user=None, kinds=[JOBS], workloads=None, job_id=JOB)
             assert set(only) == {JOB}
 
     run(test)
@@ -235,7 +236,7 @@ def test_what_is_kept_of_an_object_has_its_status_but_no_values_of_variables() -
     pod = an_object("Pod", "p", 1, **copy.deepcopy(POD))
     pod["metadata"]["annotations"] = {"mlk-jupyter.io/spec": "s", "kubectl.kubernetes.io/last-applied": "canary"}
     job = an_object("Job", "j", 1, spec={"completions": 2, "template": {"spec": copy.deepcopy(POD["spec"])}})
-    kept_pod, kept_job = keep_pod(pod), keep_job(job)
+    kept_pod, kept_job = keep_pod(pod), keep_job(JOBS)(job)
     assert kept_pod is not None and kept_job is not None
     assert kept_pod["status"] == POD["status"] and kept_pod["spec"]["nodeName"] == "n"
     assert kept_pod["metadata"]["annotations"] == {"mlk-jupyter.io/spec": "s"}

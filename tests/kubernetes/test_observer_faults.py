@@ -15,6 +15,7 @@ from kube.cluster import FakeCluster
 from mlk_jupyter.backends.kubernetes import labels
 from mlk_jupyter.backends.kubernetes.api.connection import Connection
 from mlk_jupyter.backends.kubernetes.api.session import Limits
+from mlk_jupyter.backends.kubernetes.resources import JOBS
 from mlk_jupyter.backends.kubernetes.watch.observer import Observer
 from mlk_jupyter.backends.kubernetes.watch.reflector import Times
 from mlk_jupyter.model.api import Link
@@ -70,7 +71,7 @@ class Changes:
 
 
 def held(observer: Observer) -> dict[str, str]:
-    found = [job for job_id in observer.job_ids() for job in observer.objects(job_id).jobs]
+    found = [job for job_id in observer.job_ids() for job in observer.objects(job_id).owners]
     return {one["metadata"]["name"]: one["metadata"]["resourceVersion"] for one in found}
 
 
@@ -173,7 +174,7 @@ def test_after_a_fault_everything_is_known_again(nemesis: Nemesis, cluster: Fake
         changes = Changes(cluster)
         async with (
             Connection(only_target(), LIMITS) as connection,
-            Observer(connection, user=None, job_sets=False, workloads=None, times=TIMES) as observer,
+            Observer(connection, user=None, kinds=[JOBS], workloads=None, times=TIMES) as observer,
         ):
             await asyncio.wait_for(observer.ready(), 30)
             await asyncio.to_thread(changes.make)
@@ -191,7 +192,7 @@ def test_a_login_that_ends_is_said_and_a_new_one_is_taken_up(cluster: FakeCluste
         changes = Changes(cluster)
         async with (
             Connection(only_target(), LIMITS) as connection,
-            Observer(connection, user=None, job_sets=False, workloads=None, times=TIMES) as observer,
+            Observer(connection, user=None, kinds=[JOBS], workloads=None, times=TIMES) as observer,
         ):
             await asyncio.wait_for(observer.ready(), 30)
             cluster.revoke_token("admin")
@@ -210,7 +211,7 @@ def test_during_an_outage_the_api_server_is_asked_seldom(cluster: FakeCluster) -
         times = Times(first_wait_s=0.2, longest_wait_s=15.0)
         async with (
             Connection(only_target(), LIMITS) as connection,
-            Observer(connection, user=None, job_sets=False, workloads=None, times=times) as observer,
+            Observer(connection, user=None, kinds=[JOBS], workloads=None, times=times) as observer,
         ):
             await asyncio.wait_for(observer.ready(), 30)
             with cluster.fault("error", status=500):

@@ -128,14 +128,14 @@ def ended(code: int = 0) -> Manifest:
 def running(workers: int = 1, attempt: int = 1, more: list[Manifest] | None = None) -> Objects:
     pods = [pod(number, attempt=attempt, phase="Running", state=RUNNING) for number in range(workers)]
     return Objects(
-        ID, jobs=[job(workers, attempt=attempt, active=workers)], pods=[*(more or []), *pods], now=1_800_000_030
+        ID, owners=[job(workers, attempt=attempt, active=workers)], pods=[*(more or []), *pods], now=1_800_000_030
     )
 
 
 def succeeded(workers: int = 1) -> Objects:
     done = [condition("SuccessCriteriaMet", when=60), condition("Complete", when=60)]
     pods = [pod(number, phase="Succeeded", state=ended()) for number in range(workers)]
-    return Objects(ID, jobs=[job(workers, conditions=done, succeeded=workers)], pods=pods, now=1_800_000_070)
+    return Objects(ID, owners=[job(workers, conditions=done, succeeded=workers)], pods=pods, now=1_800_000_070)
 
 
 def failed(workers: int = 1, failing: int = 0) -> Objects:
@@ -148,7 +148,7 @@ def failed(workers: int = 1, failing: int = 0) -> Objects:
         )
         for number in range(workers)
     ]
-    return Objects(ID, jobs=[failed_job(workers)], pods=pods, now=1_800_000_070)
+    return Objects(ID, owners=[failed_job(workers)], pods=pods, now=1_800_000_070)
 
 
 class Scene:
@@ -474,7 +474,7 @@ def test_a_next_attempt_begins_anew_and_keeps_what_was(scene: Callable[..., Scen
             done = [condition("SuccessCriteriaMet", when=60), condition("Complete", when=60)]
             objects = Objects(
                 ID,
-                jobs=[failed_job(), job(attempt=2, conditions=done, succeeded=1)],
+                owners=[failed_job(), job(attempt=2, conditions=done, succeeded=1)],
                 pods=[*lost, pod(attempt=2, phase="Succeeded", state=ended())],
                 now=1_800_000_200,
             )

@@ -20,6 +20,7 @@ from mlk_jupyter.backends.kubernetes.kinds.registry import kinds
 from mlk_jupyter.backends.kubernetes.lifecycle.creation import create
 from mlk_jupyter.backends.kubernetes.manifests.render_context import RenderContext
 from mlk_jupyter.backends.kubernetes.recording.recorder import Recorder
+from mlk_jupyter.backends.kubernetes.resources import JOBS
 from mlk_jupyter.backends.kubernetes.status.read import read
 from mlk_jupyter.backends.kubernetes.status.submitted import submitted
 from mlk_jupyter.backends.kubernetes.watch.observer import Observer
@@ -50,9 +51,9 @@ async def submit(connection: Connection, spec: JobSpec, notebook: dict[str, Any]
 
 async def record(connection: Connection, job_id: str, folder: JobFolder) -> JobStatus:
     """Writes one job down from what an observer sees, to its end."""
-    async with Observer(connection, user=None, job_sets=False, workloads=None) as observer:
+    async with Observer(connection, user=None, kinds=[JOBS], workloads=None) as observer:
         await observer.ready()
-        about = submitted(observer.objects(job_id).jobs[0])
+        about = submitted(observer.objects(job_id).owners[0])
         assert about is not None
         async with Recorder(folder, about, connection) as recorder:
 

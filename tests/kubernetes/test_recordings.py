@@ -41,7 +41,8 @@ def readings(story: str) -> list[Reading]:
     for objects in steps(story):
         if not objects.exists and not objects.pods and not found:
             continue
-        workers = objects.jobs[0]["spec"]["completions"] if objects.jobs else workers
+        jobs = [one for one in (*objects.owners, *objects.children) if one["kind"] == "Job"]
+        workers = jobs[0]["spec"]["completions"] if jobs else workers
         spec = JobSpec(name="train", notebook="train.ipynb", workers=workers)
         found.append(read(objects, spec, before=found[-1] if found else None))
     return found

@@ -26,7 +26,6 @@ from .api.targets import Target
 from .cluster import Cluster, Offer
 from .controller import Controller
 from .job_status import NOT_CREATED, status_of
-from .kinds.registry import kinds
 from .lifecycle import removal
 from .lifecycle.creation import SubmissionUnknown, create
 from .lifecycle.submission import asked, first_status, manifests, preview_request, requested
@@ -154,7 +153,7 @@ class KubernetesBackend:
                 "link": link,
                 "link_why": why,
                 "rights": offer.access.rights(offer.served),
-                "kinds": [kinds()[name].resource.kind for name in offer.served.kinds],
+                "kinds": [resource.kind for resource in offer.served.resources],
                 "queues": await self._cluster.queues(offer),
                 "cores": there.cores,
                 "memory_bytes": there.memory_bytes,

@@ -91,7 +91,7 @@ class Cluster:
         """
         served = (await self.offer()).served
         return await snapshot(
-            self.connection, user=self.user, job_id=job_id, job_sets=len(served.kinds) > 1, workloads=served.workloads
+            self.connection, user=self.user, job_id=job_id, kinds=served.resources, workloads=served.workloads
         )
 
     async def addresses(self, host: str | None) -> dict[str, list[str]]:

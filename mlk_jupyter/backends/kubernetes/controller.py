@@ -232,7 +232,7 @@ class Controller:
         observer = Observer(
             self._cluster.connection,
             user=self._cluster.user,
-            job_sets=len(served.kinds) > 1,
+            kinds=served.resources,
             workloads=served.workloads,
         )
         largest = LargestNode(

@@ -20,7 +20,7 @@ NOT_CREATED = "not_created"
 
 
 def owner_of(objects: Objects) -> Manifest | None:
-    """The JobSet, else the Job of the latest attempt that is described; None when the cluster holds neither."""
+    """The object of the latest attempt that is described; None when the cluster holds none."""
     return _owner(objects)[0]
 
 
@@ -31,9 +31,7 @@ def submission_of(objects: Objects) -> Submitted | None:
 
 def _owner(objects: Objects) -> tuple[Manifest | None, Submitted | None]:
     """The owner, and what it says."""
-    if objects.job_set is not None:
-        return objects.job_set, submitted(objects.job_set)
-    described = [(job, asked) for job in objects.jobs if (asked := submitted(job)) is not None]
+    described = [(job, asked) for job in objects.owners if (asked := submitted(job)) is not None]
     return max(described, key=lambda one: one[0]["metadata"].get("creationTimestamp") or "", default=(None, None))
 
 

@@ -69,7 +69,6 @@ NODES = Resource("", "v1", "nodes", "Node", namespaced=False)
 NAMESPACES = Resource("", "v1", "namespaces", "Namespace", namespaced=False)
 NETWORK_POLICIES = Resource("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy")
 PRIORITY_CLASSES = Resource("scheduling.k8s.io", "v1", "priorityclasses", "PriorityClass", namespaced=False)
-JOB_SETS = Resource("jobset.x-k8s.io", "v1alpha2", "jobsets", "JobSet")
 WORKLOADS = Resource("kueue.x-k8s.io", "v1beta2", "workloads", "Workload")
 LOCAL_QUEUES = Resource("kueue.x-k8s.io", "v1beta2", "localqueues", "LocalQueue")
 WORKLOAD_PRIORITIES = Resource(
@@ -91,12 +90,13 @@ class Objects:
     """One job's objects at one moment, all attempts of it. What was not seen is absent."""
 
     job_id: str
-    jobs: list[Manifest] = field(default_factory=list)
-    """batch/v1 Jobs that bear its label: one for each attempt, or those that a JobSet made."""
-    job_set: Manifest | None = None
+    owners: list[Manifest] = field(default_factory=list)
+    """What was created as the job: one for each attempt, or one that starts all ranks again by itself; oldest first."""
+    children: list[Manifest] = field(default_factory=list)
+    """What controllers made of these, pods apart, such as the Jobs of a JobSet; oldest first."""
     pods: list[Manifest] = field(default_factory=list)
     events: list[Manifest] = field(default_factory=list)
-    """Of its Jobs, JobSet, pods and Workload; oldest first."""
+    """Of all of these and of its Workload; oldest first."""
     workload: Manifest | None = None
     """Kueue's."""
     now: float = 0.0
@@ -105,4 +105,4 @@ class Objects:
     @property
     def exists(self) -> bool:
         """Whether the cluster still holds something that runs, or is the record of, the job."""
-        return bool(self.jobs or self.job_set)
+        return bool(self.owners or self.children)

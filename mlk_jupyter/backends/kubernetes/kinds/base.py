@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
-from ....model import JobSpec
+from ....model import JobSpec, Reason
 from ..manifests.bundle import bundle
 from ..manifests.network import network_policy
 from ..manifests.render_context import RenderContext
-from ..resources import Manifest, Resource, Rule
+from ..resources import JOBS, Manifest, Objects, Resource, Rule
+from .attempt import Started, attempt_of, events_of, in_order, workload_of
+from .fields import controller, indexed_worker, mapping, metadata, newest_pods, sequence, status, text, uid
 
 
 class JobKind(ABC):
@@ -19,6 +22,15 @@ class JobKind(ABC):
     """Of the object that is the job, and owns the others."""
     noun: ClassVar[str] = "a job"
     """What it is called where rights to it are explained."""
+    restarts_itself: ClassVar[bool] = False
+    """Whether its controller starts all ranks again, as often as the spec's `retries` say. Else it is done from here,
+    by the same object anew for each attempt."""
+    suspend: ClassVar[tuple[str, ...]] = ("spec", "suspend")
+    """Where it says whether it is to have no pods."""
+    condition_types: ClassVar[Mapping[str, str]] = {}
+    """Its own types of condition → what a Job's are called, where they differ."""
+    refusals: ClassVar[tuple[str, ...]] = ("FailedCreate",)
+    """Reasons of events that say that pods, or what makes them, could not be created."""
     creates: ClassVar[tuple[Resource, ...]] = ()
     """Of what is created beside it, a ConfigMap and a NetworkPolicy apart."""
 
@@ -26,6 +38,8 @@ class JobKind(ABC):
     def name(self) -> str:
         """What it is asked for by, e.g. `jobset`."""
         return self.resource.kind.lower()
+
+    # How it is made
 
     def preference(self, spec: JobSpec) -> int:
         """How well it fits a job: of those that a cluster serves the highest is taken; 0: only when asked for."""
@@ -42,6 +56,100 @@ class JobKind(ABC):
     def pod_template(self, owner: Manifest) -> Manifest:
         """The `metadata` and `spec` of a worker's pod, out of what `render` gave or the cluster holds."""
 
+    def manifests(self, context: RenderContext) -> list[Manifest]:
+        """All objects of one attempt in the order to create them; the first is to own the others.
+
+        Raises: AnnotationsTooLarge.
+        """
+        owner, *beside = self.render(context)
+        policies = [network_policy(context)] if context.spec.cluster.network is not None else []
+        return [owner, bundle(context), *beside, *policies]
+
+    # What became of it. Objects come from a cluster: whatever their shape, nothing here raises.
+
+    def starts(self, objects: Objects) -> list[Started]:
+        """All starts that the cluster still knows, the newest last; at least one, though it may hold nothing."""
+        events = in_order(objects.events)
+        owners = objects.owners[-1:] if self.restarts_itself else objects.owners
+        found = sorted(((self.number_of(owner), owner) for owner in owners), key=lambda one: one[0])
+        if not found:  # the owner is gone and its pods are not yet
+            last = max(map(self.attempt_of, objects.pods), default=1)
+            return [self._start(last, None, objects, events)]
+        return [self._start(number, owner, objects, events) for number, owner in found]
+
+    def number_of(self, owner: Manifest) -> int:
+        """The attempt that an owner is at, from 1."""
+        return self.attempt_of(owner)
+
+    def attempt_of(self, item: Manifest) -> int:
+        """The attempt that a pod, or an object that makes pods, belongs to."""
+        return attempt_of(item)
+
+    def worker_of(self, pod: Manifest) -> int:
+        """The number of the worker that a pod is, from 0."""
+        return indexed_worker(pod)
+
+    def pods_of(self, objects: Objects, attempt: int) -> dict[int, Manifest]:
+        """The pod that counts of each worker, in one attempt."""
+        return newest_pods((pod for pod in objects.pods if self.attempt_of(pod) == attempt), self.worker_of)
+
+    def conditions(self, owner: Manifest | None) -> list[dict[str, Any]]:
+        """An owner's conditions, by the names that a Job's have."""
+        found = map(mapping, sequence(status(owner).get("conditions")))
+        names = self.condition_types
+        return [{**one, "type": names.get(text(one.get("type")), one.get("type"))} for one in found]
+
+    def is_over(self, owner: Manifest) -> bool:
+        """Whether it has ended, for good or ill."""
+        ended = [one.get("type") for one in self.conditions(owner) if one.get("status") == "True"]
+        return "Complete" in ended or "Failed" in ended
+
+    def suspended(self, owner: Manifest | None) -> bool:
+        """Whether it is told to have no pods."""
+        value: Any = owner
+        for step in self.suspend:
+            value = mapping(value).get(step)
+        return value is True
+
+    def explain_failure(self, owner: Manifest) -> Reason | None:
+        """What it says itself of its failure, for what its pods do not tell."""
+        return None
+
+    def job_of(self, owner: Manifest | None, children: Sequence[Manifest]) -> Manifest | None:
+        """The batch/v1 Job that counts the pods of one start, if there is one. Children: of that start."""
+        jobs = [one for one in children if one.get("kind") == JOBS.kind]
+        return max(jobs, key=lambda one: text(metadata(one).get("creationTimestamp")), default=None)
+
+    def _start(self, number: int, owner: Manifest | None, objects: Objects, events: list[Manifest]) -> Started:
+        pods = [pod for pod in objects.pods if self._is_of(pod, number, owner)]
+        job = self.job_of(owner, [one for one in objects.children if self._is_of(one, number, owner)])
+        chosen = newest_pods(pods, self.worker_of)
+        kept = {id(pod) for pod in chosen.values()}
+        about = events_of(owner, events) + (events_of(job, events) if job is not owner else [])
+        return Started(
+            number=number,
+            owner=owner,
+            job=job,
+            pods=chosen,
+            events=events,
+            workload=workload_of(owner, objects.workload),
+            others=[pod for pod in pods if id(pod) not in kept],
+            now=objects.now,
+            conditions=self.conditions(owner),
+            suspended=self.suspended(owner),
+            refusals=[event for event in about if event.get("reason") in self.refusals],
+            restarts_itself=self.restarts_itself,
+            failure=self.explain_failure(owner) if owner is not None else None,
+        )
+
+    def _is_of(self, item: Manifest, number: int, owner: Manifest | None) -> bool:
+        made_by = controller(item)
+        if owner is not None and made_by.get("kind") == self.resource.kind and made_by.get("uid") != uid(owner):
+            return False  # of an object of the same name that was there before
+        return self.attempt_of(item) == number
+
+    # What may be done to it
+
     def rules(self) -> list[Rule]:
         """What we call of it."""
         resource, noun = self.resource, self.noun
@@ -51,12 +159,3 @@ class JobKind(ABC):
             Rule("stop", resource, ("patch",), f"suspends {noun}"),
             Rule("delete", resource, ("delete",), f"removes {noun} and, through it, all it owns"),
         ]
-
-    def manifests(self, context: RenderContext) -> list[Manifest]:
-        """All objects of one attempt in the order to create them; the first is to own the others.
-
-        Raises: AnnotationsTooLarge.
-        """
-        owner, *beside = self.render(context)
-        policies = [network_policy(context)] if context.spec.cluster.network is not None else []
-        return [owner, bundle(context), *beside, *policies]

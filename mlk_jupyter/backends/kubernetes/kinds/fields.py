@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
@@ -18,8 +18,8 @@ from .. import labels
 from ..resources import Manifest
 
 COMPLETION_INDEX = "batch.kubernetes.io/job-completion-index"
-JOB_NAME = "batch.kubernetes.io/job-name"
-RESTART_ATTEMPT = "jobset.sigs.k8s.io/restart-attempt"
+DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
+"""Annotation of a pod whose ranks run in a container that is not called `labels.CONTAINER`."""
 QUEUE = "kueue.x-k8s.io/queue-name"
 
 _FRACTION = re.compile(r"\.(\d+)")
@@ -143,13 +143,14 @@ def since(found: Mapping[str, Any] | None) -> float | None:
     return seconds((found or {}).get("lastTransitionTime"))
 
 
-def controller_uid(item: Mapping[str, Any]) -> str | None:
+def controller(item: Mapping[str, Any]) -> dict[str, Any]:
+    """The reference to what manages an object; an empty one where nothing does."""
     owners = (mapping(owner) for owner in sequence(metadata(item).get("ownerReferences")))
-    return next((text(owner.get("uid")) for owner in owners if owner.get("controller") is True), None)
+    return next((owner for owner in owners if owner.get("controller") is True), {})
 
 
-def worker_of(pod: Manifest) -> int:
-    """The number of the worker that a pod is; 0 where nothing says it."""
+def indexed_worker(pod: Manifest) -> int:
+    """The number of the worker that a pod of an Indexed Job is; 0 where nothing says it."""
     for value in (annotation(pod, COMPLETION_INDEX), label(pod, COMPLETION_INDEX)):
         found = number(value)
         if found is not None:
@@ -158,13 +159,29 @@ def worker_of(pod: Manifest) -> int:
     return int(match[1]) if match else 0
 
 
-def container(pod: Manifest, wanted: str = labels.CONTAINER, *, init: bool = False) -> dict[str, Any] | None:
-    """The status of one of the pod's containers; of the only one if none is called so."""
-    statuses = [
-        mapping(one) for one in sequence(status(pod).get("initContainerStatuses" if init else "containerStatuses"))
-    ]
-    named = next((one for one in statuses if one.get("name") == wanted), None)
-    return named if named is not None or init or len(statuses) != 1 else statuses[0]
+def main_container(pod: Manifest) -> str:
+    """Name of the container that runs the ranks, in a pod or a pod template."""
+    return annotation(pod, DEFAULT_CONTAINER) or labels.CONTAINER
+
+
+def container(pod: Manifest) -> dict[str, Any] | None:
+    """The status of the container that runs the ranks; of the only one if none is called so."""
+    statuses = [mapping(one) for one in sequence(status(pod).get("containerStatuses"))]
+    named = next((one for one in statuses if one.get("name") == main_container(pod)), None)
+    return statuses[0] if named is None and len(statuses) == 1 else named
+
+
+def staging_container(pod: Manifest) -> dict[str, Any] | None:
+    """The status of the init container that stages data."""
+    statuses = map(mapping, sequence(status(pod).get("initContainerStatuses")))
+    return next((one for one in statuses if one.get("name") == labels.STAGING), None)
+
+
+def container_asked(pod: Manifest) -> dict[str, Any]:
+    """What the spec of a pod, or of a pod template, says of the container that runs the ranks."""
+    asked = [mapping(one) for one in sequence(spec_of(pod).get("containers"))]
+    named = next((one for one in asked if one.get("name") == main_container(pod)), None)
+    return named or (asked[0] if asked else {})
 
 
 def state_of(container_status: Mapping[str, Any] | None, which: str) -> dict[str, Any] | None:
@@ -217,13 +234,13 @@ def signal_of(terminated: Mapping[str, Any]) -> str | None:
     return found if found.startswith("SIG") else None
 
 
-def worker_status(pod: Manifest) -> WorkerStatus:
-    """What one pod shows of its worker."""
+def worker_status(pod: Manifest, worker: int) -> WorkerStatus:
+    """What one pod shows of the worker of that number."""
     own = container(pod)
     ran = ended = state_of(own, "terminated")
     running = state_of(own, "running")
     if ended is None and running is None:
-        staging = state_of(container(pod, labels.STAGING, init=True), "terminated")
+        staging = state_of(staging_container(pod), "terminated")
         ended = staging if number(mapping(staging).get("exitCode")) else None
     phase = status(pod).get("phase")
     exit_code = number(mapping(ended).get("exitCode"))
@@ -237,7 +254,7 @@ def worker_status(pod: Manifest) -> WorkerStatus:
         state = RankState.WAITING
     target = disruption(pod)
     return WorkerStatus(
-        worker=worker_of(pod),
+        worker=worker,
         pod=name(pod),
         uid=uid(pod),
         node=text(spec_of(pod).get("nodeName")) or None,
@@ -253,7 +270,7 @@ def worker_status(pod: Manifest) -> WorkerStatus:
     )
 
 
-def newest_pods(pods: Iterable[Manifest]) -> dict[int, Manifest]:
+def newest_pods(pods: Iterable[Manifest], worker_of: Callable[[Manifest], int]) -> dict[int, Manifest]:
     """Of each worker the pod that counts: the one that succeeded, else the newest."""
     chosen: dict[int, Manifest] = {}
     for pod in sorted(pods, key=_rank_of_pod):

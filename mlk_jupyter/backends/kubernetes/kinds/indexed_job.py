@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ....model import JobSpec
@@ -35,6 +36,9 @@ class IndexedJob(JobKind):
     def pod_template(self, owner: Manifest) -> Manifest:
         template: Manifest = owner["spec"]["template"]
         return template
+
+    def job_of(self, owner: Manifest | None, children: Sequence[Manifest]) -> Manifest | None:
+        return owner
 
 
 def job_spec(context: RenderContext) -> dict[str, Any]:

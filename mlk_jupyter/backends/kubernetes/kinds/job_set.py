@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from ....model import JobSpec
+from typing import ClassVar
+
+from ....model import JobSpec, Reason
+from ....text import counted
 from ....worker.member import LOST_PEER
 from .. import labels
 from ..manifests.pod import pod_template
 from ..manifests.render_context import RenderContext, owner_manifest
 from ..resources import Manifest, Resource
 from .base import JobKind
+from .fields import annotation, holds, label, number, status
 from .indexed_job import job_spec
 
+_RESTART = "jobset.sigs.k8s.io/restart-attempt"
 _WORKER = "worker"  # name of the only replicatedJob
 # The first rule that fits decides. A pod that was preempted, evicted or lost with its node fails with whatever exit
 # code its ranks found in time, so it is known by its condition. Ranks of other pods that lost their connection to it
@@ -26,6 +31,9 @@ class JobSet(JobKind):
     """A JobSet, which makes a Job and a headless Service."""
 
     noun = "a job that restarts whole"
+    restarts_itself = True
+    condition_types: ClassVar = {"Completed": "Complete"}
+    refusals = ("FailedCreate", "JobCreationFailed")
     resource = Resource("jobset.x-k8s.io", "v1alpha2", "jobsets", "JobSet")
 
     def preference(self, spec: JobSpec) -> int:
@@ -69,3 +77,21 @@ class JobSet(JobKind):
     def pod_template(self, owner: Manifest) -> Manifest:
         template: Manifest = owner["spec"]["replicatedJobs"][0]["template"]["spec"]["template"]
         return template
+
+    def number_of(self, owner: Manifest) -> int:
+        return _restarts(owner) + 1
+
+    def attempt_of(self, item: Manifest) -> int:
+        restart = number(label(item, _RESTART) or annotation(item, _RESTART))
+        return super().attempt_of(item) if restart is None else restart + 1
+
+    def explain_failure(self, owner: Manifest) -> Reason | None:
+        failed = holds(owner, "Failed")
+        if failed is None or failed.get("reason") != "ReachedMaxRestarts":
+            return None
+        text = f"All ranks were started again {counted(_restarts(owner), 'time')}, as often as allowed."
+        return Reason(code="restarts_used_up", text=text, hint="See the log of the attempts.")
+
+
+def _restarts(owner: Manifest) -> int:
+    return number(status(owner).get("restarts")) or 0

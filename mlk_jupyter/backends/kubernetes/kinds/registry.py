@@ -6,8 +6,10 @@ import functools
 from collections.abc import Collection, Mapping
 
 from ....model import JobSpec
-from ..resources import CONFIG_MAPS, NETWORK_POLICIES, Manifest, Resource
+from ..resources import CONFIG_MAPS, NETWORK_POLICIES, Manifest, Objects, Resource
+from .attempt import Started
 from .base import JobKind
+from .fields import controller, text
 from .indexed_job import IndexedJob
 from .job_set import JobSet
 
@@ -28,8 +30,20 @@ def choose(spec: JobSpec, served: Collection[str]) -> JobKind:
 
 
 def kind_of(owner: Manifest) -> JobKind:
-    """The kind of an object that is a job."""
-    return next(kind for kind in kinds().values() if _type_of(owner) == (kind.resource.group, kind.resource.kind))
+    """The kind of an object that is a job. Raises: KeyError for any other object."""
+    return _by_type()[_type_of(owner)]
+
+
+def kind_of_job(objects: Objects) -> JobKind:
+    """By the objects that are the job; where they are gone, by what controls the rest; a Job where nothing says it."""
+    said = [*objects.owners[-1:], *map(controller, (*objects.children, *objects.pods))]
+    known = _by_type()
+    return next((known[_type_of(one)] for one in said if _type_of(one) in known), kinds()[BUILT_IN[0]])
+
+
+def starts(objects: Objects) -> list[Started]:
+    """All starts of all ranks that the cluster still knows, the newest last; see `JobKind.starts`."""
+    return kind_of_job(objects).starts(objects)
 
 
 def resource_of(manifest: Manifest) -> Resource:
@@ -39,5 +53,10 @@ def resource_of(manifest: Manifest) -> Resource:
     return next(one for one in every if (one.group, one.kind) == _type_of(manifest))
 
 
-def _type_of(manifest: Manifest) -> tuple[str, str]:
-    return manifest["apiVersion"].rpartition("/")[0], manifest["kind"]
+def _by_type() -> dict[tuple[str, str], JobKind]:
+    return {(kind.resource.group, kind.resource.kind): kind for kind in kinds().values()}
+
+
+def _type_of(item: Manifest) -> tuple[str, str]:
+    """API group and kind of an object, or of a reference to one."""
+    return text(item.get("apiVersion")).rpartition("/")[0], text(item.get("kind"))

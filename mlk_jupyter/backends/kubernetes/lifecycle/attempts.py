@@ -10,6 +10,7 @@ from ....errors import MlkError
 from ....threads import in_thread
 from ..cluster import Cluster
 from ..job_status import owner_of
+from ..kinds.registry import kind_of_job
 from ..recording.records import Records
 from ..resources import Objects
 from ..status.submitted import Submitted
@@ -47,8 +48,8 @@ class AttemptStarter:
             logger.warning("%s lacks some of its objects: %s", asked.id, error.detail)
 
     def attempt(self, asked: Submitted, objects: Objects, number: int) -> None:
-        """Starts to make the next attempt, once."""
-        if asked.id not in self._making:
+        """Starts to make the next attempt, once; nothing where the cluster does so by itself."""
+        if asked.id not in self._making and not kind_of_job(objects).restarts_itself:
             task = asyncio.create_task(self._make(asked, objects, number), name=f"attempt {number} of {asked.id}")
             self._making[asked.id] = task
 

@@ -13,7 +13,8 @@ from .. import labels
 from ..api.api_errors import Conflict, Forbidden, NotFoundInCluster
 from ..api.connection import Connection
 from ..job_status import reading_of, submission_of
-from ..resources import CONFIG_MAPS, JOB_SETS, JOBS, NETWORK_POLICIES, PODS, SERVICES, Manifest, Objects, Resource
+from ..kinds.registry import kind_of, resource_of
+from ..resources import CONFIG_MAPS, NETWORK_POLICIES, PODS, SERVICES, Manifest, Objects, Resource
 from ..status.attempts import RESTARTING
 from .creation import is_ours
 
@@ -47,12 +48,12 @@ async def stop(
     Args: workloads: Kueue's, as it is served.
     """
     note = json.dumps({"by": by, "at": connection.clock()})
-    owners = _owners(objects)
-    for owner, resource in owners:
+    for owner in objects.owners:
+        kind, resource = kind_of(owner), resource_of(owner)
         if not is_ours(owner, objects.job_id):
             continue
-        if is_over(owner):
-            if owner is owners[-1][0] and _goes_on(objects):
+        if kind.is_over(owner):
+            if owner is objects.owners[-1] and _goes_on(objects):
                 await _patch(connection, owner, resource, namespace, _annotated(owner, labels.STOPPED, note))
             continue
         labelled = _QUEUE in (owner["metadata"].get("labels") or {})
@@ -62,7 +63,7 @@ async def stop(
             await _patch(connection, objects.workload, workloads, namespace, [_set("/spec/active", False)])
         changes = [*_annotated(owner, labels.STOPPED, note)]
         if not queued:
-            changes.append(_set("/spec/suspend", True))
+            changes.append(_set("/" + "/".join(kind.suspend), True))
         await _patch(connection, owner, resource, namespace, changes)
 
 
@@ -72,11 +73,12 @@ async def delete(connection: Connection, objects: Objects, namespace: str, grace
     Raises: NotGone when pods stay longer than their grace period and a minute.
     """
     names = {labels.attempt_name(objects.job_id, 1)}
-    for owner, resource in _owners(objects):
+    for owner in objects.owners:
         metadata = owner["metadata"]
         names.add(metadata["name"])
         if is_ours(owner, objects.job_id):
-            await connection.delete(resource.path(namespace, metadata["name"]), uid=metadata["uid"], grace_s=grace_s)
+            path = resource_of(owner).path(namespace, metadata["name"])
+            await connection.delete(path, uid=metadata["uid"], grace_s=grace_s)
     for name in sorted(names):  # those that nobody owns, because they were created with `kubectl apply`
         for resource, its_name in ((CONFIG_MAPS, labels.bundle_name(name)), (SERVICES, name), (NETWORK_POLICIES, name)):
             await _delete_ours(connection, resource, its_name, objects.job_id, namespace)
@@ -114,25 +116,11 @@ async def remove_orphans(connection: Connection, namespace: str, found: Iterable
     return removed
 
 
-def is_over(owner: Manifest) -> bool:
-    """Whether a Job or JobSet has ended, for good or ill."""
-    conditions = (owner.get("status") or {}).get("conditions") or []
-    ends = ("Complete", "Completed", "Failed")
-    return any(condition.get("type") in ends and condition.get("status") == "True" for condition in conditions)
-
-
 def _goes_on(objects: Objects) -> bool:
     """Whether another attempt follows the one that is over."""
     asked = submission_of(objects)
     reason = reading_of(objects, asked).reason if asked is not None else None
     return reason is not None and reason.code == RESTARTING
-
-
-def _owners(objects: Objects) -> list[tuple[Manifest, Resource]]:
-    """The JobSet, else the Jobs: those that a JobSet made are its own affair."""
-    if objects.job_set is not None:
-        return [(objects.job_set, JOB_SETS)]
-    return [(job, JOBS) for job in objects.jobs]
 
 
 def _set(path: str, value: object) -> dict[str, object]:
@@ -173,10 +161,14 @@ async def _delete_ours(connection: Connection, resource: Resource, name: str, jo
 async def _until_gone(connection: Connection, objects: Objects, namespace: str) -> None:
     grace_s = max((int(pod["spec"].get("terminationGracePeriodSeconds") or 0) for pod in objects.pods), default=30)
     end = asyncio.get_running_loop().time() + grace_s + _GONE_LIMIT_S
+    makers = {resource_of(one) for one in (*objects.owners, *objects.children)}
     while True:
         listing = await connection.list(PODS.path(namespace), labels=labels.selector(job_id=objects.job_id))
-        jobs = await connection.list(JOBS.path(namespace), labels=labels.selector(job_id=objects.job_id))
-        if not listing.items and not jobs.items:
+        left = bool(listing.items)
+        for resource in makers:
+            found = await connection.list(resource.path(namespace), labels=labels.selector(job_id=objects.job_id))
+            left = left or bool(found.items)
+        if not left:
             return
         if asyncio.get_running_loop().time() > end:
             held_by = {one for item in listing.items for one in item["metadata"].get("finalizers") or []}

@@ -18,13 +18,13 @@ from ....threads import in_thread
 from .. import labels
 from ..api.api_errors import NotFoundInCluster
 from ..cluster import Cluster
-from ..kinds.fields import label
-from ..kinds.fields import number as number_of
-from ..kinds.registry import choose, kind_of
+from ..kinds.attempt import attempt_of
+from ..kinds.fields import container_asked, label
+from ..kinds.registry import choose, kind_of, resource_of
 from ..manifests.network import host_to_resolve
 from ..manifests.render_context import WORKLOAD_PRIORITY, RenderContext
 from ..recording.mlflow import mlflow_environment
-from ..resources import CONFIG_MAPS, JOBS, Manifest, Objects
+from ..resources import CONFIG_MAPS, Manifest, Objects
 from ..rights.discovery import Served
 from ..status.submitted import Submitted
 from .creation import complete, create, request_of
@@ -161,27 +161,22 @@ async def make_attempt(cluster: Cluster, job: Submitted, objects: Objects, folde
 
     Raises: ApiError, NotMade.
     """
-    last = max(objects.jobs, key=attempt_of)
+    last = max(objects.owners, key=attempt_of)
     what = await _asked_again(cluster, job, last, await _bundle(cluster, last, folder), number)
     made, _ = await create(cluster.connection, kind_of(last).manifests(what), cluster.namespace)
-    path = JOBS.path(cluster.namespace, last["metadata"]["name"])
+    resource = resource_of(last)
+    path = resource.path(cluster.namespace, last["metadata"]["name"])
     with contextlib.suppress(NotFoundInCluster):
         if labels.STOPPED in ((await cluster.connection.get(path))["metadata"].get("annotations") or {}):
             name, uid = made["metadata"]["name"], made["metadata"]["uid"]
-            await cluster.connection.delete(JOBS.path(cluster.namespace, name), uid=uid)
-
-
-def attempt_of(owner: Manifest) -> int:
-    """Which attempt a Job is, from 1."""
-    return number_of(label(owner, labels.ATTEMPT)) or 1
+            await cluster.connection.delete(resource.path(cluster.namespace, name), uid=uid)
 
 
 async def _asked_again(cluster: Cluster, job: Submitted, owner: Manifest, bundle: bytes, attempt: int) -> RenderContext:
     request = request_of(owner)
     if request is None or new_job_id(job.spec.name, request) != job.id:
         raise NotMade(f"{job.id} does not say which request made it.", hint="Submit it again.")
-    containers = kind_of(owner).pod_template(owner)["spec"]["containers"]
-    image = next((one["image"] for one in containers if one["name"] == labels.CONTAINER), None)
+    image = container_asked(kind_of(owner).pod_template(owner)).get("image")
     what = await asked(
         cluster,
         job.spec,

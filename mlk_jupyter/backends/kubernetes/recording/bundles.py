@@ -37,8 +37,8 @@ async def fetched(
     """
     wait_s = _FIRST_WAIT_S
     while not folder.bundle.exists():
-        for owner in _owners(current()[0]):
-            data = await _bundle_of(connection, namespace, owner)
+        for owner in current()[0].owners:
+            data = await _bundle_of(connection, namespace, name(owner))
             if data:
                 write_atomically(folder.bundle, data)
                 return True
@@ -57,8 +57,3 @@ async def _bundle_of(connection: ObjectSource, namespace: str, owner: str) -> by
     except (MlkError, binascii.Error) as error:
         _log.info("%s: %s", path, error)
         return None
-
-
-def _owners(objects: Objects) -> list[str]:
-    """Names of the Jobs or the JobSet that the bundle may belong to."""
-    return [name(objects.job_set)] if objects.job_set is not None else [name(job) for job in objects.jobs]

@@ -9,20 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from .. import labels
-from ..kinds.attempt import attempt_of
-from ..kinds.fields import (
-    RESTART_ATTEMPT,
-    annotation,
-    container,
-    label,
-    mapping,
-    name,
-    newest_pods,
-    number,
-    state_of,
-    uid,
-)
-from ..resources import Manifest, Objects
+from ..kinds.fields import container, main_container, mapping, name, number, staging_container, state_of, uid
+from ..kinds.registry import kind_of_job
+from ..resources import Objects
 from .logs import LogFollower, LogSource
 from .positions import Positions
 from .stamps import Position
@@ -178,24 +167,14 @@ class Followers:
                 self._reached[key] = Position(position.time, position.lines, position.bytes, whole=True)
 
 
-def attempt_pods(objects: Objects, attempt: int) -> dict[int, Manifest]:
-    """The pod that counts of each worker, in one attempt."""
-    return newest_pods(pod for pod in objects.pods if _attempt(pod) == attempt)
-
-
-def _attempt(pod: Manifest) -> int:
-    restarts = number(label(pod, RESTART_ATTEMPT) or annotation(pod, RESTART_ATTEMPT))
-    return restarts + 1 if restarts is not None else attempt_of(pod)
-
-
 def _logs_of(objects: Objects, attempt: int) -> list[_Log]:
     """The containers of the attempt's pods that have a log, or had one."""
     found = []
-    for worker, pod in attempt_pods(objects, attempt).items():
-        for wanted, key in ((labels.STAGING, f"{uid(pod)}/{labels.STAGING}"), (labels.CONTAINER, uid(pod))):
-            said = container(pod, wanted, init=wanted == labels.STAGING)
+    for worker, pod in kind_of_job(objects).pods_of(objects, attempt).items():
+        staging = staging_container(pod), f"{uid(pod)}/{labels.STAGING}", labels.STAGING
+        for said, key, called in (staging, (container(pod), uid(pod), main_container(pod))):
             terminated = state_of(said, "terminated")
             if terminated is not None or state_of(said, "running") is not None:
                 failed = bool(number(mapping(terminated).get("exitCode")))
-                found.append(_Log(worker, name(pod), key, wanted, terminated is not None, failed))
+                found.append(_Log(worker, name(pod), key, called, terminated is not None, failed))
     return found

@@ -37,11 +37,12 @@ from ....record.writer import FolderWriter
 from ....threads import in_thread
 from ....waiting import is_set_within
 from ..kinds.fields import over, uid
+from ..kinds.registry import kind_of_job
 from ..resources import Objects
 from ..status.read import Reading
 from ..status.submitted import Submitted
 from . import bundles, merging, records
-from .followers import LATE_S, Followers, attempt_pods
+from .followers import LATE_S, Followers
 from .logs import LogSource
 from .mlflow import Recording
 from .positions import Positions
@@ -220,7 +221,7 @@ class Recorder:
         if self._final_since is None:
             self._final_since = now
         waited = now - self._final_since
-        pods = attempt_pods(objects, self._positions.attempt)
+        pods = kind_of_job(objects).pods_of(objects, self._positions.attempt)
         # Jobs and pods are told of separately: the end of a job may be heard of before that of its pods. Those of one
         # that failed or was stopped are removed by the cluster.
         unseen = phase is Phase.SUCCEEDED and len(pods) < self._job.spec.workers

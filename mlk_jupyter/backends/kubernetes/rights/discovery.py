@@ -61,6 +61,11 @@ class Served:
         return release >= _IMAGE_VOLUMES_SURE
 
     @property
+    def resources(self) -> list[Resource]:
+        """Of the kinds of job."""
+        return [kinds()[name].resource for name in self.kinds]
+
+    @property
     def workloads(self) -> Resource | None:
         """Kueue's Workloads in the version to use."""
         return replace(WORKLOADS, version=self.kueue) if self.kueue else None

@@ -1,7 +1,7 @@
 """Whether all ranks of a job are started again together, after something that was not their own fault. Pure.
 
 A plain Job replaces one pod at best, and a rank that is replaced cannot rejoin its process group: so the whole set is
-made anew, as the next attempt. A JobSet does the same by itself.
+made anew, as the next attempt. Some kinds do the same by themselves.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 
 from ....model import Attempt, JobSpec, Phase, Reason
-from ..kinds.attempt import starts
+from ..kinds.registry import kind_of_job, starts
 from ..resources import Objects
 from .explain.disruptions import AGAIN
 from .explain.ending import explain_stopped
@@ -21,9 +21,9 @@ RESTARTING = "restarting"
 
 def next_attempt(objects: Objects, reading: Reading, spec: JobSpec) -> int | None:
     """The number of the attempt to start now, or None when there is nothing to start."""
-    if objects.job_set is not None or reading.phase is not Phase.FAILED or reading.attempt > spec.cluster.retries:
+    if reading.attempt > spec.cluster.retries or not retryable(objects, reading):
         return None
-    return reading.attempt + 1 if retryable(objects, reading) else None
+    return reading.attempt + 1
 
 
 def between(objects: Objects, reading: Reading, number: int, spec: JobSpec) -> Reading:
@@ -55,13 +55,13 @@ def between(objects: Objects, reading: Reading, number: int, spec: JobSpec) -> R
 def retryable(objects: Objects, reading: Reading) -> bool:
     """Whether the last attempt was lost to the cluster (preempted, evicted, node lost) and not by the job's own doing.
 
-    An error of the notebook, memory, time limits and images come again with every attempt, so they are none. A JobSet
-    starts its ranks again by itself.
+    An error of the notebook, memory, time limits and images come again with every attempt, so they are none. Some
+    kinds start their ranks again by themselves.
     """
     reason = reading.reason
     return (
         objects.exists
-        and objects.job_set is None
+        and not kind_of_job(objects).restarts_itself
         and reading.phase is Phase.FAILED
         and reason is not None
         and reason.code in AGAIN

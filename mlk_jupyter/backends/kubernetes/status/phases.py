@@ -10,7 +10,6 @@ from ..kinds.fields import (
     WorkerStatus,
     created_at,
     deleted_at,
-    holds,
     number,
     over,
     scheduled,
@@ -26,7 +25,6 @@ from ..resources import Manifest
 # How long a stopped Job may take to say that it is suspended before its empty list of pods is believed.
 _ACKNOWLEDGED_S = 30.0
 _TIMES_ARE_WHOLE_S = 1.0
-_COMPLETE = ("Complete", "Completed")  # a Job's and a JobSet's
 
 
 def forward(before: Phase | None, now: Phase) -> Phase:
@@ -36,9 +34,9 @@ def forward(before: Phase | None, now: Phase) -> Phase:
 
 def phase_of(start: Started, workers: dict[int, WorkerStatus], spec: JobSpec) -> Phase:
     """The phase of one start of all ranks."""
-    if completed(start) is not None:
+    if start.holds("Complete") is not None:
         return Phase.SUCCEEDED
-    if holds(start.owner, "Failed") is not None:
+    if start.holds("Failed") is not None:
         return Phase.STOPPED if _ended_by_stop(start) else Phase.FAILED
     pods = [*start.pods.values(), *start.others]
     live = any(not over(pod) for pod in pods)
@@ -48,24 +46,19 @@ def phase_of(start: Started, workers: dict[int, WorkerStatus], spec: JobSpec) ->
         return Phase.STOPPING
     if start.stop is not None:
         return Phase.STOPPING if live or not _stop_is_done(start) else Phase.STOPPED
-    if holds(start.owner, "FailureTarget") is not None:
+    if start.holds("FailureTarget") is not None:
         return Phase.STOPPING  # it has failed, and its other pods are being ended
     if start.suspended:
         return Phase.QUEUED if start.queue or start.workload is not None else Phase.SUSPENDED
     begun = {index for index, worker in workers.items() if worker.started_at is not None}
     all_begun = len(begun | completed_workers(start.job)) >= workers_asked(start, spec)
-    if all_begun or holds(start.owner, "SuccessCriteriaMet") is not None:
+    if all_begun or start.holds("SuccessCriteriaMet") is not None:
         return Phase.RUNNING
     return Phase.STARTING if any(scheduled(pod) for pod in start.pods.values()) else Phase.QUEUED
 
 
 def workers_asked(start: Started, spec: JobSpec) -> int:
     return number(spec_of(start.job).get("completions")) or spec.workers
-
-
-def completed(start: Started) -> dict[str, object] | None:
-    """The condition that says that all of it succeeded."""
-    return next((found for kind in _COMPLETE if (found := holds(start.owner, kind)) is not None), None)
 
 
 def completed_workers(job: Manifest | None) -> set[int]:
@@ -87,9 +80,9 @@ def running_since(workers: dict[int, WorkerStatus]) -> float | None:
 def finished_at(start: Started, workers: dict[int, WorkerStatus], phase: Phase) -> float | None:
     """When it ended, for a final phase; None where nothing says it."""
     if phase is Phase.SUCCEEDED:
-        return seconds(status(start.owner).get("completionTime")) or since(completed(start))
+        return seconds(status(start.owner).get("completionTime")) or since(start.holds("Complete"))
     if phase is Phase.FAILED:
-        return since(holds(start.owner, "Failed"))
+        return since(start.holds("Failed"))
     if phase is Phase.STOPPED:
         times = [worker.finished_at for worker in workers.values()]
         times += [start.stop.at] if start.stop is not None else []
@@ -111,10 +104,10 @@ def timeline(start: Started, workers: dict[int, WorkerStatus], phase: Phase, spe
     ):
         steps.append((Phase.RUNNING, ran))
     if phase is Phase.SUSPENDED:
-        steps.append((Phase.SUSPENDED, since(holds(start.owner, "Suspended")) or created))
+        steps.append((Phase.SUSPENDED, since(start.holds("Suspended")) or created))
     if phase in (Phase.STOPPING, Phase.STOPPED):
         asked = start.stop.at if start.stop is not None else deleted_at(start.owner)
-        steps.append((Phase.STOPPING, asked or since(holds(start.owner, "FailureTarget"))))
+        steps.append((Phase.STOPPING, asked or since(start.holds("FailureTarget"))))
     steps.append((phase, finished_at(start, workers, phase)) if phase.final else (phase, None))
     return _in_order(steps, phase, start.now)
 
@@ -134,7 +127,7 @@ def _in_order(steps: list[tuple[Phase, float | None]], last: Phase, now: float) 
 
 def _ended_by_stop(start: Started) -> bool:
     """A stopped Job fails as its pods are killed; one that failed before was not stopped."""
-    failed = since(holds(start.owner, "FailureTarget")) or since(holds(start.owner, "Failed"))
+    failed = since(start.holds("FailureTarget")) or since(start.holds("Failed"))
     stop = start.stop
     return stop is not None and (stop.at is None or failed is None or failed > stop.at - _TIMES_ARE_WHOLE_S)
 
@@ -145,4 +138,4 @@ def _stop_is_done(start: Started) -> bool:
     counted = (number(status(start.job).get("active")) or 0) + (number(status(start.job).get("terminating")) or 0)
     stop = start.stop
     waited = stop is not None and stop.at is not None and start.now - stop.at > _ACKNOWLEDGED_S
-    return (holds(start.owner, "Suspended") is not None and counted == 0) or waited
+    return (start.holds("Suspended") is not None and counted == 0) or waited

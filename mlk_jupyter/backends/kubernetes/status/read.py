@@ -7,8 +7,9 @@ import signal
 from dataclasses import dataclass, field
 
 from ....model import Attempt, JobSpec, Phase, RankState, Reason, Transition
-from ..kinds.attempt import Started, starts
-from ..kinds.fields import WorkerStatus, created_at, holds, since, worker_status
+from ..kinds.attempt import Started
+from ..kinds.fields import WorkerStatus, created_at, since, worker_status
+from ..kinds.registry import starts
 from ..resources import Manifest, Objects
 from .explain.disruptions import explain_disruption
 from .explain.ending import (
@@ -73,10 +74,10 @@ def read(objects: Objects, spec: JobSpec, *, facts: Background | None = None, be
     last = every[-1]
     if before is not None and before.phase.final and last.number <= before.attempt:
         return before
-    workers = {index: worker_status(pod) for index, pod in last.pods.items()}
+    workers = _workers(last)
     same = before if before is not None and before.attempt == last.number else None
     known = {**same.ranks_by_worker, **workers} if same is not None else workers
-    earlier = [worker_status(pod) for start in every for pod in _others(start, last)]
+    earlier = [worker_status(pod, 0).started_at for start in every for pod in _others(start, last)]
     phase = phase_of(last, known, spec)  # one whose pod is gone has begun all the same
     waiting, each = explain_waiting(last, workers, spec, phase, facts or Background())
     now = Reading(
@@ -84,7 +85,7 @@ def read(objects: Objects, spec: JobSpec, *, facts: Background | None = None, be
         reason=waiting or _reason(last, workers, spec, phase),
         ranks_by_worker=_with_why(last, workers, each, spec),
         created_at=_earliest([created_at(start.owner) for start in every]),
-        started_at=_earliest([one.started_at for one in [*workers.values(), *earlier]]),
+        started_at=_earliest([*(worker.started_at for worker in workers.values()), *earlier]),
         finished_at=finished_at(last, workers, phase),
         attempt=last.number,
         attempts=_earlier(every, spec),
@@ -92,6 +93,10 @@ def read(objects: Objects, spec: JobSpec, *, facts: Background | None = None, be
         disrupted=explain_disruptions(last, workers, spec) or (same.disrupted if same is not None else None),
     )
     return now if before is None else _with_before(before, now)
+
+
+def _workers(start: Started) -> dict[int, WorkerStatus]:
+    return {index: worker_status(pod, index) for index, pod in start.pods.items()}
 
 
 def _others(start: Started, last: Started) -> list[Manifest]:
@@ -184,14 +189,14 @@ def _was_asked(worker: WorkerStatus) -> bool:
 
 def _earlier(every: list[Started], spec: JobSpec) -> list[Attempt]:
     last = every[-1]
-    if last.job_set:  # its earlier pods are gone, and it keeps no more than their number
+    if last.restarts_itself:  # its earlier pods are gone, and it keeps no more than their number
         reason = Reason(code="restarted", text="A worker failed or was lost, so all ranks were started again.")
         return [Attempt(number=number_, reason=reason) for number_ in range(1, last.number)]
     found = []
     for start in every[:-1]:
-        workers = {index: worker_status(pod) for index, pod in start.pods.items()}
+        workers = _workers(start)
         began = [worker.started_at for worker in workers.values() if worker.started_at is not None]
-        ended = since(holds(start.owner, "Failed"))
+        ended = since(start.holds("Failed"))
         reason = explain_failure(start, workers, spec)
         found.append(Attempt(number=start.number, started_at=min(began, default=None), ended_at=ended, reason=reason))
     return found
@@ -200,8 +205,7 @@ def _earlier(every: list[Started], spec: JobSpec) -> list[Attempt]:
 def _timeline(every: list[Started], workers: dict[int, WorkerStatus], phase: Phase, spec: JobSpec) -> list[Transition]:
     steps: list[Transition] = []
     for start in every[:-1]:
-        seen = {index: worker_status(pod) for index, pod in start.pods.items()}
-        steps += [step for step in timeline(start, seen, Phase.FAILED, spec) if not step.phase.final]
+        steps += [step for step in timeline(start, _workers(start), Phase.FAILED, spec) if not step.phase.final]
     steps += timeline(every[-1], workers, phase, spec)
     found: list[Transition] = []
     for step in steps:

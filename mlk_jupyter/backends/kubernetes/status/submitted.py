@@ -32,7 +32,7 @@ class Submitted:
 
 
 def submitted(owner: Manifest) -> Submitted | None:
-    """What the Job or JobSet of any attempt says; None when it is none of ours or cannot be read."""
+    """What the object of any attempt says; None when it is none of ours or cannot be read."""
     job_id, spec, nonce = label(owner, labels.JOB), annotation(owner, labels.SPEC), annotation(owner, labels.NONCE)
     if not job_id or not spec or not nonce or labels.job_of(name_of(owner)) != job_id:
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,8 +15,9 @@ from .. import labels
 from ..api.api_errors import Forbidden, NotFoundInCluster
 from ..api.connection import Connection, Event, Listing
 from ..api.decoding import Keep
-from ..resources import EVENTS, JOB_SETS, JOBS, PODS, WORKLOADS, Manifest, Objects, Resource
-from .pruning import keep_event, keep_job, keep_job_set, keep_pod, keep_workload, packing, unpacked
+from ..kinds.fields import controller
+from ..resources import EVENTS, PODS, WORKLOADS, Manifest, Objects, Resource
+from .pruning import keep_event, keep_job, keep_pod, keep_workload, packing, unpacked
 from .reflector import Reflector, Times
 
 _logger = logging.getLogger(__name__)
@@ -34,13 +35,13 @@ class _Group:
     """One job's objects by uid, packed, and its events in the order in which they came."""
 
     jobs: dict[str, Manifest] = field(default_factory=dict)
+    """Of whatever kind, those that a controller made of others among them."""
     pods: dict[str, Manifest] = field(default_factory=dict)
-    job_sets: dict[str, Manifest] = field(default_factory=dict)
     workloads: dict[str, Manifest] = field(default_factory=dict)
     events: dict[str, Manifest] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return bool(self.jobs or self.pods or self.job_sets or self.workloads or self.events)
+        return bool(self.jobs or self.pods or self.workloads or self.events)
 
 
 @dataclass(frozen=True)
@@ -65,10 +66,8 @@ def _its_subject(event: Manifest) -> str:
     return str(event["involvedObject"].get("name", ""))
 
 
-_JOBS = _Kind(JOBS, packing(keep_job, _its_job), "jobs", labelled=True, needed=True)
 _PODS = _Kind(PODS, packing(keep_pod, _its_job), "pods", labelled=True, needed=True)
 _EVENTS = _Kind(EVENTS, packing(keep_event, _its_subject), "events", labelled=False, needed=False)
-_JOB_SETS = _Kind(JOB_SETS, packing(keep_job_set, _its_job), "job_sets", labelled=True, needed=True)
 _WORKLOADS = _Kind(WORKLOADS, packing(keep_workload, _its_job), "workloads", labelled=False, needed=False)
 
 
@@ -99,12 +98,12 @@ class Observer:
         connection: Connection,
         *,
         user: str | None,
-        job_sets: bool,
+        kinds: Sequence[Resource],
         workloads: Resource | None,
         on_link: Callable[[], None] = lambda: None,
         times: Times | None = None,
     ) -> None:
-        """user: whose jobs (None: everybody's). job_sets: whether they are served. workloads: Kueue's, if served."""
+        """user: whose jobs (None: everybody's). kinds: of job, as served. workloads: Kueue's, if served."""
         self.on_link = on_link
         self._connection = connection
         self._groups: dict[str, _Group] = {}
@@ -114,7 +113,7 @@ class Observer:
         self._opened = AsyncExitStack()
         self._clock_task: asyncio.Task[None] | None = None
         self._shown: tuple[Link, str | None] = (Link.CONNECTING, None)
-        self._kinds = _kinds(job_sets, workloads)
+        self._kinds = _watched(kinds, workloads)
         self._reflectors = [
             Reflector(
                 kind.resource.full_name,
@@ -151,12 +150,12 @@ class Observer:
 
     def job_ids(self) -> set[str]:
         """Jobs that the cluster holds something of, be it only pods that are ending."""
-        return {job_id for job_id, group in self._groups.items() if group.jobs or group.job_sets or group.pods}
+        return {job_id for job_id, group in self._groups.items() if group.jobs or group.pods}
 
     def exists(self, job_id: str) -> bool:
         """Whether the cluster holds the job itself, and not merely pods of it that are ending."""
         group = self._groups.get(job_id)
-        return group is not None and bool(group.jobs or group.job_sets)
+        return group is not None and bool(group.jobs)
 
     def objects(self, job_id: str) -> Objects:
         """What the cluster holds of one job; empty for one that it does not know."""
@@ -250,7 +249,12 @@ class Observer:
 
 
 async def snapshot(
-    connection: Connection, *, user: str | None, job_sets: bool, workloads: Resource | None, job_id: str | None = None
+    connection: Connection,
+    *,
+    user: str | None,
+    kinds: Sequence[Resource],
+    workloads: Resource | None,
+    job_id: str | None = None,
 ) -> Mapping[str, Objects]:
     """All jobs' objects at this moment, by one LIST a resource; for whoever looks once.
 
@@ -258,15 +262,15 @@ async def snapshot(
     Raises: what a list of jobs or pods raises. Events and workloads that may not be read are left out.
     """
     groups: dict[str, _Group] = {}
-    kinds = _kinds(job_sets, workloads)
+    watched = _watched(kinds, workloads)
     for kind, items in zip(
-        kinds, await asyncio.gather(*(_listed(connection, kind, user) for kind in kinds)), strict=True
+        watched, await asyncio.gather(*(_listed(connection, kind, user) for kind in watched)), strict=True
     ):
         for item in items:
             its_job = _job_of(item)
             if its_job is not None and job_id in (None, its_job):
                 getattr(groups.setdefault(its_job, _Group()), kind.place)[item["uid"]] = item
-    held = {its_job: group for its_job, group in groups.items() if group.jobs or group.job_sets or group.pods}
+    held = {its_job: group for its_job, group in groups.items() if group.jobs or group.pods}
     return _Snapshot(held, connection.clock())
 
 
@@ -295,12 +299,11 @@ async def _listed(connection: Connection, kind: _Kind, user: str | None) -> list
         return []
 
 
-def _kinds(job_sets: bool, workloads: Resource | None) -> list[_Kind]:
+def _watched(kinds: Sequence[Resource], workloads: Resource | None) -> list[_Kind]:
     return [
-        _JOBS,
+        *(_Kind(kind, packing(keep_job(kind), _its_job), "jobs", labelled=True, needed=True) for kind in kinds),
         _PODS,
         _EVENTS,
-        *([_JOB_SETS] if job_sets else []),
         *([replace(_WORKLOADS, resource=workloads)] if workloads else []),
     ]
 
@@ -312,10 +315,11 @@ def _job_of(packed: Manifest) -> str | None:
 
 
 def _objects(job_id: str, group: _Group, now: float) -> Objects:
+    jobs = _by_age(group.jobs.values())
     return Objects(
         job_id=job_id,
-        jobs=_by_age(group.jobs.values()),
-        job_set=next(iter(reversed(_by_age(group.job_sets.values()))), None),
+        owners=[job for job in jobs if not controller(job)],
+        children=[job for job in jobs if controller(job)],
         pods=_by_age(group.pods.values()),
         events=sorted(map(unpacked, group.events.values()), key=_event_time),
         workload=next(iter(reversed(_by_age(group.workloads.values()))), None),

@@ -11,6 +11,7 @@ from typing import Any
 
 from .. import labels
 from ..api.decoding import Keep
+from ..resources import PODS, WORKLOADS, Resource
 
 _METADATA = (
     "name",
@@ -26,6 +27,7 @@ _METADATA = (
     "ownerReferences",
 )
 _OWN_ANNOTATIONS = "mlk-jupyter.io/"
+_ANNOTATIONS = ("batch.kubernetes.io/job-completion-index", "kubectl.kubernetes.io/default-container")
 _CONTAINER = ("name", "image", "resources")
 _POD_SPEC = (
     "nodeName",
@@ -54,26 +56,21 @@ _MESSAGE = 4096
 Json = dict[str, Any]
 
 
-def keep_job(job: Json) -> Json | None:
-    """A Job without its pods' template, but for the containers' images and resources."""
-    return _kept(job, _without_templates(job.get("spec")))
-
-
-def keep_job_set(job_set: Json) -> Json | None:
-    """A JobSet without its pods' templates, but for the containers' images and resources."""
-    return _kept(job_set, _without_templates(job_set.get("spec")))
+def keep_job(resource: Resource) -> Keep:
+    """Keeps objects of a kind of job without their pods' templates, but for the containers' images and resources."""
+    return lambda job: _kept(job, _without_templates(job.get("spec")), resource)
 
 
 def keep_pod(pod: Json) -> Json | None:
     """A pod with its whole status, and of its spec what says where it runs and what it asked for."""
-    return _kept(pod, _pod_spec(pod.get("spec")))
+    return _kept(pod, _pod_spec(pod.get("spec")), PODS)
 
 
 def keep_workload(workload: Json) -> Json | None:
     """Kueue's Workload of one of our jobs; None for another's."""
     if labels.job_of(_name(workload)) is None:
         return None
-    return _kept(workload, _without_templates(workload.get("spec")))
+    return _kept(workload, _without_templates(workload.get("spec")), WORKLOADS)
 
 
 def keep_event(event: Json) -> Json | None:
@@ -89,9 +86,9 @@ def keep_event(event: Json) -> Json | None:
     return {"apiVersion": "v1", "kind": "Event", **few}
 
 
-def _kept(whole: Json, spec: Json) -> Json:
-    few = {"apiVersion": whole.get("apiVersion"), "kind": whole.get("kind"), "metadata": _metadata(whole)}
-    return {**few, "spec": spec, "status": whole.get("status") or {}}
+def _kept(whole: Json, spec: Json, resource: Resource) -> Json:
+    said = {"apiVersion": resource.api_version, "kind": resource.kind}  # lists leave it out of their items
+    return {**said, "metadata": _metadata(whole), "spec": spec, "status": whole.get("status") or {}}
 
 
 def _metadata(whole: Json, *, annotations: bool = True) -> Json:
@@ -100,8 +97,7 @@ def _metadata(whole: Json, *, annotations: bool = True) -> Json:
     if annotations:
         given = metadata.get("annotations") or {}
         ours = {key: value for key, value in given.items() if key.startswith(_OWN_ANNOTATIONS)}
-        index = given.get("batch.kubernetes.io/job-completion-index")
-        few["annotations"] = ours | ({"batch.kubernetes.io/job-completion-index": index} if index is not None else {})
+        few["annotations"] = ours | {key: given[key] for key in _ANNOTATIONS if given.get(key) is not None}
     return few
 
 

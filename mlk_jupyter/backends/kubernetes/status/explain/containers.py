@@ -5,8 +5,18 @@ from __future__ import annotations
 import re
 
 from .....model import JobSpec, Reason
-from ... import labels
-from ...kinds.fields import container, mapping, name, seconds, sequence, spec_of, state_of, text
+from ...kinds.fields import (
+    container,
+    container_asked,
+    mapping,
+    name,
+    seconds,
+    sequence,
+    spec_of,
+    staging_container,
+    state_of,
+    text,
+)
 from ...resources import Manifest
 from .images import explain_pull
 from .messages import clean, duration, listing
@@ -32,7 +42,7 @@ def explain_container(pod: Manifest, events: list[Manifest], spec: JobSpec, now:
 
     Args: events: the pod's, oldest first. now: seconds since the epoch by the cluster's clock.
     """
-    staging = container(pod, labels.STAGING, init=True)
+    staging = staging_container(pod)
     if state_of(staging, "running") is not None:
         began = seconds(mapping(state_of(staging, "running")).get("startedAt"))
         took = f" for {duration(now - began)}" if began is not None and now >= began else ""
@@ -189,11 +199,7 @@ def _missing(kind: str, missing: str) -> Reason:
 
 
 def _image_of(pod: Manifest) -> str:
-    containers = [mapping(one) for one in sequence(spec_of(pod).get("containers"))]
-    named = next(
-        (one for one in containers if one.get("name") == labels.CONTAINER), containers[0] if containers else {}
-    )
-    return text(named.get("image"))
+    return text(container_asked(pod).get("image"))
 
 
 def _node(pod: Manifest) -> str:

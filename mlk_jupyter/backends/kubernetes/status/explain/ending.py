@@ -49,16 +49,9 @@ class _End:
 def explain_failure(start: Started, workers: dict[int, WorkerStatus], spec: JobSpec) -> Reason:
     """Why one start of all ranks failed: what went wrong first."""
     reason = _first_failure(start, workers, spec)
-    if not start.job_set:
-        return reason
-    failed = holds(start.owner, "Failed")
-    restarts = number(status(start.owner).get("restarts")) or 0
-    if failed is not None and failed.get("reason") == "ReachedMaxRestarts":
-        again = f"All ranks were started again {count(restarts, 'time')}, as often as allowed."
-        if reason.code == "failed":
-            return Reason(code="restarts_used_up", text=again, hint="See the log of the attempts.")
-        return reason.model_copy(update={"text": f"{reason.text} {again}"})
-    return reason
+    if start.failure is None or reason.code == "failed":
+        return start.failure or reason
+    return reason.model_copy(update={"text": f"{reason.text} {start.failure.text}"})
 
 
 def explain_success(start: Started, workers: dict[int, WorkerStatus], spec: JobSpec) -> Reason:
@@ -156,7 +149,7 @@ def _silence(pod: Manifest, start: Started, one: str) -> Reason | None:
 
 
 def _first_failure(start: Started, workers: dict[int, WorkerStatus], spec: JobSpec) -> Reason:
-    target = holds(start.job, "Failed") or holds(start.job, "FailureTarget")
+    target = holds(start.job, "Failed") or holds(start.job, "FailureTarget") or start.holds("Failed")
     if target is not None and target.get("reason") == "DeadlineExceeded":
         return _over_time(start, workers, spec)
     in_worker = spec.ranks_in_worker
@@ -176,11 +169,10 @@ def _first_failure(start: Started, workers: dict[int, WorkerStatus], spec: JobSp
         if deleted_at(pod) is not None and workers[first.rank].last_words is None:
             return _pod_deleted([first.rank], in_worker)
         return explain_exit(pod, workers[first.rank], who(first.rank, in_worker))
-    refused = [event for event in start.events_of(start.job) if event.get("reason") == "FailedCreate"]
-    if refused and not start.pods:
-        reason = explain_refused(text(refused[-1].get("message")))
+    if start.refusals and not start.pods:
+        reason = explain_refused(text(start.refusals[-1].get("message")))
         return reason.model_copy(update={"text": reason.text.removeprefix("Waiting: ")})
-    failed_condition = holds(start.owner, "Failed") or target
+    failed_condition = start.holds("Failed") or target
     said = clean(mapping(failed_condition).get("message"), 200)
     return Reason(
         code="failed",

@@ -7,8 +7,18 @@ import signal
 from ..... import quantities
 from .....model import Reason
 from .....worker.deaths import ENDED_ITSELF
-from ... import labels
-from ...kinds.fields import WorkerStatus, container, mapping, number, sequence, spec_of, state_of, text
+from ...kinds.fields import (
+    WorkerStatus,
+    container,
+    container_asked,
+    mapping,
+    number,
+    sequence,
+    spec_of,
+    staging_container,
+    state_of,
+    text,
+)
 from ...resources import Manifest
 from .containers import explain_start
 from .messages import clean, own
@@ -47,7 +57,7 @@ _SIGNALS: dict[str, tuple[str, str, str]] = {
 
 def explain_exit(pod: Manifest, worker: WorkerStatus, who: str) -> Reason:
     """Words for the end of a worker that did not end well, by its own doing."""
-    staging = state_of(container(pod, labels.STAGING, init=True), "terminated")
+    staging = state_of(staging_container(pod), "terminated")
     ended = state_of(container(pod), "terminated")
     if ended is None and staging is not None:
         return _staging_failed(staging, who)
@@ -134,11 +144,8 @@ def _staging_failed(ended: dict[str, object], who: str) -> Reason:
 
 
 def _limit(pod: Manifest, resource: str) -> str | None:
-    containers = [mapping(one) for one in sequence(spec_of(pod).get("containers"))]
-    chosen = next(
-        (one for one in containers if one.get("name") == labels.CONTAINER), containers[0] if containers else {}
-    )
-    found = quantities.find(mapping(mapping(chosen.get("resources")).get("limits")).get(resource))
+    asked = mapping(container_asked(pod).get("resources"))
+    found = quantities.find(mapping(asked.get("limits")).get(resource))
     return quantities.size_in_words(found) if found is not None else None
 
 

@@ -86,12 +86,10 @@ def _with_scaling(reason: Reason, events: list[Manifest]) -> Reason:
 
 
 def _missing_pods(start: Started) -> Reason:
-    """Why pods were not created, by the events of the Job (or of the JobSet that should make it)."""
-    events = [*start.events_of(start.owner), *(start.events_of(start.job) if start.job_set else [])]
-    refused = [event for event in events if event.get("reason") in ("FailedCreate", "JobCreationFailed")]
-    if refused:
-        return explain_refused(text(refused[-1].get("message")))
-    if start.job_set and start.number > 1:
+    """Why pods were not created, by the events of whoever should have."""
+    if start.refusals:
+        return explain_refused(text(start.refusals[-1].get("message")))
+    if start.restarts_itself and start.number > 1:
         text_ = f"All ranks are being started again, for the {ordinal(start.number - 1)} time."
         return Reason(code="restarting", text=text_, hint="A worker failed or was lost; see the attempts.")
     return Reason(code="pods_to_come", text="Waiting for its pods to be created.")
