@@ -17,7 +17,7 @@ from badserver import Scripted, listing, only_target, status, until, write_kubec
 
 from mlk_jupyter.backends.kubernetes import labels
 from mlk_jupyter.backends.kubernetes.api.connection import Connection
-from mlk_jupyter.backends.kubernetes.resources import JOBS
+from mlk_jupyter.backends.kubernetes.resources import JOBS, Resource
 from mlk_jupyter.backends.kubernetes.watch.observer import EVENTS_AN_OBJECT, Observer, snapshot
 from mlk_jupyter.backends.kubernetes.watch.pruning import keep_event, keep_job, keep_pod
 from mlk_jupyter.backends.kubernetes.watch.reflector import Times
@@ -250,3 +250,42 @@ def test_what_is_kept_of_an_object_has_its_status_but_no_values_of_variables() -
 def test_events_about_others_are_not_kept() -> None:
     assert keep_event(an_event("e", 1, "somebody-else")) is None
     assert keep_event(an_event("e", 1, f"{JOB}-0-abcde")) is not None
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "job"),
+    [
+        ("Job", JOB, JOB),
+        ("Job", f"{JOB}-r2", JOB),
+        ("Job", f"job-{JOB}", f"job-{JOB}"),
+        ("ConfigMap", f"{JOB}-bundle", JOB),
+        ("Pod", f"{JOB}-0-abcde", JOB),
+        ("Pod", f"{JOB}-worker-0-12-abcde", JOB),
+        ("Pod", f"{JOB}-master-0", JOB),
+        ("Pod", f"{JOB}-fedcba9876-0-abcde", f"{JOB}-fedcba9876"),
+        ("Workload", f"job-{JOB}-a1b2c", JOB),
+        ("Workload", f"pytorchjob-{JOB}-r2-a1b2c", JOB),
+        ("Pod", "somebody-else", None),
+        ("Pod", f"{JOB}0-abcde", None),
+    ],
+)
+def test_the_job_of_an_object_is_known_by_its_name(kind: str, name: str, job: str | None) -> None:
+    assert labels.job_of(labels.subject(kind, name)) == job
+
+
+def test_what_a_controller_made_of_a_job_is_not_the_job(tmp_path: Path) -> None:
+    async def test() -> None:
+        api = Api()
+        child = an_object("Job", f"{JOB}-worker-0", 2)
+        child["metadata"]["ownerReferences"] = [{"controller": True, "kind": "Whole", "name": JOB, "uid": f"uid-{JOB}"}]
+        for item in (child, whole := an_object("Whole", JOB, 1)):
+            del item["kind"], item["apiVersion"]  # as in lists
+        api.items = {"jobs": [child], "wholes": [whole]}
+        kinds = [JOBS, Resource("example.org", "v1", "wholes", "Whole")]
+        async with api.observed(tmp_path, kinds=kinds) as (_, observer):
+            await observer.ready()
+            found = observer.objects(JOB)
+            assert [(one["apiVersion"], one["kind"]) for one in found.owners] == [("example.org/v1", "Whole")]
+            assert [(one["apiVersion"], one["kind"]) for one in found.children] == [("batch/v1", "Job")]
+
+    run(test)

@@ -27,9 +27,7 @@ STAGING = "staging"
 """Name of the init container that stages data."""
 
 _ID = r"[a-z][a-z0-9-]{0,37}-[0-9a-f]{10}"
-_OBJECT = re.compile(
-    rf"(?:job-|jobset-)?(?P<job>{_ID})(?:-r\d{{1,3}})?(?:-(?:bundle|worker))?(?:-\d{{1,4}})?(?:-\d{{1,4}})?(?:-[a-z0-9]{{5}})?"
-)
+_OBJECT = re.compile(rf"(?P<job>{_ID})(?:-[a-z0-9-]+)?")
 
 
 def user_label(user: str) -> str:
@@ -53,6 +51,11 @@ def job_of(object_name: str) -> str | None:
     """The job that an object belongs to by its name alone (events bear no labels); None when it is none of ours."""
     match = _OBJECT.fullmatch(object_name)
     return match["job"] if match else None
+
+
+def subject(kind: str, name: str) -> str:
+    """The name of what an object stands for: Kueue calls a Workload by the kind, the name and a hash of that."""
+    return name.partition("-")[2] if kind == "Workload" else name
 
 
 def selector(user: str | None = None, job_id: str | None = None) -> str:

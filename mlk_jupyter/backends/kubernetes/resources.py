@@ -93,7 +93,7 @@ class Objects:
     owners: list[Manifest] = field(default_factory=list)
     """What was created as the job: one for each attempt, or one that starts all ranks again by itself; oldest first."""
     children: list[Manifest] = field(default_factory=list)
-    """What controllers made of these, pods apart, such as the Jobs of a JobSet; oldest first."""
+    """What controllers made of these, pods apart; oldest first."""
     pods: list[Manifest] = field(default_factory=list)
     events: list[Manifest] = field(default_factory=list)
     """Of all of these and of its Workload; oldest first."""

@@ -17,7 +17,7 @@ from ..api.connection import Connection, Event, Listing
 from ..api.decoding import Keep
 from ..kinds.fields import controller
 from ..resources import EVENTS, PODS, WORKLOADS, Manifest, Objects, Resource
-from .pruning import keep_event, keep_job, keep_pod, keep_workload, packing, unpacked
+from .pruning import keep_event, keep_job, keep_pod, keep_workload, packing, subject_of, unpacked
 from .reflector import Reflector, Times
 
 _logger = logging.getLogger(__name__)
@@ -59,11 +59,12 @@ class _Kind:
 
 def _its_job(one: Manifest) -> str:
     metadata = one["metadata"]
-    return (metadata.get("labels") or {}).get(labels.JOB) or labels.job_of(str(metadata.get("name", ""))) or ""
+    name = labels.subject(one["kind"], str(metadata.get("name", "")))
+    return (metadata.get("labels") or {}).get(labels.JOB) or labels.job_of(name) or ""
 
 
 def _its_subject(event: Manifest) -> str:
-    return str(event["involvedObject"].get("name", ""))
+    return subject_of(event["involvedObject"])
 
 
 _PODS = _Kind(PODS, packing(keep_pod, _its_job), "pods", labelled=True, needed=True)

@@ -68,7 +68,7 @@ def keep_pod(pod: Json) -> Json | None:
 
 def keep_workload(workload: Json) -> Json | None:
     """Kueue's Workload of one of our jobs; None for another's."""
-    if labels.job_of(_name(workload)) is None:
+    if labels.job_of(labels.subject(WORKLOADS.kind, _name(workload))) is None:
         return None
     return _kept(workload, _without_templates(workload.get("spec")), WORKLOADS)
 
@@ -76,7 +76,7 @@ def keep_workload(workload: Json) -> Json | None:
 def keep_event(event: Json) -> Json | None:
     """An event about one of our objects; None for another's."""
     about = event.get("involvedObject")
-    if not isinstance(about, dict) or labels.job_of(str(about.get("name", ""))) is None:
+    if not isinstance(about, dict) or labels.job_of(subject_of(about)) is None:
         return None
     few = {key: event[key] for key in _EVENT if event.get(key) is not None}
     if isinstance(few.get("message"), str):
@@ -84,6 +84,11 @@ def keep_event(event: Json) -> Json | None:
     few["involvedObject"] = {key: about[key] for key in ("kind", "name", "uid", "fieldPath") if key in about}
     few["metadata"] = _metadata(event, annotations=False)
     return {"apiVersion": "v1", "kind": "Event", **few}
+
+
+def subject_of(about: Json) -> str:
+    """The name of our object that an event's `involvedObject` is, or stands for."""
+    return labels.subject(str(about.get("kind", "")), str(about.get("name", "")))
 
 
 def _kept(whole: Json, spec: Json, resource: Resource) -> Json:

@@ -13,18 +13,12 @@ from typing import Literal
 from .....model.api import Finding
 from .....quantities import cores_in_words, plain, size_in_words
 from .....text import counted
-from ...resources import Manifest
+from ...kinds.registry import resource_of
+from ...resources import Manifest, Resource
 from .case import Case, error, note, warning
 from .pod import Amounts, amounts, containers_of, of
 
 _COMPUTE = ("cpu", "memory")
-_COUNTS = {
-    "Job": ("count/jobs.batch",),
-    "JobSet": ("count/jobsets.jobset.x-k8s.io",),
-    "ConfigMap": ("configmaps", "count/configmaps"),
-    "Service": ("services", "count/services"),
-    "NetworkPolicy": ("count/networkpolicies.networking.k8s.io",),
-}
 _FIELDS = {"cpu": "cluster.cpu", "memory": "cluster.memory", "pods": "workers"}
 
 
@@ -93,12 +87,17 @@ def lines(case: Case) -> Iterator[Line]:
             if each is not None:
                 requested, at_once = each * case.pod.count, False
             else:
-                made = sum(resource in _COUNTS.get(manifest["kind"], ()) for manifest in case.manifests)
+                made = sum(resource in _counted_as(resource_of(manifest)) for manifest in case.manifests)
                 requested = Decimal(made if counted_objects else 0)
                 each, at_once = requested, True
             if requested > 0:
                 name = quota["metadata"]["name"]
                 yield Line(name, resource, requested, each, used.get(resource, Decimal(0)), allowed, at_once)
+
+
+def _counted_as(resource: Resource) -> tuple[str, ...]:
+    """Names under which a quota counts objects of a kind."""
+    return f"count/{resource.full_name}", *(() if resource.group else (resource.plural,))
 
 
 def _of_a_pod(case: Case, resource: str) -> Decimal | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from .....model.api import Finding
 from .....text import counted, listed
+from ...kinds.registry import choose, kinds
 from .case import Case, error, note, warning
 
 
@@ -57,12 +58,14 @@ def _retries(case: Case) -> Iterator[Finding]:
     options, served = case.options, case.facts.served
     if options.retries == 0:
         return
-    if len(served.kinds) < 2:
+    kind = choose(case.spec, served.kinds)
+    if not kind.restarts_itself:
         text = (
-            "JobSet is not installed in the cluster: after a preemption or a lost node the job is started again from "
-            "here, when JupyterLab or `mlk` runs."
+            f"The job is a {kind.resource.kind}, which no cluster starts again: after a preemption or a lost node that "
+            "is done from here, when JupyterLab or `mlk` runs."
         )
-        yield note("retries_from_here", text, "With JobSet the cluster does it alone.", "cluster.retries")
+        others = " or ".join(other.resource.kind for other in kinds().values() if other.restarts_itself)
+        yield note("retries_from_here", text, f"A cluster that serves {others} does it alone.", "cluster.retries")
     if options.checkpoints is None:
         text = "What `checkpoint_dir()` holds is lost with the pods, so each retry begins at the beginning."
         yield warning("retries_without_checkpoints", text, "Name a volume for checkpoints.", "cluster.checkpoints")
