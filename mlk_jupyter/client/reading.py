@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from ..record.failure import Failure, first_of
-from ..record.fields import count_of, lines_of, number_of, text_of, whole_of
+from ..record.failure import Failure, failure_of, first_of
+from ..record.fields import count_of, number_of, text_of, whole_of
 
 if TYPE_CHECKING:
     from ..record.folder import JobFolder
@@ -42,7 +42,7 @@ def outcome(folder: JobFolder) -> Outcome:
         elif kind == "value" and rank == 0:
             found.values[str(frame.get("name"))] = frame
         elif kind == "error" and rank is not None and rank not in failures:
-            failures[rank] = _failure(frame, rank), text_of(frame, "module")
+            failures[rank] = failure_of(frame, rank), text_of(frame, "module")
     found.failure = first_of(failure for failure, _ in failures.values())
     if found.failure is not None:
         found.module = failures[found.failure.rank][1]
@@ -92,18 +92,6 @@ def log_end(folder: JobFolder, rank: int, lines: int) -> str:
     if len(data) < size:
         kept = kept[1:] or kept  # its first is cut
     return b"".join(kept[-lines:] if lines > 0 else []).decode("utf-8", "replace")
-
-
-def _failure(frame: dict[str, Any], rank: int) -> Failure:
-    return Failure(
-        rank=rank,
-        at=number_of(frame, "time") or 0.0,
-        ename=text_of(frame, "ename") or "Error",
-        evalue=text_of(frame, "evalue") or "",
-        traceback=lines_of(frame, "traceback"),
-        cell=count_of(frame, "cell"),
-        number=count_of(frame, "number"),
-    )
 
 
 def _as_frame(rows: list[dict[str, Any]]) -> Any:

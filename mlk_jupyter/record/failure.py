@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
+
+from ..worker.deaths import Death
+from .fields import count_of, lines_of, number_of, text_of
 
 # An exception this soon before or after another rank died is the broken connection to it.
 _SAME_MOMENT_S = 1.0
-_SIGNALS = frozenset(number.name for number in signal.Signals)  # a keeper's `ename` for a death by signal
 
 
 @dataclass(frozen=True)
@@ -26,11 +28,13 @@ class Failure:
     """Index in the notebook's cells; None when it did not happen in a cell."""
     number: int | None
     """The same code cell as people count, from 1."""
+    death: Death | None = None
+    """How the process ended where no exception says why."""
 
     @property
     def died(self) -> bool:
         """Whether its process ended without an exception that says why: by a signal, or by ending itself."""
-        return not self.ename or self.ename == "SystemExit" or self.ename in _SIGNALS
+        return self.death is not None or not self.ename or self.ename == "SystemExit"
 
 
 class BadEnd(Protocol):
@@ -49,6 +53,31 @@ class BadEnd(Protocol):
 
 
 _End = TypeVar("_End", bound=BadEnd)
+
+
+def failure_of(frame: Mapping[str, Any], rank: int) -> Failure:
+    """What an `error` frame says of its rank."""
+    return Failure(
+        rank=rank,
+        at=number_of(frame, "time") or 0.0,
+        ename=text_of(frame, "ename") or "Error",
+        evalue=text_of(frame, "evalue") or "",
+        traceback=lines_of(frame, "traceback"),
+        cell=count_of(frame, "cell"),
+        number=count_of(frame, "number"),
+        death=death_of(frame),
+    )
+
+
+def death_of(words: Mapping[str, Any]) -> Death | None:
+    """How the process died, as an `error` frame or a pod's last words have it; None where an exception says why."""
+    if "death" in words:
+        return next((death for death in Death if death == words["death"]), None)
+    # Records of before the field name it by the exception that stood for it, and by its text.
+    ename, evalue = text_of(words, "ename"), text_of(words, "evalue") or ""
+    if ename in signal.Signals.__members__:
+        return Death.MEMORY if "because memory ran out" in evalue else Death.SIGNAL
+    return Death.EXITED if ename == "SystemExit" and evalue.startswith("The process ended itself") else None
 
 
 def first_of(ends: Iterable[_End]) -> _End | None:

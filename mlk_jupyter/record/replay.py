@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..model import Metric, Progress, RankState, RankStatus, RunRef, RunState
 from ..model.api import MetricPoint, MetricSeries
 from .curve import Curve
-from .failure import Failure, first_of
-from .fields import count_of, is_plain, lines_of, metadata_of, number_of, text_of, whole_of
+from .failure import Failure, failure_of, first_of
+from .fields import count_of, is_plain, metadata_of, number_of, text_of, whole_of
 from .layout import cell_metadata, prepared
 from .outputs import CellOutputs, Displays, data_of, error_output, output_of
 from .sequences import SequenceSet
@@ -332,15 +332,7 @@ class Replay:
         known = self._failures.get(rank)
         if known is not None and known.ename and known.at <= at:
             return
-        self._failures[rank] = Failure(
-            rank=rank,
-            at=at,
-            ename=text_of(frame, "ename") or "Error",
-            evalue=text_of(frame, "evalue") or "",
-            traceback=lines_of(frame, "traceback"),
-            cell=index,
-            number=number,
-        )
+        self._failures[rank] = replace(failure_of(frame, rank), at=at, cell=index, number=number)
 
     def _notice(self, frame: Mapping[str, Any], rank: int, at: float) -> None:
         text = text_of(frame, "text")

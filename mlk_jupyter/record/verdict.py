@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-import signal
 from dataclasses import dataclass
 
 from ..model import Phase, Reason
-from ..worker.deaths import ENDED_ITSELF, name_of
+from ..worker.deaths import Death, signal_in, signalled
 from .failure import Failure
 
-_SIGNALS = {
-    "SIGKILL": ("was killed (SIGKILL)", "Often the machine ran out of memory: use smaller batches or fewer workers."),
-    "SIGSEGV": ("crashed (SIGSEGV)", "A native library touched memory that is not its own; see the log's last lines."),
-    "SIGBUS": ("crashed (SIGBUS)", "Shared memory is probably full: use fewer data loader workers."),
-    "SIGABRT": ("gave up (SIGABRT)", "A native library ended the process; see the log's last lines."),
-    "SIGFPE": ("crashed (SIGFPE)", "A native library divided by zero; see the log's last lines."),
-    "SIGILL": ("crashed (SIGILL)", "A native library was built for another processor."),
-    "SIGTERM": ("was asked to end (SIGTERM)", "Something outside the job ended it."),
-}
-
-_NAMES = frozenset(number.name for number in signal.Signals)
 _LONGEST = 500
 
 
@@ -54,26 +42,30 @@ def failed(first: Failure | RankEnd, *, signal_name: str | None, exit_code: int 
         out_of_memory: the system killed a process for memory while the job ran.
     """
     where = f"Rank {first.rank}"
-    if isinstance(first, Failure) and first.number is not None:
-        where += f", cell {first.number}"
-    if isinstance(first, Failure) and first.ename in _NAMES:  # the rank's keeper saw it, and says what it knows
-        code = "out_of_memory" if "memory ran out" in first.evalue and out_of_memory else "rank_killed"
-        hint = f"The notebook up to then and the log of rank {first.rank} are kept."
-        return _failure(code, f"{where}: {first.evalue}"[:_LONGEST], hint)
-    if isinstance(first, Failure) and first.ename and not first.evalue.startswith(ENDED_ITSELF):
+    log = f"See the log of rank {first.rank}."
+    if isinstance(first, Failure):
+        if first.number is not None:
+            where += f", cell {first.number}"
         line = next((line.strip() for line in first.evalue.splitlines() if line.strip()), "")
-        text = f"{where}: {first.ename}{': ' if line else ''}{line}"[:_LONGEST]
-        return _failure("cell_failed", text, f"The traceback is in the notebook and in the log of rank {first.rank}.")
-    signal_name = signal_name or _signal_of(exit_code)
+        if first.death in (Death.SIGNAL, Death.MEMORY):  # the rank's keeper saw it, and says what it knows
+            code = "out_of_memory" if first.death is Death.MEMORY else signalled(first.ename).code
+            hint = f"The notebook up to then and the log of rank {first.rank} are kept."
+            return _failure(code, f"{where}: {line or f'was ended by {first.ename}'}", hint)
+        if first.death is None and first.ename:
+            hint = f"The traceback is in the notebook and in the log of rank {first.rank}."
+            return _failure("cell_failed", f"{where}: {first.ename}{': ' if line else ''}{line}", hint)
+        if first.death is Death.EXITED:
+            return _failure("rank_failed", f"{where}: {line}", log)
+    signal_name = signal_name or signal_in(exit_code)
     if signal_name == "SIGKILL" and out_of_memory:
         text = f"{where} was killed because the machine ran out of memory."
         return _failure("out_of_memory", text, "Use smaller batches, load less at once, or run fewer workers.")
     if signal_name is not None:
-        how, hint = _SIGNALS.get(signal_name, (f"was ended by {signal_name}", "See the log's last lines."))
-        return _failure("rank_killed", f"{where} {how}.", hint)
+        what = signalled(signal_name)
+        return _failure(what.code, f"{where} {what.how}.", what.hint)
     if isinstance(first, Failure) and first.evalue:
-        return _failure("rank_failed", f"{where}: {first.evalue}"[:_LONGEST], f"See the log of rank {first.rank}.")
-    return _failure("rank_failed", f"{where} ended with exit code {exit_code}.", f"See the log of rank {first.rank}.")
+        return _failure("rank_failed", f"{where}: {first.evalue}", log)
+    return _failure("rank_failed", f"{where} ended with exit code {exit_code}.", log)
 
 
 def in_words(seconds: float) -> str:
@@ -90,12 +82,5 @@ def in_words(seconds: float) -> str:
 
 
 def _failure(code: str, text: str, hint: str) -> Ending:
-    return Ending(Phase.FAILED, Reason(code=code, text=text, hint=hint))
-
-
-def _signal_of(exit_code: int | None) -> str | None:
-    """A shell's or wrapper's way to say that a signal ended the process: 128 and the signal's number."""
-    if exit_code is None or not 128 < exit_code < 128 + 65:
-        return None
-    name = name_of(exit_code - 128)
-    return name if name in _SIGNALS else None
+    shown = "".join(letter if letter.isprintable() else " " for letter in text[:_LONGEST])
+    return Ending(Phase.FAILED, Reason(code=code, text=shown, hint=hint))

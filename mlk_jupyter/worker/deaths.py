@@ -3,27 +3,67 @@
 from __future__ import annotations
 
 import signal
+from enum import Enum
+from typing import NamedTuple, Optional
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Optional
 
-ENDED_ITSELF = "The process ended itself"
-"""How the words begin for a process that left without an exception, as by `os._exit`."""
+class Signalled(NamedTuple):
+    """What a signal that ended a process means."""
 
-_WORDS = {
-    "SIGSEGV": "crashed in native code (segmentation fault). The Python stack at that moment is in the log",
-    "SIGBUS": "could not reach memory that it had mapped. Shared memory (/dev/shm) is probably full: give the job more "
-    "of it, or use fewer data loader workers",
-    "SIGABRT": "was aborted by native code (a failed check in a library; its message is in the log)",
-    "SIGFPE": "divided by zero in native code",
-    "SIGILL": "met an instruction that this processor does not have: a package was built for another one",
-    "SIGTERM": "was asked to end by something outside the job",
-    "SIGINT": "was interrupted",
-    "SIGXCPU": "passed its limit of processor time",
-    "SIGXFSZ": "wrote a file larger than allowed",
-    "SIGPIPE": "wrote to a pipe that nobody reads",
+    code: str
+    """Of the reason, in snake_case."""
+    how: str
+    """What happened to the process, as the predicate of a sentence."""
+    hint: str
+
+
+class Death(str, Enum):
+    """How a process ended that raised no exception to say why. The values travel in frames and last words."""
+
+    EXITED = "exited"
+    """It left by itself, as by `os._exit`."""
+    SIGNAL = "signal"
+    """A signal ended it."""
+    MEMORY = "memory"
+    """The kernel killed it because memory ran out."""
+
+
+SIGNALS = {
+    "SIGSEGV": Signalled(
+        "segmentation_fault",
+        "crashed in native code (segmentation fault, SIGSEGV)",
+        "A native library touched memory that is not its own; where that was is in the log's last lines.",
+    ),
+    "SIGBUS": Signalled(
+        "shared_memory_full",
+        "could not reach memory that it had mapped (SIGBUS): /dev/shm is probably full",
+        "Give the job more shared memory, or use fewer data loader workers.",
+    ),
+    "SIGABRT": Signalled(
+        "aborted", "was aborted by native code (SIGABRT)", "A library's check failed; its message is in the log."
+    ),
+    "SIGFPE": Signalled("aborted", "divided by zero in native code (SIGFPE)", "See the log's last lines."),
+    "SIGILL": Signalled(
+        "wrong_processor",
+        "met an instruction that this processor does not have (SIGILL)",
+        "A package was built for another processor: choose other machines or another image.",
+    ),
+    "SIGKILL": Signalled(
+        "killed",
+        "was killed (SIGKILL)",
+        "Often the machine ran out of memory: use smaller batches or fewer workers.",
+    ),
+    "SIGTERM": Signalled("terminated", "was asked to end (SIGTERM)", "Something outside the job ended it."),
+    "SIGINT": Signalled("terminated", "was interrupted (SIGINT)", "Something outside the job ended it."),
+    "SIGXCPU": Signalled("killed", "passed its limit of processor time (SIGXCPU)", "Raise that limit (`ulimit -t`)."),
+    "SIGXFSZ": Signalled("killed", "wrote a file larger than allowed (SIGXFSZ)", "Raise that limit (`ulimit -f`)."),
+    "SIGPIPE": Signalled("killed", "wrote to a pipe that nobody reads (SIGPIPE)", "See the log's last lines."),
 }
+
+
+def signalled(name: str) -> Signalled:
+    """What it means that this signal ended a process."""
+    return SIGNALS.get(name) or Signalled("killed", f"was ended by {name}", "See the log's last lines.")
 
 
 def name_of(number: int) -> str:
@@ -34,12 +74,21 @@ def name_of(number: int) -> str:
         return f"signal {number}"
 
 
+def signal_in(exit_code: Optional[int]) -> Optional[str]:
+    """The signal that an exit code stands for, as shells and containers say it: 128 and its number."""
+    if exit_code is None or not 128 < exit_code < 128 + 65:
+        return None
+    name = name_of(exit_code - 128)
+    return name if name.startswith("SIG") else None
+
+
 def explain(number: int, killed_for_memory: Optional[bool], peak_bytes: Optional[int], stopping: bool) -> str:
     """Why a signal ended the process, in a sentence. `killed_for_memory` None: not known."""
     name = name_of(number)
     peak = "" if not peak_bytes else f" Its peak was {peak_bytes / 2**30:.2f} GiB."
     if name != "SIGKILL":
-        return f"The process {_WORDS.get(name, 'was ended by a signal')} ({name})."
+        what = signalled(name)
+        return f"The process {what.how}. {what.hint}"
     if killed_for_memory:
         return f"The process was killed because memory ran out (SIGKILL).{peak} Ask for more memory or use less."
     if stopping:

@@ -27,7 +27,7 @@ Kinds, and the fields beside `kind`, `time`, `rank`, `seq`:
                    cannot, encoding and data are None and why says the reason. `return`: what a function gave back)
     sample         cpu_cores, memory_bytes, gpus [{index, uuid, name, busy, memory_bytes, memory_total_bytes}]
     error          cell (or None), number (or None), ename, evalue, traceback [str], module (of the exception's type,
-                   or None)                               (why the rank failed)
+                   or None), death (worker/deaths.py; None where an exception says why)         (why the rank failed)
     notice         text                                   (a sentence for a person that is no failure)
     log            name ("stdout" | "stderr"), text       (text for the log that is no output of the notebook)
     rank_finished  exit_code, signal (name or None), text (or None)

@@ -22,6 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, List, Optional
 
+    from .deaths import Death
     from .launchers import Identity
     from .member import Member
 
@@ -281,7 +282,7 @@ class Keeper:
 
     def _on_error(self, **fields: Any) -> None:
         self._failed = True
-        self._error(**fields)
+        self._error(**fields, death=None)
 
     def _on_done(self, code: int) -> None:
         self._done, self._announced = True, code
@@ -324,17 +325,18 @@ class Keeper:
         if number is not None and not self._done:
             killed_for_memory = deaths.oom_killed(kills_before)
             text = deaths.explain(number, killed_for_memory, self._peak_bytes, self._stopping)
-            self._say_failed(signal_name or str(number), text)
+            for_memory = killed_for_memory and number == signal.SIGKILL
+            self._say_failed(str(signal_name), text, deaths.Death.MEMORY if for_memory else deaths.Death.SIGNAL)
         elif number is not None:
             self._frame("notice", text=f"The notebook was done; its process then ended by {signal_name}.")
             signal_name = None
         elif self._left_early():
             left = self._cells - self._begun
-            text = f"{deaths.ENDED_ITSELF} with exit code 0 while {left} of {self._cells} cells had not begun."
-            self._say_failed("SystemExit", text)
+            text = f"The process ended itself with exit code 0 while {left} of {self._cells} cells had not begun."
+            self._say_failed("SystemExit", text, deaths.Death.EXITED)
         elif code and not self._failed and not self._stopping:
-            text = f"{deaths.ENDED_ITSELF} with exit code {code}."
-            self._say_failed("SystemExit", text)
+            text = f"The process ended itself with exit code {code}."
+            self._say_failed("SystemExit", text, deaths.Death.EXITED)
         elif not self._done and not self._failed and not code:
             text = "The process ended itself before the notebook's last cell was done."
             self._frame("notice", text=text)
@@ -342,7 +344,7 @@ class Keeper:
         self._frame("rank_finished", exit_code=code, signal=signal_name, text=text)
         self._write()
 
-    def _say_failed(self, name: str, text: str) -> None:
+    def _say_failed(self, name: str, text: str, death: Death) -> None:
         cell = self._cell or {}
         if cell:
             if not self._silent:
@@ -351,14 +353,13 @@ class Keeper:
             seconds = round(time.monotonic() - self._cell_since, 3)
             self._frame("cell_finished", cell=cell["cell"], status="error", seconds=seconds)
         if not self._stopping:
-            self._error(cell=cell.get("cell"), number=cell.get("number"), ename=name, evalue=text, traceback=[text])
+            words = {"cell": cell.get("cell"), "number": cell.get("number"), "ename": name, "evalue": text}
+            self._error(**words, traceback=[text], module=None, death=death)
 
-    def _error(
-        self, cell: Any, number: Any, ename: str, evalue: str, traceback: List[str], module: Optional[str] = None
-    ) -> None:
-        self._frame("error", cell=cell, number=number, ename=ename, evalue=evalue, traceback=traceback, module=module)
+    def _error(self, **fields: Any) -> None:
+        self._frame("error", **fields)
         if self._member is not None:
-            self._member.failed(cell, number, ename, evalue)
+            self._member.failed({name: fields[name] for name in ("cell", "number", "ename", "evalue", "death")})
 
     def _left_early(self) -> bool:
         """Whether it ended as if all were well (`os._exit(0)`), past Python and with cells still to run."""

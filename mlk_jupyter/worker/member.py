@@ -66,10 +66,11 @@ class Member:
         finally:
             fcntl.flock(self._lock, fcntl.LOCK_UN)
 
-    def failed(self, cell: Any, number: Any, ename: str, evalue: str) -> None:
-        """The rank has failed: the first of the pod to say so is heard."""
-        self._lost_peer = self._others and ename in _DISTRIBUTED and _BROKEN.search(evalue) is not None
-        leave_words(self._words, {"rank": self._rank, "cell": cell, "number": number, "ename": ename, "evalue": evalue})
+    def failed(self, words: Dict[str, Any]) -> None:
+        """The rank has failed, as its `error` frame says it without the traceback: the first of the pod is heard."""
+        broken = words["ename"] in _DISTRIBUTED and _BROKEN.search(words["evalue"]) is not None
+        self._lost_peer = self._others and broken
+        leave_words(self._words, {"rank": self._rank, **words})
 
     def exit_code(self, code: int) -> int:
         """The exit code of a rank whose process ended with `code`."""

@@ -150,7 +150,7 @@ def test_the_first_failure_counts_and_not_its_consequences() -> None:
     lost = [ended(worker, 75, message=words(rank=worker, ename="DistBackendError"), when=50) for worker in (0, 1)]
     killed = ended(3, 143, when=49, deleted=80)
     reason = read(objects(failed_job(4), pods=[*lost, first, killed]), spec(4)).reason
-    assert reason is not None and reason.text == "cell 4, rank 2: KeyError: 'train'"
+    assert reason is not None and reason.text == "Rank 2, cell 4: KeyError: 'train'"
 
 
 def test_a_preemption_counts_though_the_other_ranks_failed_of_it() -> None:

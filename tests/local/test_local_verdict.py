@@ -10,10 +10,18 @@ from mlk_jupyter.backends.local import verdict
 from mlk_jupyter.model import Phase
 from mlk_jupyter.record.failure import Failure, first_of
 from mlk_jupyter.record.verdict import RankEnd, failed, in_words
+from mlk_jupyter.worker.deaths import Death
 
 
-def failure(rank: int, at: float, ename: str = "ValueError", evalue: str = "bad", number: int | None = 2) -> Failure:
-    return Failure(rank=rank, at=at, ename=ename, evalue=evalue, traceback=[], cell=number, number=number)
+def failure(
+    rank: int,
+    at: float,
+    ename: str = "ValueError",
+    evalue: str = "bad",
+    number: int | None = 2,
+    death: Death | None = None,
+) -> Failure:
+    return Failure(rank=rank, at=at, ename=ename, evalue=evalue, traceback=[], cell=number, number=number, death=death)
 
 
 def words(first: Failure | RankEnd, **known: object) -> tuple[str, str]:
@@ -29,8 +37,8 @@ def test_what_failed_first_wins() -> None:
 def test_a_rank_that_was_killed_wins_over_the_broken_connections_to_it() -> None:
     killed = RankEnd(1, 10.4, None, "SIGKILL")
     assert first_of([failure(0, 10.0, "RuntimeError", "Connection closed by peer"), killed]) == killed
-    for ename in ("SIGKILL", "SystemExit", ""):
-        told = failure(2, 10.4, ename, "The process was killed")
+    for ename, death in (("SIGKILL", Death.SIGNAL), ("SystemExit", Death.EXITED), ("SystemExit", None), ("", None)):
+        told = failure(2, 10.4, ename, "The process was killed", death=death)
         assert first_of([failure(0, 10.0), told]) == told
 
 
@@ -49,16 +57,36 @@ def test_without_a_failure_nothing_came_first() -> None:
         (failure(0, 0.0, "E", "one\ntwo", None), {}, "cell_failed", "Rank 0: E: one"),
         (failure(0, 0.0, "KeyboardInterrupt", ""), {}, "cell_failed", "Rank 0, cell 2: KeyboardInterrupt"),
         (RankEnd(2, 0.0, 3, None), {"exit_code": 3}, "rank_failed", "Rank 2 ended with exit code 3."),
-        (RankEnd(2, 0.0, None, "SIGSEGV"), {"signal_name": "SIGSEGV"}, "rank_killed", "Rank 2 crashed (SIGSEGV)."),
-        (RankEnd(2, 0.0, 137, None), {"exit_code": 137}, "rank_killed", "Rank 2 was killed (SIGKILL)."),
-        (RankEnd(2, 0.0, None, "SIGUSR2"), {"signal_name": "SIGUSR2"}, "rank_killed", "Rank 2 was ended by SIGUSR2."),
+        (
+            RankEnd(2, 0.0, None, "SIGABRT"),
+            {"signal_name": "SIGABRT"},
+            "aborted",
+            "Rank 2 was aborted by native code (SIGABRT).",
+        ),
+        (RankEnd(2, 0.0, 137, None), {"exit_code": 137}, "killed", "Rank 2 was killed (SIGKILL)."),
+        (RankEnd(2, 0.0, None, "SIGUSR2"), {"signal_name": "SIGUSR2"}, "killed", "Rank 2 was ended by SIGUSR2."),
         (
             RankEnd(0, 0.0, None, "SIGKILL"),
             {"signal_name": "SIGKILL", "out_of_memory": True},
             "out_of_memory",
             "Rank 0 was killed because the machine ran out of memory.",
         ),
-        (failure(1, 0.0, "SIGKILL", "It was killed."), {}, "rank_killed", "Rank 1, cell 2: It was killed."),
+        (
+            failure(1, 0.0, "SIGSEGV", "It crashed.", death=Death.SIGNAL),
+            {},
+            "segmentation_fault",
+            "Rank 1, cell 2: It crashed.",
+        ),
+        (
+            failure(1, 0.0, "SIGKILL", "No memory.", death=Death.MEMORY),
+            {},
+            "out_of_memory",
+            "Rank 1, cell 2: No memory.",
+        ),
+        (failure(1, 0.0, "SystemExit", "It left.", death=Death.EXITED), {}, "rank_failed", "Rank 1, cell 2: It left."),
+        (failure(1, 0.0, "SystemExit", "3"), {}, "cell_failed", "Rank 1, cell 2: SystemExit: 3"),
+        (failure(1, 0.0, "SIGKILL", "a class"), {}, "cell_failed", "Rank 1, cell 2: SIGKILL: a class"),
+        (failure(1, 0.0, "E", "\x1b[31mred\x1b[0m"), {}, "cell_failed", "Rank 1, cell 2: E:  [31mred [0m"),
     ],
 )
 def test_a_failure_names_its_rank_its_cell_and_its_cause(

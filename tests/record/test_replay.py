@@ -131,6 +131,7 @@ frames_like = st.fixed_dictionaries(
         "exit_code": anything,
         "signal": anything,
         "ename": anything,
+        "death": anything,
         "traceback": anything,
         "run_id": anything,
     },

@@ -121,6 +121,7 @@ def test_a_killed_process_says_which_signal_where_and_keeps_its_outputs(
     assert rank.result["signal"] == number.name and words in rank.result["text"]
     error = rank.of("error")[0]
     assert (error["cell"], error["number"], error["ename"]) == (1, 2, number.name) and words in error["evalue"]
+    assert error["death"] == "signal"
     assert rank.text() == "kept\nlast words\n"
     assert rank.of("output")[-1]["output"]["ename"] == number.name and rank.of("output")[-1]["cell"] == 1
     assert (rank.of("cell_finished")[-1]["cell"], rank.of("cell_finished")[-1]["status"]) == (1, "error")
@@ -134,6 +135,12 @@ def test_a_crash_leaves_the_python_stack_in_the_notebook(tmp_path: Path) -> None
 def test_a_process_that_ends_itself_past_python_is_named(tmp_path: Path) -> None:
     rank = run(tmp_path, "import os; os._exit(5)")
     assert rank.code == 5 and "exit code 5" in rank.of("error")[0]["evalue"] and rank.of("error")[0]["cell"] == 0
+    assert rank.of("error")[0]["death"] == "exited"
+
+
+def test_an_exception_that_bears_the_name_of_a_signal_is_an_exception(tmp_path: Path) -> None:
+    rank = run(tmp_path, "class SIGKILL(Exception): pass\nraise SIGKILL('because memory ran out')")
+    assert rank.of("error")[0]["ename"] == "SIGKILL" and rank.of("error")[0]["death"] is None
 
 
 @pytest.mark.parametrize("ending", ["", "\n1/0", "\nos.kill(os.getpid(), 9)", "\nos._exit(0)"])
@@ -196,6 +203,7 @@ def test_a_process_that_ends_itself_with_cells_left_has_not_done_its_work(tmp_pa
     rank = run(tmp_path, "import os; os._exit(0)", "print('never')")
     assert rank.code == 1 and rank.of("error")[0]["cell"] == 0
     assert "exit code 0 while 1 of 2 cells had not begun" in rank.of("error")[0]["evalue"]
+    assert rank.of("error")[0]["death"] == "exited"
 
 
 def test_a_process_that_ends_itself_in_its_last_cell_ends_well(tmp_path: Path) -> None:

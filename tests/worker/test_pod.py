@@ -179,7 +179,7 @@ def test_the_first_failure_ends_all_ranks_and_is_the_pods_last_word(tmp_path: Pa
     with Pod(tmp_path, "pass", fail, ranks=3) as pod:
         pod.wait()
     assert pod.code == 1 and pod.ends() == {0: 143, 1: 1, 2: 143}
-    assert pod.words == {"rank": 1, "cell": 1, "number": 2, "ename": "KeyError", "evalue": "'train'"}
+    assert pod.words == {"rank": 1, "cell": 1, "number": 2, "ename": "KeyError", "evalue": "'train'", "death": None}
     assert no_ranks_left(pod)
 
 
@@ -195,7 +195,8 @@ def test_a_rank_that_is_killed_ends_the_others(tmp_path: Path) -> None:
     die = "import os, signal\nif os.environ['RANK'] == '0':\n    os.kill(os.getpid(), signal.SIGKILL)\n" + WAIT
     with Pod(tmp_path, die, ranks=2) as pod:
         pod.wait()
-    assert pod.code == 137 and pod.ends() == {0: 137, 1: 143} and pod.words["ename"] == "SIGKILL"
+    assert pod.code == 137 and pod.ends() == {0: 137, 1: 143}
+    assert (pod.words["ename"], pod.words["death"]) == ("SIGKILL", "signal")
 
 
 @pytest.mark.parametrize("ranks", [1, 3])

@@ -13,7 +13,8 @@ from datetime import datetime, timezone
 from typing import Any
 
 from ....model import RankState
-from ....worker.deaths import name_of
+from ....record.failure import Failure, failure_of
+from ....worker.deaths import name_of, signal_in
 from .. import labels
 from ..resources import Manifest
 
@@ -42,8 +43,8 @@ class WorkerStatus:
     """Why it is in its state, where there is more to say; filled in by `read`."""
     finished: bool
     """Its container has ended: nothing more comes in its log."""
-    last_words: dict[str, Any] | None
-    """What the rank that failed first wrote down: rank, cell, number, ename, evalue."""
+    last_words: Failure | None
+    """What the rank that failed first wrote down."""
     started_at: float | None = None
     """Seconds since the epoch when its container started."""
     finished_at: float | None = None
@@ -211,7 +212,7 @@ def over(pod: Manifest) -> bool:
     return status(pod).get("phase") in ("Succeeded", "Failed") or state_of(container(pod), "terminated") is not None
 
 
-def last_words(message: Any) -> dict[str, Any] | None:
+def last_words(message: Any, worker: int) -> Failure | None:
     """The termination message if it is what a failing rank of ours writes down."""
     if not isinstance(message, str) or not message.lstrip().startswith("{"):
         return None
@@ -219,19 +220,17 @@ def last_words(message: Any) -> dict[str, Any] | None:
         words = json.loads(message)
     except ValueError:
         return None
-    return words if isinstance(words, dict) and isinstance(words.get("ename"), str) else None
+    if not isinstance(words, dict) or not isinstance(words.get("ename"), str):
+        return None
+    rank = number(words.get("rank"))
+    return failure_of(words, worker if rank is None else rank)
 
 
 def signal_of(terminated: Mapping[str, Any]) -> str | None:
     """The signal that ended a container: said, or 128 and its number as an exit code."""
     said = number(terminated.get("signal"))
     exit_code = number(terminated.get("exitCode"))
-    if said:
-        return name_of(said)
-    if exit_code is None or not 128 < exit_code < 128 + 65:
-        return None
-    found = name_of(exit_code - 128)
-    return found if found.startswith("SIG") else None
+    return name_of(said) if said else signal_in(exit_code)
 
 
 def worker_status(pod: Manifest, worker: int) -> WorkerStatus:
@@ -263,7 +262,7 @@ def worker_status(pod: Manifest, worker: int) -> WorkerStatus:
         signal=signal_of(ended) if ended is not None else None,
         why=None,
         finished=ended is not None or phase in ("Succeeded", "Failed"),
-        last_words=last_words(mapping(ended).get("message")),
+        last_words=last_words(mapping(ended).get("message"), worker),
         started_at=seconds(mapping(running or ran).get("startedAt")),
         finished_at=seconds(mapping(ended).get("finishedAt")),
         disruption=(text(target.get("reason")) or "Unknown") if target is not None else None,

@@ -163,7 +163,7 @@ def _first_failure(start: Started, workers: dict[int, WorkerStatus], spec: JobSp
     if not causes and gone:
         return _gone(start, gone, in_worker)
     causes = causes or [worker for worker in failed if not _lost_peer(worker)] or failed
-    first = first_of(_End(one.worker, one.finished_at or 0.0, one.last_words is None) for one in causes)
+    first = first_of(_End(one.worker, one.finished_at or 0.0, _died(one)) for one in causes)
     if first is not None:
         pod = start.pods[first.rank]
         if deleted_at(pod) is not None and workers[first.rank].last_words is None:
@@ -179,6 +179,11 @@ def _first_failure(start: Started, workers: dict[int, WorkerStatus], spec: JobSp
         text=f"The job failed{f': {said}' if said else ', and the cluster does not say why.'}",
         hint="See its log and the cluster's events.",
     )
+
+
+def _died(worker: WorkerStatus) -> bool:
+    """Whether no exception says why it ended."""
+    return worker.last_words is None or worker.last_words.died
 
 
 def _over_time(start: Started, workers: dict[int, WorkerStatus], spec: JobSpec) -> Reason:

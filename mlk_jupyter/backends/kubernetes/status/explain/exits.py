@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import signal
-
 from ..... import quantities
 from .....model import Reason
-from .....worker.deaths import ENDED_ITSELF
+from .....record.verdict import failed
+from .....worker.deaths import Death, signalled
 from ...kinds.fields import (
     WorkerStatus,
     container,
@@ -21,38 +20,7 @@ from ...kinds.fields import (
 )
 from ...resources import Manifest
 from .containers import explain_start
-from .messages import clean, own
-
-_SIGNAL_NAMES = frozenset(one.name for one in signal.Signals)  # a keeper's `ename` for a death by signal
-_SIGNALS: dict[str, tuple[str, str, str]] = {
-    "SIGSEGV": (
-        "segmentation_fault",
-        "crashed in native code (segmentation fault)",
-        "A native library touched memory that is not its own; see the log's last lines.",
-    ),
-    "SIGBUS": (
-        "shared_memory_full",
-        "could not reach memory that it had mapped (SIGBUS); /dev/shm is probably full{shm}",
-        "Ask for more shared memory, or use fewer data loader workers.",
-    ),
-    "SIGABRT": ("aborted", "was aborted by native code", "A library's check failed; its message is in the log."),
-    "SIGFPE": ("aborted", "divided by zero in native code", "See the log's last lines."),
-    "SIGILL": (
-        "wrong_processor",
-        "met an instruction that the node's processor lacks",
-        "Choose other nodes or images.",
-    ),
-    "SIGTERM": (
-        "terminated",
-        "was asked to end (SIGTERM) by something outside the job, and did",
-        "Somebody or something ended its pod; see the cluster's events.",
-    ),
-    "SIGKILL": (
-        "killed",
-        "was killed (SIGKILL), and the cluster does not say by whom",
-        "Its memory may have run out: give it a memory limit, so that this is said. See the log's last lines.",
-    ),
-}
+from .messages import clean
 
 
 def explain_exit(pod: Manifest, worker: WorkerStatus, who: str) -> Reason:
@@ -64,15 +32,22 @@ def explain_exit(pod: Manifest, worker: WorkerStatus, who: str) -> Reason:
     ended = mapping(ended)
     kind, message = text(ended.get("reason")), text(ended.get("message"))[:20_000]
     words = worker.last_words
-    if kind == "OOMKilled" or (words is not None and _died_for_memory(words)):
+    if kind == "OOMKilled" or (words is not None and words.death is Death.MEMORY):
         return _out_of_memory(pod, who)
     if kind in ("StartError", "ContainerCannotRun", "CreateContainerError"):
         return explain_start(message, who)
     if words is not None:
-        return explain_last_words(words, worker.worker)
+        return failed(words, signal_name=worker.signal, exit_code=worker.exit_code, out_of_memory=False).reason
+    if worker.signal == "SIGKILL":
+        return Reason(
+            code=signalled(worker.signal).code,
+            text=f"{who} was killed (SIGKILL), and the cluster does not say by whom.",
+            hint="Its memory may have run out: give it a memory limit, so that this is said. See the log's last lines.",
+        )
     if worker.signal is not None:
-        code, how, hint = _SIGNALS.get(worker.signal, ("killed", f"was ended by {worker.signal}", "See its log."))
-        return Reason(code=code, text=f"{who} {how.format(shm=_shared_memory(pod))}.", hint=hint)
+        what = signalled(worker.signal)
+        shared_memory = _shared_memory(pod) if worker.signal == "SIGBUS" else ""
+        return Reason(code=what.code, text=f"{who} {what.how}{shared_memory}.", hint=what.hint)
     if worker.exit_code in (126, 127):
         why = "could not be executed" if worker.exit_code == 126 else "was not found"
         return Reason(
@@ -91,30 +66,6 @@ def explain_exit(pod: Manifest, worker: WorkerStatus, who: str) -> Reason:
         text=f"{who} ended with exit code {worker.exit_code}{said}",
         hint=f"See the log of {who.lower()}.",
     )
-
-
-def explain_last_words(words: dict[str, object], worker: int) -> Reason:
-    """What the rank that failed first wrote down: "cell 4, rank 0: KeyError: 'train'"."""
-    rank = number(words.get("rank"))
-    rank = worker if rank is None else rank
-    cell = number(words.get("number"))
-    where = f"cell {cell}, rank {rank}" if cell is not None else f"rank {rank}"
-    ename = own(words.get("ename") or "", 80)
-    line = next((line for line in str(words.get("evalue") or "").splitlines() if line.strip()), "")
-    value = own(line, 200)
-    if ename in _SIGNAL_NAMES:
-        code = _SIGNALS[ename][0] if ename in _SIGNALS else "killed"
-        hint = f"The notebook up to then and the log of rank {rank} are kept."
-        return Reason(code=code, text=f"{where}: {value or f'was ended by {ename}'}", hint=hint)
-    if not ename or (ename == "SystemExit" and value.startswith(ENDED_ITSELF)):
-        hint = f"See the log of rank {rank}."
-        return Reason(code="rank_failed", text=f"{where}: {value or 'ended without a word'}", hint=hint)
-    hint = f"The traceback is in the notebook and in the log of rank {rank}."
-    return Reason(code="cell_failed", text=f"{where}: {ename}{f': {value}' if value else ''}", hint=hint)
-
-
-def _died_for_memory(words: dict[str, object]) -> bool:
-    return words.get("ename") == "SIGKILL" and "because memory ran out" in str(words.get("evalue"))
 
 
 def _out_of_memory(pod: Manifest, who: str) -> Reason:

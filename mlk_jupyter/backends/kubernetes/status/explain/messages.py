@@ -11,12 +11,6 @@ def clean(text: object, longest: int = LIMIT) -> str:
     return "" if text is None else redacted(str(text), longest)
 
 
-def own(text: object, longest: int) -> str:
-    """The same for what the notebook itself said, which its author may read whole."""
-    line = " ".join("".join(letter if letter.isprintable() else " " for letter in str(text)[: 4 * longest]).split())
-    return line if len(line) <= longest else f"{line[: longest - 1].rstrip()}…"
-
-
 def duration(seconds: float) -> str:
     """A duration as people read it, in whole seconds."""
     return in_words(max(0, round(seconds)))
