@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import ipaddress
 from typing import Any
 
@@ -11,7 +12,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from mlk_jupyter.model import ClusterOptions
+from mlk_jupyter.model.cluster import RANK_MEMORY, SHARED_MEMORY
 from mlk_jupyter.model.destinations import METADATA, destination
+from mlk_jupyter.options import add_cluster_options
 
 NODES = "requiredDuringSchedulingIgnoredDuringExecution"
 
@@ -177,3 +180,11 @@ def test_no_text_breaks_the_reader_of_destinations(text: str) -> None:
 )
 def test_a_command_goes_to_a_shell_where_only_a_shell_understands_it(typed: str, command: list[str]) -> None:
     assert ClusterOptions(staging=typed).staging == command
+
+
+@pytest.mark.parametrize(("field", "amount"), [("memory", RANK_MEMORY), ("shared_memory", SHARED_MEMORY)])
+def test_the_words_for_what_is_not_named_say_what_the_job_gets(field: str, amount: str) -> None:
+    parser = argparse.ArgumentParser()
+    add_cluster_options(parser)
+    helps = {action.dest: str(action.help) for action in parser._actions}
+    assert amount in helps[field] and amount in str(ClusterOptions.model_fields[field].description)

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ..model import ClusterOptions
+from ..model.cluster import RANK_MEMORY, SHARED_MEMORY
 from .fields import plain, span
 
 # Title and help of each field, for people who train models. The first group is always seen, the others are folded.
@@ -24,7 +25,7 @@ _GROUPS: tuple[tuple[str | None, dict[str, tuple[str, str]]], ...] = (
             "cpu": ("CPU for each worker", "Cores, e.g. 4 or 500m. Empty: one for each process."),
             "memory": (
                 "Memory for each worker",
-                "E.g. 16Gi. Empty: 2Gi for each process are asked for, without a limit.",
+                f"E.g. 16Gi. Empty: {RANK_MEMORY} for each process are asked for, without a limit.",
             ),
             "gpu_resource": (
                 "Kind of GPU",
@@ -66,7 +67,7 @@ _GROUPS: tuple[tuple[str | None, dict[str, tuple[str, str]]], ...] = (
             "staging_image": ("Image of that command", "Empty: the job's own image."),
             "shared_memory": (
                 "Shared memory",
-                "Size of /dev/shm, which data loaders use. Empty: half of the memory, or 1Gi.",
+                f"Size of /dev/shm, which data loaders use. Empty: half of the memory, or {SHARED_MEMORY}.",
             ),
         },
     ),
@@ -151,7 +152,7 @@ _EXAMPLES = {
 _HINTS = {
     "image": "registry/name:tag",
     "cpu": "one core for each process",
-    "memory": "2Gi for each process",
+    "memory": f"{RANK_MEMORY} for each process",
     "gpu_product": "any",
     "queue": "none",
     "affinity": '{"nodeAffinity": …}',

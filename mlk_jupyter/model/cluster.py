@@ -29,6 +29,11 @@ from .names import (
 )
 from .texts import parsed, seconds, words
 
+RANK_MEMORY = "2Gi"
+"""What is requested for each rank where no memory is named; there is no limit then."""
+SHARED_MEMORY = "1Gi"
+"""Size of /dev/shm where no memory is named: a container's own has 64 MiB, too little for data loaders."""
+
 
 class Toleration(StrictModel):
     """A taint that the pods may ignore, in Kubernetes' own words."""

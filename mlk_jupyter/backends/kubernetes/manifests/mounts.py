@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from ....model.cluster import SHARED_MEMORY
 from ....quantities import form_of, parse, printed
 from .. import labels
 from .environment import BUNDLE, CHECKPOINTS, HOME, WORK
 from .render_context import RenderContext
-
-_SHARED_MEMORY = "1Gi"  # where no memory is named; a container's own /dev/shm has 64 MiB, too little for data loaders
 
 
 class Mounts:
@@ -72,5 +71,5 @@ def _shared_memory(context: RenderContext) -> str:
     if options.shared_memory is not None:
         return options.shared_memory
     if options.memory is None:
-        return _SHARED_MEMORY
+        return SHARED_MEMORY
     return printed(-(-parse(options.memory) // 2), form_of(options.memory))

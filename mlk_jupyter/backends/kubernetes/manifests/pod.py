@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ....model import JobSpec
+from ....model.cluster import RANK_MEMORY
+from ....quantities import form_of, parse, printed
 from .. import labels
 from .environment import ARCHIVE, USER_ID, WORK, escaped, sources, variables
 from .mounts import Mounts
@@ -102,7 +104,7 @@ def resources(spec: JobSpec, *, gpus: bool = True) -> dict[str, Any]:
     options = spec.cluster
     requests = {
         "cpu": options.cpu or str(spec.ranks_in_worker),
-        "memory": options.memory or f"{2 * spec.ranks_in_worker}Gi",
+        "memory": options.memory or printed(parse(RANK_MEMORY) * spec.ranks_in_worker, form_of(RANK_MEMORY)),
     }
     limits = {name: value for name, value in (("cpu", options.cpu), ("memory", options.memory)) if value is not None}
     if gpus and spec.gpus:
