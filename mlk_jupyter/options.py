@@ -79,6 +79,11 @@ def add_cluster_options(parser: argparse.ArgumentParser) -> None:
         help="Always, IfNotPresent or Never",
     )
     add("--image-pull-secret", action="append", metavar="NAME", help="Secret for a private registry (repeatable)")
+    add(
+        "--kind",
+        metavar="NAME",
+        help="kind of object that the job is, for example job or jobset (default: what fits best)",
+    )
     add("--cpu", metavar="N", help="CPU of each worker, for example 4 or 500m (default: one core for each rank)")
     add(
         "--memory",
@@ -180,6 +185,7 @@ def cluster_options(options: argparse.Namespace) -> dict[str, Any]:
         "image": options.image,
         "image_pull_policy": options.image_pull_policy,
         "image_pull_secrets": options.image_pull_secret,
+        "kind": options.kind,
         "cpu": options.cpu,
         "memory": options.memory,
         "shared_memory": options.shared_memory,

@@ -21,6 +21,7 @@ from mlk_jupyter.backends.kubernetes.api.kubeconfig import BrokenKubeconfig, Unk
 from mlk_jupyter.backends.kubernetes.api.plugin import PluginFailed
 from mlk_jupyter.backends.kubernetes.backend import RecordUnwritable
 from mlk_jupyter.backends.kubernetes.cluster import NoName
+from mlk_jupyter.backends.kubernetes.kinds.registry import KindUnavailable
 from mlk_jupyter.backends.kubernetes.lifecycle.creation import NameTaken, SubmissionUnknown
 from mlk_jupyter.backends.kubernetes.lifecycle.removal import NotGone
 from mlk_jupyter.backends.kubernetes.lifecycle.submission import NoImage
@@ -51,6 +52,7 @@ WORDED: dict[type[MlkError], Callable[[], MlkError]] = {
     BrokenKubeconfig: lambda: BrokenKubeconfig(Path("config"), "it is no YAML"),
     BundleTooLarge: lambda: BundleTooLarge(2, 1, [("large.csv", 2)]),
     FolderUnwritable: lambda: FolderUnwritable(OSError(28, "No space left on device"), Path("jobs")),
+    KindUnavailable: lambda: KindUnavailable("jobset", ["job"]),
     NameTaken: lambda: NameTaken("Job", "digits-1"),
     NoCluster: lambda: NoCluster("There is none."),
     NoImage: NoImage,

@@ -45,6 +45,10 @@ _GROUPS: tuple[tuple[str | None, dict[str, tuple[str, str]]], ...] = (
                 "How often all workers start again together after a preemption, an eviction or a lost node. "
                 "An error of the notebook's own is never tried again.",
             ),
+            "kind": (
+                "Kind of job",
+                "What the job is in the cluster, e.g. Job or JobSet. Empty: what fits best of what the cluster has.",
+            ),
             "one_worker_per_node": (
                 "One worker per node",
                 "Each worker gets a node that no other worker of the job is on.",
@@ -156,6 +160,7 @@ _HINTS = {
     "gpu_product": "any",
     "queue": "none",
     "affinity": '{"nodeAffinity": …}',
+    "kind": "what fits best",
     "staging": "dvc pull",
 }
 _AS_DURATION = ("grace_period_s", "keep_s")

@@ -189,7 +189,7 @@ class BackendInfo(TolerantModel):
     rights: list[Right] = Field(default_factory=list)
     """Empty where everything is allowed by nature, or nothing is known yet."""
     kinds: list[str] = Field(default_factory=list)
-    """Kinds of job that the cluster serves: Job, JobSet."""
+    """Kinds of job that the cluster serves, e.g. Job."""
     queues: list[str] = Field(default_factory=list)
     """Names of the Kueue LocalQueues."""
     image: str | None = None

@@ -16,6 +16,7 @@ from .names import (
     EnvName,
     Image,
     Key,
+    KindName,
     LabelKey,
     LabelValue,
     MountPath,
@@ -121,6 +122,8 @@ class ClusterOptions(StrictModel):
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = None
     """None means Kubernetes' default: Always for the tag `latest`, else IfNotPresent."""
     image_pull_secrets: list[ObjectName] = Field(default_factory=list, max_length=10)
+    kind: KindName | None = None
+    """What the job is in the cluster, e.g. job or jobset; None: what fits best of what the cluster serves."""
     cpu: Quantity | None = None
     """CPU of each worker, requested and the limit; None requests one core for each rank and sets no limit."""
     memory: Quantity | None = None

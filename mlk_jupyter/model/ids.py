@@ -6,7 +6,7 @@ import hashlib
 import re
 import unicodedata
 
-# A JobSet names pods ID-worker-0-INDEX-SUFFIX and refuses what would be longer than 63 characters.
+# Pods are called ID-worker-0-INDEX-SUFFIX in some kinds of job, and a name has at most 63 characters.
 _MOST_OF_NAME = 32
 
 

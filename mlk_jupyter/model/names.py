@@ -113,6 +113,10 @@ Quantity = Annotated[str, StringConstraints(strip_whitespace=True, max_length=40
 ObjectName = Annotated[str, StringConstraints(strip_whitespace=True), AfterValidator(_object_name)]
 ShortName = Annotated[str, StringConstraints(strip_whitespace=True), AfterValidator(_short_name)]
 """The name of an object that is also the value of a label."""
+KindName = Annotated[
+    str, StringConstraints(strip_whitespace=True, to_lower=True, pattern=r"^[A-Za-z][A-Za-z0-9]{0,62}$")
+]
+"""The name of a kind of job, e.g. `jobset`. Which there are, the cluster decides."""
 LabelKey = Annotated[str, AfterValidator(_own_key)]
 SelectorKey = Annotated[str, AfterValidator(_qualified_name)]
 LabelValue = Annotated[str, AfterValidator(_label_value)]

@@ -155,6 +155,7 @@ export function cluster(fields: Partial<ClusterOptions> = {}): ClusterOptions {
     image: null,
     image_pull_policy: null,
     image_pull_secrets: [],
+    kind: null,
     cpu: null,
     memory: null,
     shared_memory: null,

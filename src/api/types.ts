@@ -335,7 +335,7 @@ export interface components {
             readonly kind: "local" | "kubernetes";
             /**
              * Kinds
-             * @description Kinds of job that the cluster serves: Job, JobSet.
+             * @description Kinds of job that the cluster serves, e.g. Job.
              */
             readonly kinds: readonly string[];
             /** @default idle */
@@ -462,6 +462,12 @@ export interface components {
              * @default 604800
              */
             readonly keep_s?: number;
+            /**
+             * Kind
+             * @description What the job is in the cluster, e.g. job or jobset; None: what fits best of what the cluster serves.
+             * @default null
+             */
+            readonly kind?: string | null;
             /** Labels */
             readonly labels?: {
                 readonly [key: string]: string;
@@ -614,6 +620,12 @@ export interface components {
              * @default 604800
              */
             readonly keep_s: number;
+            /**
+             * Kind
+             * @description What the job is in the cluster, e.g. job or jobset; None: what fits best of what the cluster serves.
+             * @default null
+             */
+            readonly kind: string | null;
             /** Labels */
             readonly labels: {
                 readonly [key: string]: string;

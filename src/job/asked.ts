@@ -10,6 +10,7 @@ export function askedOfCluster(
 ): [string, string][] {
   const rows: [string, string | null | false][] = [
     [trans.__('Image'), cluster.image],
+    [trans.__('Kind of job'), cluster.kind],
     [trans.__('CPU'), cluster.cpu],
     [trans.__('Memory'), cluster.memory],
     [trans.__('Shared memory'), cluster.shared_memory],

@@ -26,6 +26,7 @@ from .api.targets import Target
 from .cluster import Cluster, Offer
 from .controller import Controller
 from .job_status import NOT_CREATED, status_of
+from .kinds.registry import KindUnavailable, kinds
 from .lifecycle import removal
 from .lifecycle.creation import SubmissionUnknown, create
 from .lifecycle.submission import asked, first_status, manifests, preview_request, requested
@@ -169,8 +170,13 @@ class KubernetesBackend:
         return (await self._examine(spec, bundle, offer))[0]
 
     async def render(self, spec: JobSpec, bundle: Bundle) -> str | None:
-        """The objects that submitting this would create, as YAML. Asks the cluster only which kinds it serves."""
+        """The objects that submitting this would create, as YAML. Asks the cluster only which kinds it serves.
+
+        A kind that the spec names is rendered also for a cluster that does not serve it.
+        """
         served = (await self._offer()).served if self._engaged.is_set() else Served()
+        if spec.cluster.kind is not None:
+            served = dataclasses.replace(served, kinds=tuple(await in_thread(kinds)))
         what = await asked(self._cluster, spec, bundle.data, preview_request(spec, bundle), image=self.image)
         return as_yaml(manifests(what, served))
 
@@ -366,7 +372,10 @@ class KubernetesBackend:
             notices=bundle.notices,
             workload_priority=bool(facts.workload_priority),
         )
-        made = manifests(what, offer.served)
+        try:
+            made = manifests(what, offer.served)
+        except KindUnavailable:  # which the preflight says, with all the rest
+            return await in_thread(preflight, spec, bundle, facts, []), None
         outcomes = await dry_run(connection, made, namespace, offer.access)
         found = await in_thread(preflight, spec, bundle, facts, made, outcomes)  # a large cluster takes a while
         warnings = [one.text for one in found.findings if one.level is Level.WARNING]

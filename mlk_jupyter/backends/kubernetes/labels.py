@@ -23,6 +23,8 @@ STOPPED = "mlk-jupyter.io/stopped"  # annotation: JSON {"by": str | null, "at": 
 
 CONTAINER = "worker"
 """Name of the container that runs the ranks."""
+DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
+"""Annotation of a pod in which that container has another name."""
 STAGING = "staging"
 """Name of the init container that stages data."""
 

@@ -70,6 +70,10 @@ class Controllers:
         """Bugs that controllers met; none in a good test."""
         return self.world.failures
 
+    def add(self, controller: Controller) -> None:
+        """One more component, for objects that are created from now on. Call it in the loop."""
+        self._all.append(controller)
+
     async def start(self) -> None:
         """Begin with what the store holds, and follow it."""
         self._loop = self.levers.loop = asyncio.get_running_loop()

@@ -19,8 +19,6 @@ from .. import labels
 from ..resources import Manifest
 
 COMPLETION_INDEX = "batch.kubernetes.io/job-completion-index"
-DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
-"""Annotation of a pod whose ranks run in a container that is not called `labels.CONTAINER`."""
 QUEUE = "kueue.x-k8s.io/queue-name"
 
 _FRACTION = re.compile(r"\.(\d+)")
@@ -162,7 +160,7 @@ def indexed_worker(pod: Manifest) -> int:
 
 def main_container(pod: Manifest) -> str:
     """Name of the container that runs the ranks, in a pod or a pod template."""
-    return annotation(pod, DEFAULT_CONTAINER) or labels.CONTAINER
+    return annotation(pod, labels.DEFAULT_CONTAINER) or labels.CONTAINER
 
 
 def container(pod: Manifest) -> dict[str, Any] | None:

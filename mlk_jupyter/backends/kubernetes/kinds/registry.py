@@ -1,11 +1,15 @@
-"""Which kinds of job there are, and which of them a job is to be. Pure."""
+"""Which kinds of job there are, and which of them a job is to be. Pure, but for what is installed beside us."""
 
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import Collection, Mapping
+from importlib import metadata
 
+from ....errors import MlkError
 from ....model import JobSpec
+from ....text import listed
 from ..resources import CONFIG_MAPS, NETWORK_POLICIES, Manifest, Objects, Resource
 from .attempt import Started
 from .base import JobKind
@@ -18,15 +22,47 @@ BUILT_IN = tuple(kind.name for kind in (shipped() for shipped in _SHIPPED) if ".
 """Names of those that every cluster serves: their API group is one of Kubernetes' own."""
 
 
+ENTRY_POINTS = "mlk_jupyter.job_kinds"
+"""Where other packages name theirs: subclasses of `JobKind`, made without arguments."""
+
+_logger = logging.getLogger(__name__)
+
+
+class KindUnavailable(MlkError):
+    """A kind of job was asked for that there is not, or that the cluster does not offer."""
+
+    code, title, status = "kind_unavailable", "There are no jobs of this kind", 422
+
+    def __init__(self, name: str, offered: Collection[str]) -> None:
+        known = kinds().get(name)
+        why = f"The cluster serves no {known.resource.kind}s, or you may not create them." if known else None
+        detail = why or f"There is no kind of job called {name}."
+        super().__init__(detail, hint=f"Choose {listed(sorted(offered))}, or leave the kind out.")
+
+
 @functools.cache
 def kinds() -> Mapping[str, JobKind]:
-    """Every kind by its name."""
-    return {kind.name: kind for kind in (shipped() for shipped in _SHIPPED)}
+    """Every kind by its name: ours, then those of other packages. Blocks for some milliseconds the first time."""
+    found = {kind.name: kind for kind in (shipped() for shipped in _SHIPPED)}
+    for entry in metadata.entry_points(group=ENTRY_POINTS):
+        try:
+            kind = entry.load()()
+            if not isinstance(kind, JobKind) or kind.name in found:
+                raise TypeError(f"{kind!r} is no JobKind of a name of its own")
+        except Exception:  # somebody else's code: jobs of the other kinds go on without it
+            _logger.exception("The kind of job %s (%s) is left out", entry.name, entry.value)
+        else:
+            found[kind.name] = kind
+    return found
 
 
 def choose(spec: JobSpec, served: Collection[str]) -> JobKind:
-    """The kind that a job is to be, out of those that a cluster serves."""
-    return max((kind for name, kind in kinds().items() if name in served), key=lambda kind: kind.preference(spec))
+    """The kind that a job is to be, out of those that a cluster serves. Raises: KindUnavailable."""
+    offered = {name: kind for name, kind in kinds().items() if name in served}
+    wanted = spec.cluster.kind
+    if wanted is not None and wanted not in offered:
+        raise KindUnavailable(wanted, offered)
+    return offered[wanted] if wanted is not None else max(offered.values(), key=lambda kind: kind.preference(spec))
 
 
 def kind_of(owner: Manifest) -> JobKind:

@@ -101,7 +101,7 @@ def requested(what: RenderContext, request_id: str) -> RenderContext:
 def manifests(what: RenderContext, served: Served) -> list[Manifest]:
     """The objects to create, the owner first.
 
-    Raises: AnnotationsTooLarge.
+    Raises: AnnotationsTooLarge, KindUnavailable.
     """
     return choose(what.spec, served.kinds).manifests(_as_served(what, served))
 

@@ -37,18 +37,22 @@ _NO_PROXY_LABELS = {"sidecar.istio.io/inject": "false"}
 _NO_PROXY = {"sidecar.istio.io/inject": "false", "linkerd.io/inject": "disabled"}
 
 
-def pod_template(context: RenderContext, *, master: str, subdomain: str | None) -> dict[str, Any]:
+def pod_template(
+    context: RenderContext, *, master: str, subdomain: str | None, container: str = labels.CONTAINER
+) -> dict[str, Any]:
     """The template of a worker's pod.
 
     Args:
         master:    name under which the first worker is reached.
         subdomain: Service that gives the pods their names; None where somebody else sets it.
+        container: name of the container that runs the ranks, where a controller looks for one.
     """
     options = context.spec.cluster
+    called = {} if container == labels.CONTAINER else {labels.DEFAULT_CONTAINER: container}
     return {
         "metadata": {
             "labels": {**_NO_PROXY_LABELS, **options.labels, **context.labels},
-            "annotations": {**_STAY, **_NO_PROXY, **options.annotations},
+            "annotations": {**_STAY, **_NO_PROXY, **options.annotations, **called},
         },
         "spec": {
             **({} if subdomain is None else {"subdomain": subdomain}),
@@ -63,12 +67,12 @@ def pod_template(context: RenderContext, *, master: str, subdomain: str | None) 
             ),
             **placement(context),
             "securityContext": _pod_security(context),
-            **_containers(context, master),
+            **_containers(context, master, container),
         },
     }
 
 
-def _containers(context: RenderContext, master: str) -> dict[str, Any]:
+def _containers(context: RenderContext, master: str, name: str) -> dict[str, Any]:
     options = context.spec.cluster
     mounts = Mounts(context)
     # The folder is made by whoever runs in the pod: one that the container runtime makes would belong to root.
@@ -76,7 +80,7 @@ def _containers(context: RenderContext, master: str) -> dict[str, Any]:
     if sources(context):
         common["envFrom"] = sources(context)
     worker = {
-        "name": labels.CONTAINER,
+        "name": name,
         "image": context.image,
         **_present(imagePullPolicy=options.image_pull_policy),
         "command": ["sh", "-c", _RUN, "mlk"],

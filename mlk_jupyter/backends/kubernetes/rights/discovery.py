@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from ....threads import in_thread
 from ..api.api_errors import Forbidden, NotFoundInCluster, ServerTrouble, Throttled, Unreachable
 from ..kinds.registry import BUILT_IN, kinds
 from ..resources import LOCAL_QUEUES, NETWORK_POLICIES, WORKLOAD_PRIORITIES, WORKLOADS, Resource
@@ -113,7 +114,7 @@ async def discover(connection: Connection) -> Served:
     version, groups = await asyncio.gather(_read(connection, "/version"), _read(connection, "/apis"))
     offered = _versions(groups)
     kueue = next((version for version in _KUEUE_VERSIONS if version in offered.get(WORKLOADS.group, [])), None)
-    added = [kind for kind in kinds().values() if kind.name not in BUILT_IN]
+    added = [kind for kind in (await in_thread(kinds)).values() if kind.name not in BUILT_IN]
     kueues, *others = await asyncio.gather(
         _plurals(connection, WORKLOADS.group, kueue, offered),
         *(_plurals(connection, kind.resource.group, kind.resource.version, offered) for kind in added),

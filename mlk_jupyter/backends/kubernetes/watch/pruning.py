@@ -27,7 +27,7 @@ _METADATA = (
     "ownerReferences",
 )
 _OWN_ANNOTATIONS = "mlk-jupyter.io/"
-_ANNOTATIONS = ("batch.kubernetes.io/job-completion-index", "kubectl.kubernetes.io/default-container")
+_ANNOTATIONS = ("batch.kubernetes.io/job-completion-index", labels.DEFAULT_CONTAINER)
 _CONTAINER = ("name", "image", "resources")
 _POD_SPEC = (
     "nodeName",

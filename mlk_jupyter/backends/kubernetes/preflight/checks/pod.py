@@ -46,7 +46,8 @@ class PodTemplate:
     @property
     def main(self) -> Manifest:
         """The container that runs the ranks."""
-        return next(one for one in self.spec["containers"] if one.get("name") == labels.CONTAINER)
+        ours = self.rendered["containers"][0]["name"]  # webhooks may have put others before it
+        return next(one for one in self.spec["containers"] if one.get("name") == ours)
 
     def defaulted(self, container: Manifest) -> set[str]:
         """Resources whose limit a LimitRange sets for one of our containers, as the job names none."""

@@ -1,4 +1,4 @@
-"""Queues, restarts and network isolation: that what the job asks for is served."""
+"""The kind of job, queues, restarts and network isolation: that what the job asks for is served."""
 
 from __future__ import annotations
 
@@ -6,12 +6,19 @@ from collections.abc import Iterator
 
 from .....model.api import Finding
 from .....text import counted, listed
-from ...kinds.registry import choose, kinds
+from ...kinds.registry import KindUnavailable, choose, kind_of, kinds
 from .case import Case, error, note, warning
 
 
 def check(case: Case) -> list[Finding]:
-    return [*_queue(case), *_retries(case), *_network(case)]
+    return [*_kind(case), *_queue(case), *_retries(case), *_network(case)]
+
+
+def _kind(case: Case) -> Iterator[Finding]:
+    try:
+        choose(case.spec, case.facts.served.kinds)
+    except KindUnavailable as unavailable:
+        yield error(unavailable.code, unavailable.detail, unavailable.hint, "cluster.kind")
 
 
 def _queue(case: Case) -> Iterator[Finding]:
@@ -55,11 +62,11 @@ def _queue(case: Case) -> Iterator[Finding]:
 
 
 def _retries(case: Case) -> Iterator[Finding]:
-    options, served = case.options, case.facts.served
+    options = case.options
     if options.retries == 0:
         return
-    kind = choose(case.spec, served.kinds)
-    if not kind.restarts_itself:
+    kind = kind_of(case.manifests[0]) if case.manifests else None
+    if kind is not None and not kind.restarts_itself:
         text = (
             f"The job is a {kind.resource.kind}, which no cluster starts again: after a preemption or a lost node that "
             "is done from here, when JupyterLab or `mlk` runs."
