@@ -93,6 +93,10 @@ class PodLogs:
         self._logs.setdefault((pod_uid, container), []).append(log)
         return log
 
+    def kept(self) -> bytes:
+        """The text of all logs, as far as it has not rotated away."""
+        return b"".join(text for runs in self._logs.values() for log in runs for _, text, _ in log.pieces)
+
     def forget(self, pod_uid: str) -> None:
         """The pod is gone, and its logs with it."""
         for key in [key for key in self._logs if key[0] == pod_uid]:

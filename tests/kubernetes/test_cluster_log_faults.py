@@ -122,6 +122,9 @@ def test_what_rotated_away_while_nobody_could_read_is_said_and_marked(
                 cluster.cut()
                 gates.open("flood")
                 await gates.reached("after")
+                # What a cell printed may reach the log after the next one has begun.
+                logs = cluster.controllers.logs
+                await until(lambda: b"flood 599" in logs.kept(), "the flood")
             gates.open("after")
             status = await ended(backend, job_id)
             assert status.phase is Phase.SUCCEEDED
