@@ -79,10 +79,11 @@ def read(objects: Objects, spec: JobSpec, *, facts: Background | None = None, be
     known = {**same.ranks_by_worker, **workers} if same is not None else workers
     earlier = [worker_status(pod, 0).started_at for start in every for pod in _others(start, last)]
     phase = phase_of(last, known, spec)  # one whose pod is gone has begun all the same
+    disrupted = explain_disruptions(last, workers, spec)
     waiting, each = explain_waiting(last, workers, spec, phase, facts or Background())
     now = Reading(
         phase=phase,
-        reason=waiting or _reason(last, workers, spec, phase),
+        reason=waiting or _reason(last, workers, spec, phase, disrupted),
         ranks_by_worker=_with_why(last, workers, each, spec),
         created_at=_earliest([created_at(start.owner) for start in every]),
         started_at=_earliest([*(worker.started_at for worker in workers.values()), *earlier]),
@@ -90,7 +91,7 @@ def read(objects: Objects, spec: JobSpec, *, facts: Background | None = None, be
         attempt=last.number,
         attempts=_earlier(every, spec),
         transitions=_timeline(every, workers, phase, spec),
-        disrupted=explain_disruptions(last, workers, spec) or (same.disrupted if same is not None else None),
+        disrupted=disrupted or (same.disrupted if same is not None else None),
     )
     return now if before is None else _with_before(before, now)
 
@@ -145,22 +146,24 @@ def _joined_attempts(before: Reading, now: Reading) -> list[Attempt]:
     return [found[number] for number in sorted(found) if number < now.attempt]
 
 
-def _reason(start: Started, workers: dict[int, WorkerStatus], spec: JobSpec, phase: Phase) -> Reason | None:
+def _reason(
+    start: Started, workers: dict[int, WorkerStatus], spec: JobSpec, phase: Phase, disrupted: Reason | None
+) -> Reason | None:
     if phase is Phase.SUCCEEDED:
         return explain_success(start, workers, spec)
     if phase is Phase.FAILED:
-        return explain_failure(start, workers, spec)
+        return explain_failure(start, workers, spec, disrupted)
     if phase is Phase.STOPPED:
         return explain_stopped(start)
     if phase is Phase.STOPPING:
-        return explain_stopping(start, workers, spec)
+        return explain_stopping(start, workers, spec, disrupted)
     if phase is Phase.SUSPENDED:
         return Reason(
             code="suspended",
             text="It is suspended (spec.suspend), and not by us.",
             hint="Whoever suspended it can let it go on: set spec.suspend of the Job to false.",
         )
-    return explain_running(start, workers, spec) if phase is Phase.RUNNING else None
+    return explain_running(start, workers, spec, disrupted) if phase is Phase.RUNNING else None
 
 
 def _with_why(
@@ -197,7 +200,7 @@ def _earlier(every: list[Started], spec: JobSpec) -> list[Attempt]:
         workers = _workers(start)
         began = [worker.started_at for worker in workers.values() if worker.started_at is not None]
         ended = since(start.holds("Failed"))
-        reason = explain_failure(start, workers, spec)
+        reason = explain_failure(start, workers, spec, explain_disruptions(start, workers, spec))
         found.append(Attempt(number=start.number, started_at=min(began, default=None), ended_at=ended, reason=reason))
     return found
 

@@ -46,9 +46,11 @@ class _End:
     died: bool
 
 
-def explain_failure(start: Started, workers: dict[int, WorkerStatus], spec: JobSpec) -> Reason:
+def explain_failure(
+    start: Started, workers: dict[int, WorkerStatus], spec: JobSpec, disrupted: Reason | None
+) -> Reason:
     """Why one start of all ranks failed: what went wrong first."""
-    reason = _first_failure(start, workers, spec)
+    reason = _first_failure(start, workers, spec, disrupted)
     if start.failure is None or reason.code == "failed":
         return start.failure or reason
     return reason.model_copy(update={"text": f"{reason.text} {start.failure.text}"})
@@ -71,10 +73,12 @@ def explain_stopped(start: Started) -> Reason:
     )
 
 
-def explain_stopping(start: Started, workers: dict[int, WorkerStatus], spec: JobSpec) -> Reason:
+def explain_stopping(
+    start: Started, workers: dict[int, WorkerStatus], spec: JobSpec, disrupted: Reason | None
+) -> Reason:
     """Who or what ends it, and what it still waits for."""
     if start.stop is None and start.owner is not None and deleted_at(start.owner) is None:
-        return explain_failure(start, workers, spec)  # it has failed; its other pods are being ended
+        return explain_failure(start, workers, spec, disrupted)  # it has failed; its other pods are being ended
     stuck = _stuck(start, spec)
     if stuck is not None:
         return stuck
@@ -85,15 +89,16 @@ def explain_stopping(start: Started, workers: dict[int, WorkerStatus], spec: Job
     return Reason(code="deleting", text=f"It is being deleted from the cluster.{still}")
 
 
-def explain_running(start: Started, workers: dict[int, WorkerStatus], spec: JobSpec) -> Reason | None:
+def explain_running(
+    start: Started, workers: dict[int, WorkerStatus], spec: JobSpec, disrupted: Reason | None
+) -> Reason | None:
     """What is amiss with a running job: a worker that was lost or has failed, a silent node. None where all is well."""
     if holds(start.job, "SuccessCriteriaMet") is not None:
         return None
     if any(worker.state is RankState.FAILED for worker in workers.values()):
-        return explain_failure(start, workers, spec)
-    lost_one = explain_disruptions(start, workers, spec)
-    if lost_one is not None:
-        return lost_one
+        return explain_failure(start, workers, spec, disrupted)
+    if disrupted is not None:
+        return disrupted
     for index, pod in start.pods.items():
         one = who(index, spec.ranks_in_worker).lower()
         silence = _silence(pod, start, one)
@@ -148,12 +153,11 @@ def _silence(pod: Manifest, start: Started, one: str) -> Reason | None:
     )
 
 
-def _first_failure(start: Started, workers: dict[int, WorkerStatus], spec: JobSpec) -> Reason:
+def _first_failure(start: Started, workers: dict[int, WorkerStatus], spec: JobSpec, disrupted: Reason | None) -> Reason:
     target = holds(start.job, "Failed") or holds(start.job, "FailureTarget") or start.holds("Failed")
     if target is not None and target.get("reason") == "DeadlineExceeded":
         return _over_time(start, workers, spec)
     in_worker = spec.ranks_in_worker
-    disrupted = explain_disruptions(start, workers, spec)
     if disrupted is not None:
         return disrupted
     # Pods that are being deleted were ended as a consequence, unless nothing else failed.
