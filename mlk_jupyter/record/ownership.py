@@ -37,9 +37,15 @@ class Ownership:
                 return self
             except BlockingIOError as error:
                 if time.monotonic() >= deadline:
-                    os.close(self._file)
+                    self.release()
                     raise Taken from error
                 time.sleep(_RETRY_S)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        os.close(self._file)
+        self.release()
+
+    def release(self) -> None:
+        """Gives it up, if it is held."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1

@@ -21,8 +21,7 @@ from mlk_jupyter.backends.kubernetes.api.session import Limits
 from mlk_jupyter.backends.kubernetes.api.targets import targets
 from mlk_jupyter.backends.kubernetes.backend import KubernetesBackend
 from mlk_jupyter.backends.kubernetes.lifecycle import creation
-from mlk_jupyter.backends.kubernetes.recording import logs
-from mlk_jupyter.backends.kubernetes.timing import Timing
+from mlk_jupyter.backends.kubernetes.timing import RecordingTiming, Timing
 from mlk_jupyter.backends.kubernetes.watch.observer import Observer
 from mlk_jupyter.backends.kubernetes.watch.reflector import Times
 from mlk_jupyter.bundle import build
@@ -36,7 +35,17 @@ PATIENCE_S = 60.0
 FASTER = 10.0
 """How many times shorter all waits are than a person's: a minute of outage lasts 6 s."""
 
-SHORT = Timing(first_retry_s=1.0 / FASTER, last_retry_s=15.0 / FASTER)
+SHORT = Timing(
+    first_retry_s=1.0 / FASTER,
+    last_retry_s=15.0 / FASTER,
+    recording=RecordingTiming(
+        shortest_s=0.2 / FASTER,
+        longest_s=15.0 / FASTER,
+        quiet_s=30.0 / FASTER,
+        longest_quiet_s=60.0 / FASTER,
+        forbidden_s=300.0 / FASTER,
+    ),
+)
 
 
 def short_times(patch: pytest.MonkeyPatch, faster: float = FASTER) -> None:
@@ -45,10 +54,7 @@ def short_times(patch: pytest.MonkeyPatch, faster: float = FASTER) -> None:
     limits = Limits(silence_s=70 / faster / 5, look_s=10 / faster / 5, renew_s=15 / faster / 5)
     patch.setattr(watching, "Observer", functools.partial(Observer, times=times))
     patch.setattr(cluster_room, "Connection", functools.partial(Connection, limits=limits))
-    for room, names in (
-        (creation, ("_FIRST_WAIT_S", "_LONGEST_WAIT_S")),
-        (logs, ("_SHORTEST_S", "_LONGEST_S", "_QUIET_S", "_LONGEST_QUIET_S", "_FORBIDDEN_S")),
-    ):
+    for room, names in ((creation, ("_FIRST_WAIT_S", "_LONGEST_WAIT_S")),):
         for name in names:
             patch.setattr(room, name, getattr(room, name) / faster)
 

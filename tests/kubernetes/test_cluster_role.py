@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 import yaml
 from faultjobs import (
     NAMESPACE,
+    SHORT,
     Gates,
     at_work,
     backend_at,
@@ -210,7 +212,10 @@ def test_without_the_right_to_read_logs_a_job_ends_well_and_says_what_is_missing
     short_times(monkeypatch)
 
     async def story() -> None:
-        backend = backend_at(tmp_path / "here")
+        backend = backend_at(
+            tmp_path / "here",
+            timing=dataclasses.replace(SHORT, recording=dataclasses.replace(SHORT.recording, last_logs_s=1.0)),
+        )
         async with at_work(backend):
             job_id = (await submit(backend, make_notebook("1 + 1"), spec_of())).id
             status = await ended(backend, job_id)
@@ -220,6 +225,5 @@ def test_without_the_right_to_read_logs_a_job_ends_well_and_says_what_is_missing
 
     with team(monkeypatch) as cluster:
         grant(cluster, monkeypatch, without=("pods/log", "get"))
-        monkeypatch.setattr("mlk_jupyter.backends.kubernetes.recording.recorder._LAST_LOGS_S", 1.0)
         asyncio.run(story())
         assert all(count <= 2 for count in refusals(cluster).values()), refusals(cluster)

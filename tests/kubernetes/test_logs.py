@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import tracemalloc
 from collections.abc import Callable
 
@@ -11,28 +12,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 from logserver import Cut, LogServer, Refusal
 
-from mlk_jupyter.backends.kubernetes.recording import logs
 from mlk_jupyter.backends.kubernetes.recording.logs import LogFollower
 from mlk_jupyter.backends.kubernetes.recording.stamps import Position, Stamps
+from mlk_jupyter.backends.kubernetes.timing import RecordingTiming
 
 _LINE = st.binary(max_size=30).map(lambda text: text.replace(b"\n", b"|"))
 
 
-@pytest.fixture(autouse=True)
-def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logs, "_SHORTEST_S", 0.001)
-    monkeypatch.setattr(logs, "_LONGEST_S", 0.01)
+QUICK = RecordingTiming(shortest_s=0.001, longest_s=0.01)
 
 
 class Reader:
     """A follower and what it brought."""
 
-    def __init__(self, server: LogServer, position: Position | None = None) -> None:
+    def __init__(self, server: LogServer, position: Position | None = None, timing: RecordingTiming = QUICK) -> None:
         self.text = b""
         self.notices: list[str] = []
         self.follower = LogFollower(
-            server, "ns", "pod-0", "worker", position or Position(), self._feed, self.notices.append
-        )
+            server, "ns", "pod-0", "worker", position or Position(), self._feed, self.notices.append,
+            timing=timing,
+        )  # fmt: skip
 
     def _feed(self, data: bytes) -> None:
         self.text += data
@@ -166,13 +165,12 @@ def test_a_container_that_is_still_waiting_to_start_is_asked_again() -> None:
     assert asyncio.run(run()).text == b"started\n"
 
 
-def test_a_silent_connection_is_given_up_and_asked_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logs, "_QUIET_S", 0.01)
+def test_a_silent_connection_is_given_up_and_asked_anew() -> None:
     server = LogServer(silent=3)
     server.write(1, b"there all along\n")
 
     async def run() -> Reader:
-        reader = Reader(server)
+        reader = Reader(server, timing=dataclasses.replace(QUICK, quiet_s=0.01))
         task = asyncio.ensure_future(reader.follower.run())
         await reader.until(lambda: bool(reader.text))
         task.cancel()
@@ -183,13 +181,12 @@ def test_a_silent_connection_is_given_up_and_asked_anew(monkeypatch: pytest.Monk
     assert server.silent == 0
 
 
-def test_a_silent_answer_is_not_taken_for_the_end_of_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logs, "_LAST_WORDS_S", 0.01)
+def test_a_silent_answer_is_not_taken_for_the_end_of_the_log() -> None:
     server = LogServer(silent=1)
     server.write(1, b"late\n")
 
     async def run() -> Reader:
-        reader = Reader(server)
+        reader = Reader(server, timing=dataclasses.replace(QUICK, last_words_s=0.01))
         task = asyncio.ensure_future(reader.follower.run())
         await reader.until(lambda: bool(server.asked))
         reader.follower.container_ended()

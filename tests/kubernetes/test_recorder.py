@@ -8,22 +8,25 @@ import contextlib
 import dataclasses
 import io
 import json
+import os
+import threading
 import zipfile
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from clusterobjects import ID, condition, failed_job, job, pod, spec
 from logserver import LogServer, Refusal
 
-from mlk_jupyter.backends.kubernetes.recording import followers, logs
 from mlk_jupyter.backends.kubernetes.recording import recorder as recording
+from mlk_jupyter.backends.kubernetes.recording.intake import Intake
 from mlk_jupyter.backends.kubernetes.recording.positions import Positions
 from mlk_jupyter.backends.kubernetes.recording.recorder import Recorder
 from mlk_jupyter.backends.kubernetes.resources import Manifest, Objects
 from mlk_jupyter.backends.kubernetes.status.read import read
 from mlk_jupyter.backends.kubernetes.status.submitted import Submitted
+from mlk_jupyter.backends.kubernetes.timing import RecordingTiming
 from mlk_jupyter.model import JobSpec, JobStatus, Phase, RankState, RunState
 from mlk_jupyter.record.folder import JobFolder
 from mlk_jupyter.record.ownership import Taken
@@ -33,13 +36,12 @@ NONCE = "0123456789abcdef"
 CELLS = ("print('hello')", "loss", "1 / 0")
 
 
+QUICK = RecordingTiming(tick_s=0.002, unseen_s=0.002, snap_s=0.004, shortest_s=0.001, longest_s=0.01)
+
+
 @pytest.fixture(autouse=True)
-def short_pauses(monkeypatch: pytest.MonkeyPatch, data_dir: Path) -> None:
-    monkeypatch.setattr(logs, "_SHORTEST_S", 0.001)
-    monkeypatch.setattr(logs, "_LONGEST_S", 0.01)
-    monkeypatch.setattr(recording, "_TICK_S", 0.002)
-    monkeypatch.setattr(recording, "_UNSEEN_S", 0.002)
-    monkeypatch.setattr(recording, "_SNAP_S", 0.004)
+def own_data(data_dir: Path) -> None:
+    """Nothing is read of a person's own jobs."""
 
 
 class Cluster:
@@ -161,10 +163,11 @@ class Scene:
         self.folder.path.mkdir(parents=True)
         self.folder.bundle.write_bytes(bundle)
         self.told: list[JobStatus] = []
+        self.timing = QUICK
 
     def recorder(self) -> Recorder:
         about = Submitted(ID, "ns", self.spec, NONCE)
-        return Recorder(self.folder, about, self.cluster, on_change=self.told.append)
+        return Recorder(self.folder, about, self.cluster, on_change=self.told.append, timing=self.timing)
 
     def tell(self, recorder: Recorder, objects: Objects, **changes: Any) -> None:
         recorder.update(objects, dataclasses.replace(read(objects, self.spec), **changes))
@@ -339,11 +342,9 @@ def test_a_job_is_not_over_before_its_log_is_read(scene: Callable[..., Scene]) -
     assert all(phase is Phase.SUCCEEDED for phase in phases[phases.index(Phase.SUCCEEDED) :])
 
 
-def test_a_log_that_cannot_be_had_does_not_keep_a_job_from_ending(
-    scene: Callable[..., Scene], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(recording, "_LAST_LOGS_S", 0.05)
+def test_a_log_that_cannot_be_had_does_not_keep_a_job_from_ending(scene: Callable[..., Scene]) -> None:
     one = scene()
+    one.timing = dataclasses.replace(QUICK, last_logs_s=0.05)
     one.cluster.server().refusals = [Refusal(500)] * 1_000_000
     status = asyncio.run(one.to_the_end(succeeded()))
     assert status.phase is Phase.SUCCEEDED
@@ -379,12 +380,9 @@ def test_only_one_process_records_a_job(scene: Callable[..., Scene]) -> None:
     asyncio.run(run())
 
 
-def test_a_pod_that_was_removed_before_it_was_read_is_said_to_be(
-    scene: Callable[..., Scene], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(followers, "LATE_S", 0.05)
-    monkeypatch.setattr(recording, "LATE_S", 0.05)
+def test_a_pod_that_was_removed_before_it_was_read_is_said_to_be(scene: Callable[..., Scene]) -> None:
     one = scene()
+    one.timing = dataclasses.replace(QUICK, late_s=0.05)
     gone = dataclasses.replace(succeeded(), pods=[])
     status = asyncio.run(one.to_the_end(gone))
     assert status.phase is Phase.SUCCEEDED
@@ -425,9 +423,9 @@ def test_a_look_before_anything_is_known_of_the_job_does_no_harm(scene: Callable
     asyncio.run(run())
 
 
-def test_a_look_expires(scene: Callable[..., Scene], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(followers, "_LOOK_S", 0.0)
+def test_a_look_expires(scene: Callable[..., Scene]) -> None:
     one = scene(spec(2, mlflow=False))
+    one.timing = dataclasses.replace(QUICK, look_s=0.0)
     one.cluster.server(0).write(1, b"zero\n")
 
     async def run() -> None:
@@ -554,3 +552,66 @@ def test_a_full_disk_is_said_and_the_job_still_gets_its_end(
     status = asyncio.run(one.to_the_end(succeeded()))
     assert status.phase is Phase.SUCCEEDED
     assert any("No space left on device" in text for text in status.notices)
+
+
+# On the event loop
+
+
+def test_a_change_is_told_before_it_is_written(scene: Callable[..., Scene], monkeypatch: pytest.MonkeyPatch) -> None:
+    one, disk_is_slow = scene(), threading.Event()
+    real = JobFolder.write_status
+
+    def slow(self: JobFolder, status: JobStatus) -> None:
+        assert disk_is_slow.wait(30)
+        real(self, status)
+
+    async def run() -> None:
+        async with one.recorder() as recorder:
+            one.tell(recorder, running())
+            await until(lambda: bool(one.told))
+            assert one.told[-1].phase is Phase.RUNNING and one.folder.read_status() is None
+            disk_is_slow.set()
+            await until(lambda: one.folder.read_status() is not None)
+
+    monkeypatch.setattr(JobFolder, "write_status", slow)
+    asyncio.run(run())
+
+
+def test_the_record_is_written_by_threads(scene: Callable[..., Scene], monkeypatch: pytest.MonkeyPatch) -> None:
+    one = scene()
+    Rank(one.cluster.server()).runs().ends()
+    one.cluster.server().end()
+    loops, opened = threading.get_ident(), os.open
+
+    def watched(path: Any, *args: Any, **keywords: Any) -> int:
+        assert threading.get_ident() != loops or str(one.folder.path) not in str(path), path
+        return opened(path, *args, **keywords)
+
+    monkeypatch.setattr(os, "open", watched)
+    status = asyncio.run(one.to_the_end(succeeded()))
+    assert status.phase is Phase.SUCCEEDED and one.folder.log(0).exists()
+
+
+def test_readers_of_logs_wait_for_a_slow_disk(tmp_path: Path) -> None:
+    """Else a log of 256 MiB would come to lie in memory."""
+
+    class Slow:
+        pending = False
+
+        def feed(self, source: int, data: bytes) -> None: ...
+
+    async def run() -> None:
+        full: list[bool] = []
+        intake = Intake(cast("Any", Slow()), Positions(JobFolder(tmp_path)), lambda: full.append(True))
+        intake.add(0, b"a" * 1024)
+        await intake.room()
+        assert not full
+        intake.add(0, b"a" * (1024 * 1024))
+        waiting = asyncio.ensure_future(intake.room())
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert full and not waiting.done()
+        assert [len(data) for _, data in intake.cut({}).pieces] == [1024, 1024 * 1024]
+        await waiting
+
+    asyncio.run(run())

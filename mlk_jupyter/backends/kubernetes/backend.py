@@ -301,7 +301,12 @@ class KubernetesBackend:
         await self._controller.leave(job_id)
         try:
             if objects is not None:
-                await removal.delete(self._cluster.connection, objects, self._cluster.namespace)
+                await removal.delete(
+                    self._cluster.connection,
+                    objects,
+                    self._cluster.namespace,
+                    watched=lambda: self._controller.fresh_objects(job_id),
+                )
             await in_thread(self._records.remove, job_id)
         except OSError as error:
             self._controller.stay(job_id)

@@ -69,7 +69,7 @@ class Controller:
         self._attempts = AttemptStarter(cluster, records, self._heard)
         self._host = Host(
             cluster, records, backend, self._attempts, self._ready, asyncio.Semaphore(_AT_ONCE),
-            self._observed, self._heard, self._list.show,
+            self._observed, self._heard, self._list.show, self._timing.recording,
         )  # fmt: skip
 
     # What is known
@@ -109,11 +109,17 @@ class Controller:
         """What the cluster holds of a job; None when it is not being watched."""
         return self._observed(job_id) if self.live else None
 
+    def fresh_objects(self, job_id: str) -> Objects | None:
+        """The same; None also when what is known may be old."""
+        return self._observed(job_id) if self._fresh else None
+
     def living(self) -> set[str] | None:
         """Jobs that the cluster holds something of; None when what is known of them may be old."""
-        if self._observer is None or not self.live or self._observer.link[0] is not Link.LIVE:
-            return None
-        return self._observer.job_ids()
+        return self._observer.job_ids() if self._observer is not None and self._fresh else None
+
+    @property
+    def _fresh(self) -> bool:
+        return self.live and self._observer is not None and self._observer.link[0] is Link.LIVE
 
     def knows(self, job_id: str) -> bool:
         return job_id in self._list.jobs

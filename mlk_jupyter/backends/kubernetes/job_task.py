@@ -23,6 +23,7 @@ from .status.attempts import RESTARTING
 from .status.explain.scheduling import Background
 from .status.read import Reading
 from .status.submitted import Submitted
+from .timing import RecordingTiming
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +59,7 @@ class Host:
     changed: Callable[[set[str]], None]
     """Asks for jobs to be looked at."""
     show: Callable[[JobStatus], None]
+    timing: RecordingTiming
 
 
 class JobTask:
@@ -167,7 +169,7 @@ class JobTask:
             await in_thread(host.records.begun, [self.id])
             recorder = Recorder(
                 host.records.folder(self.id), self._asked, host.cluster.connection, backend=host.backend,
-                on_change=host.show,
+                on_change=host.show, timing=host.timing,
             )  # fmt: skip
             try:
                 async with recorder:

@@ -1,13 +1,46 @@
-"""How long things take around a cluster's jobs. Tests take other times."""
+"""How long things take around a cluster's jobs, in seconds. Tests take other times."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class RecordingTiming:
+    """While a job is written down."""
+
+    tick_s: float = 0.1
+    """Between two looks at what has come."""
+    unseen_s: float = 0.5
+    """The same while nobody looks."""
+    snap_s: float = 0.5
+    """Between two snapshots: what a process that is killed reads again."""
+    looked_s: float = 5.0
+    """Between two looks whether anybody still looks."""
+    look_s: float = 15.0
+    """How long a look holds."""
+    last_logs_s: float = 30.0
+    """For the logs of a job that is over."""
+    late_s: float = 5.0
+    """From a job's end in its Job to that in its pods, at the most."""
+    full_s: float = 10.0
+    """Between two tries to write the end on a full disk."""
+    shortest_s: float = 0.2
+    """The first pause between two requests for one log."""
+    longest_s: float = 15.0
+    forbidden_s: float = 300.0
+    """Between two requests for a log that may not be read."""
+    # A following request that says nothing may have lost its far end without a word (and kubelets have stopped
+    # following at a rotation), so it is asked anew; ever more rarely while there is indeed nothing.
+    quiet_s: float = 30.0
+    longest_quiet_s: float = 60.0
+    last_words_s: float = 2.0
+    """For a request that still follows a container that has ended."""
 
 
 @dataclass(frozen=True)
 class Timing:
-    """How long things take, in seconds."""
+    """While somebody looks, or a job needs its record."""
 
     first_list_s: float = 5.0
     """How long viewers wait for a cluster before they get what was written down."""
@@ -23,3 +56,4 @@ class Timing:
     """A job that ended longer ago is recorded when somebody looks at it."""
     largest_s: float = 60.0
     """How old what is known of the largest node may be while a job waits for it."""
+    recording: RecordingTiming = field(default_factory=RecordingTiming)

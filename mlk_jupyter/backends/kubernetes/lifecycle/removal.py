@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from ....errors import MlkError
@@ -20,9 +20,13 @@ from .creation import is_ours
 
 _QUEUE = "kueue.x-k8s.io/queue-name"
 _GONE_LIMIT_S = 60.0
-_LOOK_AGAIN_S = 0.3
+_FIRST_PAUSE_S, _LAST_PAUSE_S = 0.2, 5.0  # between two lists of what is left
+_LOOK_AGAIN_S = 0.1  # at what a watch knows: costs nothing
 _YOUNG_S = 120.0  # an object this young may belong to a job that is being created
 _LEFT_BEHIND = (CONFIG_MAPS, SERVICES, NETWORK_POLICIES)
+
+
+Watched = Callable[[], Objects | None]
 
 
 class NotGone(MlkError):
@@ -67,9 +71,17 @@ async def stop(
         await _patch(connection, owner, resource, namespace, changes)
 
 
-async def delete(connection: Connection, objects: Objects, namespace: str, grace_s: int | None = None) -> None:
+async def delete(
+    connection: Connection,
+    objects: Objects,
+    namespace: str,
+    grace_s: int | None = None,
+    *,
+    watched: Watched = lambda: None,
+) -> None:
     """Removes all objects of a job and waits until they are gone.
 
+    Args:   watched: what a watch knows of the job now; None while there is none.
     Raises: NotGone when pods stay longer than their grace period and a minute.
     """
     names = {labels.attempt_name(objects.job_id, 1)}
@@ -82,7 +94,7 @@ async def delete(connection: Connection, objects: Objects, namespace: str, grace
     for name in sorted(names):  # those that nobody owns, because they were created with `kubectl apply`
         for resource, its_name in ((CONFIG_MAPS, labels.bundle_name(name)), (SERVICES, name), (NETWORK_POLICIES, name)):
             await _delete_ours(connection, resource, its_name, objects.job_id, namespace)
-    await _until_gone(connection, objects, namespace)
+    await _until_gone(connection, objects, namespace, watched)
 
 
 async def orphans(connection: Connection, namespace: str, user: str, living: Iterable[str]) -> list[Orphan]:
@@ -158,22 +170,35 @@ async def _delete_ours(connection: Connection, resource: Resource, name: str, jo
     return True
 
 
-async def _until_gone(connection: Connection, objects: Objects, namespace: str) -> None:
+async def _until_gone(connection: Connection, objects: Objects, namespace: str, watched: Watched) -> None:
     grace_s = max((int(pod["spec"].get("terminationGracePeriodSeconds") or 0) for pod in objects.pods), default=30)
     end = asyncio.get_running_loop().time() + grace_s + _GONE_LIMIT_S
     makers = {resource_of(one) for one in (*objects.owners, *objects.children)}
+    pause_s = _FIRST_PAUSE_S
     while True:
-        listing = await connection.list(PODS.path(namespace), labels=labels.selector(job_id=objects.job_id))
-        left = bool(listing.items)
-        for resource in makers:
-            found = await connection.list(resource.path(namespace), labels=labels.selector(job_id=objects.job_id))
-            left = left or bool(found.items)
-        if not left:
-            return
+        known, wait_s = watched(), _LOOK_AGAIN_S
+        pods = known.pods if known is not None else []
+        if known is None or not (known.exists or pods):  # what a watch has not heard of may be there
+            pods, others = await _left(connection, objects.job_id, namespace, makers)
+            if not pods and not others:
+                return
+            wait_s, pause_s = pause_s, min(_LAST_PAUSE_S, pause_s * 2)
         if asyncio.get_running_loop().time() > end:
-            held_by = {one for item in listing.items for one in item["metadata"].get("finalizers") or []}
-            raise NotGone(objects.job_id, [item["metadata"]["name"] for item in listing.items], sorted(held_by))
-        await asyncio.sleep(_LOOK_AGAIN_S)
+            held_by = {one for pod in pods for one in pod["metadata"].get("finalizers") or []}
+            raise NotGone(objects.job_id, [pod["metadata"]["name"] for pod in pods], sorted(held_by))
+        await asyncio.sleep(wait_s)
+
+
+async def _left(
+    connection: Connection, job_id: str, namespace: str, makers: Iterable[Resource]
+) -> tuple[list[Manifest], bool]:
+    """The pods that the cluster still holds of a job, and whether it holds anything that could make more."""
+    selector = labels.selector(job_id=job_id)
+    pods = (await connection.list(PODS.path(namespace), labels=selector, metadata_only=True)).items
+    for resource in makers:
+        if (await connection.list(resource.path(namespace), labels=selector, metadata_only=True)).items:
+            return pods, True
+    return pods, False
 
 
 def _seconds(stamp: str | None) -> float | None:

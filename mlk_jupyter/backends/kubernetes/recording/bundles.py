@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import binascii
 import logging
 from collections.abc import Callable
 from typing import Protocol
 
 from ....errors import MlkError
 from ....record.folder import JobFolder, write_atomically
+from ....threads import in_thread
 from .. import labels
-from ..kinds.fields import name
-from ..manifests.bundle import code_in
+from ..kinds.fields import mapping, name
 from ..resources import CONFIG_MAPS, Manifest, Objects
 from ..status.read import Reading
 
@@ -35,11 +37,11 @@ async def fetched(
     Raises: OSError when it cannot be written.
     """
     wait_s = _FIRST_WAIT_S
-    while not folder.bundle.exists():
+    while not await in_thread(folder.bundle.exists):
         for owner in current()[0].owners:
             data = await _bundle_of(connection, namespace, name(owner))
             if data:
-                write_atomically(folder.bundle, data)
+                await in_thread(write_atomically, folder.bundle, data)
                 return True
         if wait_s > _LONGEST_WAIT_S:
             return False
@@ -51,7 +53,8 @@ async def fetched(
 async def _bundle_of(connection: ObjectSource, namespace: str, owner: str) -> bytes | None:
     path = CONFIG_MAPS.path(namespace, labels.bundle_name(owner))
     try:
-        return code_in(await connection.get(path))
-    except MlkError as error:
+        found = await connection.get(path)
+        return base64.b64decode(str(mapping(found.get("binaryData")).get("bundle.pyz", "")), validate=True)
+    except (MlkError, binascii.Error) as error:
         _log.info("%s: %s", path, error)
         return None

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from .. import labels
 from ..kinds.fields import container, main_container, mapping, name, number, staging_container, state_of, uid
 from ..kinds.registry import kind_of_job
 from ..resources import Objects
+from ..timing import RecordingTiming
 from .logs import LogFollower, LogSource
 from .positions import Positions
 from .stamps import Position
@@ -22,9 +23,6 @@ AT_ONCE = 16
 """Logs of one job that are read at the same time."""
 MOST = 64
 """Workers whose logs are read at a job's end, if nobody looked at them before."""
-LATE_S = 5.0
-"""Seconds from a job's end in its Job to that in its pods, at the most."""
-_LOOK_S = 15.0
 
 
 @dataclass(frozen=True)
@@ -46,6 +44,7 @@ class Followers:
     Args:
         feed:   gets (worker, bytes) as they come.
         notice: gets sentences for a person.
+        room:   is awaited between two pieces: whoever writes them down may be slow.
     """
 
     def __init__(
@@ -55,8 +54,12 @@ class Followers:
         positions: Positions,
         feed: Callable[[int, bytes], None],
         notice: Callable[[str], None],
+        *,
+        room: Callable[[], Awaitable[None]] = lambda: asyncio.sleep(0),
+        timing: RecordingTiming | None = None,
     ) -> None:
         self._connection = connection
+        self._room, self._timing = room, timing or RecordingTiming()
         self._namespace = namespace
         self._positions = positions
         self._feed = feed
@@ -78,7 +81,7 @@ class Followers:
     def looked_at(self) -> bool:
         """Whether a look has still to expire."""
         latest = max([self._looked_at_all, *self._looked.values()])
-        return latest > time.monotonic() - _LOOK_S
+        return latest > time.monotonic() - self._timing.look_s
 
     def positions(self) -> dict[str, Position]:
         """How far each log was read that was begun here."""
@@ -96,7 +99,7 @@ class Followers:
         now = time.monotonic()
         self._over_since = (self._over_since or now) if over else None
         # A pod of a job that is over and that is not said to have ended: its node does not answer, or the word is late.
-        too_late = self._over_since is not None and now - self._over_since > LATE_S
+        too_late = self._over_since is not None and now - self._over_since > self._timing.late_s
         logs = {log.key: log for log in _logs_of(objects, attempt)}
         for key, (_, follower, _task) in self._running.items():
             if key not in logs:
@@ -126,13 +129,13 @@ class Followers:
     def _wanted(self, logs: list[_Log], *, over: bool) -> list[_Log]:
         """The logs to be read now and not read whole, the most important first."""
         now = time.monotonic()
-        looked = {worker for worker, at in self._looked.items() if at > now - _LOOK_S}
+        looked = {worker for worker, at in self._looked.items() if at > now - self._timing.look_s}
         failing = {log.worker for log in logs if log.failed}
         order = sorted(logs, key=lambda log: (log.worker != 0, log.worker not in looked | failing, log.worker))
         workers = list(dict.fromkeys(log.worker for log in order))
         if over:
             chosen = set(workers[:MOST])
-        elif self._looked_at_all > now - _LOOK_S:
+        elif self._looked_at_all > now - self._timing.look_s:
             chosen = set(workers[:AT_ONCE])
         else:
             chosen = set([worker for worker in workers if worker == 0 or worker in looked | failing][:AT_ONCE])
@@ -146,8 +149,9 @@ class Followers:
             self._feed(log.worker, data)
 
         follower = LogFollower(
-            self._connection, self._namespace, log.pod, log.container, self._position(log.key), feed, self._notice
-        )
+            self._connection, self._namespace, log.pod, log.container, self._position(log.key), feed, self._notice,
+            room=self._room, timing=self._timing,
+        )  # fmt: skip
         if ended:
             follower.container_ended()
         task = asyncio.create_task(follower.run(), name=f"log of {log.pod}/{log.container}")

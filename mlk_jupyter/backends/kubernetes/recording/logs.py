@@ -6,22 +6,17 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
 from ....errors import MlkError
 from ....waiting import is_set_within
+from ..timing import RecordingTiming
 from .stamps import Position, Stamps
 
 _log = logging.getLogger(__name__)
 
-_SHORTEST_S, _LONGEST_S = 0.2, 15.0  # pauses between two requests
-_FORBIDDEN_S = 300.0
-# A following request that says nothing may have lost its far end without a word (and kubelets have stopped following
-# at a rotation), so it is asked anew; ever more rarely while there is indeed nothing.
-_QUIET_S, _LONGEST_QUIET_S = 30.0, 60.0
-_LAST_WORDS_S = 2.0  # for a request that still follows a container that has ended
 _PIECE_BYTES = 64 * 1024  # taken in at once: a few milliseconds
 _SURE = 2  # times that a log must be said to be gone, one after the other
 
@@ -51,6 +46,7 @@ class LogFollower:
         position: how far it was read before.
         feed:     gets new text, in order; `position` covers it when it is called, so that both can be written down.
         notice:   gets sentences for a person.
+        room:     is awaited between two pieces; by default others get their turn.
     """
 
     def __init__(
@@ -62,16 +58,20 @@ class LogFollower:
         position: Position,
         feed: Callable[[bytes], None],
         notice: Callable[[str], None],
+        *,
+        room: Callable[[], Awaitable[None]] = lambda: asyncio.sleep(0),
+        timing: RecordingTiming | None = None,
     ) -> None:
         self._connection = connection
         self._namespace, self._pod, self._container = namespace, pod, container
         self.position = position
         self._feed = feed
         self._notice = notice
+        self._room, self._timing = room, timing or RecordingTiming()
         self._ended = asyncio.Event()
         self._gone = False
         self._pause_s = 0.0
-        self._quiet_s = _QUIET_S
+        self._quiet_s = self._timing.quiet_s
         self._said: set[str] = set()
         self._came_to_an_end = False  # the latest answer, and nothing was lost since as far as can be seen
 
@@ -123,7 +123,7 @@ class LogFollower:
         source = self._connection.log(
             self._namespace, self._pod, self._container, since=self.position.since, follow=follow
         )
-        patience = self._patience if follow else lambda: _QUIET_S
+        patience = self._patience if follow else lambda: self._timing.quiet_s
         async with source as pieces, contextlib.aclosing(_until_silence(pieces, self._ended, patience)) as heard:
             async for piece in heard:
                 for at in range(0, len(piece), _PIECE_BYTES):
@@ -139,16 +139,16 @@ class LogFollower:
             self._tell(f"Instead of the log of {self._pod} its node said: {stamps.trouble}")
         if new:
             self._came_to_an_end = False
-            self._quiet_s = _QUIET_S
+            self._quiet_s = self._timing.quiet_s
             self.position = stamps.position
             self._feed(new)
-            await asyncio.sleep(0)  # a long log leaves room for others
+            await self._room()
 
     def _patience(self) -> float:
         """Seconds to wait for the next piece."""
         if self._ended.is_set():
-            return _LAST_WORDS_S
-        patience, self._quiet_s = self._quiet_s, min(_LONGEST_QUIET_S, self._quiet_s * 2)
+            return self._timing.last_words_s
+        patience, self._quiet_s = self._quiet_s, min(self._timing.longest_quiet_s, self._quiet_s * 2)
         return patience
 
     def _give_up(self) -> None:
@@ -162,13 +162,13 @@ class LogFollower:
         """How long to wait by what went wrong; None for the usual, growing pause."""
         if isinstance(error, MlkError) and error.status == 403:
             self._tell(f"The log of {self._pod} may not be read. {error.detail} {error.hint}")
-            return _FORBIDDEN_S
+            return self._timing.forbidden_s
         asked = getattr(error, "retry_after_s", None)
         return float(asked) if isinstance(asked, (int, float)) else None
 
     async def _pause(self, asked_s: float | None) -> None:
         """Waits a growing time, or at least as long as was asked for; the container's end cuts the former short."""
-        self._pause_s = min(_LONGEST_S, max(_SHORTEST_S, self._pause_s * 2))
+        self._pause_s = min(self._timing.longest_s, max(self._timing.shortest_s, self._pause_s * 2))
         delay = self._pause_s * random.uniform(0.5, 1.0)
         if asked_s is not None:
             await asyncio.sleep(max(asked_s, delay))

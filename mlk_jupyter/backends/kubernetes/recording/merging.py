@@ -5,21 +5,43 @@ Pure. The objects know the phase and why the cluster ended something; the frames
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from ....model import JobSpec, JobStatus, Phase, RankState, RankStatus, Reason, Sample, Transition
 from ....record.failure import Failure, first_of
+from ....record.folder import JobFolder
 from ....record.replay import Replay
 from ....record.verdict import failed
 from ....worker.member import LOST_PEER
 from ..status.read import Reading, WorkerStatus
+from ..status.submitted import Submitted
 
 # What the objects say when all they know is that a container ended badly: the frames know better.
 _PLAIN_FAILURES = frozenset({"cell_failed", "rank_failed", "pod_failed", "failed"})
 _TOLD_TO_END = frozenset({130, 137, 143})  # exit codes of processes that SIGINT, SIGKILL, SIGTERM end
 _MOST_RANKS = 4_096
 _MOST_SAID = 8  # ranks whose missing messages are told one by one
+
+
+def first_status(job: Submitted, backend: str, folder: JobFolder) -> JobStatus:
+    """The status of a job that nothing is written down of."""
+    spec = job.spec
+    return JobStatus(
+        id=job.id,
+        name=spec.name,
+        notebook=spec.notebook,
+        backend=backend,
+        phase=Phase.QUEUED,
+        workers=spec.workers,
+        gpus=spec.gpus,
+        world_size=spec.world_size,
+        created_at=time.time(),
+        spec=spec,
+        notices=list(job.notices),
+        folder=str(folder.path),
+    )
 
 
 def reason_of(reading: Reading, replay: Replay) -> Reason | None:

@@ -20,7 +20,7 @@ import re
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -257,14 +257,14 @@ def _key(target: Target) -> str:
     return f"{readable.strip('-')}-{digest}"
 
 
-def put_aside(folder: JobFolder, before: int, number: int) -> dict[str, int]:
+def put_aside(folder: JobFolder, before: int, number: int, begin: Callable[[int, Mapping[str, int]], None]) -> None:
     """Makes room for the frames of attempt `number`, whose sequence numbers begin anew. Blocking.
 
     `frames.jsonl` and `samples.jsonl` of attempt `before` become `frames-aN.jsonl` and `samples-aN.jsonl`; each log
     goes on behind a line that says so.
 
-    Returns: the sizes of the files that changed, by their path in the folder.
-    Raises:  OSError.
+    Args:   begin: gets the number, and the sizes of the files that changed, by their path in the folder.
+    Raises: OSError.
     """
     sizes = {}
     for path in (folder.frames, folder.samples):
@@ -277,7 +277,7 @@ def put_aside(folder: JobFolder, before: int, number: int) -> dict[str, int]:
         with log.open("ab") as file:
             file.write(f"\n[mlk: attempt {before} ended here; attempt {number} begins]\n".encode())
             sizes[log.relative_to(folder.path).as_posix()] = file.tell()
-    return sizes
+    begin(number, sizes)
 
 
 def frames_of_all(folder: JobFolder, last: int) -> Iterator[tuple[int, dict[str, Any]]]:
