@@ -1,4 +1,4 @@
-"""Admission: service accounts, limit ranges, Pod Security, quotas."""
+"""Admission: service accounts, limit ranges, Pod Security, quotas, and the webhooks of Kueue and JobSet."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from .problems import Problem, forbidden
 from .quantities import amount, written
 from .store import Object, Store, random_suffix
 
+JOB_SET = "jobset.sigs.k8s.io/"
+QUEUE = "kueue.x-k8s.io/queue-name"
 TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 
@@ -18,8 +20,13 @@ def mutate(store: Store, kind: Kind, new: Object) -> None:
     if kind.resource == names.PODS:
         _service_account(store, new)
         _priority(store, new)
+        if f"{JOB_SET}jobset-name" in (new["metadata"].get("labels") or {}):
+            new["metadata"]["labels"][f"{JOB_SET}priority"] = str(new["spec"].get("priority") or 0)
         _tolerations(new["spec"])
         limits.fill_in(store, new)
+    elif kind.resource in (names.JOBS, names.JOB_SETS):
+        if QUEUE in (new["metadata"].get("labels") or {}) and store.peek(names.CRDS, None, names.WORKLOADS):
+            new["spec"]["suspend"] = True  # Kueue's webhook: nothing runs before it is admitted
     elif kind.resource == names.CLAIMS and "storageClassName" not in new["spec"]:
         for found in store.peek_all(names.STORAGE_CLASSES):
             marks = found["metadata"].get("annotations") or {}

@@ -95,7 +95,7 @@ def conditions_of(pod: Object, sandbox: bool, stamp: str) -> list[Object]:
         )
         each["observedGeneration"] = pod["metadata"].get("generation", 1)
     kept = [each for kind, each in old.items() if kind == DISRUPTED]
-    return [*new, *kept]
+    return [*kept, *new]
 
 
 def _condition(kind: str, value: bool, reason: str | None = None, message: str | None = None) -> Object:

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from . import recordings
+from . import names, recordings
+from .defaults import JOB_LABELS
 from .store import Event, Store
 
 Object = dict[str, Any]
 Story = dict[str, list[Any]]
 """What happened to each object, in order; repetitions left out."""
-WATCHED = {"jobs.batch": "Job", "pods": "Pod", "events": "Event"}
+WATCHED = {
+    names.JOBS: "Job",
+    names.PODS: "Pod",
+    names.EVENTS: "Event",
+    names.JOB_SETS: "JobSet",
+    names.WORKLOADS: "Workload",
+}
 
 
 def recorded(name: str) -> list[Object]:
@@ -21,15 +28,29 @@ def recorded(name: str) -> list[Object]:
     return [entry["object"] for entry in recordings.entries(name) if entry["type"] != "DELETED"]
 
 
-def submitted(name: str) -> Object:
-    """The Job of a recording as it was asked for: without what the server filled in."""
-    job = next(found for found in recorded(name) if found["kind"] == "Job")
-    job["metadata"] = {"name": job["metadata"]["name"], "namespace": job["metadata"]["namespace"]}
-    job["spec"].pop("selector")
-    job["spec"].pop("manualSelector")
-    job["spec"]["template"].pop("metadata")
-    job.pop("status")
-    return job
+def submitted(name: str, kind: str = "Job", about: str = "train") -> Object:
+    """The Job or JobSet of a recording as it was asked for: without what the server filled in.
+
+    Args:
+        about: what its name begins with.
+    """
+    asked = next(
+        found for found in recorded(name) if found["kind"] == kind and found["metadata"]["name"].startswith(about)
+    )
+    meta = asked["metadata"]
+    kept = {key: meta[key] for key in ("name", "namespace", "annotations") if key in meta}
+    asked["metadata"] = {**kept, "labels": _without_job_labels(meta.get("labels"))}
+    asked.pop("status", None)
+    if kind == "Job":
+        asked["spec"].pop("selector")
+        asked["spec"].pop("manualSelector")
+        template = asked["spec"]["template"]["metadata"]
+        asked["spec"]["template"]["metadata"] = {**template, "labels": _without_job_labels(template["labels"])}
+    return asked
+
+
+def _without_job_labels(labels: Object | None) -> Object:
+    return {key: value for key, value in (labels or {}).items() if key not in JOB_LABELS}
 
 
 class Recording:
@@ -52,17 +73,21 @@ class Recording:
 
 
 def story(objects: Iterable[Object]) -> Story:
-    """Of each Job and pod the statuses it went through, and of each the events about it, by component."""
+    """Of each object the statuses it went through, and of each the events about it, by component."""
     told: Story = {}
     for found in objects:
+        name = _name(found["metadata"]["name"])
         if found["kind"] == "Event":
-            about = found["involvedObject"]
-            key = f"events of {_name(about['name'])} by {found['reportingComponent']}"
-            entry: Any = _event(found)
-        elif found["kind"] == "Job":
-            key, entry = f"job {found['metadata']['name']}", _job(found)
+            key = f"events of {_name(found['involvedObject']['name'])} by {found['reportingComponent']}"
         else:
-            key, entry = f"pod {_name(found['metadata']['name'])}", _pod(found)
+            key = f"{found['kind'].lower()} {name}"
+        if found.get("reason") == "FinishedWorkload" and found["count"] > 1:
+            continue  # Kueue says it each time it looks, which is a matter of chance
+        if found["kind"] == "Pod":  # when the kubelet takes note is a matter of chance beside what others do
+            seen = told.setdefault(f"generations of {name}", [])
+            if (observed := found["status"].get("observedGeneration")) not in seen:
+                seen.append(observed)
+        entry = _ENTRIES[found["kind"]](found)
         entries = told.setdefault(key, [])
         if not entries or entries[-1] != entry:
             entries.append(entry)
@@ -90,7 +115,10 @@ def differences(told: Story, wanted: Story) -> list[str]:
 
 
 def _name(text: str) -> str:
-    return re.sub(r"\b(train-\d)-[a-z0-9]{5}\b", r"\1-xxxxx", text)
+    """Without what is drawn by lot: the ends of pods' and Workloads' names, and how long something waited."""
+    text = re.sub(r"\b((?:train|holder)[a-z0-9-]*-\d)-[a-z0-9]{5}\b", r"\1-xxxxx", text)
+    text = re.sub(r"\b((?:job|jobset)-(?:train|holder)[a-z0-9-]*)-[0-9a-f]{5}\b", r"\1-xxxxx", text)
+    return re.sub(r"\bwas \d+s\b", "was Ns", text)
 
 
 def _event(found: Object) -> Any:
@@ -109,25 +137,43 @@ def _event(found: Object) -> Any:
 def _job(found: Object) -> Any:
     status = found.get("status") or {}
     counts = ("active", "succeeded", "failed", "terminating", "completedIndexes")
-    conditions = [
-        (each["type"], each["status"], each["reason"], each["message"]) for each in status.get("conditions") or []
-    ]
     uncounted = status.get("uncountedTerminatedPods")
     waiting = None if uncounted is None else {key: len(value) for key, value in uncounted.items()}
-    return ({name: status.get(name) for name in counts}, conditions, waiting, "startTime" in status)
+    return ({name: status.get(name) for name in counts}, _conditions(found), waiting, "startTime" in status,
+            *_marks(found))  # fmt: skip
+
+
+def _marks(found: Object) -> tuple[list[str], list[str]]:
+    return sorted(found["metadata"].get("labels") or {}), sorted(found["metadata"].get("annotations") or {})
+
+
+def _job_set(found: Object) -> Any:
+    status = found.get("status") or {}
+    counts = ("restarts", "restartsCountTowardsMax", "terminalState", "replicatedJobsStatus")
+    return {name: status.get(name) for name in counts}, _conditions(found)
+
+
+def _workload(found: Object) -> Any:
+    status, meta, spec = found.get("status") or {}, found["metadata"], found["spec"]
+    pod_sets = [(each["name"], each["count"]) for each in spec["podSets"]]
+    asked = (spec["queueName"], spec["priority"], spec["active"], pod_sets)
+    owners = [(each["kind"], each["name"], each["controller"]) for each in meta["ownerReferences"]]
+    said = {name: status.get(name) for name in ("admission", "resourceRequests")}
+    return asked, owners, sorted(meta["labels"]), meta.get("finalizers"), said, _conditions(found)
+
+
+def _conditions(found: Object) -> list[Any]:
+    conditions = (found.get("status") or {}).get("conditions") or []
+    return [(each["type"], each["status"], each.get("reason"), each.get("message")) for each in conditions]
 
 
 def _pod(found: Object) -> Any:
     status, meta = found["status"], found["metadata"]
-    conditions = [
-        (each["type"], each["status"], each.get("reason"), each.get("message"))
-        for each in status.get("conditions") or []
-    ]
     containers = [_container(each) for each in status.get("containerStatuses") or []]
     known = {name: name in status for name in ("podIP", "startTime", "hostIP")}
     deleted = bool(meta.get("deletionTimestamp"))
-    return (status.get("phase"), status.get("qosClass"), found["spec"].get("nodeName"), conditions, containers, known,
-            meta["generation"], status.get("observedGeneration"), deleted, meta.get("finalizers"))  # fmt: skip
+    return (status.get("phase"), status.get("qosClass"), found["spec"].get("nodeName"), _conditions(found), containers,
+            known, meta["generation"], deleted, meta.get("finalizers"), *_marks(found))  # fmt: skip
 
 
 def _container(status: Object) -> Any:
@@ -135,3 +181,12 @@ def _container(status: Object) -> Any:
     shown = {key: value for key, value in state.items() if key not in ("containerID", "startedAt", "finishedAt")}
     fields = sorted(key for key in status if key != "volumeMounts")
     return kind, shown, status["ready"], status["started"], status["restartCount"], status["image"], fields
+
+
+_ENTRIES: dict[str, Callable[[Object], Any]] = {
+    "Event": _event,
+    "Job": _job,
+    "JobSet": _job_set,
+    "Pod": _pod,
+    "Workload": _workload,
+}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 from kube import names
-from kube.cluster import FakeCluster
+from kube.cluster import JOB_SET_CRDS, KUEUE_CRDS, FakeCluster
 from kube.stories import Recording, differences, recorded, story, submitted
 
 Object = dict[str, Any]
@@ -36,25 +36,61 @@ def until(holds: Callable[[], bool], within_s: float = 30) -> bool:
 
 
 def held(job: Object, door: Path) -> Object:
-    """The Job with its pods' naps replaced by waiting for a file, so that they all wake at once."""
+    """The Job with its pods' naps replaced by waiting for a file, all waking at once, or each by its number."""
     command = job["spec"]["template"]["spec"]["containers"][0]["command"]
     head, _, tail = command[2].rpartition("time.sleep(")
-    wait = f"[time.sleep(.01) for _ in iter(lambda: __import__('os').path.exists({str(door)!r}), True)]"
-    command[2] = f"{head}{wait}{tail.partition(')')[2]}"
+    own = f"{str(door)!r} + os.environ['JOB_COMPLETION_INDEX']"
+    wait = f"[time.sleep(.01) for _ in iter(lambda: os.path.exists({str(door)!r}) or os.path.exists({own}), True)]"
+    command[2] = f"import os; {head}{wait}{tail.partition(')')[2]}"
     return job
 
 
-def all_ready(cluster: FakeCluster, count: int) -> Callable[[], bool]:
+NAP = """
+import os, signal, time
+signal.signal(signal.SIGTERM, lambda *_: os._exit(143))
+open({door!r} + "." + os.environ["HOSTNAME"], "w").close()  # from here on it can be ended
+while not os.path.exists({door!r}):
+    time.sleep(0.01)
+"""
+
+
+def napping(spec: Object, door: Path) -> None:
+    """Of a pod's spec: its container waits for a file in place of running a notebook, and needs no volumes for that."""
+    del spec["volumes"]
+    for container in spec["containers"]:
+        container["command"] = ["python3", "-c", NAP.format(door=str(door))]
+        del container["volumeMounts"], container["workingDir"]
+
+
+def all_ready(cluster: FakeCluster, count: int, name: str = "train") -> Callable[[], bool]:
     def ready() -> bool:
-        return (cluster.store.get(names.JOBS, NAMESPACE, "train").get("status") or {}).get("ready") == count
+        job = cluster.store.find(names.JOBS, NAMESPACE, name) or {}
+        return (job.get("status") or {}).get("ready") == count
 
     return ready
 
 
-def check(recording: Recording, name: str) -> None:
+def check(
+    recording: Recording, name: str, *, missing: Mapping[str, int] | None = None, more: Mapping[str, int] | None = None
+) -> None:
+    """What happened is what was recorded.
+
+    Args:
+        missing: of which object's story the tests' cluster does not tell an entry, by the entry's number.
+        more: of which object's story the recording lacks one that the tests' cluster tells.
+    """
     wanted = story(recorded(name))
-    until(lambda: not differences(recording.story(), wanted), 15)
-    assert differences(recording.story(), wanted) == []
+    for key, number in (missing or {}).items():
+        del wanted[key][number]
+
+    def found() -> list[str]:
+        told = recording.story()
+        for key, number in (more or {}).items():
+            del told.get(key, [])[number : number + 1]
+        return differences(told, wanted)
+
+    until(lambda: not found(), 15)
+    assert found() == [], "\n".join(found())
 
 
 def test_a_job_succeeds_as_recorded(cluster: FakeCluster, tmp_path: Path) -> None:
@@ -171,3 +207,86 @@ def test_pods_of_a_deleted_job_may_finish_as_recorded(cluster: FakeCluster, tmp_
     door.touch()
     check(recording, "deleted-while-running")
     assert until(lambda: not cluster.store.list(names.PODS, NAMESPACE))
+
+
+def test_a_pod_that_was_deleted_may_succeed_all_the_same_as_recorded(cluster: FakeCluster, tmp_path: Path) -> None:
+    recording, door = Recording(cluster.store), tmp_path / "door"
+    cluster.create(names.JOBS, held(submitted("pod-deleted-and-replaced"), door))
+    assert until(all_ready(cluster, 2))
+    second = next(pod for pod in cluster.store.list(names.PODS) if pod["metadata"]["name"].startswith("train-1-"))
+    name = second["metadata"]["name"]
+    cluster.store.delete(names.PODS, NAMESPACE, name)
+    assert until(lambda: cluster.store.get(names.PODS, NAMESPACE, name)["status"]["observedGeneration"] == 2)
+    door.with_name("door1").touch()
+    assert until(lambda: cluster.store.find(names.PODS, NAMESPACE, name) is None)
+    door.with_name("door0").touch()
+    check(recording, "pod-deleted-and-replaced")
+
+
+def test_what_cannot_run_on_its_node_s_processor_fails_as_recorded(cluster: FakeCluster, tmp_path: Path) -> None:
+    recording = Recording(cluster.store)
+    job = submitted("foreign-architecture")
+    pod = job["spec"]["template"]["spec"]
+    napping(pod, tmp_path)
+    pod["containers"][0]["command"] = ["sh", "-c", "exit 1"]
+    cluster.create(names.JOBS, job)
+    check(recording, "foreign-architecture")
+
+
+def test_pods_of_a_job_that_is_deleted_alone_run_on_as_recorded(cluster: FakeCluster, tmp_path: Path) -> None:
+    recording, door = Recording(cluster.store), tmp_path / "door"
+    job = submitted("orphaned-pods")
+    napping(job["spec"]["template"]["spec"], door)
+    cluster.create(names.JOBS, job)
+    assert until(all_ready(cluster, 2, job["metadata"]["name"]))
+    cluster.store.delete(names.JOBS, NAMESPACE, job["metadata"]["name"], propagation="Orphan")
+    assert until(lambda: not cluster.store.list(names.JOBS, NAMESPACE))
+    door.touch()
+    check(recording, "orphaned-pods")
+
+
+def test_an_evicted_job_set_is_restarted_whole_as_recorded(tmp_path: Path) -> None:
+    with FakeCluster(nodes=[{"name": "node1"}], crds=JOB_SET_CRDS, speed=3) as cluster:
+        cluster.namespace(NAMESPACE)
+        recording, door = Recording(cluster.store), tmp_path / "door"
+        job_set = submitted("jobset-restarted-after-eviction", "JobSet")
+        name = job_set["metadata"]["name"]
+        child = f"{name}-worker-0"
+        napping(job_set["spec"]["replicatedJobs"][0]["template"]["spec"]["template"]["spec"], door)
+        cluster.create(names.JOB_SETS, job_set)
+        assert until(all_ready(cluster, 2, child))
+        first = {pod["metadata"]["name"] for pod in cluster.store.list(names.PODS, NAMESPACE)}
+        assert until(lambda: len(list(tmp_path.glob("door.*"))) == 2)
+        cluster.levers.evict((NAMESPACE, min(first)))
+        assert until(lambda: not first & {pod["metadata"]["name"] for pod in cluster.store.list(names.PODS, NAMESPACE)})
+        assert until(all_ready(cluster, 2, child))
+        door.touch()
+        # The recorded JobSet looked between its Job's success and the end of it, which are one step here.
+        check(recording, "jobset-restarted-after-eviction", missing={f"jobset {name}": 10})
+
+
+def test_a_queue_admits_one_job_after_the_other_as_recorded(tmp_path: Path) -> None:
+    with FakeCluster(nodes=[{"name": "node1"}], crds=KUEUE_CRDS, speed=3) as cluster:
+        cluster.namespace(NAMESPACE)
+        recording = Recording(cluster.store)
+        quota = [{"name": "cpu", "nominalQuota": "1"}, {"name": "memory", "nominalQuota": "8Gi"}]
+        group = {"coveredResources": ["cpu", "memory"], "flavors": [{"name": "default", "resources": quota}]}
+        queue = {"metadata": {"name": "research"}, "spec": {"namespaceSelector": {}, "resourceGroups": [group]}}
+        cluster.create(names.CLUSTER_QUEUES, queue)
+        cluster.create(
+            names.LOCAL_QUEUES, {"metadata": {"name": "team"}, "spec": {"clusterQueue": "research"}}, NAMESPACE
+        )
+        jobs = [submitted("kueue-waits-then-admitted", about=about) for about in ("holder", "train")]
+        for job in jobs:
+            job["spec"].pop("suspend")
+            napping(job["spec"]["template"]["spec"], tmp_path / job["metadata"]["name"])
+        holder, train = (job["metadata"]["name"] for job in jobs)
+        cluster.create(names.JOBS, jobs[0])
+        assert until(all_ready(cluster, 2, holder))
+        cluster.create(names.JOBS, jobs[1])
+        assert until(lambda: any(each["reason"] == "Pending" for each in cluster.store.list(names.EVENTS, NAMESPACE)))
+        (tmp_path / holder).touch()
+        assert until(all_ready(cluster, 1, train))
+        (tmp_path / train).touch()
+        # The recorded kubelet told of the pod's first two steps at once.
+        check(recording, "kueue-waits-then-admitted", more={f"pod {train}-0-xxxxx": 2})

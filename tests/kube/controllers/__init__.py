@@ -52,9 +52,9 @@ class Controllers:
         self.kueue = KueueController(self.world)
         self.levers = Levers(self.world, self.kubelets, self.nodes, self.kueue)
         self._all: list[Controller] = [
-            self.kueue,  # first: it suspends a Job before the Job's controller sees it
             JobController(self.world),
             JobSetController(self.world),
+            self.kueue,
             TtlController(self.world),
             ClaimController(self.world),
             self.nodes,

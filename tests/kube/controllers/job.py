@@ -60,6 +60,8 @@ class JobController(Controller):
         elif event.resource == PODS and event.type != "ADDED":
             owner = owner_of(event.object, "Job")
             if owner is None:
+                if event.type == "MODIFIED":
+                    self._release(event.object)  # its Job was deleted without it
                 return
             key = (event.object["metadata"]["namespace"], owner["name"])
             job = self.store.peek(JOBS, *key)
@@ -77,6 +79,8 @@ class JobController(Controller):
         if job is None or job["spec"].get("managedBy") not in (None, MANAGED_BY) or _is_over(job):
             return
         if job["metadata"].get("deletionTimestamp"):
+            for pod in self._pods_of(job):
+                self._release(pod)
             return
         counted = self._count(job)
         status = dict(job.get("status") or {})

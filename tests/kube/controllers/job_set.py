@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import hashlib
+from collections import Counter
+from collections.abc import Callable
 
 from ..names import JOB_SETS, JOBS, PODS, SERVICES
 from ..problems import Problem
 from ..store import Event, Key, Object
 from .base import Controller, condition, controller_reference, holds, key_of, owner_of, set_condition
 
-COMPONENT = "jobset-controller"
+COMPONENT = "jobset"
 PREFIX = "jobset.sigs.k8s.io/"
 RETRY_S = 1.0
 _DONE = ("Completed", "AllJobsCompleted", "jobset completed successfully")
@@ -47,19 +50,20 @@ class JobSetController(Controller):
         for job in jobs:
             if job not in current:
                 self._delete(job)
+        counts = _counts(job_set, current)
         self._make_service(job_set)
-        self._suspend(job_set)
+        self._suspend(job_set, counts)
         broken = [job for job in current if holds(job, "Failed")]
         wanted = _children(job_set, attempt)
         if broken:
-            self._on_failure(job_set, min(broken, key=_failed_at))
+            self._on_failure(job_set, min(broken, key=_failed_at), counts)
         elif len(current) == len(wanted) and all(holds(job, "Complete") for job in current):
-            self._finish(job_set, *_DONE)
+            self._finish(job_set, counts, *_DONE)
         else:
             names = {job["metadata"]["name"] for job in jobs}
             self._make_jobs(job_set, [job for job in wanted if job["metadata"]["name"] not in names])
             self._follow_suspension(job_set, current)
-        self._count(job_set, current)
+            self._write(job_set, counts)
 
     def _is_child(self, job: Object, job_set: Object) -> bool:
         return bool((owner_of(job, "JobSet") or {}).get("uid") == job_set["metadata"]["uid"])
@@ -101,13 +105,13 @@ class JobSetController(Controller):
             with contextlib.suppress(Problem):
                 self.store.delete(JOBS, *key_of(job), uid=job["metadata"]["uid"], propagation="Foreground")
 
-    def _suspend(self, job_set: Object) -> None:
+    def _suspend(self, job_set: Object, counts: list[Object]) -> None:
         suspended = bool(job_set["spec"].get("suspend"))
         before = condition(job_set, "Suspended")
         if (before is None and not suspended) or (before is not None and before["status"] == str(suspended)):
             return
         reason, message = _SUSPENDED[suspended]
-        self._put_condition(job_set, "Suspended", reason, message, value=str(suspended))
+        self._put_condition(job_set, counts, "Suspended", reason, message, value=str(suspended))
         self.world.recorder.record(job_set, "Normal", reason, message, component=COMPONENT)
 
     def _follow_suspension(self, job_set: Object, jobs: list[Object]) -> None:
@@ -121,44 +125,51 @@ class JobSetController(Controller):
                 with contextlib.suppress(Problem):
                     self.store.change(JOBS, *key_of(job), edit)
 
-    def _on_failure(self, job_set: Object, first: Object) -> None:
+    def _on_failure(self, job_set: Object, first: Object, counts: list[Object]) -> None:
         policy, name = job_set["spec"].get("failurePolicy"), first["metadata"]["name"]
         if policy is None:
             words = f"jobset failed due to one or more job failures (first failed job: {name})"
-            self._finish(job_set, "Failed", "FailedJobs", words)
+            self._finish(job_set, counts, "Failed", "FailedJobs", words)
             return
         action = _action(policy, first)
         if action == "FailJobSet":
             words = f"applying FailJobSet failure policy action (first failed job: {name})"
-            self._finish(job_set, "Failed", "FailJobSetFailurePolicyAction", words)
+            self._finish(job_set, counts, "Failed", "FailJobSetFailurePolicyAction", words)
             return
         status = job_set.get("status") or {}
         counted = int(status.get("restartsCountTowardsMax") or 0)
         free = action == "RestartJobSetAndIgnoreMaxRestarts"
         if not free and counted >= int(policy.get("maxRestarts") or 0):
             words = f"jobset failed due to reaching max number of restarts (first failed job: {name})"
-            self._finish(job_set, "Failed", "ReachedMaxRestarts", words)
+            self._finish(job_set, counts, "Failed", "ReachedMaxRestarts", words)
             return
 
-        def restart(found: Object) -> None:
-            new = found.setdefault("status", {})
+        def restart(new: Object) -> None:
             new["restarts"] = int(new.get("restarts") or 0) + 1
             new["restartsCountTowardsMax"] = counted + (0 if free else 1)
 
-        self.store.change(JOB_SETS, *key_of(job_set), restart)
+        self._write(job_set, counts, restart)
         suffix = "AndIgnoreMaxRestarts" if free else ""
         words = f"applying RestartJobSet{suffix} failure policy action (first failed job: {name})"
         self.world.recorder.record(
             job_set, "Warning", f"RestartJobSet{suffix}FailurePolicyAction", words, component=COMPONENT
         )
 
-    def _finish(self, job_set: Object, kind: str, reason: str, message: str) -> None:
-        self._put_condition(job_set, kind, reason, message, terminal=kind)
+    def _finish(self, job_set: Object, counts: list[Object], kind: str, reason: str, message: str) -> None:
+        self._put_condition(job_set, counts, kind, reason, message, terminal=kind)
         event = "Normal" if kind == "Completed" else "Warning"
         self.world.recorder.record(job_set, event, reason, message, component=COMPONENT)
 
     def _put_condition(
-        self, job_set: Object, kind: str, reason: str, message: str, *, value: str = "True", terminal: str | None = None
+        self,
+        job_set: Object,
+        counts: list[Object],
+        kind: str,
+        reason: str,
+        message: str,
+        *,
+        value: str = "True",
+        terminal: str | None = None,
     ) -> None:
         new = {
             "lastTransitionTime": self.world.stamp(),
@@ -168,39 +179,50 @@ class JobSetController(Controller):
             "type": kind,
         }
 
-        def edit(found: Object) -> None:
-            status = found.setdefault("status", {})
+        def edit(status: Object) -> None:
             set_condition(status.setdefault("conditions", []), new)
             if terminal is not None:
                 status["terminalState"] = terminal
 
-        self.store.change(JOB_SETS, *key_of(job_set), edit)
+        self._write(job_set, counts, edit)
 
-    def _count(self, job_set: Object, jobs: list[Object]) -> None:
-        counts = []
-        for replicated in job_set["spec"]["replicatedJobs"]:
-            label = f"{PREFIX}replicatedjob-name"
-            own = [job for job in jobs if job["metadata"]["labels"][label] == replicated["name"]]
-            status = [job.get("status") or {} for job in own]
-            counts.append(
-                {
-                    "name": replicated["name"],
-                    "active": sum(bool(each.get("active")) for each in status),
-                    "failed": sum(holds(job, "Failed") for job in own),
-                    "ready": sum(
-                        int(each.get("ready") or 0) + int(each.get("succeeded") or 0) >= job["spec"]["parallelism"]
-                        for job, each in zip(own, status, strict=True)
-                    ),
-                    "succeeded": sum(holds(job, "Complete") for job in own),
-                    "suspended": sum(bool(job["spec"].get("suspend")) for job in own),
-                }
-            )
+    def _write(
+        self, job_set: Object, counts: list[Object], edit: Callable[[Object], None] = lambda status: None
+    ) -> None:
+        """The status: what its Jobs come to, and what changes with it, as one update."""
 
-        def edit(found: Object) -> None:
-            found.setdefault("status", {})["replicatedJobsStatus"] = counts
-            found["status"].setdefault("restarts", 0)
+        def put(found: Object) -> None:
+            status = found.setdefault("status", {})
+            status["replicatedJobsStatus"] = counts
+            status.setdefault("restarts", 0)
+            edit(status)
 
-        self.store.change(JOB_SETS, *key_of(job_set), edit)
+        self.store.change(JOB_SETS, *key_of(job_set), put)
+
+
+def _counts(job_set: Object, jobs: list[Object]) -> list[Object]:
+    """One entry for each replicated Job. `active`, `ready` and `suspended` tell of Jobs that are not over."""
+    found = []
+    for replicated in job_set["spec"]["replicatedJobs"]:
+        own = [job for job in jobs if job["metadata"]["labels"][f"{PREFIX}replicatedjob-name"] == replicated["name"]]
+        live = [job for job in own if not (holds(job, "Complete") or holds(job, "Failed"))]
+        found.append(
+            {
+                "name": replicated["name"],
+                "active": sum(bool((job.get("status") or {}).get("active")) for job in live),
+                "failed": sum(holds(job, "Failed") for job in own),
+                "ready": sum(map(_is_ready, live)),
+                "succeeded": sum(holds(job, "Complete") for job in own),
+                "suspended": sum(bool(job["spec"].get("suspend")) for job in live),
+            }
+        )
+    return found
+
+
+def _is_ready(job: Object) -> bool:
+    status, spec = job.get("status") or {}, job["spec"]
+    wanted = min(spec["parallelism"], spec.get("completions") or spec["parallelism"])
+    return bool(int(status.get("ready") or 0) + int(status.get("succeeded") or 0) >= wanted)
 
 
 def _subdomain(job_set: Object) -> str:
@@ -211,6 +233,10 @@ def _children(job_set: Object, attempt: int) -> list[Object]:
     """The Jobs of one attempt."""
     found, start = [], 0
     total = sum(int(each.get("replicas", 1)) for each in job_set["spec"]["replicatedJobs"])
+    sizes: Counter[str] = Counter()
+    starts: Counter[str] = Counter()
+    for each in job_set["spec"]["replicatedJobs"]:
+        sizes[each.get("groupName", "default")] += int(each.get("replicas", 1))
     for replicated in job_set["spec"]["replicatedJobs"]:
         replicas = int(replicated.get("replicas", 1))
         for index in range(replicas):
@@ -222,11 +248,23 @@ def _children(job_set: Object, attempt: int) -> list[Object]:
                 "global-replicas": str(total),
                 "job-index": str(index),
                 "job-global-index": str(start + index),
+                "job-key": _key(job_set, replicated, index),
+                "group-name": replicated.get("groupName", "default"),
+                "group-replicas": str(sizes[replicated.get("groupName", "default")]),
+                "job-group-index": str(starts[replicated.get("groupName", "default")] + index),
                 "restart-attempt": str(attempt),
             }
             found.append(_child(job_set, replicated, index, {PREFIX + key: value for key, value in ours.items()}))
         start += replicas
+        starts[replicated.get("groupName", "default")] += replicas
     return found
+
+
+def _key(job_set: Object, replicated: Object, index: int) -> str:
+    """A short name of the Job that is the same in each attempt."""
+    meta = job_set["metadata"]
+    name = f"{meta['namespace']}/{meta['name']}-{replicated['name']}-{index}"
+    return hashlib.sha1(name.encode(), usedforsecurity=False).hexdigest()
 
 
 def _child(job_set: Object, replicated: Object, index: int, ours: dict[str, str]) -> Object:

@@ -10,7 +10,9 @@ import contextlib
 import hashlib
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
+from ..admission import QUEUE
 from ..names import CLUSTER_QUEUES, JOB_SETS, JOBS, LOCAL_QUEUES, WORKLOADS
 from ..problems import Problem
 from ..quantities import amount as parsed
@@ -19,7 +21,10 @@ from ..scheduler import requests
 from ..store import Event, Key, Object
 from .base import Controller, World, controller_reference, holds, key_of, owner_of, set_condition
 
-QUEUE, PRIORITY, UID = "kueue.x-k8s.io/queue-name", "kueue.x-k8s.io/priority-class", "kueue.x-k8s.io/job-uid"
+PRIORITY, UID = "kueue.x-k8s.io/priority-class", "kueue.x-k8s.io/job-uid"
+POD_SET = "kueue.x-k8s.io/podset"
+IN_USE = "kueue.x-k8s.io/resource-in-use"
+BINARY = ("memory", "ephemeral-storage")
 ALL: Key = ("", "all")
 _PREFIX = {JOBS: "job", JOB_SETS: "jobset"}
 _KIND = {"Job": JOBS, "JobSet": JOB_SETS}
@@ -34,12 +39,8 @@ class KueueController(Controller):
         """Nothing more is admitted while it is set; see `hold`."""
 
     def notice(self, event: Event) -> None:
-        if event.resource in _PREFIX and _queue_of(event.object):
-            job = event.object
-            if event.type == "ADDED" and not job["spec"].get("suspend") and event.version:
-                self._suspend(event.resource, job, True)  # the real one's webhook does it before the object is stored
-            self.enqueue(ALL)
-        elif event.resource in (WORKLOADS, LOCAL_QUEUES, CLUSTER_QUEUES):
+        queued = event.resource in _PREFIX and _queue_of(event.object)
+        if queued or event.resource in (WORKLOADS, LOCAL_QUEUES, CLUSTER_QUEUES):
             self.enqueue(ALL)
 
     def hold(self, held: bool) -> None:
@@ -76,7 +77,10 @@ class KueueController(Controller):
             if not holds(workload, "QuotaReserved"):
                 self._consider(workload)
         for workload in self.store.list(WORKLOADS):
-            self._follow(workload)
+            if workload["metadata"].get("deletionTimestamp") or holds(workload, "Finished"):
+                self._release(workload)
+            else:
+                self._follow(workload)
 
     # Jobs and their workloads
 
@@ -94,6 +98,7 @@ class KueueController(Controller):
                     "name": name,
                     "namespace": namespace,
                     "labels": {UID: job["metadata"]["uid"]},
+                    "finalizers": [IN_USE],
                     "ownerReferences": [controller_reference(job)],
                 },
                 "spec": {
@@ -113,11 +118,23 @@ class KueueController(Controller):
             reason = "Failed" if end == "Failed" else "Succeeded"
             held = next(each for each in job["status"]["conditions"] if each["type"] == end)
             self._set(known, "Finished", "True", reason, held["message"])
+            self._tell(job, "FinishedWorkload", f"Workload '{namespace}/{name}' is declared finished")
+
+    def _release(self, workload: Object) -> None:
+        """Let a workload go that reserves nothing any more."""
+
+        def drop(found: Object) -> None:
+            kept = [each for each in found["metadata"].pop("finalizers") if each != IN_USE]
+            if kept:
+                found["metadata"]["finalizers"] = kept
+
+        if IN_USE in (workload["metadata"].get("finalizers") or []):
+            self.store.change(WORKLOADS, *key_of(workload), drop)
 
     def _follow(self, workload: Object) -> None:
         """Suspend or resume the job as its workload says."""
         owner = owner_of(workload, "Job") or owner_of(workload, "JobSet")
-        if owner is None or holds(workload, "Finished"):
+        if owner is None:
             return
         resource, namespace = _KIND[owner["kind"]], workload["metadata"]["namespace"]
         job = self.store.peek(resource, namespace, owner["name"])
@@ -136,6 +153,11 @@ class KueueController(Controller):
     def _suspend(self, resource: str, job: Object, suspended: bool) -> None:
         def edit(found: Object) -> None:
             found["spec"]["suspend"] = suspended
+            for pod_set in _pod_sets(resource, found):  # the templates themselves
+                labels = pod_set["template"].setdefault("metadata", {}).setdefault("labels", {})
+                labels.pop(POD_SET, None)
+                if not suspended:
+                    labels[POD_SET] = pod_set["name"]
 
         with contextlib.suppress(Problem):
             self.store.change(resource, *key_of(job), edit)
@@ -155,12 +177,13 @@ class KueueController(Controller):
         if limits is not None:
             problem = self._shortage(name, flavor, limits, asked)
             if problem is not None:
-                self._refuse(workload, "Pending", f"couldn't assign flavors to pod set main: {problem}")
+                words = f"couldn't assign flavors to pod set main: {problem}"
+                self._refuse(workload, "Pending", words, resourceRequests=_requests_of(workload))
                 return
         if self.held:
             self._refuse(workload, "Pending", f"ClusterQueue {name} is stopped")
             return
-        self._admit(workload, name, flavor, asked)
+        self._admit(workload, name, flavor)
 
     def _quota(self, name: str) -> tuple[str, dict[str, Decimal]] | None:
         found = self.store.peek(CLUSTER_QUEUES, None, name)
@@ -194,7 +217,7 @@ class KueueController(Controller):
                 return f"insufficient unused quota for {resource} in flavor {flavor}, {more} more needed"
         return None
 
-    def _refuse(self, workload: Object, reason: str, message: str) -> None:
+    def _refuse(self, workload: Object, reason: str, message: str, **status: Any) -> None:
         before = next(
             (
                 each
@@ -204,16 +227,17 @@ class KueueController(Controller):
             None,
         )
         if before is None or before["message"] != message:
-            self._set(workload, "QuotaReserved", "False", reason, message)
+            self._set(workload, "QuotaReserved", "False", reason, message, **status)
             self._tell(workload, "Pending", message)
 
-    def _admit(self, workload: Object, queue: str, flavor: str, asked: dict[str, Decimal]) -> None:
+    def _admit(self, workload: Object, queue: str, flavor: str) -> None:
         stamp = self.world.stamp()
         waited_s = self.world.now().timestamp() - _epoch(workload["metadata"]["creationTimestamp"])
-        words = f"Quota reserved in ClusterQueue {queue}, wait time since queued was {max(0, int(waited_s))}s"
+        words = f"Quota reserved in ClusterQueue {queue}"
 
         def edit(found: Object) -> None:
             status = found.setdefault("status", {})
+            status.pop("resourceRequests", None)
             status["admission"] = {
                 "clusterQueue": queue,
                 "podSetAssignments": [
@@ -221,9 +245,10 @@ class KueueController(Controller):
                         "name": each["name"],
                         "count": each["count"],
                         "flavors": dict.fromkeys(asked, flavor),
-                        "resourceUsage": {name: written(amount) for name, amount in asked.items()},
+                        "resourceUsage": asked,
                     }
                     for each in found["spec"]["podSets"]
+                    for asked in [_amounts(each)]
                 ],
             }
             conditions = status.setdefault("conditions", [])
@@ -234,14 +259,15 @@ class KueueController(Controller):
                     each.update(status="False", reason="QuotaReserved", message="Previously: " + each["message"])
 
         self.store.change(WORKLOADS, *key_of(workload), edit)
-        self._tell(workload, "QuotaReserved", words)
+        self._tell(workload, "QuotaReserved", f"{words}, wait time since queued was {max(0, int(waited_s))}s")
         self._tell(workload, "Admitted", f"Admitted by ClusterQueue {queue}, wait time since reservation was 0s")
 
-    def _set(self, workload: Object, kind: str, value: str, reason: str, message: str) -> None:
+    def _set(self, workload: Object, kind: str, value: str, reason: str, message: str, **status: Any) -> None:
         new = _condition(kind, value, reason, message, self.world.stamp())
 
         def edit(found: Object) -> None:
-            set_condition(found.setdefault("status", {}).setdefault("conditions", []), new)
+            found.setdefault("status", {}).update(status)
+            set_condition(found["status"].setdefault("conditions", []), new)
 
         with contextlib.suppress(Problem):
             self.store.change(WORKLOADS, *key_of(workload), edit)
@@ -289,6 +315,16 @@ def _asked(workload: Object) -> dict[str, Decimal]:
         for name, amount in requests(pod_set["template"]).items():
             total[name] = total.get(name, Decimal(0)) + amount * pod_set["count"]
     return total
+
+
+def _requests_of(workload: Object) -> list[Object]:
+    return [{"name": each["name"], "resources": _amounts(each)} for each in workload["spec"]["podSets"]]
+
+
+def _amounts(pod_set: Object) -> dict[str, str]:
+    """What all pods of a set ask for together, as text."""
+    asked = requests(pod_set["template"])
+    return {name: written(one * pod_set["count"], "Ki" if name in BINARY else "") for name, one in asked.items()}
 
 
 def _condition(kind: str, value: str, reason: str, message: str, stamp: str) -> Object:
