@@ -16,6 +16,7 @@ endif
 BIN := .venv/bin
 SYNC := $(if $(filter output-sync,$(.FEATURES)),--output-sync)  # macOS brings a make without it
 PYTEST_ARGS ?=
+PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
 
 # Node brings its own list of certificate authorities; behind a company's proxy only the system's list is complete.
 NODE_EXTRA_CA_CERTS ?= $(firstword $(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt))
@@ -48,15 +49,15 @@ lab: .make/labextension  ## Open JupyterLab on the example, with the panel
 
 test: .make/labextension .make/ui-tests  ## Every check and every test
 	@$(MAKE) -j2 $(SYNC) check-python check-front-end
-	@$(BIN)/pytest --again -n auto --dist loadfile $(PYTEST_ARGS)
+	@$(BIN)/pytest --again $(PARALLEL) $(PYTEST_ARGS)
 
 test-fast: .make/labextension  ## The same without browser and wheel tests
 	@$(MAKE) -j2 $(SYNC) check-python check-front-end
-	@$(BIN)/pytest --again -n auto --dist loadfile -m "not browser and not wheel and not slow" $(PYTEST_ARGS)
+	@$(BIN)/pytest --again $(PARALLEL) -m "not browser and not wheel and not slow" $(PYTEST_ARGS)
 
 stress: .make/labextension .make/ui-tests  ## Run tests ten times beside a load, e.g. make stress T=tests/kubernetes N=10
 	@test -n "$(T)" || { echo 'Say which tests: make stress T=tests/kubernetes'; exit 1; }
-	@$(BIN)/python -m tests.suite.stress --rounds $(or $(N),10) -- -q -n auto --dist loadfile $(T) $(PYTEST_ARGS)
+	@$(BIN)/python -m tests.suite.stress --rounds $(or $(N),10) -- -q $(PARALLEL) $(T) $(PYTEST_ARGS)
 
 all: format test  ## Format, then test
 

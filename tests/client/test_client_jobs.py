@@ -99,7 +99,7 @@ def test_waiting_ends_in_time_and_leaves_the_job_running(anywhere: Path) -> None
 
 def test_a_deleted_job_is_gone(anywhere: Path) -> None:
     job = mlk.train(script(anywhere, FOREVER), mlflow=False)
-    until(lambda: job.phase is Phase.RUNNING)
+    until(lambda: "here" in job.logs())  # before, no process hears the request to end, and the pod has its 30 s
     job.delete()
     with pytest.raises(JobNotFound):
         job.wait()

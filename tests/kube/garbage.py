@@ -1,4 +1,11 @@
-"""The garbage collector: dependents follow their owners."""
+"""The garbage collector: dependents follow their owners.
+
+Imitates: kubernetes.io/docs/concepts/architecture/garbage-collection and use-cascading-deletion. Background:
+dependents are deleted after their owner; foreground: the owner waits, terminating, for them; orphan: the references
+are taken out, then the owner goes. An object none of whose owners is there is deleted.
+Leaves out: `blockOwnerDeletion` (every dependent holds a foreground deletion), owners in other namespaces.
+Held by: orphaned-pods, deleted-while-running, jobset-restarted-after-eviction.
+"""
 
 from __future__ import annotations
 

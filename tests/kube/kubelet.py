@@ -3,6 +3,12 @@
 The emulated network: names of pods (`HOSTNAME.SUBDOMAIN`, with or without the namespace's domain) become 127.0.0.1 in
 commands and environments, also where no Service gives such names. Since all pods share one network, `MASTER_PORT` (and
 variables that end so, and ports written behind such a name) is replaced by a free port, one for all pods of a Job.
+
+Imitates: what `pod_worker` says of one pod, for all pods of all nodes; a kubelet works on the pods that are bound to
+its node, and a node that is lost says nothing more (kubernetes.io/docs/concepts/architecture/nodes).
+Leaves out: node leases and statuses, admission by the node, images' garbage, probes, evictions for want of resources
+(`levers.evict` and `levers.oom_kill` do them).
+Held by: succeeds, fails; lost nodes by test_fake_controllers.
 """
 
 from __future__ import annotations

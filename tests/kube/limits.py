@@ -1,4 +1,10 @@
-"""LimitRanges: what they fill in, and what they refuse."""
+"""LimitRanges: what they fill in, and what they refuse.
+
+Imitates: kubernetes.io/docs/concepts/policy/limit-range. Defaults of containers (a maximum is a default, too), minima
+and maxima of containers and pods, in the words of the LimitRanger plugin.
+Leaves out: `maxLimitRequestRatio`, limits of claims.
+Held by: no recording; test_conformance_refusals asks the same of a real API server.
+"""
 
 from __future__ import annotations
 

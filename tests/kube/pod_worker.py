@@ -1,4 +1,14 @@
-"""A kubelet's work on one pod: from its binding to its end, in the real one's order and words."""
+"""A kubelet's work on one pod: from its binding to its end, in the real one's order and words.
+
+Imitates: kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle. Phases and conditions in their order (mounts,
+sandbox, init containers, containers); pulls with ErrImagePull, ImagePullBackOff and a doubling wait from 10 s to 300
+s; what cannot be mounted or configured is tried again; restarts by restartPolicy with CrashLoopBackOff; termination
+messages; SIGTERM, the grace period, SIGKILL; the pod is removed from the API by its kubelet once its containers
+ended.
+Leaves out: probes and lifecycle hooks, sidecars, resizing, the reset of the back-off after ten minutes.
+Held by: succeeds, fails, bad-command, image-pull-error, missing-secret, out-of-memory, foreign-architecture,
+pod-deleted-and-replaced, deleted-while-running; processes, logs and mounts by test_fake_pods.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,10 @@
-"""What a namespace uses, counted as ResourceQuotas count it."""
+"""What a namespace uses, counted as ResourceQuotas count it.
+
+Imitates: kubernetes.io/docs/concepts/policy/resource-quotas. Counts of objects, requests and limits of pods that are
+not over, `requests.` of extended resources; the admission refuses what would exceed a quota, in its words.
+Leaves out: scopes, priority classes, storage classes.
+Held by: quota-exceeded.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,14 @@
-"""The scheduler: gives pods to nodes, or says why not in kube-scheduler's own words."""
+"""The scheduler: gives pods to nodes, or says why not in kube-scheduler's own words.
+
+Imitates: kubernetes.io/docs/concepts/scheduling-eviction (kube-scheduler, taints and tolerations, assigning pods to
+nodes, pod priority, scheduling readiness). The queue by priority, then age; of the filters NodeUnschedulable,
+NodeName, TaintToleration, NodeAffinity, NodeResourcesFit and required anti-affinity the first that refuses a node;
+volumes that are not there or not bound; the condition PodScheduled=False/Unschedulable with the histogram of reasons,
+and the event.
+Leaves out: scores (the node with the fewest pods is taken), preemption (its outlook is told; `levers.preempt` does
+it), affinity to pods, topology spread, dynamic resources, storage capacity.
+Held by: unschedulable-gpu, volume-pending, succeeds; taints, anti-affinity and freed GPUs by test_fake_controllers.
+"""
 
 from __future__ import annotations
 

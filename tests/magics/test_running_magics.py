@@ -75,6 +75,7 @@ def test_jobs_are_listed_read_opened_and_removed(anywhere: Shell, folder: Path) 
 @pytest.mark.timeout(240)
 def test_a_running_job_is_stopped(anywhere: Shell) -> None:
     job = anywhere.run(f"{TRAIN} --detach --name endless\n{FOREVER}").value
+    assert next(iter(job.logs(follow=True))) == "here"  # before, no process hears the request to end
     assert "Stopping" in anywhere.run("%k8s_stop endless").out
     assert job.wait(120).phase is Phase.STOPPED
 

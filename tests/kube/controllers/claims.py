@@ -1,4 +1,11 @@
-"""The volume controller: binds PersistentVolumeClaims whose class can make volumes."""
+"""The volume controller: binds PersistentVolumeClaims whose class can make volumes.
+
+Imitates: kubernetes.io/docs/concepts/storage/persistent-volumes and storage-classes. A claim is bound by its class or
+the default one; without either it waits (FailedBinding); a class that is not there is told every 15 s
+(ProvisioningFailed).
+Leaves out: volumes as objects, capacity, access modes, WaitForFirstConsumer.
+Held by: volume-pending (the pod's side); binding by test_fake_pods.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,11 @@
-"""Events as components write them: the counted ones of controllers and kubelets, the series of the scheduler."""
+"""Events as components write them: the counted ones of controllers and kubelets, the series of the scheduler.
+
+Imitates: kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1, and client-go's recorders: core
+events with a count that rises for the same words and are combined after ten different ones in ten minutes; the
+scheduler's with `eventTime`, `action` and a series.
+Leaves out: rate limits, removal after an hour.
+Held by: every recording, in whose stories the events stand with their fields.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,14 @@
-"""The Job controller: pods made, counted and replaced, and the conditions of their Job, in the real one's order."""
+"""The Job controller: pods made, counted and replaced, and the conditions of their Job, in the real one's order.
+
+Imitates: kubernetes.io/docs/concepts/workloads/controllers/job. Indexed and other Jobs; pods made 1, 2, 4, … at a
+time, and again after a refusal; the finalizer batch.kubernetes.io/job-tracking and `uncountedTerminatedPods`;
+backoffLimit with a doubling wait from 10 s; podFailurePolicy; podReplacementPolicy; activeDeadlineSeconds;
+suspension, which gives the pods back and starts the clock anew; FailureTarget and SuccessCriteriaMet before Failed
+and Complete, which wait for the last pod; pods of a Job that is deleted or gone are let go of uncounted.
+Leaves out: successPolicy, backoffLimitPerIndex and what follows from it, adoption of pods by selector.
+Held by: succeeds, fails, retries-then-succeeds, deadline-exceeded, suspended-then-resumed, quota-exceeded,
+pod-deleted-and-replaced, deleted-while-running, orphaned-pods, jobset-restarted-after-eviction.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,10 @@
-"""The pods of a Job: which are there, what becomes of them, and what new ones look like. Pure."""
+"""The pods of a Job: which are there, what becomes of them, and what new ones look like. Pure.
+
+Imitates: kubernetes.io/docs/concepts/workloads/controllers/job (completion mode, pod labels and the index, pod
+replacement policy): labels, annotation, hostname and JOB_COMPLETION_INDEX of a pod; `completedIndexes` as text.
+Leaves out: the annotation of failures per index.
+Held by: succeeds, pod-deleted-and-replaced, jobset-restarted-after-eviction.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,10 @@
-"""A Job's `podFailurePolicy`: what one pod's failure means. Pure."""
+"""A Job's `podFailurePolicy`: what one pod's failure means. Pure.
+
+Imitates: kubernetes.io/docs/concepts/workloads/controllers/job, pod failure policy: the first rule that matches
+counts, by the container's exit code or the pod's condition; its words for the Job's condition.
+Leaves out: FailIndex.
+Held by: jobset-restarted-after-eviction (Count); FailJob and Ignore by test_fake_controllers.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,15 @@
-"""JobSet's controller, as much of it as one-replica training jobs need: children, restarts, conditions."""
+"""JobSet's controller, as much of it as one-replica training jobs need: children, restarts, conditions.
+
+Imitates: jobset.sigs.k8s.io/docs (concepts, failure policy, API reference). Child Jobs with JobSet's labels and
+annotations, the headless Service, `replicatedJobsStatus` of Jobs that are not over, `restarts` and
+`restartsCountTowardsMax`; failurePolicy's maxRestarts and rules (FailJobSet, RestartJobSet, and it without counting),
+a restart by deleting all Jobs in the foreground and making them again once they are gone (BlockingRecreate);
+suspension; Completed or Failed with their reasons; the label that its pod webhook gives (`admission`).
+Leaves out: the strategies Recreate and InPlaceRestart, RestartJob, `onJobFailureMessagePatterns`, successPolicy (all
+Jobs have to succeed), `dependsOn`, the coordinator, exclusive placement. A real JobSet may look between a Job's
+success and its end and tell of it as ready; both are one step of the Job controller here.
+Held by: jobset-restarted-after-eviction; suspension and rules by test_fake_controllers.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,16 @@
 
 Active for Jobs and JobSets with a queue's label while `kueue.x-k8s.io` is served. What a ClusterQueue's nominalQuota
 does not name is refused, as the real one does; a LocalQueue whose ClusterQueue is not there admits everything.
+
+Imitates: kueue.sigs.k8s.io/docs (concepts of Workload, ClusterQueue and LocalQueue; troubleshooting jobs). The
+webhook suspends a Job with a queue (`admission`); a Workload by the Job's name and uid with the finalizer
+resource-in-use; QuotaReserved=False with what is missing, else QuotaReserved, Admitted and the Job resumed, its pods
+labelled with their pod set; Evicted and the Job suspended again; Finished with the Job's words, and the finalizer
+gone; the events of all.
+Leaves out: cohorts and borrowing, preemption (`levers.evict_workload` does it), several flavors, admission checks,
+partial admission, topology, `reclaimablePods` (the recorded one told of them for one Job and not for the other),
+`maximumExecutionTimeSeconds`. FinishedWorkload is told once; the real one says it each time it looks.
+Held by: kueue-waits-then-admitted; eviction, missing queues and JobSets by test_fake_controllers.
 """
 
 from __future__ import annotations

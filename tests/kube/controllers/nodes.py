@@ -1,4 +1,12 @@
-"""Nodes: what they hold, and what becomes of pods when they are tainted, lost or removed."""
+"""Nodes: what they hold, and what becomes of pods when they are tainted, lost or removed.
+
+Imitates: kubernetes.io/docs/concepts/architecture/nodes, taint-and-toleration and workloads/pods/disruptions. A lost
+node is NotReady and tainted, its pods are not ready; they are deleted when their tolerationSeconds run out, with the
+condition DisruptionTarget/DeletionByTaintManager, and stay terminating; pods of a node that is gone are failed and
+removed after 20 s with DeletionByPodGC.
+Leaves out: zones and their eviction rates, the garbage of too many ended pods.
+Held by: no recording; test_fake_controllers.
+"""
 
 from __future__ import annotations
 

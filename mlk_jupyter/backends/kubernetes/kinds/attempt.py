@@ -80,8 +80,10 @@ class Started:
 def attempt_of(item: Manifest) -> int:
     """The attempt that an object bears as a label or in its name; 1 where it bears none."""
     said = number(label(item, labels.ATTEMPT))
+    if said:
+        return said
     match = re.search(r"-r(\d{1,3})(?:-|$)", name(item))
-    return said or (int(match[1]) if match else 1)
+    return int(match[1]) if match else 1
 
 
 def events_of(item: Manifest | None, events: list[Manifest]) -> list[Manifest]:

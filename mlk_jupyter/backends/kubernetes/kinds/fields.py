@@ -166,7 +166,8 @@ def main_container(pod: Manifest) -> str:
 def container(pod: Manifest) -> dict[str, Any] | None:
     """The status of the container that runs the ranks; of the only one if none is called so."""
     statuses = [mapping(one) for one in sequence(status(pod).get("containerStatuses"))]
-    named = next((one for one in statuses if one.get("name") == main_container(pod)), None)
+    wanted = main_container(pod)
+    named = next((one for one in statuses if one.get("name") == wanted), None)
     return statuses[0] if named is None and len(statuses) == 1 else named
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import logging
 from collections.abc import Collection, Mapping
 from importlib import metadata
@@ -72,7 +73,7 @@ def kind_of(owner: Manifest) -> JobKind:
 
 def kind_of_job(objects: Objects) -> JobKind:
     """By the objects that are the job; where they are gone, by what controls the rest; a Job where nothing says it."""
-    said = [*objects.owners[-1:], *map(controller, (*objects.children, *objects.pods))]
+    said = itertools.chain(objects.owners[-1:], map(controller, itertools.chain(objects.children, objects.pods)))
     known = _by_type()
     return next((known[_type_of(one)] for one in said if _type_of(one) in known), kinds()[BUILT_IN[0]])
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import dataclasses
 import hashlib
@@ -21,6 +20,7 @@ from ..cluster import Cluster
 from ..kinds.attempt import attempt_of
 from ..kinds.fields import container_asked, label
 from ..kinds.registry import choose, kind_of, resource_of
+from ..manifests.bundle import code_in
 from ..manifests.network import host_to_resolve
 from ..manifests.render_context import WORKLOAD_PRIORITY, RenderContext
 from ..recording.mlflow import mlflow_environment
@@ -196,9 +196,9 @@ async def _bundle(cluster: Cluster, owner: Manifest, folder: JobFolder) -> bytes
         return await in_thread(folder.bundle.read_bytes)
     except OSError:
         pass
-    name = labels.bundle_name(owner["metadata"]["name"])
-    try:
-        found = await cluster.connection.get(CONFIG_MAPS.path(cluster.namespace, name))
-        return base64.b64decode(found["binaryData"]["bundle.pyz"], validate=True)
-    except (NotFoundInCluster, KeyError, ValueError) as error:
-        raise NotMade(f"The code of {folder.id} is gone with ConfigMap {name}.", hint="Submit it again.") from error
+    name, found = labels.bundle_name(owner["metadata"]["name"]), None
+    with contextlib.suppress(NotFoundInCluster):
+        found = code_in(await cluster.connection.get(CONFIG_MAPS.path(cluster.namespace, name)))
+    if found is None:
+        raise NotMade(f"The code of {folder.id} is gone with ConfigMap {name}.", hint="Submit it again.")
+    return found

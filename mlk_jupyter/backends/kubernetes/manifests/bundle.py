@@ -15,3 +15,11 @@ def bundle(context: RenderContext) -> Manifest:
     found["immutable"] = True
     found["binaryData"] = {"bundle.pyz": base64.b64encode(context.bundle).decode("ascii")}
     return found
+
+
+def code_in(config_map: Manifest) -> bytes | None:
+    """The job's code as such a ConfigMap holds it; None where it holds none."""
+    try:
+        return base64.b64decode(config_map["binaryData"]["bundle.pyz"], validate=True)
+    except (KeyError, TypeError, ValueError):
+        return None

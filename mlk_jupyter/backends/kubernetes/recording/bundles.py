@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import logging
 from collections.abc import Callable
 from typing import Protocol
@@ -13,7 +11,8 @@ from ....errors import MlkError
 from ....record.folder import JobFolder, write_atomically
 from ....threads import in_thread
 from .. import labels
-from ..kinds.fields import mapping, name
+from ..kinds.fields import name
+from ..manifests.bundle import code_in
 from ..resources import CONFIG_MAPS, Manifest, Objects
 from ..status.read import Reading
 
@@ -53,8 +52,7 @@ async def fetched(
 async def _bundle_of(connection: ObjectSource, namespace: str, owner: str) -> bytes | None:
     path = CONFIG_MAPS.path(namespace, labels.bundle_name(owner))
     try:
-        found = await connection.get(path)
-        return base64.b64decode(str(mapping(found.get("binaryData")).get("bundle.pyz", "")), validate=True)
-    except (MlkError, binascii.Error) as error:
+        return code_in(await connection.get(path))
+    except MlkError as error:
         _log.info("%s: %s", path, error)
         return None
