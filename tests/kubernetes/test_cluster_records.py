@@ -15,7 +15,7 @@ from clusterjobs import FOREVER, IMAGE, NAMESPACE, Desk, full, held, pods_of, wa
 from kube import names
 from kube.cluster import FakeCluster
 
-from mlk_jupyter.backends.kubernetes.lifecycle.removal import is_over
+from mlk_jupyter.backends.kubernetes.kinds.indexed_job import IndexedJob
 from mlk_jupyter.backends.kubernetes.timing import Timing
 from mlk_jupyter.model import Phase
 
@@ -25,7 +25,7 @@ QUIET_S = 2.0
 
 def until_ended(cluster: FakeCluster, job: str) -> None:
     """Waits until the cluster is done with a job, whoever looks."""
-    wait_for(lambda: is_over(cluster.store.get(names.JOBS, NAMESPACE, job)))
+    wait_for(lambda: IndexedJob().is_over(cluster.store.get(names.JOBS, NAMESPACE, job)))
 
 
 def grow_old(cluster: FakeCluster, resource: str, name: str) -> None:
