@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
 from ..bundle import Bundle
 from ..errors import MlkError
+from ..follow.broadcast import Changes
 from ..model import JobSpec, JobStatus, JobSummary
 from ..model.api import BackendInfo, Orphan, Preflight
 from ..record.folder import JobFolder
@@ -23,14 +24,6 @@ class Refused(MlkError):
         hints = [finding.hint for finding in errors if finding.hint]
         super().__init__(" ".join(finding.text for finding in errors), hint=" ".join(hints) or "Change the job.")
         self.preflight = preflight
-
-
-@dataclass(frozen=True)
-class Changes:
-    """What happened to the list of jobs since the last one."""
-
-    changed: list[JobSummary] = field(default_factory=list)
-    removed: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -7,23 +7,22 @@ import contextlib
 import difflib
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from ..errors import BackendUnavailable, BadInput, JobNotFound, MlkError
+from ..follow.broadcast import Watch
+from ..follow.job import JobFollower
 from ..model import JobStatus, JobSummary
 from ..model.api import BackendInfo, Link, Orphan
 from ..record.folder import JobFolder
-from ..waiting import within
-from .base import Backend, Changes
+from .base import Backend
 
 logger = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 
-_FIRST_ANSWER_S = 5.0  # how long the first list waits for a cluster that is slow
-_FIRST_RETRY_S, _LAST_RETRY_S = 1.0, 15.0
 _ASK_AGAIN_S = 30.0  # a cluster that did not answer is asked again after this
 
 
@@ -47,6 +46,8 @@ class Backends:
 
     def __init__(self, every: Sequence[Backend], decide: Callable[[], Awaitable[tuple[Choice, bool]]]) -> None:
         self._every = list(every)
+        self.watches = {backend.name: Watch(backend) for backend in every}
+        """The jobs of each backend, by its name; those of a cluster that is away are the last that it told."""
         self._decide = decide
         self._choice: tuple[Choice, float | None] | None = None
         self._deciding = asyncio.Lock()
@@ -121,49 +122,20 @@ class Backends:
         """Removes a job and its record. Raises: JobNotFound."""
         await self._first(job_id, lambda backend: backend.delete(job_id))
 
+    def follow(self, job_id: str, backend: Backend | None = None, linger_s: float = 0.0) -> JobFollower:
+        """Follows one job.
+
+        Args:   backend:  that has it; None: the one that knows it.
+                linger_s: how long its watch goes on when nobody follows any more.
+        Raises: JobNotFound.
+        """
+        backend = backend or self.holder(job_id)
+        return JobFollower(job_id, backend, self.watches[backend.name], linger_s)
+
     def look(self, job_id: str, rank: int | None = None) -> None:
         """Says that somebody looks at a job, or at the log of one of its ranks."""
         with contextlib.suppress(JobNotFound):
             self.holder(job_id).look(job_id, rank)
-
-    async def watch(self) -> AsyncIterator[Changes]:
-        """All jobs of all backends, then what changed. A cluster that is away keeps its last jobs."""
-        if len(self._every) == 1:
-            async for changes in self._every[0].watch():
-                yield changes
-            return
-        queue: asyncio.Queue[tuple[Backend, Changes | None]] = asyncio.Queue(maxsize=100)
-        tasks = [
-            asyncio.create_task(_follow(backend, queue), name=f"watch of {backend.name}") for backend in self._every
-        ]
-        known: dict[str, set[str]] = {backend.name: set() for backend in self._every}
-        try:
-            yield Changes(changed=await self._first_lists(queue, known))
-            while True:
-                backend, news = await queue.get()
-                if news is not None:
-                    yield _noted(known[backend.name], news)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
-
-    async def _first_lists(
-        self, queue: asyncio.Queue[tuple[Backend, Changes | None]], known: dict[str, set[str]]
-    ) -> list[JobSummary]:
-        """The jobs of those that answer in time; the rest come as changes."""
-        jobs: list[JobSummary] = []
-        waiting = set(known)
-        end = asyncio.get_running_loop().time() + _FIRST_ANSWER_S
-        while waiting:
-            try:
-                backend, changes = await within(max(0.0, end - asyncio.get_running_loop().time()), queue.get())
-            except asyncio.TimeoutError:
-                break
-            waiting.discard(backend.name)
-            if changes is not None:
-                jobs += _noted(known[backend.name], changes).changed
-        return sorted({job.id: job for job in jobs}.values(), key=lambda job: (job.created_at, job.id), reverse=True)
 
     async def orphans(self) -> list[Orphan]:
         """Objects of ours whose job is gone, in all clusters that answer."""
@@ -180,6 +152,7 @@ class Backends:
 
     async def close(self) -> None:
         """Ends whatever the backends started in this process. Jobs go on."""
+        await asyncio.gather(*(watch.close() for watch in self.watches.values()))
         await asyncio.gather(*(backend.close() for backend in self._every))
 
     async def _gathered(self, ask: Callable[[Backend], Awaitable[list[Orphan]]]) -> list[Orphan]:
@@ -214,40 +187,6 @@ class Backends:
             except BackendUnavailable as error:
                 unavailable = error
         raise unavailable or JobNotFound(job_id)
-
-
-def _noted(known: set[str], changes: Changes) -> Changes:
-    known.update(job.id for job in changes.changed)
-    known.difference_update(changes.removed)
-    return changes
-
-
-async def _follow(backend: Backend, queue: asyncio.Queue[tuple[Backend, Changes | None]]) -> None:
-    """Puts what happens to one backend's jobs into the queue, for as long as it is not cancelled.
-
-    After a break, jobs that are gone meanwhile are told as removed.
-    """
-    retry_s = _FIRST_RETRY_S
-    known: set[str] = set()
-    while True:
-        first = True
-        try:
-            async with contextlib.aclosing(backend.watch()) as every:  # type: ignore[type-var]
-                async for one in every:
-                    gone = known - {job.id for job in one.changed} if first else set()
-                    changes = Changes(changed=one.changed, removed=sorted(gone)) if gone else one
-                    _noted(known, changes)
-                    await queue.put((backend, changes))
-                    first, retry_s = False, _FIRST_RETRY_S
-        except MlkError as error:
-            logger.info("The jobs of %s cannot be watched now: %s", backend.name, error.detail)
-        except Exception:
-            # Nobody would restart it, and the list would go stale.
-            logger.exception("The watch of %s broke; it starts again in %s s", backend.name, retry_s)
-        if first:
-            await queue.put((backend, None))  # whoever waits for the first list need not wait for this one
-        await asyncio.sleep(retry_s)
-        retry_s = min(_LAST_RETRY_S, retry_s * 2)
 
 
 async def _info(backend: Backend) -> BackendInfo:

@@ -8,45 +8,53 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from ..backends.base import Backend
 from ..errors import JobNotFound
-from ..model import JobStatus, JobSummary, RunState
+from ..follow.job import JobFollower
+from ..model import JobStatus, JobSummary
 from .screen import Screen
 
 _TICK_S = 1.0  # the clock on a terminal moves though the job says nothing
 _SETTLING_S = 20.0  # how long the end of a job may take to be recorded before we go on without
 _SETTLING_HERE_S = 120.0  # the same where this process records it: nobody else does when it ends
-_SETTLING_POLL_S = 0.2
 
 
-async def follow(backend: Backend, job_id: str, screen: Screen, code: Sequence[str]) -> JobStatus | None:
+async def follow(follower: JobFollower, screen: Screen, code: Sequence[str]) -> JobStatus | None:
     """Shows a job until it is over.
 
     Args:    code: first line of each code cell, in order.
     Returns: the job as it ended, its MLflow run settled if that came in time; None when the person left it running.
     """
-    async with _Latest(backend, job_id) as latest, _Interrupts() as interrupts:
-        stopping = False
-        while not latest.job.phase.final:
-            cell = latest.job.progress.cell
-            screen.show(latest.job, code[cell - 1] if cell and cell <= len(code) else None)
-            await _first(latest.changed, interrupts.came, timeout=_TICK_S)
-            latest.changed.clear()
-            latest.check()
-            if not interrupts.came.is_set():
-                continue
-            interrupts.came.clear()
-            stop = not stopping and await _wants_stop(latest, interrupts, screen)
-            if latest.job.phase.final:
-                break
-            if not stop:
+    job = await follower.status()
+    with follower.listening() as changed:
+        latest = _Latest(follower, job, changed)
+        async with _Interrupts() as interrupts:
+            if not await _shown_to_its_end(latest, interrupts, screen, code):
                 return None
-            stopping = True
-            await backend.stop(job_id)
-            screen.say("Stopping the job. Ctrl-C again leaves it to end by itself.")
-        screen.show(latest.job, None)
-        screen.stay()
-    return await _settled(backend, job_id)
+        return await follower.settled(_SETTLING_S if follower.here else _SETTLING_HERE_S)
+
+
+async def _shown_to_its_end(latest: _Latest, interrupts: _Interrupts, screen: Screen, code: Sequence[str]) -> bool:
+    """Whether the job came to its end before the person left it."""
+    follower, stopping = latest.follower, False
+    while not latest.job.phase.final:
+        cell = latest.job.progress.cell
+        screen.show(latest.job, code[cell - 1] if cell and cell <= len(code) else None)
+        await _first(latest.changed, interrupts.came, timeout=_TICK_S)
+        latest.look()
+        if not interrupts.came.is_set():
+            continue
+        interrupts.came.clear()
+        stop = not stopping and await _wants_stop(latest, interrupts, screen)
+        if latest.job.phase.final:
+            break
+        if not stop:
+            return False
+        stopping = True
+        await follower.backend.stop(follower.job_id)
+        screen.say("Stopping the job. Ctrl-C again leaves it to end by itself.")
+    screen.show(latest.job, None)
+    screen.stay()
+    return True
 
 
 async def _wants_stop(latest: _Latest, interrupts: _Interrupts, screen: Screen) -> bool:
@@ -65,60 +73,32 @@ async def _wants_stop(latest: _Latest, interrupts: _Interrupts, screen: Screen) 
     try:
         while not (answer.done() or interrupts.came.is_set() or latest.job.phase.final):
             await _first(latest.changed, interrupts.came, answer)
-            latest.changed.clear()
-            latest.check()
+            latest.look()
     finally:
         loop.remove_reader(sys.stdin)
     return answer.done() and answer.result().strip().lower() in ("s", "stop")
 
 
-async def _settled(backend: Backend, job_id: str) -> JobStatus:
-    """A finished job once its notebook is written and its MLflow run recorded, or as it is when that takes too long."""
-    loop = asyncio.get_running_loop()
-    end = loop.time() + (_SETTLING_S if backend.kind == "local" else _SETTLING_HERE_S)
-    while True:
-        job = await backend.job(job_id)
-        open_run = job.run is not None and job.run.state is RunState.PENDING
-        if loop.time() > end or not (open_run or not backend.folder(job_id).executed.exists()):
-            return job
-        await asyncio.sleep(_SETTLING_POLL_S)
-
-
 class _Latest:
-    """The latest state of one job. Owns one task, from `async with` to its end."""
+    """The latest state of one job, as the list of jobs tells it."""
 
-    def __init__(self, backend: Backend, job_id: str) -> None:
-        self._backend = backend
-        self._id = job_id
-        self.changed = asyncio.Event()
+    def __init__(self, follower: JobFollower, job: JobSummary, changed: asyncio.Event) -> None:
+        self.follower = follower
+        self._listed = False
+        self.job = job
+        self.changed = changed
 
-    job: JobSummary
-
-    async def __aenter__(self) -> _Latest:
-        self.job = await self._backend.job(self._id)
-        self._task = asyncio.create_task(self._run(), name=f"watch of {self._id}")
-        return self
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        self._task.cancel()
-        await asyncio.wait({self._task})
-
-    def check(self) -> None:
-        """Raises what ended the watch, if something did."""
-        if self._task.done():
-            self._task.result()
-
-    async def _run(self) -> None:
-        try:
-            async for changes in self._backend.watch():
-                for job in changes.changed:
-                    if job.id == self._id:
-                        self.job = job
-                        self.changed.set()
-                if self._id in changes.removed:
-                    raise JobNotFound(self._id)
-        finally:
-            self.changed.set()
+    def look(self) -> None:
+        """Raises: JobNotFound when it was deleted."""
+        self.changed.clear()
+        jobs = self.follower.watch.jobs
+        if jobs is None:
+            return
+        found = jobs.get(self.follower.job_id)
+        if found is not None:
+            self.job, self._listed = found, True
+        elif self._listed:
+            raise JobNotFound(self.follower.job_id)
 
 
 class _Interrupts:

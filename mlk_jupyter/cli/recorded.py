@@ -8,9 +8,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from ..backends.many import Backends
-from ..client.following import Placed
-from ..client.places import News
 from ..errors import BackendUnavailable
+from ..follow.job import JobFollower
 from ..model import JobStatus
 from ..record.folder import JobFolder
 from ..threads import in_thread
@@ -20,19 +19,19 @@ from ..threads import in_thread
 class Recorded:
     """One job, whose record is as complete as it can be now."""
 
-    placed: Placed
+    follower: JobFollower
     folder: JobFolder
     rank: int | None
 
     @property
     def here(self) -> bool:
         """Whether it runs on this machine: its record needs nobody who fills it."""
-        return self.placed.backend.kind == "local"
+        return self.follower.here
 
     async def latest(self) -> JobStatus:
         """What is known of it; of a cluster that is away, what was written down."""
         try:
-            return await self.placed.status()
+            return await self.follower.status()
         except BackendUnavailable:
             written = await in_thread(self.folder.read_status)
             if written is None:
@@ -41,9 +40,9 @@ class Recorded:
 
     async def over(self) -> bool:
         """Whether it is over and all of it written down. Keeps the log of the rank coming."""
-        self.placed.backend.look(self.placed.job_id, self.rank)
+        self.follower.backend.look(self.follower.job_id, self.rank)
         with contextlib.suppress(BackendUnavailable):
-            return await self.placed.ended() is not None
+            return await self.follower.ended() is not None
         return False
 
 
@@ -53,20 +52,15 @@ async def recorded(backends: Backends, job_id: str, rank: int | None = None) -> 
 
     Args: rank: whose log is to be read.
     """
-    backend = backends.holder(job_id)
-    news = News(backend)
-    placed = Placed(job_id, backend, news)
-    folder = placed.folder
-    try:
-        written = await in_thread(folder.read_status)
-        if backend.kind == "local" or (written is not None and written.phase.final):
-            yield Recorded(placed, folder, rank)
-            return
-        async with contextlib.AsyncExitStack() as opened:
-            try:
-                await opened.enter_async_context(placed.recorded(rank))
-            except BackendUnavailable as error:
-                print(f"{error.detail} What was written down here before is shown.", file=sys.stderr)
-            yield Recorded(placed, folder, rank)
-    finally:
-        await news.close()
+    follower = backends.follow(job_id)
+    folder = follower.folder
+    written = await in_thread(folder.read_status)
+    if follower.here or (written is not None and written.phase.final):
+        yield Recorded(follower, folder, rank)
+        return
+    async with contextlib.AsyncExitStack() as opened:
+        try:
+            await opened.enter_async_context(follower.recorded(rank))
+        except BackendUnavailable as error:
+            print(f"{error.detail} What was written down here before is shown.", file=sys.stderr)
+        yield Recorded(follower, folder, rank)

@@ -10,6 +10,7 @@ import uuid
 
 from .. import library, text
 from ..backends.base import Backend
+from ..backends.many import Backends
 from ..bundle import Bundle
 from ..model import JobStatus, Phase, RunState
 from ..model.api import Level
@@ -32,12 +33,12 @@ async def _run(options: argparse.Namespace) -> int:
         choice = await backends.choice()
         if choice.backend.kind == "local" and options.backend is None and choice.instead:
             print(choice.why, file=sys.stderr)
-        return await _run_at(choice.backend, options)
+        return await _run_at(backends, choice.backend, options)
     finally:
         await backends.close()
 
 
-async def _run_at(backend: Backend, options: argparse.Namespace) -> int:
+async def _run_at(backends: Backends, backend: Backend, options: argparse.Namespace) -> int:
     screen = screen_for(sys.stderr)
     source = await library.read_source(options.source)
     spec = spec_of(options, source)
@@ -52,7 +53,7 @@ async def _run_at(backend: Backend, options: argparse.Namespace) -> int:
         )
         _print_result(options, backend, job)
         return SUCCEEDED
-    ended = await follow(backend, job.id, screen, _code(bundle))
+    ended = await follow(backends.follow(job.id, backend), screen, _code(bundle))
     if ended is None:
         screen.say(f"{job.id} goes on running. See it with `mlk show {job.id}`, stop it with `mlk stop {job.id}`.")
         _print_result(options, backend, await backend.job(job.id))

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from ..errors import MlkError
+from ..follow.job import JobFollower
+from ..follow.tail import log_end, log_pieces
 from ..library import check_rank, notebook_file
 from ..model import JobStatus, JobSummary, Phase, RunRef
 from ..threads import in_thread
@@ -18,8 +20,7 @@ from ..worker.values import RETURNED
 from . import reading
 from .background import add_hint, background, run
 from .errors import Detached, JobFailed, JobStopped, StillGoing
-from .following import Placed
-from .places import Where
+from .places import Where, places
 from .remote import as_raised
 from .returned import decoded, key_of, returned
 from .streams import Stream
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from ..record.folder import JobFolder
 
 T = TypeVar("T")
+LINGER_S = 10.0
+"""How long the watch of a backend goes on when nobody listens: whoever polls finds it there."""
+
 _Ended = tuple[JobStatus, reading.Outcome, bytes | None]  # the last: the key of its pickled values
 
 
@@ -79,7 +83,7 @@ class Job:
 
         Raises: JobNotFound when it was deleted; BackendUnavailable when its cluster does not answer.
         """
-        return self._seen(run(self._do(Placed.status)))
+        return self._seen(run(self._do(JobFollower.status)))
 
     def wait(self, timeout: float | None = None) -> JobStatus:
         """Waits until the job is over, however it ends. Being interrupted leaves it running.
@@ -126,7 +130,7 @@ class Job:
 
     def changes(self) -> Stream[JobStatus]:
         """The job's status now, and whenever it changed, at most five times a second; ends with the job."""
-        return Stream(self._stream(lambda placed: placed.changes()))
+        return Stream(self._stream(lambda follower: follower.changes()))
 
     # What it says and leaves
 
@@ -147,12 +151,12 @@ class Job:
         """
         check_rank(self._summary, rank)
         if follow:
-            return Stream(self._stream(lambda placed: placed.lines(rank)))
+            return Stream(self._stream(lambda follower: follower.lines(rank)))
 
         def text(folder: JobFolder) -> str:
             if tail is not None:
-                return reading.log_end(folder, rank, tail)
-            return "".join(piece for piece, _ in reading.log_pieces(folder, rank))
+                return log_end(folder, rank, tail)
+            return "".join(piece for piece, _ in log_pieces(folder, rank))
 
         return run(self._read(text, rank))
 
@@ -177,17 +181,17 @@ class Job:
 
     def run(self) -> RunRef | None:
         """The job's MLflow run, or why there is none; of a job that is over, once its end is recorded there."""
-        return run(self._do(Placed.with_run))
+        return run(self._do(JobFollower.with_run))
 
     # What can be done to it
 
     def stop(self) -> None:
         """Asks the job to stop, and does not wait for it. What it wrote is kept; one that is over stays as it is."""
-        run(self._do(lambda placed: placed.backend.stop(placed.job_id)))
+        run(self._do(lambda follower: follower.backend.stop(follower.job_id)))
 
     def delete(self) -> None:
         """Stops the job if it runs, waits for its end, and removes all that it wrote."""
-        run(self._do(lambda placed: placed.backend.delete(placed.job_id)))
+        run(self._do(lambda follower: follower.backend.delete(follower.job_id)))
 
     # How it looks
 
@@ -208,32 +212,34 @@ class Job:
 
     # In the background's loop
 
-    async def _placed(self) -> Placed:
-        return await Placed.of(self.id, self._where, self._summary.backend)
+    async def _follower(self) -> JobFollower:
+        """Raises: BadInput when its backend is no more."""
+        backends = await places().backends(self._where)
+        return backends.follow(self.id, await backends.at(self._summary.backend), LINGER_S)
 
-    async def _do(self, ask: Callable[[Placed], Coroutine[Any, Any, T]]) -> T:
-        return await ask(await self._placed())
+    async def _do(self, ask: Callable[[JobFollower], Coroutine[Any, Any, T]]) -> T:
+        return await ask(await self._follower())
 
     async def _read(self, read: Callable[[JobFolder], T], rank: int | None = None) -> T:
-        async with (await self._placed()).recorded(rank) as folder:
+        async with (await self._follower()).recorded(rank) as folder:
             return await in_thread(read, folder)
 
-    async def _stream(self, of: Callable[[Placed], Any]) -> Any:
-        async for piece in of(await self._placed()):
+    async def _stream(self, of: Callable[[JobFollower], Any]) -> Any:
+        async for piece in of(await self._follower()):
             yield piece
 
     async def _until_over(self, timeout: float | None) -> JobStatus:
-        placed = await self._placed()
+        follower = await self._follower()
         try:
-            return await within(timeout, placed.until_over())
+            return await within(timeout, follower.until_over())
         except asyncio.TimeoutError:
             assert timeout is not None
-        seen = await placed.status()
+        seen = await follower.status()
         raise StillGoing(seen.id, seen.phase.value, seen.reason.text if seen.reason else None, timeout)
 
     async def _outcome(self, timeout: float | None) -> _Ended:
         status = await self._until_over(timeout)
-        folder = (await self._placed()).folder
+        folder = (await self._follower()).folder
         return status, await in_thread(reading.outcome, folder), await in_thread(key_of, folder)
 
     # In the caller's thread

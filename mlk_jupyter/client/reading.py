@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,6 @@ from ..record.fields import count_of, number_of, text_of, whole_of
 if TYPE_CHECKING:
     from ..record.folder import JobFolder
 
-_PIECE_BYTES = 256 * 1024
 _NAN = float("nan")
 
 
@@ -72,26 +70,6 @@ def metrics(folder: JobFolder) -> Any:
         rows.append((rank, row))
     kept = [row for rank, row in rows if rank == lowest[row["name"]]]
     return kept if find_spec("pandas") is None else _as_frame(kept)
-
-
-def log_pieces(folder: JobFolder, rank: int, offset: int = 0) -> Iterator[tuple[str, int]]:
-    """A rank's log from a byte offset on, in pieces of whole lines (but for the last), each with its end."""
-    while True:
-        data, size = folder.read_log(rank, offset, _PIECE_BYTES)
-        end = len(data) if offset + len(data) >= size else data.rfind(b"\n") + 1 or len(data)
-        if not end:
-            return
-        offset += end
-        yield data[:end].decode("utf-8", "replace"), offset
-
-
-def log_end(folder: JobFolder, rank: int, lines: int) -> str:
-    """The last lines of a rank's log; lines longer than 1 KiB on average give fewer."""
-    data, size = folder.read_log(rank, -max(1, lines) * 1024, max(1, lines) * 1024)
-    kept = data.splitlines(keepends=True)
-    if len(data) < size:
-        kept = kept[1:] or kept  # its first is cut
-    return b"".join(kept[-lines:] if lines > 0 else []).decode("utf-8", "replace")
 
 
 def _as_frame(rows: list[dict[str, Any]]) -> Any:

@@ -10,7 +10,7 @@ from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
-from .view import Point
+from ..follow.tail import Point
 
 BLUE, GREEN = "#1e88e5", "#2e8b57"
 WIDTH, HEIGHT = 220, 48

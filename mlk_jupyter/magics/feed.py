@@ -13,9 +13,9 @@ from typing import Protocol
 
 from ..client.background import background
 from ..errors import JobNotFound, MlkError
+from ..follow.tail import Tails
 from ..model import JobStatus, RunState
 from ..record.folder import JobFolder
-from .tails import Tails
 from .view import View
 
 TICK_S = 0.2

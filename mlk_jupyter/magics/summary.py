@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from html import escape
 
 from .. import text
+from ..follow.tail import Point
 from ..model import Phase
 from . import chart, view
 from .view import View
@@ -135,7 +136,7 @@ def _row(figure: Figure) -> str:
 
 
 def _drawn(
-    points: Sequence[view.Point],
+    points: Sequence[Point],
     label: str,
     *,
     as_images: bool,

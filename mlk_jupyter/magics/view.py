@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .. import text
+from ..follow.tail import Point
 from ..model import GpuSample, JobStatus, JobSummary, Phase, RankState, RankStatus, RunState
-
-Point = tuple[float, float | None]
-"""Where along the chart, and the value there; None is a gap."""
-
-_SEQUENCES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]*[0-~]?)")
-_LINE_LIMIT = 400  # characters of a line of the log
 
 
 @dataclass(frozen=True)
@@ -96,25 +90,6 @@ def run(job: JobSummary) -> str:
     if job.run.state is RunState.PENDING:
         return "The MLflow run is being recorded"
     return job.run.text or "No MLflow run"
-
-
-def log_lines(data: bytes, most: int, *, cut: bool = False) -> tuple[str, ...]:
-    """The last lines of a log as a terminal would show them, without colours and blank lines.
-
-    Args: cut: whether `data` begins in the middle of the log; its first line is then a part, and left out.
-    """
-    lines = _SEQUENCES.sub("", data.decode("utf-8", "replace")).split("\n")
-    if cut and len(lines) > 1:
-        del lines[0]
-    shown = (_shown(line) for line in lines[-4 * most :])
-    return tuple(line for line in shown if line.strip())[-most:]
-
-
-def _shown(line: str) -> str:
-    """One line after its carriage returns; what was written last is seen."""
-    line = next((part for part in reversed(line.split("\r")) if part), "").expandtabs(4)
-    line = text.plain(line).rstrip()
-    return line if len(line) <= _LINE_LIMIT else f"{line[:_LINE_LIMIT]}…"
 
 
 def _gpu_usage(gpus: Sequence[GpuSample]) -> str:

@@ -51,9 +51,9 @@ class Windows:
 
 def _load(services: Services) -> None:
     """Makes what a window needs."""
-    from . import window  # noqa: F401  (its import is the point)
+    from . import feeds, window  # noqa: F401  (their import is the point)
 
-    services.watcher  # noqa: B018  (made when it is first asked for)
+    services.backend  # noqa: B018  (made when it is first asked for)
 
 
 class ChannelHandler(OwnErrors, ExtensionHandlerMixin, WebSocketMixin, WebSocketHandler, JupyterHandler):

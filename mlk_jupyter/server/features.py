@@ -61,13 +61,19 @@ class Route:
     """Other good answers: status and when."""
 
 
+class Encoded(str):
+    """Data of a message that is JSON already."""
+
+    __slots__ = ()
+
+
 class Feed(Protocol):
     """One subscription of one window."""
 
     due: float | None
     """When `next` should be asked again (monotonic seconds); None: only when it calls."""
 
-    async def next(self) -> tuple[Kind, BaseModel] | None:
+    async def next(self) -> tuple[Kind, Encoded | BaseModel] | None:
         """What the window does not have yet, or None.
 
         Raises: MlkError when the feed is over, e.g. because the job was deleted.

@@ -6,24 +6,22 @@ read from the job folder when it asks, and a window that has fallen far behind g
 
 from __future__ import annotations
 
+import asyncio
+import json
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Sequence, Set
 
 from pydantic import BaseModel
 
-from ..backends.base import Changes
 from ..backends.many import Backends
 from ..errors import MlkError
+from ..follow.broadcast import Watch, newest_first
 from ..library import check_rank
 from ..model import JobStatus, JobSummary, api
-from ..model.api import JobsDelta, JobsSnapshot
 from ..threads import in_thread
 from . import records
-from .features import Kind
-
-if TYPE_CHECKING:
-    from .watcher import JobsWatcher
+from .features import Encoded, Kind
+from .services import Services
 
 POLL_S = 0.1
 """How often a file that grows is looked at, while a window follows it."""
@@ -32,53 +30,94 @@ RECHECK_S = 2.0
 LOG_TAIL = 256 * 1024
 """Bytes of a log's end in a snapshot."""
 _LOG_PIECE = 64 * 1024
+_FIRST_ANSWER_S = 5.0
+_ROWS_AT_A_TIME = 200  # some milliseconds
 _BEHIND = 8 << 20  # bytes that a window may lag behind before it starts over
 
 
+class Rows:
+    """Jobs as JSON, each made once for all windows."""
+
+    def __init__(self, services: Services) -> None:
+        self._rows: dict[str, tuple[JobSummary, str]] = {}
+
+    def of(self, job: JobSummary) -> str:
+        known = self._rows.get(job.id)
+        if known is None or known[0] is not job:
+            known = self._rows[job.id] = job, job.model_dump_json()
+        return known[1]
+
+    async def all(self, jobs: Sequence[JobSummary]) -> list[str]:
+        """Those of many jobs, letting others have their turn in between: 10,000 take a tenth of a second."""
+        found = []
+        for number, job in enumerate(jobs, start=1):
+            found.append(self.of(job))
+            if number % _ROWS_AT_A_TIME == 0:
+                await asyncio.sleep(0)
+        return found
+
+    def keep(self, job_ids: Iterable[str]) -> None:
+        """Forgets all other jobs."""
+        self._rows = {job_id: self._rows[job_id] for job_id in job_ids if job_id in self._rows}
+
+
 class JobsFeed:
-    """All jobs: whole once, then what changed, merged while the window is busy."""
+    """All jobs of all backends: whole once, then what changed, merged while the window is busy."""
 
-    due: float | None = None
-
-    def __init__(self, watcher: JobsWatcher, call: Callable[[], None]) -> None:
-        self._watcher = watcher
-        self._call = call
+    def __init__(self, watches: Sequence[Watch], rows: Rows, call: Callable[[], None]) -> None:
+        self._watches, self._rows, self._call = watches, rows, call
         self._whole = True
-        self._pending: dict[str, JobSummary | None] = {}  # None: removed
-        self._error: MlkError | None = watcher.error
-        watcher.listen(self._heard)
+        self._pending: set[str] = set()
+        self._told: MlkError | None = None
+        self.due: float | None = time.monotonic() + _FIRST_ANSWER_S
+        """Until then a backend is waited for that is slow to tell its jobs for the first time."""
+        for watch in watches:
+            watch.listen(self._heard)
 
-    def _heard(self, change: Changes | None, error: MlkError | None) -> None:
-        if error is not None:
-            self._error = error
-        elif change is None:
-            self._whole, self._error = True, None
-        elif not self._whole:
-            self._pending.update((job.id, job) for job in change.changed)
-            self._pending.update((job_id, None) for job_id in change.removed)
+    def _heard(self, job_ids: Set[str]) -> None:
+        self._pending |= job_ids
         self._call()
 
-    async def next(self) -> tuple[Kind, BaseModel] | None:
-        if self._error is not None:
-            error, self._error = self._error, None
-            return "error", records.error_body(error)
+    async def next(self) -> tuple[Kind, Encoded | BaseModel] | None:
+        # Of several backends, one that is away says so in the topic `backends`.
+        error = self._watches[0].error if len(self._watches) == 1 else None
+        if error is not self._told:
+            self._told, self._whole = error, True
+            if error is not None:
+                return "error", records.error_body(error)
         if self._whole:
-            jobs = self._watcher.jobs
-            if jobs is None:
-                return None
-            self._whole = False
-            self._pending.clear()
-            return "snapshot", JobsSnapshot(jobs=sorted(jobs.values(), key=lambda job: -job.created_at))
-        if not self._pending:
+            return await self._snapshot()
+        pending, self._pending = self._pending, set()
+        found = {job_id: self._job(job_id) for job_id in pending}
+        if not found:
             return None
-        pending, self._pending = self._pending, {}
-        return "delta", JobsDelta(
-            changed=[job for job in pending.values() if job is not None],
-            removed=[job_id for job_id, job in pending.items() if job is None],
-        )
+        changed = ",".join([self._rows.of(job) for job in found.values() if job is not None])
+        removed = json.dumps([job_id for job_id, job in found.items() if job is None])
+        return "delta", Encoded(f'{{"changed":[{changed}],"removed":{removed}}}')
+
+    async def _snapshot(self) -> tuple[Kind, Encoded] | None:
+        silent = any(watch.jobs is None and watch.error is None for watch in self._watches)
+        if silent and self.due is not None and time.monotonic() < self.due:
+            return None
+        self.due = None
+        if self._told is not None or all(watch.jobs is None for watch in self._watches):
+            return None
+        self._whole = False
+        self._pending.clear()
+        jobs = {job_id: job for watch in self._watches for job_id, job in (watch.jobs or {}).items()}
+        self._rows.keep(jobs)
+        rows = await self._rows.all(newest_first(jobs))
+        return "snapshot", Encoded(f'{{"jobs":[{",".join(rows)}]}}')
+
+    def _job(self, job_id: str) -> JobSummary | None:
+        for watch in self._watches:
+            if watch.jobs is not None and job_id in watch.jobs:
+                return watch.jobs[job_id]
+        return None
 
     async def close(self) -> None:
-        await self._watcher.leave(self._heard)
+        for watch in self._watches:
+            watch.leave(self._heard)
 
 
 class BackendsFeed:
@@ -142,10 +181,23 @@ class _FolderFeed:
 class JobFeed(_FolderFeed):
     """One job, whole each time something about it changed."""
 
-    def __init__(self, backend: Backends, job_id: str) -> None:
+    def __init__(self, backend: Backends, job_id: str, call: Callable[[], None]) -> None:
         super().__init__(backend, job_id)
         self._stamp: tuple[int, int, int] | None = None
         self._sent: JobStatus | None = None
+        self._call = call
+        self._follower = backend.follow(job_id)
+        if not self._follower.here:  # what happens in a cluster is told before it is written
+            self._follower.watch.listen(self._heard)
+
+    def _heard(self, job_ids: Set[str]) -> None:
+        if self._job_id in job_ids:
+            self._asked_at = None
+            self._call()
+
+    async def close(self) -> None:
+        if not self._follower.here:
+            self._follower.watch.leave(self._heard)
 
     async def next(self) -> tuple[Kind, BaseModel] | None:
         self._soon()

@@ -91,15 +91,16 @@ def _without_values(status: JobStatus) -> JobStatus:
 
 
 def _open_list(asked: Subscription) -> Feed:
-    from .feeds import JobsFeed
+    from .feeds import JobsFeed, Rows
 
-    return JobsFeed(asked.services.watcher, asked.call)
+    watches = list(asked.services.backend.watches.values())
+    return JobsFeed(watches, asked.services.the(Rows), asked.call)
 
 
 def _open_one(asked: Subscription) -> Feed:
     from .feeds import JobFeed
 
-    return JobFeed(asked.services.backend, asked.names["job_id"])
+    return JobFeed(asked.services.backend, asked.names["job_id"], asked.call)
 
 
 def _routes() -> Sequence[Route]:

@@ -12,7 +12,6 @@ from .limits import Slots, TokenBuckets
 
 if TYPE_CHECKING:
     from ..backends.many import Backends
-    from .watcher import JobsWatcher
 
 T = TypeVar("T")
 _REPLAYS_AT_ONCE = 4
@@ -43,13 +42,6 @@ class Services:
         from ..backends.choosing import choose
 
         return choose(self._settings.default_backend or None, image=self._settings.default_image or None)
-
-    @functools.cached_property
-    def watcher(self) -> JobsWatcher:
-        """What all windows share; at rest while nobody looks."""
-        from .watcher import JobsWatcher
-
-        return JobsWatcher(self.backend)
 
     @functools.cached_property
     def submissions(self) -> TokenBuckets:

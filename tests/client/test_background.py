@@ -211,11 +211,11 @@ def test_several_processes_at_once_see_the_same_jobs(anywhere: Path) -> None:
 
 
 def test_what_nobody_listens_to_is_not_watched_for_long(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mlk_jupyter.client.places._LINGER_S", 0.05)
+    monkeypatch.setattr("mlk_jupyter.client.handle.LINGER_S", 0.05)
     job = mlk.train(script(here, RESULT), mlflow=False)
     job.wait()
 
     async def watches() -> list[str]:
-        return [task.get_name() for task in asyncio.all_tasks() if task.get_name().startswith("news of")]
+        return [task.get_name() for task in asyncio.all_tasks() if task.get_name().startswith("mlk watch of")]
 
     until(lambda: run(watches()) == [] or time.sleep(0.02))

@@ -6,7 +6,7 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from mlk_jupyter.backends.choosing import choose
 from mlk_jupyter.backends.many import Backends
 from mlk_jupyter.bundle import build
 from mlk_jupyter.errors import BadInput
-from mlk_jupyter.model import ClusterOptions, JobSpec, Phase
+from mlk_jupyter.model import ClusterOptions, JobSpec, JobSummary, Phase
 from mlk_jupyter.model.api import Link
 
 Maker = Callable[..., dict[str, Any]]
@@ -64,6 +64,32 @@ def a_job(make_notebook: Maker, name: str) -> tuple[JobSpec, Any]:
     return spec, build(make_notebook("print('ran')"), spec, None, byte_code=False)
 
 
+def succeeded(job: JobSummary) -> bool:
+    return job.phase is Phase.SUCCEEDED
+
+
+async def watched(backends: Backends, wanted: Callable[[dict[str, JobSummary]], bool]) -> dict[str, JobSummary]:
+    """The jobs of all backends, once somebody who follows them was told what is wanted."""
+    heard = asyncio.Event()
+
+    def listener(job_ids: Set[str]) -> None:
+        heard.set()
+
+    every = backends.watches.values()
+    for watch in every:
+        watch.listen(listener)
+    try:
+        while True:
+            await asyncio.wait_for(heard.wait(), 60)
+            heard.clear()
+            jobs = {job_id: job for watch in every for job_id, job in (watch.jobs or {}).items()}
+            if wanted(jobs):
+                return jobs
+    finally:
+        for watch in every:
+            watch.leave(listener)
+
+
 def test_jobs_of_all_contexts_and_of_this_machine_are_one_list(
     two: tuple[FakeCluster, FakeCluster], make_notebook: Maker
 ) -> None:
@@ -75,11 +101,7 @@ def test_jobs_of_all_contexts_and_of_this_machine_are_one_list(
             spec, bundle = a_job(make_notebook, name.replace(":", "-"))
             status = await (await backends.at(name)).submit(spec, bundle, request_id=os.urandom(16).hex())
             wanted[status.id] = name
-        seen: dict[str, Any] = {}
-        async for changes in backends.watch():
-            seen.update({job.id: job for job in changes.changed})
-            if len(seen) == 3 and all(job.phase is Phase.SUCCEEDED for job in seen.values()):
-                break
+        seen = await watched(backends, lambda jobs: len(jobs) == 3 and all(map(succeeded, jobs.values())))
         assert {job.id: job.backend for job in await backends.jobs()} == wanted
         assert {job: one.backend for job, one in seen.items()} == wanted
         for job in wanted:
@@ -119,9 +141,7 @@ def test_a_cluster_that_is_away_leaves_the_others_usable(
     async def story(backends: Backends) -> None:
         distant = await backends.at("kubernetes:far")
         job = (await distant.submit(spec, bundle, request_id=os.urandom(16).hex())).id
-        async for changes in backends.watch():
-            if any(one.id == job and one.phase is Phase.SUCCEEDED for one in changes.changed):
-                break
+        await watched(backends, lambda jobs: job in jobs and succeeded(jobs[job]))
         with far.refusing():
             infos = {info.name: info for info in await backends.infos()}
             while infos["kubernetes:far"].link is Link.LIVE:  # until it is noticed

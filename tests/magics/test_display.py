@@ -16,9 +16,9 @@ from IPython.core.displaypub import CapturingDisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
 
 from mlk_jupyter.errors import BackendUnavailable, BadInput, JobNotFound, MlkError
+from mlk_jupyter.follow.tail import Tails
 from mlk_jupyter.magics import feed, widget
 from mlk_jupyter.magics.display import show
-from mlk_jupyter.magics.tails import Tails
 from mlk_jupyter.magics.view import View
 from mlk_jupyter.model import JobSpec, JobStatus, Metric, Phase, Progress, RunRef, RunState
 from mlk_jupyter.record.folder import JobFolder

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlk_jupyter.magics import chart, summary, view
+from mlk_jupyter.follow.tail import log_lines
+from mlk_jupyter.magics import chart, summary
 from mlk_jupyter.magics.view import View
 from mlk_jupyter.model import (
     GpuSample,
@@ -171,16 +172,16 @@ def test_everything_somebody_else_wrote_is_escaped_wherever_it_stands() -> None:
     ids=["lines", "carriage returns", "escapes", "blank lines", "no UTF-8", "controls", "nothing"],
 )
 def test_log_lines_are_what_a_terminal_would_show(written: bytes, lines: tuple[str, ...]) -> None:
-    assert view.log_lines(written, 8) == lines
+    assert log_lines(written, 8) == lines
 
 
 def test_a_log_that_begins_in_the_middle_of_a_line_leaves_that_line_out() -> None:
-    assert view.log_lines(b"f a line\nwhole\n", 8, cut=True) == ("whole",)
-    assert view.log_lines(b"one endless line", 8, cut=True) == ("one endless line",)
+    assert log_lines(b"f a line\nwhole\n", 8, cut=True) == ("whole",)
+    assert log_lines(b"one endless line", 8, cut=True) == ("one endless line",)
 
 
 def test_a_very_long_line_is_cut() -> None:
-    (line,) = view.log_lines(b"x" * 100_000, 8)
+    (line,) = log_lines(b"x" * 100_000, 8)
     assert line.endswith("…") and len(line) < 1000
 
 

@@ -9,9 +9,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from mlk_jupyter.backends.base import Carriage, Changes
+from mlk_jupyter.backends.base import Carriage
 from mlk_jupyter.bundle import LIMIT, Bundle
 from mlk_jupyter.errors import JobNotFound
+from mlk_jupyter.follow.broadcast import Changes
 from mlk_jupyter.model import JobSpec, JobStatus, JobSummary, Phase
 from mlk_jupyter.model.api import BackendInfo, Orphan, Preflight
 from mlk_jupyter.model.ids import new_job_id

@@ -14,6 +14,7 @@ from socket_window import Socket, eventually
 from tornado.httpclient import HTTPClientError
 
 from mlk_jupyter.errors import BackendUnavailable
+from mlk_jupyter.follow.broadcast import Watch
 from mlk_jupyter.model import Phase
 from mlk_jupyter.server import feeds, window
 from mlk_jupyter.server.app import MlkJupyterApp
@@ -54,7 +55,7 @@ async def test_many_windows_share_one_watch_which_ends_with_the_last(
     assert backend.watching == 1
     await sockets[2].ask("unsubscribe", "jobs")
     await eventually(lambda: backend.watching == 0)
-    assert not app.services.watcher.running
+    assert not app.services.backend.watches["memory"].running
 
 
 async def test_without_a_window_nothing_runs(app: MlkJupyterApp, backend: MemoryBackend, connect: Connect) -> None:
@@ -315,9 +316,9 @@ async def test_the_heartbeat_reaches_a_window_and_its_answer_is_taken(
 
 
 async def test_a_backend_that_is_away_is_told_and_its_return_brings_a_snapshot(
-    backend: MemoryBackend, app: MlkJupyterApp, connect: Connect, monkeypatch: pytest.MonkeyPatch
+    backend: MemoryBackend, app: MlkJupyterApp, connect: Connect
 ) -> None:
-    monkeypatch.setattr("mlk_jupyter.server.watcher._FIRST_RETRY_S", 0.01)
+    app.services.backend.watches["memory"] = watch = Watch(backend, first_retry_s=0.01)
     backend.failure = BackendUnavailable("It is away.", hint="Wait.")
     socket = await connect()
     await socket.ask("subscribe", "jobs")
@@ -325,7 +326,7 @@ async def test_a_backend_that_is_away_is_told_and_its_return_brings_a_snapshot(
     assert (message["kind"], message["data"]["code"]) == ("error", "backend_unavailable")
     backend.failure = None
     assert (await socket.until(lambda message: message["kind"] == "snapshot"))[-1]["data"] == {"jobs": []}
-    assert app.services.watcher.error is None
+    assert watch.error is None
 
 
 async def test_at_most_eight_logs_are_followed_by_one_user(backend: MemoryBackend, connect: Connect) -> None:

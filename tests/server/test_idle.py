@@ -47,7 +47,7 @@ async def test_after_the_last_window_no_task_and_no_thread_is_left(
     for topic in ("jobs", "job/a", "job/a/log/0", "job/a/frames"):
         await socket.ask("subscribe", topic)
         await socket.read()
-    assert {"mlk watch of all jobs", "mlk channel writer", "mlk channel heartbeat"} <= set(ours())
+    assert {"mlk watch of memory", "mlk channel writer", "mlk channel heartbeat"} <= set(ours())
     socket.connection.close()
     await eventually(lambda: ours() == [])
 

@@ -14,13 +14,14 @@ from weakref import WeakValueDictionary
 
 from ...bundle import Bundle
 from ...errors import BackendUnavailable, JobNotFound, MlkError
+from ...follow.broadcast import Changes, newest_first
 from ...model import JobSpec, JobStatus, JobSummary
 from ...model.api import BackendInfo, Level, Link, Orphan, Preflight
 from ...model.ids import new_job_id
 from ...record.folder import JobFolder
 from ...threads import in_thread
 from ...waiting import within
-from ..base import Carriage, Changes, Refused
+from ..base import Carriage, Refused
 from .api.api_errors import ApiError, Forbidden, Unreachable
 from .api.targets import Target
 from .cluster import Cluster, Offer
@@ -40,7 +41,6 @@ from .recording.records import Records
 from .resources import Objects
 from .rights.discovery import Served
 from .timing import Timing
-from .viewers import newest_first
 
 logger = logging.getLogger(__name__)
 

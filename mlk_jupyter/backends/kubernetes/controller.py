@@ -13,11 +13,11 @@ import logging
 import time
 from collections.abc import AsyncIterator, Mapping
 
+from ...follow.broadcast import Changes
 from ...model import JobStatus, JobSummary, Phase
 from ...model.api import Link
 from ...threads import in_thread
 from ...waiting import is_set_within
-from ..base import Changes
 from .api.api_errors import ApiError
 from .cluster import Cluster, Offer
 from .hardware import LargestNode

@@ -7,9 +7,8 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from ...follow.broadcast import Changes, Viewers
 from ...model import JobStatus, JobSummary, Metric, Phase
-from ..base import Changes
-from .viewers import Viewers
 
 _FIELDS = set(JobSummary.model_fields)
 _NO_METRICS: list[Metric] = []

@@ -19,6 +19,7 @@ from typing import Literal
 
 from ...bundle import LIMIT, Bundle
 from ...errors import JobNotFound, MlkError
+from ...follow.broadcast import Changes, newest_first
 from ...gpus import inventory
 from ...gpus import use as gpu_use
 from ...model import JobSpec, JobStatus, JobSummary, Phase, Reason, RunRef, RunState, Transition
@@ -28,7 +29,7 @@ from ...record.folder import JobFolder, data_dir, write_atomically
 from ...record.ownership import Ownership, Taken
 from ...runs.store import has_mlflow
 from ...threads import in_thread
-from ..base import Carriage, Changes, Refused
+from ..base import Carriage, Refused
 from . import detach, launch, machine, process, settle
 from .catalogue import Catalogue, unreadable
 from .interpreter import Interpreter, interpreter
@@ -96,7 +97,7 @@ class LocalBackend:
 
     async def jobs(self) -> list[JobSummary]:
         """All jobs, newest first."""
-        return _newest_first(await in_thread(self._catalogue.scan))
+        return newest_first(await in_thread(self._catalogue.scan))
 
     async def job(self, job_id: str) -> JobStatus:
         """One job whole. Raises: JobNotFound."""
@@ -105,7 +106,7 @@ class LocalBackend:
     async def watch(self) -> AsyncIterator[Changes]:
         """All jobs, then what changed. Looks at the folders four times a second, and only while iterated."""
         known = await in_thread(self._catalogue.scan)
-        yield Changes(changed=_newest_first(known))
+        yield Changes(changed=newest_first(known))
         while True:
             await asyncio.sleep(_PERIOD_S)
             now = await in_thread(lambda: self._catalogue.scan(thorough=False))
@@ -113,7 +114,7 @@ class LocalBackend:
             removed = sorted(known.keys() - now.keys())
             known = now
             if changed or removed:
-                yield Changes(changed=_newest_first(changed), removed=removed)
+                yield Changes(changed=newest_first(changed), removed=removed)
 
     def folder(self, job_id: str) -> JobFolder:
         """The job's folder. Raises: JobNotFound."""
@@ -339,10 +340,6 @@ def _kill_supervisor(status: JobStatus) -> None:
     """The last resort: its ranks end with it, and its record is completed by whoever looks next."""
     if status.owner is not None and process.alive(status.owner):
         process.send([int(status.owner["pid"])], signal.SIGKILL)
-
-
-def _newest_first(jobs: dict[str, JobSummary]) -> list[JobSummary]:
-    return sorted(jobs.values(), key=lambda job: (job.created_at, job.id), reverse=True)
 
 
 def _user() -> str | None:

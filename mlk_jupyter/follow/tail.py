@@ -1,22 +1,71 @@
-"""What is new in the files of a job's record since the last look: never a file whole, never more than a piece."""
+"""What is new in the files of a job's record since the last look: never a file whole, never more than a piece.
+
+Blocking: for a thread.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from .. import text
 from ..model.api import MetricPoint
 from ..record.curve import Curve
 from ..record.folder import JobFolder
-from .view import Point, log_lines
 
+Point = tuple[float, float | None]
+"""Where along the chart, and the value there; None is a gap."""
+
+_LOG_PIECE = 256 * 1024
+_SEQUENCES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]*[0-~]?)")
+_LINE_LIMIT = 400  # characters of a line of the log that is shown
 _PIECE = 4 << 20  # bytes of a file that are looked at in one go
 _LOG_TAIL = 16 * 1024
 _GPU_SAMPLES = 4_000  # of all ranks; older ones leave the chart
 _METRIC, _GPU = b'"metric"', b'"busy"'  # within a text of the job the quotes would be escaped
+
+
+def log_pieces(folder: JobFolder, rank: int, offset: int = 0) -> Iterator[tuple[str, int]]:
+    """A rank's log from a byte offset on, in pieces of whole lines (but for the last), each with its end."""
+    while True:
+        data, size = folder.read_log(rank, offset, _LOG_PIECE)
+        end = len(data) if offset + len(data) >= size else data.rfind(b"\n") + 1 or len(data)
+        if not end:
+            return
+        offset += end
+        yield data[:end].decode("utf-8", "replace"), offset
+
+
+def log_end(folder: JobFolder, rank: int, lines: int) -> str:
+    """The last lines of a rank's log; lines longer than 1 KiB on average give fewer."""
+    data, size = folder.read_log(rank, -max(1, lines) * 1024, max(1, lines) * 1024)
+    kept = data.splitlines(keepends=True)
+    if len(data) < size:
+        kept = kept[1:] or kept  # its first is cut
+    return b"".join(kept[-lines:] if lines > 0 else []).decode("utf-8", "replace")
+
+
+def log_lines(data: bytes, most: int, *, cut: bool = False) -> tuple[str, ...]:
+    """The last lines of a log as a terminal would show them, without colours and blank lines.
+
+    Args: cut: whether `data` begins in the middle of the log; its first line is then a part, and left out.
+    """
+    lines = _SEQUENCES.sub("", data.decode("utf-8", "replace")).split("\n")
+    if cut and len(lines) > 1:
+        del lines[0]
+    shown = (_shown(line) for line in lines[-4 * most :])
+    return tuple(line for line in shown if line.strip())[-most:]
+
+
+def _shown(line: str) -> str:
+    """One line after its carriage returns; what was written last is seen."""
+    line = next((part for part in reversed(line.split("\r")) if part), "").expandtabs(4)
+    line = text.plain(line).rstrip()
+    return line if len(line) <= _LINE_LIMIT else f"{line[:_LINE_LIMIT]}…"
 
 
 class Tails:
