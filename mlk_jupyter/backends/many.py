@@ -15,7 +15,7 @@ from ..errors import BackendUnavailable, BadInput, JobNotFound, MlkError
 from ..follow.broadcast import Watch
 from ..follow.job import JobFollower
 from ..model import JobStatus, JobSummary
-from ..model.api import BackendInfo, Link, Orphan
+from ..model.api import BackendInfo, Orphan, WatchState
 from ..record.folder import JobFolder
 from .base import Backend
 
@@ -87,7 +87,7 @@ class Backends:
         )
 
     async def infos(self) -> list[BackendInfo]:
-        """All backends, the chosen one first. One that does not answer says so in its link."""
+        """All backends, the chosen one first. One that does not answer says so in its `watch`."""
         choice = await self.choice()
         every = [choice.backend, *(backend for backend in self._every if backend is not choice.backend)]
         found = await asyncio.gather(*(_info(backend) for backend in every))
@@ -198,6 +198,6 @@ async def _info(backend: Backend) -> BackendInfo:
             kind=backend.kind,
             title=backend.name,
             why=error.title,
-            link=Link.REFUSED if error.status in (401, 403) else Link.RECONNECTING,
-            link_why=f"{error.detail} {error.hint}",
+            watch=WatchState.REFUSED if error.status in (401, 403) else WatchState.RECONNECTING,
+            watch_why=f"{error.detail} {error.hint}",
         )

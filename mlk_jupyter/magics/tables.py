@@ -161,7 +161,7 @@ def gpus_table(infos: Sequence[BackendInfo]) -> Table:
             _number(info.gpus),
             _number(info.gpus_free),
             ", ".join(info.gpu_names),
-            text.clip(info.gpus_why or info.link_why or "", 80),
+            text.clip(info.gpus_why or info.watch_why or "", 80),
         )
         for info in infos
     ]

@@ -117,15 +117,15 @@ class JobList(TolerantModel):
     jobs: list[JobSummary]
 
 
-class Link(str, Enum):
-    """How fresh what is known of a cluster is."""
+class WatchState(str, Enum):
+    """How fresh what is known of a cluster is: the state of its watch."""
 
     IDLE = "idle"
     """Nobody looks, so nothing is watched."""
     CONNECTING = "connecting"
     LIVE = "live"
     RECONNECTING = "reconnecting"
-    """The last answers are shown; `link_why` says since when and why."""
+    """The last answers are shown; `watch_why` says since when and why."""
     REFUSED = "refused"
     """The cluster answers, and says no: a login or a right is missing."""
 
@@ -183,9 +183,9 @@ class BackendInfo(TolerantModel):
     namespace: str | None = None
     server_version: str | None = None
     """Of the cluster, e.g. v1.36.0; None when not known."""
-    link: Link = Link.IDLE
-    link_why: str | None = None
-    """What happened, while the link is not live."""
+    watch: WatchState = WatchState.IDLE
+    watch_why: str | None = None
+    """What happened, while the watch is not live."""
     rights: list[Right] = Field(default_factory=list)
     """Empty where everything is allowed by nature, or nothing is known yet."""
     kinds: list[str] = Field(default_factory=list)

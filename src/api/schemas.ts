@@ -7,7 +7,7 @@ export type Attempt = Schemas['Attempt'];
 export type BackendInfo = Schemas['BackendInfo'];
 export type Backends = Schemas['Backends'];
 /** How fresh what is known of a cluster is; `Link` is the state of our own socket. */
-export type ClusterLink = Schemas['Link'];
+export type WatchState = Schemas['WatchState'];
 export type ClusterOptions = Schemas['ClusterOptions-Output'];
 export type ErrorBody = Schemas['ErrorBody'];
 export type Finding = Schemas['Finding'];

@@ -338,14 +338,6 @@ export interface components {
              * @description Kinds of job that the cluster serves, e.g. Job.
              */
             readonly kinds: readonly string[];
-            /** @default idle */
-            readonly link: components["schemas"]["Link"];
-            /**
-             * Link Why
-             * @description What happened, while the link is not live.
-             * @default null
-             */
-            readonly link_why: string | null;
             /**
              * Memory Bytes
              * @default null
@@ -379,6 +371,14 @@ export interface components {
              * @description For people: "This machine" or the cluster's name.
              */
             readonly title: string;
+            /** @default idle */
+            readonly watch: components["schemas"]["WatchState"];
+            /**
+             * Watch Why
+             * @description What happened, while the watch is not live.
+             * @default null
+             */
+            readonly watch_why: string | null;
             /**
              * Why
              * @description One sentence: why this backend was chosen.
@@ -1257,12 +1257,6 @@ export interface components {
          */
         readonly Level: "error" | "warning" | "note";
         /**
-         * Link
-         * @description How fresh what is known of a cluster is.
-         * @enum {string}
-         */
-        readonly Link: "idle" | "connecting" | "live" | "reconnecting" | "refused";
-        /**
          * LogPiece
          * @description Part of one rank's log. Offsets are bytes in the log file.
          */
@@ -1966,6 +1960,12 @@ export interface components {
              */
             readonly sub_path: string | null;
         };
+        /**
+         * WatchState
+         * @description How fresh what is known of a cluster is: the state of its watch.
+         * @enum {string}
+         */
+        readonly WatchState: "idle" | "connecting" | "live" | "reconnecting" | "refused";
     };
     responses: never;
     parameters: never;

@@ -114,7 +114,7 @@ export class BackendsModel implements IBackends, IDisposable {
   private _take(backends: readonly BackendInfo[]): void {
     this._all = backends;
     // Where jobs go by default changes when a cluster comes back.
-    if (backends.some(({ link }) => link === 'reconnecting')) {
+    if (backends.some(({ watch }) => watch === 'reconnecting')) {
       this._awaited ??= this._topic.hold();
     } else {
       this._awaited?.dispose();
@@ -139,6 +139,6 @@ export class BackendsModel implements IBackends, IDisposable {
   private _hasLooked = false;
 }
 
-function isWatchedCluster({ kind, link }: BackendInfo): boolean {
-  return kind === 'kubernetes' && link === 'live';
+function isWatchedCluster({ kind, watch }: BackendInfo): boolean {
+  return kind === 'kubernetes' && watch === 'live';
 }

@@ -1,7 +1,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { BackendInfo, Orphan } from '../api';
-import { clusterLinkHint, clusterLinkText, isCluster, rightText, whereText } from './words';
+import { watchStateHint, watchStateText, isCluster, rightText, whereText } from './words';
 
 export interface IPlacesProps {
   /** The chosen one first. */
@@ -31,7 +31,7 @@ export function placesText(backends: readonly BackendInfo[], trans: TranslationB
     backends.length === 1
       ? chosen.title
       : trans._n('%2 and %1 more', '%2 and %1 more', backends.length - 1, chosen.title);
-  return isCluster(chosen) ? `${name} · ${clusterLinkText(chosen.link, trans)}` : name;
+  return isCluster(chosen) ? `${name} · ${watchStateText(chosen.watch, trans)}` : name;
 }
 
 export interface IPlacesNoticeProps extends IPlacesProps {
@@ -44,17 +44,17 @@ export interface IPlacesNoticeProps extends IPlacesProps {
 export const PlacesNotice = (props: IPlacesNoticeProps): JSX.Element => {
   const { backends, orphans, trans } = props;
   const troubled = backends.filter(
-    ({ kind, link }) => kind === 'kubernetes' && (link === 'reconnecting' || link === 'refused')
+    ({ kind, watch }) => kind === 'kubernetes' && (watch === 'reconnecting' || watch === 'refused')
   );
   return (
     <>
       <div role="status">
         {troubled.map(backend => (
-          <p key={backend.name} data-link={backend.link}>
+          <p key={backend.name} data-link={backend.watch}>
             <strong>
-              {trans.__('%1: %2', backend.title, clusterLinkText(backend.link, trans))}
+              {trans.__('%1: %2', backend.title, watchStateText(backend.watch, trans))}
             </strong>{' '}
-            {backend.link_why ?? clusterLinkHint(backend.link, trans)}
+            {backend.watch_why ?? watchStateHint(backend.watch, trans)}
           </p>
         ))}
       </div>
@@ -87,7 +87,7 @@ const Place = ({ backend, trans }: IPlaceProps): JSX.Element => {
     <li>
       <div className="mlk-Places-title">
         <strong>{backend.title}</strong>
-        <ClusterLinkState backend={backend} trans={trans} />
+        <WatchStateLine backend={backend} trans={trans} />
       </div>
       {where && <div className="mlk-Places-where">{where}</div>}
       <div>{backend.why}</div>
@@ -103,13 +103,13 @@ const Place = ({ backend, trans }: IPlaceProps): JSX.Element => {
 };
 
 /** How fresh what is known of a cluster is: dot and word. Nothing for this machine. */
-export const ClusterLinkState = ({ backend, trans }: IPlaceProps): JSX.Element | null =>
+export const WatchStateLine = ({ backend, trans }: IPlaceProps): JSX.Element | null =>
   isCluster(backend) ? (
     <span
       className="mlk-LinkState"
-      data-link={backend.link}
-      title={backend.link_why ?? clusterLinkHint(backend.link, trans)}
+      data-link={backend.watch}
+      title={backend.watch_why ?? watchStateHint(backend.watch, trans)}
     >
-      {clusterLinkText(backend.link, trans)}
+      {watchStateText(backend.watch, trans)}
     </span>
   ) : null;

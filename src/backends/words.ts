@@ -1,6 +1,6 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 
-import type { BackendInfo, ClusterLink, Right } from '../api';
+import type { BackendInfo, WatchState, Right } from '../api';
 
 /** What needs a right of its own. */
 export type Feature = 'submit' | 'stop' | 'delete' | 'logs';
@@ -14,8 +14,8 @@ export function runLabel(chosen: BackendInfo | undefined, trans: TranslationBund
   return isCluster(chosen) ? trans.__('Run on cluster') : trans.__('Run as a job');
 }
 
-export function clusterLinkText(link: ClusterLink, trans: TranslationBundle): string {
-  switch (link) {
+export function watchStateText(state: WatchState, trans: TranslationBundle): string {
+  switch (state) {
     case 'idle':
       return trans.__('Not watched');
     case 'connecting':
@@ -29,9 +29,9 @@ export function clusterLinkText(link: ClusterLink, trans: TranslationBundle): st
   }
 }
 
-/** What the state of the link means for what is shown. */
-export function clusterLinkHint(link: ClusterLink, trans: TranslationBundle): string {
-  switch (link) {
+/** What the state of the watch means for what is shown. */
+export function watchStateHint(state: WatchState, trans: TranslationBundle): string {
+  switch (state) {
     case 'idle':
       return trans.__('Nobody looks at its jobs.');
     case 'connecting':

@@ -1,8 +1,8 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { BackendInfo } from '../api';
-import { ClusterLinkState } from '../backends/places';
-import { clusterLinkHint, isCluster, whereText } from '../backends/words';
+import { WatchStateLine } from '../backends/places';
+import { watchStateHint, isCluster, whereText } from '../backends/words';
 
 export interface IWhereProps {
   backends: readonly BackendInfo[];
@@ -51,19 +51,19 @@ const Place = ({
   backend: BackendInfo;
   trans: TranslationBundle;
 }): JSX.Element => {
-  const isTroubled = backend.link === 'reconnecting' || backend.link === 'refused';
+  const isTroubled = backend.watch === 'reconnecting' || backend.watch === 'refused';
   return (
     <span className="mlk-Where-text">
       <span className="mlk-Where-title">
         <strong>{backend.title}</strong>
-        <ClusterLinkState backend={backend} trans={trans} />
+        <WatchStateLine backend={backend} trans={trans} />
       </span>
       <span className="mlk-Where-why">
         {[whereText(backend, trans), backend.why].filter(Boolean).join(' · ')}
       </span>
       {isCluster(backend) && isTroubled && (
         <span className="mlk-Where-trouble">
-          {backend.link_why ?? clusterLinkHint(backend.link, trans)}
+          {backend.watch_why ?? watchStateHint(backend.watch, trans)}
         </span>
       )}
     </span>

@@ -85,8 +85,8 @@ def test_no_secret_and_no_token_gets_out_of_the_cluster_or_into_a_log(
             said.append((await backend.info()).model_dump_json())
             cluster.revoke_token("admin")
             cluster.cut()
-            await until(lambda: backend._controller.link[0] == "refused", "a refused login")
-            said.extend(str(part) for part in backend._controller.link)
+            await until(lambda: backend._controller.state[0] == "refused", "a refused login")
+            said.extend(str(part) for part in backend._controller.state)
             with pytest.raises(MlkError) as refused:
                 await submit(backend, notebook, spec, "another")
             said.append(str(refused.value) + refused.value.hint)

@@ -21,7 +21,7 @@ from mlk_jupyter.backends.many import Backends
 from mlk_jupyter.bundle import build
 from mlk_jupyter.errors import BadInput
 from mlk_jupyter.model import ClusterOptions, JobSpec, JobSummary, Phase
-from mlk_jupyter.model.api import Link
+from mlk_jupyter.model.api import WatchState
 
 Maker = Callable[..., dict[str, Any]]
 
@@ -144,9 +144,9 @@ def test_a_cluster_that_is_away_leaves_the_others_usable(
         await watched(backends, lambda jobs: job in jobs and succeeded(jobs[job]))
         with far.refusing():
             infos = {info.name: info for info in await backends.infos()}
-            while infos["kubernetes:far"].link is Link.LIVE:  # until it is noticed
+            while infos["kubernetes:far"].watch is WatchState.LIVE:  # until it is noticed
                 infos = {info.name: info for info in await backends.infos()}
-            assert infos["kubernetes:far"].link_why or infos["kubernetes:far"].gpus_why
+            assert infos["kubernetes:far"].watch_why or infos["kubernetes:far"].gpus_why
             assert infos["kubernetes"].rights
             assert [one.id for one in await backends.jobs()] == [job], "what was recorded of its jobs is still shown"
             assert (await backends.job(job)).phase is Phase.SUCCEEDED

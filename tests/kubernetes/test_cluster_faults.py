@@ -35,7 +35,7 @@ from mlk_jupyter.backends.kubernetes.backend import KubernetesBackend
 from mlk_jupyter.backends.local import LocalBackend
 from mlk_jupyter.backends.many import Backends, Choice
 from mlk_jupyter.model import Phase
-from mlk_jupyter.model.api import Link
+from mlk_jupyter.model.api import WatchState
 
 TALK = "for n in range(40): print('line', n, flush=True); time.sleep(0.005)"
 
@@ -56,8 +56,8 @@ class Scene:
     job_id: str
 
     @property
-    def link(self) -> Link:
-        return self.backend._controller.link[0]
+    def watch(self) -> WatchState:
+        return self.backend._controller.state[0]
 
     def over(self) -> bool:
         """Whether the job has ended, as only the cluster knows."""
@@ -97,7 +97,7 @@ async def restarted_with_a_status(scene: Scene) -> None:
 
 async def refused(scene: Scene) -> None:
     with scene.cluster.refusing():
-        await until(lambda: scene.over() and scene.link is Link.RECONNECTING, "the link's loss")
+        await until(lambda: scene.over() and scene.watch is WatchState.RECONNECTING, "the link's loss")
 
 
 async def lost_events(scene: Scene) -> None:
@@ -128,14 +128,14 @@ async def other_token(scene: Scene) -> None:
 async def token_expired_for_a_while(scene: Scene) -> None:
     scene.cluster.revoke_token("admin")
     scene.cluster.cut()
-    await until(lambda: scene.over() and scene.link is Link.REFUSED, "a refused login")
+    await until(lambda: scene.over() and scene.watch is WatchState.REFUSED, "a refused login")
     scene.cluster.rotate_token("admin")
 
 
 async def other_certificates(scene: Scene) -> None:
     before = scene.watches()
     scene.cluster.renew_certificates()
-    await until(lambda: scene.over() and scene.link is Link.RECONNECTING, "distrust")
+    await until(lambda: scene.over() and scene.watch is WatchState.RECONNECTING, "distrust")
     scene.cluster.write_kubeconfig("admin", namespace=NAMESPACE)
     await until(lambda: scene.watches() >= before + 3, "new watches")
 
@@ -180,7 +180,7 @@ def test_a_job_that_ends_in_the_midst_of_it_is_written_down_as_on_a_calm_day(
             gates.open("end")
             await misfortune(scene)
             status = await ended(backend, job_id)
-            await until(lambda: scene.link is Link.LIVE, "the link")
+            await until(lambda: scene.watch is WatchState.LIVE, "the link")
             assert status.phase is Phase.SUCCEEDED and status.notices == []
             assert [one.phase for one in status.timeline][-2:] == [Phase.RUNNING, Phase.SUCCEEDED]
             assert once_and_in_order([one.phase for one in status.timeline])
@@ -211,20 +211,20 @@ def test_an_outage_is_shown_costs_few_requests_and_leaves_jobs_of_this_machine_u
         async with at_work(backend):
             job_id = (await submit(backend, make_notebook(gates.code("end")), spec_of())).id
             await gates.reached("end")
-            await until(lambda: backend._controller.link[0] is Link.LIVE, "the link")
+            await until(lambda: backend._controller.state[0] is WatchState.LIVE, "the link")
             before = len(cluster.requests)
             with cluster.fault("error", status=503):
                 cluster.cut()
                 await asyncio.sleep(minute_s)  # so long is the outage
-                link, why = backend._controller.link
-                assert link is Link.RECONNECTING and why is not None and "since" in why
+                link, why = backend._controller.state
+                assert link is WatchState.RECONNECTING and why is not None and "since" in why
                 asked = cluster.requests[before:]
                 here = await both.at("local")
                 assert (await here.info()).kind == "local"
                 assert [job.id for job in await both.jobs()] == [job_id]
             kinds = Counter(one.path for one in asked)
             assert kinds and all(count <= 15 for count in kinds.values()), kinds
-            await until(lambda: backend._controller.link[0] is Link.LIVE, "the link again")
+            await until(lambda: backend._controller.state[0] is WatchState.LIVE, "the link again")
             gates.open("end")
             assert (await ended(backend, job_id)).phase is Phase.SUCCEEDED
 

@@ -108,7 +108,7 @@ def test_a_server_that_starts_while_the_cluster_is_away_catches_up_when_it_is_ba
     server = sit(watching=False)
     with kube_cluster.refusing():
         server.do(server.backend.resume())
-        wait_for(lambda: server.backend._controller.link[0].value == "reconnecting")
+        wait_for(lambda: server.backend._controller.state[0].value == "reconnecting")
     wait_for(lambda: server.folder(job).executed.exists())
     assert server.outputs(job) == ["alone\n"]
 

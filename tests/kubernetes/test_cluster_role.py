@@ -34,7 +34,7 @@ from mlk_jupyter.backends.kubernetes.rights import rbac
 from mlk_jupyter.bundle import build
 from mlk_jupyter.errors import MlkError
 from mlk_jupyter.model import Phase
-from mlk_jupyter.model.api import Link
+from mlk_jupyter.model.api import WatchState
 
 Notebook = Callable[..., dict[str, Any]]
 PLACES = {"Role": names.ROLES, "RoleBinding": names.ROLE_BINDINGS}
@@ -192,11 +192,11 @@ def test_without_one_verb_what_is_missing_is_named_and_not_asked_for_again_and_a
                 for change in (backend.stop, backend.delete):
                     with contextlib.suppress(MlkError):
                         await change(job_id)
-            link, why = backend._controller.link
+            link, why = backend._controller.state
             if verb in ("list", "watch") and resource in ("jobs.batch", "pods"):
-                await until(lambda: backend._controller.link[0] is Link.REFUSED, "a refused link")
+                await until(lambda: backend._controller.state[0] is WatchState.REFUSED, "a refused link")
             else:
-                assert link is Link.LIVE, why
+                assert link is WatchState.LIVE, why
 
     with team(monkeypatch, controllers=False, crds=JOB_SET_CRDS) as cluster:
         grant(cluster, monkeypatch, without=(resource, verb))

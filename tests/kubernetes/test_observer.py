@@ -21,7 +21,7 @@ from mlk_jupyter.backends.kubernetes.resources import JOBS, Resource
 from mlk_jupyter.backends.kubernetes.watch.observer import EVENTS_AN_OBJECT, Observer, snapshot
 from mlk_jupyter.backends.kubernetes.watch.pruning import keep_event, keep_job, keep_pod
 from mlk_jupyter.backends.kubernetes.watch.reflector import Times
-from mlk_jupyter.model.api import Link
+from mlk_jupyter.model.api import WatchState
 
 JOB = "digits-0123456789"
 QUICK = Times(first_wait_s=0.01, longest_wait_s=0.05, recheck_s=0.1)
@@ -178,8 +178,8 @@ def test_a_right_to_read_events_that_is_missing_spoils_nothing_else(tmp_path: Pa
         async with api.observed(tmp_path) as (connection, observer):
             await observer.ready()
             assert observer.objects(JOB).exists
-            await until(lambda: observer.link[0] is Link.LIVE)
-            assert "Reasons may be missing" in (observer.link[1] or "") and "events" in (observer.link[1] or "")
+            await until(lambda: observer.state[0] is WatchState.LIVE)
+            assert "Reasons may be missing" in (observer.state[1] or "") and "events" in (observer.state[1] or "")
             assert set(await snapshot(connection, user=None, kinds=[JOBS], workloads=None)) == {JOB}
 
     run(test)
@@ -189,15 +189,15 @@ def test_a_right_to_list_jobs_that_is_missing_is_the_links_state_until_it_is_giv
     async def test() -> None:
         api = Api()
         api.refused = {"jobs"}
-        links: list[Link] = []
+        links: list[WatchState] = []
         async with api.observed(tmp_path) as (_, observer):
-            observer.on_link = lambda: links.append(observer.link[0])
+            observer.on_state = lambda: links.append(observer.state[0])
             await observer.ready()
-            await until(lambda: observer.link[0] is Link.REFUSED)
-            assert "cannot list" in (observer.link[1] or "")
+            await until(lambda: observer.state[0] is WatchState.REFUSED)
+            assert "cannot list" in (observer.state[1] or "")
             api.refused = set()
-            await until(lambda: observer.link[0] is Link.LIVE)
-            assert links[-1] is Link.LIVE and Link.REFUSED in links
+            await until(lambda: observer.state[0] is WatchState.LIVE)
+            assert links[-1] is WatchState.LIVE and WatchState.REFUSED in links
 
     run(test)
 

@@ -18,7 +18,7 @@ from mlk_jupyter.backends.kubernetes.api.session import Limits
 from mlk_jupyter.backends.kubernetes.resources import JOBS
 from mlk_jupyter.backends.kubernetes.watch.observer import Observer
 from mlk_jupyter.backends.kubernetes.watch.reflector import Times
-from mlk_jupyter.model.api import Link
+from mlk_jupyter.model.api import WatchState
 
 LIMITS = Limits(connect_s=2.0, answer_s=1.0, silence_s=0.5, look_s=0.0, renew_s=0.1)
 TIMES = Times(first_wait_s=0.02, longest_wait_s=0.3, relist_s=1.0, recheck_s=0.1, short_s=0.3, watch_s=(0.7, 1.0))
@@ -82,7 +82,7 @@ def until_true(condition: Callable[[], bool]) -> None:
 
 def until_cut_off(observer: Observer) -> None:
     """Until the observer has noticed."""
-    until_true(lambda: observer.link[0] is not Link.LIVE)
+    until_true(lambda: observer.state[0] is not WatchState.LIVE)
 
 
 Nemesis = Callable[[FakeCluster, Changes, Observer], None]
@@ -192,7 +192,7 @@ def test_after_a_fault_everything_is_known_again(nemesis: Nemesis, cluster: Fake
             await asyncio.to_thread(changes.make)
             await until(lambda: held(observer) == changes.truth())
             await asyncio.to_thread(nemesis, cluster, changes, observer)
-            await until(lambda: held(observer) == changes.truth() and observer.link[0] is Link.LIVE)
+            await until(lambda: held(observer) == changes.truth() and observer.state[0] is WatchState.LIVE)
             await asyncio.to_thread(changes.make)
             await until(lambda: held(observer) == changes.truth())
 
@@ -209,11 +209,11 @@ def test_a_login_that_ends_is_said_and_a_new_one_is_taken_up(cluster: FakeCluste
             await asyncio.wait_for(observer.ready(), 30)
             cluster.revoke_token("admin")
             cluster.cut()
-            await until(lambda: observer.link[0] is Link.REFUSED)
-            assert "credentials" in (observer.link[1] or "")
+            await until(lambda: observer.state[0] is WatchState.REFUSED)
+            assert "credentials" in (observer.state[1] or "")
             await asyncio.to_thread(cluster.rotate_token, "admin", groups=["system:masters"])
             await asyncio.to_thread(changes.make)
-            await until(lambda: held(observer) == changes.truth() and observer.link[0] is Link.LIVE)
+            await until(lambda: held(observer) == changes.truth() and observer.state[0] is WatchState.LIVE)
 
     asyncio.run(asyncio.wait_for(test(), 90))
 

@@ -25,7 +25,7 @@ from mlk_jupyter.backends.kubernetes.api.api_errors import (
 )
 from mlk_jupyter.backends.kubernetes.api.connection import Event, Listing
 from mlk_jupyter.backends.kubernetes.watch.reflector import Backoff, Reflector, Times
-from mlk_jupyter.model.api import Link
+from mlk_jupyter.model.api import WatchState
 
 QUICK = Times(
     first_wait_s=0.001, longest_wait_s=0.01, relist_s=600, recheck_s=0.05, short_s=0.02, watch_s=(600.0, 600.0)
@@ -181,7 +181,7 @@ def test_a_watch_that_is_cut_is_taken_up_without_a_new_list() -> None:
         cluster = Cluster()
         cluster.put("a")
         async with watched(cluster) as reflector:
-            await until(lambda: reflector.link is Link.LIVE)
+            await until(lambda: reflector.state is WatchState.LIVE)
             for name in ("b", "c", "d"):
                 cluster.cut_watches()
                 cluster.put(name)
@@ -196,15 +196,15 @@ def test_a_forgotten_version_costs_one_list_and_shows_nobody_an_error() -> None:
         cluster = Cluster()
         cluster.put("a")
         cluster.put("b")
-        links: list[Link] = []
+        links: list[WatchState] = []
         async with watched(cluster) as reflector:
-            reflector._on_link = lambda: links.append(reflector.link)
-            await until(lambda: reflector.link is Link.LIVE)
+            reflector._on_state = lambda: links.append(reflector.state)
+            await until(lambda: reflector.state is WatchState.LIVE)
             cluster.remove("a")
             cluster.forget_history()
             cluster.cut_watches()
             await until(lambda: equal(cluster, reflector))
-            assert cluster.lists == 2 and Link.REFUSED not in links and Link.RECONNECTING not in links
+            assert cluster.lists == 2 and WatchState.REFUSED not in links and WatchState.RECONNECTING not in links
 
     run(test)
 
@@ -232,8 +232,8 @@ def test_a_missing_right_is_said_and_asked_about_rarely() -> None:
         cluster.failures = [Forbidden("pods is forbidden", verb="list", resource="pods")] * 2
         async with watched(cluster) as reflector:
             await asyncio.wait_for(reflector.settled.wait(), 10)
-            assert (reflector.link, reflector.why) == (Link.REFUSED, "pods is forbidden")
-            await until(lambda: reflector.link is Link.LIVE)
+            assert (reflector.state, reflector.why) == (WatchState.REFUSED, "pods is forbidden")
+            await until(lambda: reflector.state is WatchState.LIVE)
             assert cluster.lists == 3
 
     run(test)
@@ -243,13 +243,13 @@ def test_a_refused_login_is_said_and_ends_when_it_is_renewed() -> None:
     async def test() -> None:
         cluster = Cluster()
         async with watched(cluster) as reflector:
-            await until(lambda: reflector.link is Link.LIVE)
+            await until(lambda: reflector.state is WatchState.LIVE)
             cluster.failures = [LoginNeeded("The credentials expired.", hint="Log in.")] * 3
             cluster.cut_watches()
-            await until(lambda: reflector.link is Link.REFUSED)
+            await until(lambda: reflector.state is WatchState.REFUSED)
             assert reflector.why == "The credentials expired."
             cluster.put("a")
-            await until(lambda: reflector.link is Link.LIVE and equal(cluster, reflector))
+            await until(lambda: reflector.state is WatchState.LIVE and equal(cluster, reflector))
 
     run(test)
 
@@ -261,7 +261,7 @@ def test_a_busy_server_is_left_alone_for_as_long_as_it_asks() -> None:
         async with watched(cluster) as reflector:
             await until(lambda: cluster.lists == 1)
             started = asyncio.get_running_loop().time()
-            await until(lambda: reflector.link is Link.LIVE)
+            await until(lambda: reflector.state is WatchState.LIVE)
             assert asyncio.get_running_loop().time() - started >= 0.15 and cluster.lists == 2
 
     run(test)
@@ -272,11 +272,11 @@ def test_a_server_that_ends_each_watch_at_once_is_not_asked_without_pause() -> N
         cluster = Cluster(ends_at_once=True)
         times = Times(**{**vars(QUICK), "first_wait_s": 0.1, "longest_wait_s": 0.5})
         async with watched(cluster, times) as reflector:
-            await until(lambda: reflector.link is Link.RECONNECTING)
+            await until(lambda: reflector.state is WatchState.RECONNECTING)
             assert "at once" in (reflector.why or "") and cluster.watches <= 3 and cluster.lists == 1
             cluster.ends_at_once = False
             cluster.put("a")
-            await until(lambda: reflector.link is Link.LIVE and equal(cluster, reflector))
+            await until(lambda: reflector.state is WatchState.LIVE and equal(cluster, reflector))
 
     run(test)
 
@@ -287,7 +287,7 @@ def test_a_fault_of_our_own_is_logged_and_the_loop_starts_again(caplog: pytest.L
         cluster.put("a")
         cluster.failures = [ZeroDivisionError("a bug"), KeyError("another")]
         async with watched(cluster) as reflector:
-            await until(lambda: reflector.link is Link.LIVE and equal(cluster, reflector))
+            await until(lambda: reflector.state is WatchState.LIVE and equal(cluster, reflector))
 
     run(test)
     assert [type(record.exc_info[1]) for record in caplog.records if record.exc_info] == [ZeroDivisionError, KeyError]
@@ -304,7 +304,7 @@ def test_a_subscriber_that_fails_does_not_end_the_watch(caplog: pytest.LogCaptur
 
         reflector = Reflector("pods", cluster, lambda one: one, on_change=failing, times=QUICK)
         async with reflector:
-            await until(lambda: reflector.link is Link.LIVE)
+            await until(lambda: reflector.state is WatchState.LIVE)
             cluster.put("a")
             cluster.put("b")
             await until(lambda: equal(cluster, reflector))
@@ -318,13 +318,13 @@ def test_an_outage_is_said_with_its_reason_and_since_when_and_the_store_stays() 
         cluster = Cluster()
         cluster.put("a")
         async with watched(cluster) as reflector:
-            await until(lambda: reflector.link is Link.LIVE)
+            await until(lambda: reflector.state is WatchState.LIVE)
             cluster.failures = [Unreachable("No answer from the cluster: Connection refused.", hint="-")] * 4
             cluster.cut_watches()
-            await until(lambda: reflector.link is Link.RECONNECTING)
+            await until(lambda: reflector.state is WatchState.RECONNECTING)
             assert "Connection refused" in (reflector.why or "") and " UTC" in (reflector.why or "")
             assert equal(cluster, reflector)
-            await until(lambda: reflector.link is Link.LIVE)
+            await until(lambda: reflector.state is WatchState.LIVE)
             assert reflector.why is None and cluster.lists == 1
 
     run(test)
@@ -335,7 +335,7 @@ def test_a_new_object_of_the_same_name_ends_the_one_before_even_if_its_end_was_l
         cluster, mirror = Cluster(), Mirror()
         cluster.put("a", uid="first")
         async with watched(cluster, mirror=mirror) as reflector:
-            await until(lambda: reflector.link is Link.LIVE)
+            await until(lambda: reflector.state is WatchState.LIVE)
             cluster.store.pop("a")
             cluster.put("a", uid="second")
             await until(lambda: equal(cluster, reflector))
@@ -352,7 +352,7 @@ def test_an_old_event_after_a_new_list_brings_nothing_back() -> None:
         cluster.remove("a")
         replayed = cluster.history[0]
         async with watched(cluster, mirror=mirror) as reflector:
-            await until(lambda: reflector.link is Link.LIVE)
+            await until(lambda: reflector.state is WatchState.LIVE)
             reflector._apply(replayed)  # a watch cache that lags behind the list sends it once more
             assert equal(cluster, reflector) and list(by_name(mirror.objects)) == ["b"]
 

@@ -13,7 +13,7 @@ from mlk_jupyter.magics.progress import ProgressLine
 from mlk_jupyter.magics.table import Table
 from mlk_jupyter.magics.tables import gpus_table, jobs_table, runs_table
 from mlk_jupyter.model import JobSummary, Metric, Phase, Progress, Reason, RunRef, RunState
-from mlk_jupyter.model.api import BackendInfo, Link
+from mlk_jupyter.model.api import BackendInfo, WatchState
 
 HOSTILE = "<script>alert(1)</script>\x1b[2J\nnext"
 
@@ -65,7 +65,9 @@ def test_runs_are_named_or_it_is_said_why_there_is_none() -> None:
 
 def test_unknown_numbers_of_gpus_are_not_zero() -> None:
     local = BackendInfo(name="local", title="This machine", why="", gpus=2, gpus_free=0, gpu_names=["A100"])
-    away = BackendInfo(name="kubernetes", title="c", why="", link=Link.RECONNECTING, link_why="It does not answer.")
+    away = BackendInfo(
+        name="kubernetes", title="c", why="", watch=WatchState.RECONNECTING, watch_why="It does not answer."
+    )
     assert gpus_table([local, away]).rows == [
         ("local", "2", "0", "A100", ""),
         ("kubernetes", "not known", "not known", "", "It does not answer."),

@@ -16,7 +16,7 @@ from ...bundle import Bundle
 from ...errors import BackendUnavailable, JobNotFound, MlkError
 from ...follow.broadcast import Changes, newest_first
 from ...model import JobSpec, JobStatus, JobSummary
-from ...model.api import BackendInfo, Level, Link, Orphan, Preflight
+from ...model.api import BackendInfo, Level, Orphan, Preflight, WatchState
 from ...model.ids import new_job_id
 from ...record.folder import JobFolder
 from ...threads import in_thread
@@ -125,7 +125,7 @@ class KubernetesBackend:
         return f"{self.title} does not let {self._cluster.user} submit jobs in {self._cluster.namespace} ({missing})."
 
     async def info(self) -> BackendInfo:
-        """What this cluster is and offers; one that does not answer says so in its link."""
+        """What this cluster is and offers; one that does not answer says so in its `watch`."""
         target = self._cluster.target
         plain = BackendInfo(
             name=self.name,
@@ -139,20 +139,20 @@ class KubernetesBackend:
         )
         if not self._engaged.is_set():
             return plain
-        link, why = self._controller.link
+        state, why = self._controller.state
         try:
             offer = await within(_REFUSED_FOR_S, self._cluster.offer())
         except (ApiError, asyncio.TimeoutError) as error:
             said = error.detail if isinstance(error, ApiError) else "It takes long to answer."
             refused = isinstance(error, ApiError) and error.status in (401, 403)
-            lost = Link.REFUSED if refused else Link.RECONNECTING
-            return plain.model_copy(update={"link": lost, "link_why": why or said, "gpus_why": said})
+            lost = WatchState.REFUSED if refused else WatchState.RECONNECTING
+            return plain.model_copy(update={"watch": lost, "watch_why": why or said, "gpus_why": said})
         there = await self._cluster.hardware(offer.access)
         return plain.model_copy(
             update={
                 "server_version": offer.served.version,
-                "link": link,
-                "link_why": why,
+                "watch": state,
+                "watch_why": why,
                 "rights": offer.access.rights(offer.served),
                 "kinds": [resource.kind for resource in offer.served.resources],
                 "queues": await self._cluster.queues(offer),

@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Mapping
 
 from ...follow.broadcast import Changes
 from ...model import JobStatus, JobSummary, Phase
-from ...model.api import Link
+from ...model.api import WatchState
 from ...threads import in_thread
 from ...waiting import is_set_within
 from .api.api_errors import ApiError
@@ -80,16 +80,18 @@ class Controller:
         return self._observer is not None and self._ready.is_set()
 
     @property
-    def link(self) -> tuple[Link, str | None]:
+    def state(self) -> tuple[WatchState, str | None]:
         """How fresh it is, and why it is not fresher."""
         if self._task is None:
-            return Link.IDLE, None
+            return WatchState.IDLE, None
         if self._observer is not None:
-            return self._observer.link
+            return self._observer.state
         if self._trouble is None:
-            return Link.CONNECTING, None
+            return WatchState.CONNECTING, None
         refused = self._trouble.status in (401, 403)
-        return (Link.REFUSED if refused else Link.RECONNECTING), f"{self._trouble.detail} {self._trouble.hint}"
+        return (
+            WatchState.REFUSED if refused else WatchState.RECONNECTING
+        ), f"{self._trouble.detail} {self._trouble.hint}"
 
     @property
     def background(self) -> Background | None:
@@ -119,7 +121,7 @@ class Controller:
 
     @property
     def _fresh(self) -> bool:
-        return self.live and self._observer is not None and self._observer.link[0] is Link.LIVE
+        return self.live and self._observer is not None and self._observer.state[0] is WatchState.LIVE
 
     def knows(self, job_id: str) -> bool:
         return job_id in self._list.jobs

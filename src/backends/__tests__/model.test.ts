@@ -40,10 +40,10 @@ describe('the places where jobs run', () => {
     expect(model.chosen).toBeUndefined();
     tell(backend('prod'), backend('local'));
     FakeSocket.last.delta('backends', 1, {
-      backends: [backend('prod', { link: 'reconnecting' }), backend('local')]
+      backends: [backend('prod', { watch: 'reconnecting' }), backend('local')]
     });
     expect(model.chosen?.name).toBe('prod');
-    expect(model.get('prod')?.link).toBe('reconnecting');
+    expect(model.get('prod')?.watch).toBe('reconnecting');
     expect(model.get('gone')).toBeUndefined();
     expect(asked).toEqual([]);
   });
@@ -64,7 +64,7 @@ describe('the places where jobs run', () => {
 
   it('are searched for what is left of jobs once a cluster is watched, not before, and once', async () => {
     serve = () => answer(200, { orphans: [] });
-    tell(backend('local'), backend('prod', { link: 'connecting' }));
+    tell(backend('local'), backend('prod', { watch: 'connecting' }));
     await model.lookForOrphans();
     expect(model.orphans).toBeNull();
     tell(backend('local'), backend('prod'));
@@ -106,7 +106,7 @@ describe('the places where jobs run', () => {
     expect(asked).toEqual(['GET info']);
     expect(FakeSocket.all).toEqual([]);
     serve = () =>
-      answer(200, { backend: {}, backends: [backend('prod', { link: 'reconnecting' })] });
+      answer(200, { backend: {}, backends: [backend('prod', { watch: 'reconnecting' })] });
     await model.refresh();
     FakeSocket.last.open();
     tell(backend('prod'));

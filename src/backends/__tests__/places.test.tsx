@@ -28,7 +28,7 @@ describe('where jobs run', () => {
     ['prod · Live', [backend('prod')]],
     [
       'prod and 2 more · Connecting',
-      [backend('prod', { link: 'connecting' }), backend('local'), backend('lab')]
+      [backend('prod', { watch: 'connecting' }), backend('local'), backend('lab')]
     ]
   ])('is told in short as “%s”', (text, backends) => {
     expect(placesText(backends, trans)).toBe(text);
@@ -48,7 +48,7 @@ describe('where jobs run', () => {
       backends: [
         backend('prod', { context: 'p', namespace: 'team', server_version: 'v1.36.0' }),
         backend('local'),
-        backend('lab', { link: 'connecting' })
+        backend('lab', { watch: 'connecting' })
       ]
     });
     const rows = screen.getAllByRole('listitem').map(row => row.textContent);
@@ -61,8 +61,8 @@ describe('where jobs run', () => {
     show({
       backends: [
         backend('local'),
-        backend('prod', { link: 'reconnecting', link_why: 'Since 10:02: <b>timeout</b>.' }),
-        backend('lab', { link: 'refused', link_why: null })
+        backend('prod', { watch: 'reconnecting', watch_why: 'Since 10:02: <b>timeout</b>.' }),
+        backend('lab', { watch: 'refused', watch_why: null })
       ]
     });
     const said = [...screen.getByRole('status').querySelectorAll('p')].map(p => p.textContent);

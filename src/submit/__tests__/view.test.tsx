@@ -276,8 +276,8 @@ describe('the dialog of a cluster', () => {
 
   it('says in words what is wrong with a place', () => {
     const lost = backend('prod', {
-      link: 'refused',
-      link_why: 'Log in: run <b>aws sso login</b>.'
+      watch: 'refused',
+      watch_why: 'Log in: run <b>aws sso login</b>.'
     });
     render(<SubmitView {...clusterProps({ backends: [lost, backend('local')], backend: lost })} />);
     expect(screen.getByText('Refused')).toBeTruthy();

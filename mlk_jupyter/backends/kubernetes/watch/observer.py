@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ....model.api import Link
+from ....model.api import WatchState
 from .. import labels
 from ..api.api_errors import Forbidden, NotFoundInCluster
 from ..api.connection import Connection, Event, Listing
@@ -25,7 +25,7 @@ EVENTS_AN_OBJECT = 30
 EVENTS_IN_ALL = 10_000
 _LOOK_S = 5.0
 _JUMP_S = 30.0
-_ORDER = (Link.REFUSED, Link.RECONNECTING, Link.CONNECTING, Link.LIVE)
+_ORDER = (WatchState.REFUSED, WatchState.RECONNECTING, WatchState.CONNECTING, WatchState.LIVE)
 
 Callback = Callable[[set[str]], None]
 
@@ -101,11 +101,11 @@ class Observer:
         user: str | None,
         kinds: Sequence[Resource],
         workloads: Resource | None,
-        on_link: Callable[[], None] = lambda: None,
+        on_state: Callable[[], None] = lambda: None,
         times: Times | None = None,
     ) -> None:
         """user: whose jobs (None: everybody's). kinds: of job, as served. workloads: Kueue's, if served."""
-        self.on_link = on_link
+        self.on_state = on_state
         self._connection = connection
         self._groups: dict[str, _Group] = {}
         self._subscribers: dict[int, Callback] = {}
@@ -113,7 +113,7 @@ class Observer:
         self._dirty: set[str] = set()
         self._opened = AsyncExitStack()
         self._clock_task: asyncio.Task[None] | None = None
-        self._shown: tuple[Link, str | None] = (Link.CONNECTING, None)
+        self._shown: tuple[WatchState, str | None] = (WatchState.CONNECTING, None)
         self._kinds = _watched(kinds, workloads)
         self._reflectors = [
             Reflector(
@@ -121,7 +121,7 @@ class Observer:
                 _Collection(connection, kind, user),
                 kind.keep,
                 on_change=self._changer(kind),
-                on_link=self._link_changed,
+                on_state=self._state_changed,
                 times=times,
             )
             for kind in self._kinds
@@ -141,7 +141,7 @@ class Observer:
         await self._opened.aclose()
 
     async def ready(self) -> None:
-        """Returns once each resource was listed, or refused; see `link`. Waits for as long as no answer comes."""
+        """Returns once each resource was listed, or refused; see `state`. Waits for as long as no answer comes."""
         await asyncio.gather(*(reflector.settled.wait() for reflector in self._reflectors))
 
     def retry(self) -> None:
@@ -176,20 +176,20 @@ class Observer:
         return unsubscribe
 
     @property
-    def link(self) -> tuple[Link, str | None]:
+    def state(self) -> tuple[WatchState, str | None]:
         """How fresh all this is, and why it is not live; a live one may still miss a part, which is said too."""
         needed = [one for one, kind in zip(self._reflectors, self._kinds, strict=True) if kind.needed]
-        for link in _ORDER:
+        for state in _ORDER:
             for reflector in needed:
-                if reflector.link is link and link is not Link.LIVE:
-                    return link, reflector.why
-        missing = [one.why for one in self._reflectors if one.link is Link.REFUSED and one.why]
-        return Link.LIVE, f"Reasons may be missing: {missing[0]}" if missing else None
+                if reflector.state is state and state is not WatchState.LIVE:
+                    return state, reflector.why
+        missing = [one.why for one in self._reflectors if one.state is WatchState.REFUSED and one.why]
+        return WatchState.LIVE, f"Reasons may be missing: {missing[0]}" if missing else None
 
-    def _link_changed(self) -> None:
-        if self.link != self._shown:
-            self._shown = self.link
-            self.on_link()
+    def _state_changed(self) -> None:
+        if self.state != self._shown:
+            self._shown = self.state
+            self.on_state()
 
     def _changer(self, kind: _Kind) -> Callable[[Manifest | None, Manifest | None], None]:
         def change(before: Manifest | None, after: Manifest | None) -> None:

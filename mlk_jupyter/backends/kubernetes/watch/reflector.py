@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ....errors import BackendUnavailable, MlkError
-from ....model.api import Link
+from ....model.api import WatchState
 from ....waiting import is_set_within
 from ..api.api_errors import Expired, Forbidden, NotFoundInCluster, ServerTrouble, Throttled
 from ..api.connection import Event, Listing
@@ -73,21 +73,21 @@ class Reflector:
         keep: Keep,
         *,
         on_change: Callable[[dict[str, Any] | None, dict[str, Any] | None], None],
-        on_link: Callable[[], None] = lambda: None,
+        on_state: Callable[[], None] = lambda: None,
         times: Times | None = None,
         chance: random.Random | None = None,
     ) -> None:
-        """on_change gets (before, after) of one object; None: not there. on_link: `link` or `why` changed."""
+        """on_change gets (before, after) of one object; None: not there. on_state: `state` or `why` changed."""
         self.name = name
         self.objects: dict[str, dict[str, Any]] = {}
-        self.link = Link.CONNECTING
+        self.state = WatchState.CONNECTING
         self.why: str | None = None
         self.heard_at = time.time()
         """When the server last said something, in seconds since the epoch."""
         self.settled = asyncio.Event()
         """Set once a list came, or was refused."""
         self._source, self._keep = source, keep
-        self._on_change, self._on_link = on_change, on_link
+        self._on_change, self._on_state = on_change, on_state
         self._times, self._chance = times or Times(), chance or random.Random()
         self._backoff = Backoff(self._times.first_wait_s, self._times.longest_wait_s, self._chance)
         self._failures = self._expiries = 0
@@ -150,7 +150,7 @@ class Reflector:
         try:
             async with self._source.watch(self._version or "", length_s) as events:
                 if self._failures == 0:
-                    self._say(Link.LIVE, None)
+                    self._say(WatchState.LIVE, None)
                 lives = asyncio.get_running_loop().call_later(self._times.short_s, self._works)
                 async for event in events:
                     heard = True
@@ -166,7 +166,7 @@ class Reflector:
         self._failures = self._expiries = 0
         self._backoff.reset()
         self.heard_at = time.time()
-        self._say(Link.LIVE, None)
+        self._say(WatchState.LIVE, None)
 
     def _pause_after(self, error: BaseException) -> float:
         """Takes note of what went wrong; seconds until the next try."""
@@ -192,24 +192,24 @@ class Reflector:
             if (
                 self._failures > 1 or self._expiries > 2 or not self.settled.is_set()
             ):  # a watch that comes back at once is nobody's business
-                self._say(Link.RECONNECTING, f"{self._since()}: {error.detail}")
+                self._say(WatchState.RECONNECTING, f"{self._since()}: {error.detail}")
         else:
             _logger.error("The watch of %s failed and starts again", self.name, exc_info=error)
             self._version = None
-            self._say(Link.RECONNECTING, f"{self._since()}: watching failed by a fault of its own; see the log.")
+            self._say(WatchState.RECONNECTING, f"{self._since()}: watching failed by a fault of its own; see the log.")
         return wait_s
 
     def _refused(self, error: MlkError) -> None:
-        self._say(Link.REFUSED, error.detail)
+        self._say(WatchState.REFUSED, error.detail)
         self.settled.set()
 
     def _since(self) -> str:
         return f"Nothing new of {self.name} since {time.strftime('%H:%M', time.gmtime(self.heard_at))} UTC"
 
-    def _say(self, link: Link, why: str | None) -> None:
-        if (link, why) != (self.link, self.why):
-            self.link, self.why = link, why
-            self._on_link()
+    def _say(self, state: WatchState, why: str | None) -> None:
+        if (state, why) != (self.state, self.why):
+            self.state, self.why = state, why
+            self._on_state()
 
     async def _replace_all(self) -> None:
         listing = await self._source.list()
