@@ -90,9 +90,9 @@ class Connection:
         """One object, or any document that the API server has there."""
         return await self._json(Call("GET", path, params))
 
-    async def text(self, path: str) -> str:
+    async def text(self, path: str, **params: str) -> str:
         """A document that is no JSON, e.g. `/readyz`."""
-        async with self._answer(Call("GET", path)) as response:
+        async with self._answer(Call("GET", path, params)) as response:
             return (await self._session.body(response)).decode("utf-8", "replace")
 
     async def create(self, path: str, body: dict[str, Any], *, dry_run: bool = False) -> Answer:
