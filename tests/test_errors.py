@@ -19,13 +19,13 @@ from mlk_jupyter.backends.kubernetes.api import api_errors
 from mlk_jupyter.backends.kubernetes.api.admission import Refusal
 from mlk_jupyter.backends.kubernetes.api.kubeconfig import BrokenKubeconfig, UnknownContext
 from mlk_jupyter.backends.kubernetes.api.plugin import PluginFailed
-from mlk_jupyter.backends.kubernetes.backend import RecordUnwritable
 from mlk_jupyter.backends.kubernetes.cluster import NoName
 from mlk_jupyter.backends.kubernetes.kinds.registry import KindUnavailable
 from mlk_jupyter.backends.kubernetes.lifecycle.creation import NameTaken, SubmissionUnknown
 from mlk_jupyter.backends.kubernetes.lifecycle.removal import NotGone
 from mlk_jupyter.backends.kubernetes.lifecycle.submission import NoImage
 from mlk_jupyter.backends.kubernetes.manifests.render_context import AnnotationsTooLarge
+from mlk_jupyter.backends.kubernetes.recording.records import RecordUnwritable
 from mlk_jupyter.backends.local.backend import FolderUnwritable
 from mlk_jupyter.bundle import BundleTooLarge, UnknownParameter
 from mlk_jupyter.client import JobFailed, JobStopped, RemoteError, StillGoing, ValuesMissing

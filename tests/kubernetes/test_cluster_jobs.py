@@ -199,6 +199,15 @@ def test_deleting_a_running_job_leaves_nothing(desk: Desk, kube_cluster: FakeClu
         desk.status(job)
 
 
+def test_a_deletion_beside_a_watch_lists_nothing(desk: Desk, kube_cluster: FakeCluster) -> None:
+    job = desk.submit(FOREVER)
+    desk.until_running(job)
+    before = len(kube_cluster.requests)
+    desk.delete(job)
+    asked = [one for one in kube_cluster.requests[before:] if one.verb == "list"]
+    assert asked == [] and held(kube_cluster) == []
+
+
 def test_a_record_is_not_begun_again_while_it_is_being_removed(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     job = desk.submit(FOREVER)
     desk.until_running(job)

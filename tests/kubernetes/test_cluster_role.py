@@ -29,7 +29,6 @@ from faultjobs import (
 from kube import names
 from kube.cluster import JOB_SET_CRDS, FakeCluster
 
-from mlk_jupyter.backends.kubernetes.lifecycle import removal
 from mlk_jupyter.backends.kubernetes.rights import rbac
 from mlk_jupyter.bundle import build
 from mlk_jupyter.errors import MlkError
@@ -88,12 +87,11 @@ def test_all_that_is_done_in_a_jobs_life_is_allowed_by_the_printed_role(
     make_notebook: Notebook,
 ) -> None:
     short_times(monkeypatch)
-    monkeypatch.setattr(removal, "_YOUNG_S", -60.0)
     gates = Gates(tmp_path)
 
     async def story(cluster: FakeCluster) -> None:
         left = {"name": "lost-0123456789-bundle", "labels": {}}
-        backend = backend_at(tmp_path / "here")
+        backend = backend_at(tmp_path / "here", timing=dataclasses.replace(SHORT, young_s=-60.0))
         async with at_work(backend):
             assert all(
                 right.allowed for right in (await backend.info()).rights if right.code not in ("nodes", "priorities")

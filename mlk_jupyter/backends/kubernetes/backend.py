@@ -37,7 +37,7 @@ from .manifests.yaml_dump import as_yaml
 from .preflight.dry_run import dry_run
 from .preflight.lookup import look_up
 from .preflight.verdict import preflight
-from .recording.records import Records
+from .recording.records import Records, RecordUnwritable
 from .resources import Objects
 from .rights.discovery import Served
 from .timing import Timing
@@ -47,18 +47,6 @@ logger = logging.getLogger(__name__)
 BUNDLE_LIMIT = 900 * 1024
 """Bytes of a bundle: a ConfigMap holds 1 MiB with its names, and base64 stays below etcd's limit."""
 _REFUSED_FOR_S = 5.0
-
-
-class RecordUnwritable(MlkError):
-    """The job's record on this machine cannot be written."""
-
-    code, title, status = "job_record_unwritable", "The job's record cannot be written", 507
-
-    def __init__(self, error: OSError, folder: Path) -> None:
-        super().__init__(
-            f"{folder}: {error.strerror or error}.",
-            hint="Make room, check the permissions, or choose another place with MLK_DATA_DIR.",
-        )
 
 
 class KubernetesBackend:
@@ -91,7 +79,8 @@ class KubernetesBackend:
         self._engaged = asyncio.Event()
         if at_hand:
             self._engaged.set()
-        self._controller = Controller(self._cluster, self._records, name, timing)
+        self._timing = timing or Timing()
+        self._controller = Controller(self._cluster, self._records, name, self._timing)
         self._known: set[str] = set()
         """Jobs that were told of."""
         self._submitting: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -332,7 +321,13 @@ class KubernetesBackend:
         return await removal.remove_orphans(self._cluster.connection, self._cluster.namespace, found)
 
     async def _orphans(self, living: set[str]) -> list[Orphan]:
-        return await removal.orphans(self._cluster.connection, self._cluster.namespace, self._cluster.user, living)
+        return await removal.orphans(
+            self._cluster.connection,
+            self._cluster.namespace,
+            self._cluster.user,
+            living,
+            young_s=self._timing.young_s,
+        )
 
     async def resume(self) -> None:
         """Goes on recording jobs that were not over when this machine last looked; does nothing without such jobs."""

@@ -22,7 +22,6 @@ _QUEUE = "kueue.x-k8s.io/queue-name"
 _GONE_LIMIT_S = 60.0
 _FIRST_PAUSE_S, _LAST_PAUSE_S = 0.2, 5.0  # between two lists of what is left
 _LOOK_AGAIN_S = 0.1  # at what a watch knows: costs nothing
-_YOUNG_S = 120.0  # an object this young may belong to a job that is being created
 _LEFT_BEHIND = (CONFIG_MAPS, SERVICES, NETWORK_POLICIES)
 
 
@@ -97,10 +96,14 @@ async def delete(
     await _until_gone(connection, objects, namespace, watched)
 
 
-async def orphans(connection: Connection, namespace: str, user: str, living: Iterable[str]) -> list[Orphan]:
+async def orphans(
+    connection: Connection, namespace: str, user: str, living: Iterable[str], *, young_s: float
+) -> list[Orphan]:
     """Objects of a user's jobs whose job is gone. A kind that may not be listed is left out.
 
-    Args: living: ids of the jobs that the cluster holds.
+    Args:
+        living:  ids of the jobs that the cluster holds.
+        young_s: an object that is not so many seconds old may belong to a job that is being created.
     """
     alive, found = set(living), []
     for resource in _LEFT_BEHIND:
@@ -112,7 +115,7 @@ async def orphans(connection: Connection, namespace: str, user: str, living: Ite
             metadata = item["metadata"]
             job_id = (metadata.get("labels") or {}).get(labels.JOB)
             created_at = _seconds(metadata.get("creationTimestamp"))
-            young = created_at is not None and connection.clock() - created_at < _YOUNG_S
+            young = created_at is not None and connection.clock() - created_at < young_s
             if job_id and job_id not in alive and not young and not metadata.get("deletionTimestamp"):
                 found.append(Orphan(kind=resource.kind, name=metadata["name"], job=job_id, created_at=created_at))
     return found
@@ -174,11 +177,15 @@ async def _until_gone(connection: Connection, objects: Objects, namespace: str, 
     grace_s = max((int(pod["spec"].get("terminationGracePeriodSeconds") or 0) for pod in objects.pods), default=30)
     end = asyncio.get_running_loop().time() + grace_s + _GONE_LIMIT_S
     makers = {resource_of(one) for one in (*objects.owners, *objects.children)}
-    pause_s = _FIRST_PAUSE_S
+    pause_s, heard = _FIRST_PAUSE_S, False
     while True:
         known, wait_s = watched(), _LOOK_AGAIN_S
         pods = known.pods if known is not None else []
-        if known is None or not (known.exists or pods):  # what a watch has not heard of may be there
+        there = known is not None and bool(known.exists or pods)
+        if known is not None and heard and not there:
+            return
+        heard = heard or there
+        if not there:  # a watch has not heard of it yet, or there is none
             pods, others = await _left(connection, objects.job_id, namespace, makers)
             if not pods and not others:
                 return

@@ -29,7 +29,7 @@ from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
-from ....errors import JobNotFound
+from ....errors import JobNotFound, MlkError
 from ....model import JobSpec, JobStatus, JobSummary
 from ....record.folder import JobFolder, data_dir, is_job_id, write_atomically
 from ..api.targets import Target
@@ -49,6 +49,18 @@ class Record:
     """Its objects are still being created, as far as was written down."""
     being_submitted: bool
     """A living process creates them."""
+
+
+class RecordUnwritable(MlkError):
+    """The job's record on this machine cannot be written."""
+
+    code, title, status = "job_record_unwritable", "The job's record cannot be written", 507
+
+    def __init__(self, error: OSError, folder: Path) -> None:
+        super().__init__(
+            f"{folder}: {error.strerror or error}.",
+            hint="Make room, check the permissions, or choose another place with MLK_DATA_DIR.",
+        )
 
 
 class Submission:
