@@ -1,12 +1,11 @@
 """A kubelet's work on one pod: from its binding to its end, in the real one's order and words.
 
 Imitates: kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle. Phases and conditions in their order (mounts,
-sandbox, init containers, containers); pulls with ErrImagePull, ImagePullBackOff and a doubling wait from 10 s to 300
-s; what cannot be mounted or configured is tried again; restarts by restartPolicy with CrashLoopBackOff; termination
-messages; SIGTERM, the grace period, SIGKILL; the pod is removed from the API by its kubelet once its containers
-ended.
+sandbox, init containers, images by `pod_images`, containers); what cannot be mounted or configured is tried again;
+restarts by restartPolicy with CrashLoopBackOff; termination messages; SIGTERM, the grace period, SIGKILL; the pod is
+removed from the API by its kubelet once its containers ended.
 Leaves out: probes and lifecycle hooks, sidecars, resizing, the reset of the back-off after ten minutes.
-Held by: succeeds, fails, bad-command, image-pull-error, missing-secret, out-of-memory, foreign-architecture,
+Held by: succeeds, fails, bad-command, missing-secret, out-of-memory, foreign-architecture,
 pod-deleted-and-replaced, deleted-while-running; processes, logs and mounts by test_fake_pods.
 """
 
@@ -24,6 +23,7 @@ from .names import PODS
 from .pod_command import BadCommand, Command, must_not_be_root
 from .pod_env import ConfigError, environment
 from .pod_files import NotYet, PodFiles
+from .pod_images import FIRST_BACKOFF_S, LAST_BACKOFF_S, Puller
 from .problems import Problem
 from .processes import ContainerProcess
 from .store import Object
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 SYNC_S, SANDBOX_S, CREATE_S, START_S = 0.02, 0.4, 0.02, 0.05
 END_S, REMOVE_S, CONFIG_RETRY_S = 1.2, 1.0, 12.0
-FIRST_BACKOFF_S, LAST_BACKOFF_S = 10.0, 300.0
 FIRST_MOUNT_RETRY_S, LAST_MOUNT_RETRY_S = 0.5, 122.0
 MESSAGE_BYTES = 4096
 EPOCH = "1970-01-01T00:00:00Z"
@@ -65,6 +64,7 @@ class PodWorker:
         self._ids: dict[str, str] = {}
         self._running: dict[str, ContainerProcess] = {}
         self._deaths: dict[str, str] = {}
+        self._puller = Puller(kubelets.image, self._event, self._wait, self._sleep)
         self.silent = False
         """Its node is lost: nothing is written any more."""
 
@@ -166,7 +166,7 @@ class PodWorker:
         name, policy = container["name"], self._pod["spec"].get("restartPolicy", "Always")
         backoff_s = FIRST_BACKOFF_S
         while True:
-            image = await self._pull(container, init)
+            image = await self._puller.pull(container, init)
             process = await self._create(container, image, init)
             if process is not None:
                 await self._attend(container, process)
@@ -189,50 +189,6 @@ class PodWorker:
             await self._sleep(backoff_s)
             backoff_s = min(backoff_s * 2, LAST_BACKOFF_S)
 
-    async def _pull(self, container: Object, init: bool) -> images.Image:
-        """Wait until the image is there."""
-        name, wanted = container["name"], container["image"]
-        backoff_s = FIRST_BACKOFF_S
-        while not images.is_valid(wanted):
-            words = f'Failed to apply default image tag "{wanted}": couldn\'t parse image name "{wanted}": '
-            words += "invalid reference format"
-            self._event("Warning", "InspectFailed", words, name, init)
-            self._event("Warning", "Failed", "Error: InvalidImageName", name, init)
-            self._wait(name, "InvalidImageName", words)
-            await self._sleep(FIRST_BACKOFF_S)
-        while True:
-            image = self._kubelets.image(wanted)
-            usable = image is not None and not image.refuses
-            if image is not None and usable and not pod_status.image_is_pulled(image, container):
-                if image.present:
-                    words = f'Container image "{wanted}" already present on machine and can be accessed by the pod'
-                    self._event("Normal", "Pulled", words, name, init)
-                    return image
-                usable = False
-            if container.get("imagePullPolicy") == "Never":
-                words = f'Container image "{wanted}" is not present with pull policy of Never'
-                self._event("Warning", "ErrImageNeverPull", words, name, init)
-                self._event("Warning", "Failed", "Error: ErrImageNeverPull", name, init)
-                self._wait(name, "ErrImageNeverPull", words)
-                await self._sleep(FIRST_BACKOFF_S)
-                continue
-            self._event("Normal", "Pulling", f'Pulling image "{wanted}"', name, init)
-            if image is not None and usable:
-                await self._sleep(1.0)
-                words = f'Successfully pulled image "{wanted}" in 1.002s (1.002s including waiting). '
-                self._event("Normal", "Pulled", words + "Image size: 123456789 bytes.", name, init)
-                return image
-            error = images.pull_error(wanted, image)
-            self._event("Warning", "Failed", f'Failed to pull image "{wanted}": {error}', name, init)
-            self._event("Warning", "Failed", "Error: ErrImagePull", name, init)
-            self._wait(name, "ErrImagePull", error)
-            await self._sleep(0.2)
-            self._event("Normal", "BackOff", f'Back-off pulling image "{wanted}"', name, init)
-            self._event("Warning", "Failed", "Error: ImagePullBackOff", name, init)
-            await self._sleep(backoff_s)
-            self._wait(name, "ImagePullBackOff", f'Back-off pulling image "{wanted}": ErrImagePull: {error}')
-            backoff_s = min(backoff_s * 2, LAST_BACKOFF_S)
-
     async def _create(self, container: Object, image: images.Image, init: bool) -> ContainerProcess | None:
         """Start it. None when the runtime cannot; its state says so then."""
         name = container["name"]
@@ -246,7 +202,7 @@ class PodWorker:
                 self._event("Warning", "Failed", f"Error: {problem}", name, init)
                 self._wait(name, "CreateContainerConfigError", str(problem))
             await self._sleep(CONFIG_RETRY_S)
-            await self._pull(container, init)
+            await self._puller.pull(container, init)
         mounts = self.files.mounts(container)
         self.files.termination_log(name).write_bytes(b"")
         await self._sleep(CREATE_S)

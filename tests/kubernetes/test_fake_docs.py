@@ -12,7 +12,7 @@ from kube import controllers, recordings
 from kube.controllers.base import Controller
 
 TESTS = Path(__file__).parent
-PURE = ("garbage", "quota", "limits", "pod_worker", "controllers.job_pods", "controllers.job_policy")
+PURE = ("garbage", "quota", "limits", "pod_worker", "pod_images", "controllers.job_pods", "controllers.job_policy")
 MODULES = sorted({
     *(importlib.import_module(f"kube.{name}") for name in (*PURE, "controllers.events")),
     *(importlib.import_module(kind.__module__) for kind in Controller.__subclasses__()),
