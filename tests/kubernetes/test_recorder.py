@@ -25,7 +25,7 @@ from mlk_jupyter.backends.kubernetes.recording.positions import Positions
 from mlk_jupyter.backends.kubernetes.recording.recorder import Recorder
 from mlk_jupyter.backends.kubernetes.resources import Manifest, Objects
 from mlk_jupyter.backends.kubernetes.status.read import read
-from mlk_jupyter.backends.kubernetes.status.submitted import Submitted
+from mlk_jupyter.backends.kubernetes.status.submitted import SubmittedJob
 from mlk_jupyter.backends.kubernetes.timing import RecordingTiming
 from mlk_jupyter.model import JobSpec, JobStatus, Phase, RankState, RunState
 from mlk_jupyter.record.folder import JobFolder
@@ -166,7 +166,7 @@ class Scene:
         self.timing = QUICK
 
     def recorder(self) -> Recorder:
-        about = Submitted(ID, "ns", self.spec, NONCE)
+        about = SubmittedJob(ID, "ns", self.spec, NONCE)
         return Recorder(self.folder, about, self.cluster, on_change=self.told.append, timing=self.timing)
 
     def tell(self, recorder: Recorder, objects: Objects, **changes: Any) -> None:

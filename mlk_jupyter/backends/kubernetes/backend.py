@@ -30,7 +30,7 @@ from .job_status import NOT_CREATED, status_of
 from .kinds.registry import KindUnavailable, kinds
 from .lifecycle import removal
 from .lifecycle.creation import SubmissionUnknown, create
-from .lifecycle.submission import asked, first_status, manifests, preview_request, requested
+from .lifecycle.submission import context_of, first_status, for_request, manifests, preview_request
 from .manifests.network import notices
 from .manifests.render_context import RenderContext
 from .manifests.yaml_dump import as_yaml
@@ -166,7 +166,7 @@ class KubernetesBackend:
         served = (await self._offer()).served if self._engaged.is_set() else Served()
         if spec.cluster.kind is not None:
             served = dataclasses.replace(served, kinds=tuple(await in_thread(kinds)))
-        what = await asked(self._cluster, spec, bundle.data, preview_request(spec, bundle), image=self.image)
+        what = await context_of(self._cluster, spec, bundle.data, preview_request(spec, bundle), image=self.image)
         return as_yaml(manifests(what, served))
 
     async def submit(self, spec: JobSpec, bundle: Bundle, *, request_id: str) -> JobStatus:
@@ -189,7 +189,7 @@ class KubernetesBackend:
         if not findings.ok or context is None:
             self._controller.stay(job_id)
             raise Refused(findings)
-        what = requested(context, request_id)
+        what = for_request(context, request_id)
         first = functools.partial(first_status, what, backend=self.name)
         try:
             begun = await in_thread(
@@ -363,7 +363,7 @@ class KubernetesBackend:
         spec = _with_image(spec, self.image)
         if spec.cluster.image is None:
             return await in_thread(preflight, spec, bundle, facts, []), None
-        what = await asked(
+        what = await context_of(
             self._cluster,
             spec,
             bundle.data,

@@ -29,7 +29,7 @@ from .other_processes import OtherProcesses
 from .recording.records import Record, Records
 from .resources import Objects
 from .status.explain.scheduling import Background
-from .status.submitted import Submitted
+from .status.submitted import SubmittedJob
 from .timing import Timing
 from .watch.observer import Observer
 
@@ -349,17 +349,17 @@ class Controller:
         if known is not None and known.phase.final and not record.unfinished and not wanted and exists:
             return
         objects = self._observer.objects(job_id)
-        asked = submission_of(objects)
-        if asked is not None:
-            self._take_described(asked, objects, record)
+        submitted_job = submission_of(objects)
+        if submitted_job is not None:
+            self._take_described(submitted_job, objects, record)
         elif exists:  # and says nothing that can be understood
             self._wanted.discard(job_id)
         else:
             self._take_gone(job_id, record)
 
-    def _take_described(self, asked: Submitted, objects: Objects, record: Record) -> None:
+    def _take_described(self, submitted_job: SubmittedJob, objects: Objects, record: Record) -> None:
         """A job that the cluster describes, and nobody here records yet."""
-        job_id, written = asked.id, record.status
+        job_id, written = submitted_job.id, record.status
         if written is not None and written.phase.final and not record.unfinished:
             self._wanted.discard(job_id)
             self._list.show(written)
@@ -379,7 +379,7 @@ class Controller:
         elif status.phase in _WAITING and status.attempt == 1 and not wanted and not record.submitting:
             self._waiting.add(job_id)  # its pods have said nothing, and its objects say all there is
         else:
-            self._begin(asked, known_final=status.phase.final)
+            self._begin(submitted_job, known_final=status.phase.final)
 
     def _take_gone(self, job_id: str, record: Record) -> None:
         """A job that the cluster holds nothing of: its record, if there is one, gets its end."""
@@ -393,7 +393,7 @@ class Controller:
             self._others.record(job_id, self._timing.elsewhere_s)
         else:
             # Without its objects nobody knows the nonce of its frames, and nothing is left that could be read with it.
-            nobodys = Submitted(id=job_id, namespace=self._cluster.namespace, spec=written.spec, nonce="0" * 16)
+            nobodys = SubmittedJob(id=job_id, namespace=self._cluster.namespace, spec=written.spec, nonce="0" * 16)
             self._begin(nobodys, known_final=True, missing=True)
 
     def _ended_long_ago(self, status: JobStatus) -> bool:
@@ -401,10 +401,10 @@ class Controller:
 
     # Recording
 
-    def _begin(self, asked: Submitted, *, known_final: bool, missing: bool = False) -> None:
-        urgent = asked.id in self._wanted
-        task = JobTask(asked, self._host, known_final=known_final, missing=missing, urgent=urgent)
-        self._tasks[asked.id] = task
+    def _begin(self, submitted_job: SubmittedJob, *, known_final: bool, missing: bool = False) -> None:
+        urgent = submitted_job.id in self._wanted
+        task = JobTask(submitted_job, self._host, known_final=known_final, missing=missing, urgent=urgent)
+        self._tasks[submitted_job.id] = task
         task.start(self._ended)
 
     def _ended(self, task: JobTask, end: End | None) -> None:

@@ -11,7 +11,7 @@ from .resources import Manifest, Objects
 from .status import attempts
 from .status.explain.scheduling import Background
 from .status.read import Reading, forward, read
-from .status.submitted import Submitted, submitted
+from .status.submitted import SubmittedJob, submitted
 
 _GONE = "The job's objects were removed from the cluster before its end was seen."
 _GONE_HINT = "Its logs up to then are kept here. Run it again for the rest."
@@ -24,14 +24,14 @@ def owner_of(objects: Objects) -> Manifest | None:
     return _owner(objects)[0]
 
 
-def submission_of(objects: Objects) -> Submitted | None:
+def submission_of(objects: Objects) -> SubmittedJob | None:
     """What the job's objects say of how it was submitted; None when they say nothing that can be read."""
     return _owner(objects)[1]
 
 
-def _owner(objects: Objects) -> tuple[Manifest | None, Submitted | None]:
+def _owner(objects: Objects) -> tuple[Manifest | None, SubmittedJob | None]:
     """The owner, and what it says."""
-    described = [(job, asked) for job in objects.owners if (asked := submitted(job)) is not None]
+    described = [(job, submitted_job) for job in objects.owners if (submitted_job := submitted(job)) is not None]
     return max(described, key=lambda one: one[0]["metadata"].get("creationTimestamp") or "", default=(None, None))
 
 
@@ -56,15 +56,15 @@ def gone(objects: Objects, status: JobStatus, *, created: bool) -> Reading:
 
 
 def reading_of(
-    objects: Objects, asked: Submitted, facts: Background | None = None, before: Reading | None = None
+    objects: Objects, submitted_job: SubmittedJob, facts: Background | None = None, before: Reading | None = None
 ) -> Reading:
     """What the objects say, a failed attempt that is followed by another being no end.
 
     Args: before: the last reading of this job.
     """
-    reading = read(objects, asked.spec, facts=facts, before=before)
-    number = attempts.next_attempt(objects, reading, asked.spec)
-    return reading if number is None else attempts.between(objects, reading, number, asked.spec)
+    reading = read(objects, submitted_job.spec, facts=facts, before=before)
+    number = attempts.next_attempt(objects, reading, submitted_job.spec)
+    return reading if number is None else attempts.between(objects, reading, number, submitted_job.spec)
 
 
 def status_of(
@@ -76,11 +76,11 @@ def status_of(
     """
     if written is not None and written.phase.final:
         return written
-    asked = submission_of(objects)
-    if asked is None:
+    submitted_job = submission_of(objects)
+    if submitted_job is None:
         return written
-    reading = reading_of(objects, asked, facts)
-    before = written or _unwritten(asked, reading, backend)
+    reading = reading_of(objects, submitted_job, facts)
+    before = written or _unwritten(submitted_job, reading, backend)
     phase = forward(before.phase, reading.phase) if written is not None else reading.phase
     return before.model_copy(
         update={
@@ -96,10 +96,10 @@ def status_of(
     )
 
 
-def _unwritten(asked: Submitted, reading: Reading, backend: str) -> JobStatus:
-    spec = asked.spec
+def _unwritten(submitted_job: SubmittedJob, reading: Reading, backend: str) -> JobStatus:
+    spec = submitted_job.spec
     return JobStatus(
-        id=asked.id,
+        id=submitted_job.id,
         name=spec.name,
         notebook=spec.notebook,
         backend=backend,
@@ -110,5 +110,5 @@ def _unwritten(asked: Submitted, reading: Reading, backend: str) -> JobStatus:
         run=RunRef(state=RunState.PENDING if spec.mlflow else RunState.OFF),
         created_at=reading.created_at or 0.0,
         spec=spec,
-        notices=list(asked.notices),
+        notices=list(submitted_job.notices),
     )

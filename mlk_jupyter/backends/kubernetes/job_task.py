@@ -22,7 +22,7 @@ from .resources import Objects
 from .status.attempts import RESTARTING
 from .status.explain.scheduling import Background
 from .status.read import Reading
-from .status.submitted import Submitted
+from .status.submitted import SubmittedJob
 from .timing import RecordingTiming
 
 logger = logging.getLogger(__name__)
@@ -72,9 +72,9 @@ class JobTask:
     """
 
     def __init__(
-        self, asked: Submitted, host: Host, *, known_final: bool, missing: bool = False, urgent: bool = False
+        self, submitted_job: SubmittedJob, host: Host, *, known_final: bool, missing: bool = False, urgent: bool = False
     ) -> None:
-        self._asked, self._host = asked, host
+        self._job, self._host = submitted_job, host
         self._known_final, self._missing, self._urgent = known_final, missing, urgent
         self._recorder: Recorder | None = None
         self._before: Reading | None = None
@@ -94,7 +94,7 @@ class JobTask:
 
     @property
     def id(self) -> str:
-        return self._asked.id
+        return self._job.id
 
     @property
     def status(self) -> JobStatus | None:
@@ -116,15 +116,15 @@ class JobTask:
         recorder = self._recorder
         if recorder is None:
             return
-        asked = submission_of(objects)
-        if asked is None:
+        submitted_job = submission_of(objects)
+        if submitted_job is None:
             # A submission that was cut off may be taken up again at any moment: it is not over while somebody makes it.
             if not objects.exists and not recorder.status.phase.final and not being_submitted:
                 recorder.update(objects, gone(objects, recorder.status, created=self._created))
             return
-        self._before = reading = reading_of(objects, asked, facts, self._before)
+        self._before = reading = reading_of(objects, submitted_job, facts, self._before)
         if reading.reason is not None and reading.reason.code == RESTARTING:
-            self._host.attempts.attempt(asked, objects, reading.attempt)
+            self._host.attempts.attempt(submitted_job, objects, reading.attempt)
         recorder.update(objects, reading)
 
     def _result(self, done: asyncio.Task[End]) -> End | None:
@@ -168,7 +168,7 @@ class JobTask:
         async with host.catching_up if self._known_final else contextlib.nullcontext():
             await in_thread(host.records.begun, [self.id])
             recorder = Recorder(
-                host.records.folder(self.id), self._asked, host.cluster.connection, backend=host.backend,
+                host.records.folder(self.id), self._job, host.cluster.connection, backend=host.backend,
                 on_change=host.show, timing=host.timing,
             )  # fmt: skip
             try:
@@ -177,7 +177,7 @@ class JobTask:
                     try:
                         objects = host.objects(self.id)
                         if objects is not None:
-                            await host.attempts.complete(self._asked, objects)
+                            await host.attempts.complete(self._job, objects)
                         host.changed({self.id})
                         await recorder.finished()
                         host.show(recorder.status)

@@ -13,7 +13,7 @@ from ..job_status import owner_of
 from ..kinds.registry import kind_of_job
 from ..recording.records import Records
 from ..resources import Objects
-from ..status.submitted import Submitted
+from ..status.submitted import SubmittedJob
 from .submission import complete_submission, make_attempt
 
 logger = logging.getLogger(__name__)
@@ -34,24 +34,26 @@ class AttemptStarter:
     def __bool__(self) -> bool:
         return bool(self._making)
 
-    async def complete(self, asked: Submitted, objects: Objects) -> None:
+    async def complete(self, submitted_job: SubmittedJob, objects: Objects) -> None:
         """Makes what is missing where making it was cut off."""
-        if not await in_thread(self._records.submitting, asked.id):
+        if not await in_thread(self._records.submitting, submitted_job.id):
             return
         owner = owner_of(objects)
         if owner is None:
             return
         try:
-            await complete_submission(self._cluster, asked, owner, self._records.folder(asked.id))
-            await in_thread(self._records.submitted, asked.id)
+            await complete_submission(self._cluster, submitted_job, owner, self._records.folder(submitted_job.id))
+            await in_thread(self._records.submitted, submitted_job.id)
         except MlkError as error:
-            logger.warning("%s lacks some of its objects: %s", asked.id, error.detail)
+            logger.warning("%s lacks some of its objects: %s", submitted_job.id, error.detail)
 
-    def attempt(self, asked: Submitted, objects: Objects, number: int) -> None:
+    def attempt(self, submitted_job: SubmittedJob, objects: Objects, number: int) -> None:
         """Starts to make the next attempt, once; nothing where the cluster does so by itself."""
-        if asked.id not in self._making and not kind_of_job(objects).restarts_itself:
-            task = asyncio.create_task(self._make(asked, objects, number), name=f"attempt {number} of {asked.id}")
-            self._making[asked.id] = task
+        if submitted_job.id not in self._making and not kind_of_job(objects).restarts_itself:
+            task = asyncio.create_task(
+                self._make(submitted_job, objects, number), name=f"attempt {number} of {submitted_job.id}"
+            )
+            self._making[submitted_job.id] = task
 
     async def leave(self, job_id: str) -> None:
         """Makes no further attempt of a job."""
@@ -65,14 +67,14 @@ class AttemptStarter:
         for job_id in list(self._making):
             await self.leave(job_id)
 
-    async def _make(self, asked: Submitted, objects: Objects, number: int) -> None:
+    async def _make(self, submitted_job: SubmittedJob, objects: Objects, number: int) -> None:
         try:
-            with await in_thread(self._records.adding, asked.id) as submission:
-                await make_attempt(self._cluster, asked, objects, submission.folder, number)
-                await in_thread(self._records.submitted, asked.id)
+            with await in_thread(self._records.adding, submitted_job.id) as submission:
+                await make_attempt(self._cluster, submitted_job, objects, submission.folder, number)
+                await in_thread(self._records.submitted, submitted_job.id)
         except (MlkError, OSError) as error:
-            logger.warning("Attempt %s of %s cannot be started: %s", number, asked.id, error)
+            logger.warning("Attempt %s of %s cannot be started: %s", number, submitted_job.id, error)
             await asyncio.sleep(_RETRY_S)
         finally:
-            self._making.pop(asked.id, None)
-            self._on_made({asked.id})
+            self._making.pop(submitted_job.id, None)
+            self._on_made({submitted_job.id})

@@ -26,7 +26,7 @@ from ..manifests.render_context import WORKLOAD_PRIORITY, RenderContext
 from ..recording.mlflow import mlflow_environment
 from ..resources import CONFIG_MAPS, Manifest, Objects
 from ..rights.discovery import Served
-from ..status.submitted import Submitted
+from ..status.submitted import SubmittedJob
 from .creation import complete, create, request_of
 
 
@@ -47,7 +47,7 @@ def nonce_of(request_id: str) -> str:
     return hashlib.sha256(f"frames {request_id}".encode()).hexdigest()[:16]
 
 
-async def asked(
+async def context_of(
     cluster: Cluster,
     spec: JobSpec,
     bundle: bytes,
@@ -86,36 +86,36 @@ async def asked(
     return dataclasses.replace(plain, addresses=await cluster.addresses(host_to_resolve(plain)))
 
 
-def requested(what: RenderContext, request_id: str) -> RenderContext:
+def for_request(context: RenderContext, request_id: str) -> RenderContext:
     """The same for another request: under its own name, with its own frames and run."""
-    job_id = new_job_id(what.spec.name, request_id)
+    job_id = new_job_id(context.spec.name, request_id)
     return dataclasses.replace(
-        what,
+        context,
         id=job_id,
         request_id=request_id,
         nonce=nonce_of(request_id),
-        mlflow=mlflow_environment(what.spec, job_id),
+        mlflow=mlflow_environment(context.spec, job_id),
     )
 
 
-def manifests(what: RenderContext, served: Served) -> list[Manifest]:
+def manifests(context: RenderContext, served: Served) -> list[Manifest]:
     """The objects to create, the owner first.
 
     Raises: AnnotationsTooLarge, KindUnavailable.
     """
-    return choose(what.spec, served.kinds).manifests(_as_served(what, served))
+    return choose(context.spec, served.kinds).manifests(_as_served(context, served))
 
 
-def _as_served(what: RenderContext, served: Served) -> RenderContext:
-    return dataclasses.replace(what, names_user=not served.assigns_users)
+def _as_served(context: RenderContext, served: Served) -> RenderContext:
+    return dataclasses.replace(context, names_user=not served.assigns_users)
 
 
-def first_status(what: RenderContext, folder: JobFolder, backend: str) -> JobStatus:
+def first_status(context: RenderContext, folder: JobFolder, backend: str) -> JobStatus:
     """The status of a job that is being submitted now."""
     now = time.time()
-    spec = what.spec
+    spec = context.spec
     return JobStatus(
-        id=what.id,
+        id=context.id,
         name=spec.name,
         notebook=spec.notebook,
         backend=backend,
@@ -128,7 +128,7 @@ def first_status(what: RenderContext, folder: JobFolder, backend: str) -> JobSta
         created_at=now,
         spec=spec,
         timeline=[Transition(phase=Phase.QUEUED, at=now)],
-        notices=list(dict.fromkeys(what.notices)),
+        notices=list(dict.fromkeys(context.notices)),
         folder=str(folder.path),
     )
 
@@ -145,16 +145,16 @@ class NotMade(MlkError):
     code, title, status = "not_made", "The job cannot be completed", 409
 
 
-async def complete_submission(cluster: Cluster, job: Submitted, owner: Manifest, folder: JobFolder) -> None:
+async def complete_submission(cluster: Cluster, job: SubmittedJob, owner: Manifest, folder: JobFolder) -> None:
     """Makes what a job lacks whose submission was cut off after its owner was made.
 
     Raises: ApiError, NotMade.
     """
-    what = await _asked_again(cluster, job, owner, await _bundle(cluster, owner, folder), attempt_of(owner))
-    await complete(cluster.connection, owner, kind_of(owner).manifests(what)[1:], cluster.namespace)
+    context = await _context_again(cluster, job, owner, await _bundle(cluster, owner, folder), attempt_of(owner))
+    await complete(cluster.connection, owner, kind_of(owner).manifests(context)[1:], cluster.namespace)
 
 
-async def make_attempt(cluster: Cluster, job: Submitted, objects: Objects, folder: JobFolder, number: int) -> None:
+async def make_attempt(cluster: Cluster, job: SubmittedJob, objects: Objects, folder: JobFolder, number: int) -> None:
     """Creates all objects of the next attempt; one that is there already is taken for it.
 
     An attempt that was made while somebody stopped the job is removed again.
@@ -162,8 +162,8 @@ async def make_attempt(cluster: Cluster, job: Submitted, objects: Objects, folde
     Raises: ApiError, NotMade.
     """
     last = max(objects.owners, key=attempt_of)
-    what = await _asked_again(cluster, job, last, await _bundle(cluster, last, folder), number)
-    made, _ = await create(cluster.connection, kind_of(last).manifests(what), cluster.namespace)
+    context = await _context_again(cluster, job, last, await _bundle(cluster, last, folder), number)
+    made, _ = await create(cluster.connection, kind_of(last).manifests(context), cluster.namespace)
     resource = resource_of(last)
     path = resource.path(cluster.namespace, last["metadata"]["name"])
     with contextlib.suppress(NotFoundInCluster):
@@ -172,12 +172,14 @@ async def make_attempt(cluster: Cluster, job: Submitted, objects: Objects, folde
             await cluster.connection.delete(resource.path(cluster.namespace, name), uid=uid)
 
 
-async def _asked_again(cluster: Cluster, job: Submitted, owner: Manifest, bundle: bytes, attempt: int) -> RenderContext:
+async def _context_again(
+    cluster: Cluster, job: SubmittedJob, owner: Manifest, bundle: bytes, attempt: int
+) -> RenderContext:
     request = request_of(owner)
     if request is None or new_job_id(job.spec.name, request) != job.id:
         raise NotMade(f"{job.id} does not say which request made it.", hint="Submit it again.")
     image = container_asked(kind_of(owner).pod_template(owner)).get("image")
-    what = await asked(
+    context = await context_of(
         cluster,
         job.spec,
         bundle,
@@ -187,7 +189,7 @@ async def _asked_again(cluster: Cluster, job: Submitted, owner: Manifest, bundle
         attempt=attempt,
         workload_priority=label(owner, WORKLOAD_PRIORITY) is not None,
     )
-    return _as_served(what, (await cluster.offer()).served)
+    return _as_served(context, (await cluster.offer()).served)
 
 
 async def _bundle(cluster: Cluster, owner: Manifest, folder: JobFolder) -> bytes:

@@ -16,7 +16,7 @@ from ....record.replay import Replay
 from ....record.verdict import failed
 from ....worker.member import LOST_PEER
 from ..status.read import Reading, WorkerStatus
-from ..status.submitted import Submitted
+from ..status.submitted import SubmittedJob
 
 # What the objects say when all they know is that a container ended badly: the frames know better.
 _PLAIN_FAILURES = frozenset({"cell_failed", "rank_failed", "pod_failed", "failed"})
@@ -25,7 +25,7 @@ _MOST_RANKS = 4_096
 _MOST_SAID = 8  # ranks whose missing messages are told one by one
 
 
-def first_status(job: Submitted, backend: str, folder: JobFolder) -> JobStatus:
+def first_status(job: SubmittedJob, backend: str, folder: JobFolder) -> JobStatus:
     """The status of a job that nothing is written down of."""
     spec = job.spec
     return JobStatus(

@@ -41,7 +41,7 @@ from ..kinds.fields import over, uid
 from ..kinds.registry import kind_of_job
 from ..resources import Objects
 from ..status.read import Reading
-from ..status.submitted import Submitted
+from ..status.submitted import SubmittedJob
 from ..timing import RecordingTiming
 from . import bundles, merging, records
 from .followers import Followers
@@ -69,7 +69,7 @@ class Recorder:
     def __init__(
         self,
         folder: JobFolder,
-        job: Submitted,
+        job: SubmittedJob,
         connection: Source,
         *,
         backend: str = "kubernetes",

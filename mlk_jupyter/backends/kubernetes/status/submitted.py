@@ -17,8 +17,8 @@ from ..resources import Manifest
 
 
 @dataclass(frozen=True)
-class Submitted:
-    """One job as it was asked for."""
+class SubmittedJob:
+    """One job as it was submitted."""
 
     id: str
     namespace: str
@@ -31,7 +31,7 @@ class Submitted:
     """Sentences known when it was submitted."""
 
 
-def submitted(owner: Manifest) -> Submitted | None:
+def submitted(owner: Manifest) -> SubmittedJob | None:
     """What the object of any attempt says; None when it is none of ours or cannot be read."""
     job_id, spec, nonce = label(owner, labels.JOB), annotation(owner, labels.SPEC), annotation(owner, labels.NONCE)
     if not job_id or not spec or not nonce or labels.job_of(name_of(owner)) != job_id:
@@ -40,7 +40,7 @@ def submitted(owner: Manifest) -> Submitted | None:
         asked = _spec_of(spec)
     except ValidationError:
         return None
-    return Submitted(
+    return SubmittedJob(
         id=job_id,
         namespace=text(metadata(owner).get("namespace")),
         spec=asked,
