@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from .....model import JobSpec, Reason
+from .....text import listed
 from ...kinds.fields import (
     container,
     container_asked,
@@ -19,7 +20,7 @@ from ...kinds.fields import (
 )
 from ...resources import Manifest
 from .images import explain_pull
-from .messages import clean, duration, listing
+from .messages import clean, duration
 
 _IMAGE_TROUBLE = (
     "ErrImagePull",
@@ -150,7 +151,7 @@ def _creating(pod: Manifest, events: list[Manifest], spec: JobSpec, now: float) 
         return Reason(code="creating", text="The image is there; its container is being started.")
     volumes = [mapping(one) for one in sequence(spec_of(pod).get("volumes"))]
     mounted = [clean(one.get("name"), 60) for one in volumes if one.get("persistentVolumeClaim")]
-    what = f"Mounting {listing(mounted, 4)}" if mounted else "Preparing its container"
+    what = f"Mounting {listed(mounted, 4)}" if mounted else "Preparing its container"
     return Reason(code="mounting" if mounted else "creating", text=f"{what} on {_node(pod)}.")
 
 

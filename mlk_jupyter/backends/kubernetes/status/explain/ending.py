@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from .....model import JobSpec, Phase, RankState, Reason
 from .....record.failure import first_of
+from .....text import counted, listed
 from .....worker.member import LOST_PEER
 from ...kinds.attempt import Started
 from ...kinds.fields import (
@@ -30,7 +31,7 @@ from ..phases import completed_workers, finished_at, running_since, workers_aske
 from .admission import explain_refused
 from .disruptions import disrupted_at, explain_disrupting_event, explain_disruption
 from .exits import explain_exit
-from .messages import clean, count, duration, listing, who
+from .messages import clean, duration, who
 
 # A rank whose peer was taken away fails within a moment of it; pods' times are whole seconds.
 _SAME_MOMENT_S = 1.0
@@ -83,7 +84,7 @@ def explain_stopping(
     if stuck is not None:
         return stuck
     ending = sum(not over(pod) for pod in start.pods.values())
-    still = f" {count(ending, 'worker')} {'is' if ending == 1 else 'are'} still ending." if ending else ""
+    still = f" {counted(ending, 'worker')} {'is' if ending == 1 else 'are'} still ending." if ending else ""
     if start.stop is not None:
         return Reason(code="stopping", text=f"{explain_stopped(start).text}{still}")
     return Reason(code="deleting", text=f"It is being deleted from the cluster.{still}")
@@ -235,7 +236,7 @@ def _gone(start: Started, gone: list[int], in_worker: int) -> Reason:
 
 
 def _pod_deleted(which: list[int], in_worker: int) -> Reason:
-    names = listing([who(index, in_worker).lower() for index in which])
+    names = listed([who(index, in_worker).lower() for index in which])
     return Reason(
         code="pod_deleted",
         text=f"The pod of {names} was deleted while the job ran.",
@@ -259,7 +260,7 @@ def _stuck(start: Started, spec: JobSpec) -> Reason | None:
     if asked is not None and held and start.now - asked > _STUCK_S and all(map(over, start.pods.values())):
         return Reason(
             code="held_by_finalizer",
-            text=f"It has been ending for {duration(start.now - asked)}, held by {listing(held)}.",
+            text=f"It has been ending for {duration(start.now - asked)}, held by {listed(held)}.",
             hint="The controller that set it has to let go; an administrator can say why it does not.",
         )
     return None

@@ -16,18 +16,6 @@ def duration(seconds: float) -> str:
     return in_words(max(0, round(seconds)))
 
 
-def count(number: int, noun: str, plural: str | None = None) -> str:
-    """ "1 node", "3 nodes"."""
-    return f"{number} {noun if number == 1 else plural or noun + 's'}"
-
-
-def listing(items: list[str], most: int = 5) -> str:
-    """ "a", "a and b", "a, b and c"; of many the first ones and how many more."""
-    if len(items) > most:
-        return f"{', '.join(items[:most])} and {len(items) - most} more"
-    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}" if items else ""
-
-
 def who(worker: int, ranks_in_worker: int) -> str:
     """What a worker is called: by its rank where it is one."""
     return f"Rank {worker}" if ranks_in_worker == 1 else f"Worker {worker}"

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from ..... import quantities
 from .....model import JobSpec, Reason
 from .....quantities import resource_word
+from .....text import counted, listed
 from ...kinds.fields import mapping, sequence, spec_of, status, text
 from ...resources import Manifest
-from .messages import clean, count, listing
+from .messages import clean
 
 _HEAD = re.compile(r"(\d+)/(\d+) nodes are available:?\s*")
 _TAIL = re.compile(r"[.,;]?\s*(?:no new claims to deallocate|preemption: ).*", re.DOTALL)
@@ -92,8 +93,8 @@ def explain_unschedulable(message: str, pod: Manifest, spec: JobSpec, facts: Bac
     others = [cause for cause in verdict.causes if cause is not main]
     if not others or main.code == "no_nodes":
         return reason
-    rest = listing([_short(cause) for cause in [main, *others]])
-    return reason.model_copy(update={"text": f"{reason.text} Of {count(verdict.total, 'node')}, {rest}."})
+    rest = listed([_short(cause) for cause in [main, *others]])
+    return reason.model_copy(update={"text": f"{reason.text} Of {counted(verdict.total, 'node')}, {rest}."})
 
 
 def requests_of(pod: Manifest) -> dict[str, str]:
@@ -208,7 +209,7 @@ def _figure(resource: str, quantity: str | None) -> str:
 
 def _untolerated(cause: Cause, verdict: Verdict, pod: Manifest, spec: JobSpec, facts: Background) -> Reason:
     taint = _taint(cause.detail)
-    nodes = count(cause.nodes or verdict.total, "node")
+    nodes = counted(cause.nodes or verdict.total, "node")
     repel = "repels" if (cause.nodes or verdict.total) == 1 else "repel"
     if not _TAINT.search(f"taint {{{cause.detail}}}") or "node(s)" in cause.detail:
         return Reason(
@@ -232,7 +233,7 @@ def _selector(cause: Cause, verdict: Verdict, pod: Manifest, spec: JobSpec, fact
             text=f"Waiting: no node that it may use has a GPU called {product}.",
             hint="Choose a GPU product that the cluster has, or none. It is the node label nvidia.com/gpu.product.",
         )
-    words = f" ({listing(asked)})" if asked else ""
+    words = f" ({listed(asked)})" if asked else ""
     return Reason(
         code="node_selector",
         text=f"Waiting: {_of(cause, verdict)} not match what it asks of nodes{words}.",
@@ -250,7 +251,7 @@ def _of(cause: Cause, verdict: Verdict) -> str:
 def _one_per_node(cause: Cause, verdict: Verdict, pod: Manifest, spec: JobSpec, facts: Background) -> Reason:
     return Reason(
         code="one_worker_per_node",
-        text=f"Waiting: {count(spec.workers, 'worker')} need as many nodes, and no other node that fits is free.",
+        text=f"Waiting: {counted(spec.workers, 'worker')} need as many nodes, and no other node that fits is free.",
         hint="Allow more than one worker on a node, or ask for fewer workers.",
     )
 
@@ -259,7 +260,7 @@ def _claim_of(pod: Manifest) -> str:
     volumes = (mapping(one) for one in sequence(spec_of(pod).get("volumes")))
     claims = [text(mapping(one.get("persistentVolumeClaim")).get("claimName")) for one in volumes]
     named = [clean(claim, 80) for claim in claims if claim]
-    return f"the claim {named[0]}" if len(named) == 1 else f"one of the claims {listing(named)}" if named else "a claim"
+    return f"the claim {named[0]}" if len(named) == 1 else f"one of the claims {listed(named)}" if named else "a claim"
 
 
 def _claim_unbound(cause: Cause, verdict: Verdict, pod: Manifest, spec: JobSpec, facts: Background) -> Reason:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .....model import JobSpec, Phase, Reason
+from .....text import listed
 from ...kinds.attempt import Started
 from ...kinds.fields import WorkerStatus, condition, mapping, scheduled, text
 from ...resources import Manifest
@@ -10,7 +11,7 @@ from ..phases import completed_workers, workers_asked
 from .admission import explain_refused
 from .containers import explain_container
 from .exits import explain_exit
-from .messages import clean, listing, ordinal, who
+from .messages import clean, ordinal, who
 from .queues import explain_queue
 from .scheduling import Background, explain_unschedulable
 
@@ -105,7 +106,7 @@ def _of_part(reason: Reason, alike: list[int], begun: int, asked: int, spec: Job
         return reason
     noun = "rank" if spec.ranks_in_worker == 1 else "worker"
     one = len(alike) == 1
-    names = f"{noun if one else f'{noun}s'} {listing([str(index) for index in alike])}"
+    names = f"{noun if one else f'{noun}s'} {listed([str(index) for index in alike])}"
     others = "the one that runs waits" if begun == 1 else f"the {begun} that run wait"
     head = (
         f"{_capital(names)} of {asked} {'does' if one else 'do'} not run yet; {others} for {'it' if one else 'them'}."
