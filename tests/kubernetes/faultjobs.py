@@ -1,4 +1,4 @@
-"""Whole jobs for tests of faults: notebooks that wait at gates, what viewers see, and the record of a calm observer."""
+"""Whole jobs for tests of faults: notebooks that wait at gates, what viewers see, and the record of a calm informer."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from mlk_jupyter.backends.kubernetes.api.targets import targets
 from mlk_jupyter.backends.kubernetes.backend import KubernetesBackend
 from mlk_jupyter.backends.kubernetes.lifecycle import creation
 from mlk_jupyter.backends.kubernetes.timing import RecordingTiming, Timing
-from mlk_jupyter.backends.kubernetes.watch.observer import Observer
+from mlk_jupyter.backends.kubernetes.watch.informer import Informer
 from mlk_jupyter.backends.kubernetes.watch.reflector import Times
 from mlk_jupyter.bundle import build
 from mlk_jupyter.model import ClusterOptions, JobSpec, JobStatus, Phase
@@ -52,7 +52,7 @@ def short_times(patch: pytest.MonkeyPatch, faster: float = FASTER) -> None:
     """All waits of the backend, divided by `faster`, but for those of `SHORT`."""
     times = Times(first_wait_s=0.2 / faster, longest_wait_s=15 / faster, relist_s=600 / faster, recheck_s=300 / faster)
     limits = Limits(silence_s=70 / faster / 5, look_s=10 / faster / 5, renew_s=15 / faster / 5)
-    patch.setattr(watching, "Observer", functools.partial(Observer, times=times))
+    patch.setattr(watching, "Informer", functools.partial(Informer, times=times))
     patch.setattr(cluster_room, "Connection", functools.partial(Connection, limits=limits))
     for room, names in ((creation, ("_FIRST_WAIT_S", "_LONGEST_WAIT_S")),):
         for name in names:

@@ -216,7 +216,7 @@ def test_a_record_is_not_begun_again_while_it_is_being_removed(desk: Desk, monke
 
     def late(job_id: str) -> None:
         """The watch has told that the job is gone, and was listened to, before the record goes."""
-        wait_for(lambda: watching._observer is not None and job_id not in watching._observer.job_ids())
+        wait_for(lambda: watching._informer is not None and job_id not in watching._informer.job_ids())
         for _ in range(2):
             desk.do(told())
             wait_for(lambda: not watching._changed)

@@ -96,7 +96,7 @@ async def test_a_job_that_is_deleted_while_its_record_is_read_does_not_come_back
     records = Interrupted(tmp_path, asyncio.get_running_loop())
     records.write(status())
     controller = Controller(cast("Cluster", object()), records, "kubernetes")
-    controller._observer = cast("Any", Empty())
+    controller._informer = cast("Any", Empty())
     controller._heard({JOB})
     await controller._take_all()
     assert JOB in controller.jobs()

@@ -23,7 +23,7 @@ from mlk_jupyter.backends.kubernetes.recording.recorder import Recorder
 from mlk_jupyter.backends.kubernetes.resources import JOBS
 from mlk_jupyter.backends.kubernetes.status.read import read
 from mlk_jupyter.backends.kubernetes.status.submitted import submitted
-from mlk_jupyter.backends.kubernetes.watch.observer import Observer
+from mlk_jupyter.backends.kubernetes.watch.informer import Informer
 from mlk_jupyter.bundle import build
 from mlk_jupyter.model import ClusterOptions, JobSpec, JobStatus, Phase
 from mlk_jupyter.record.folder import JobFolder
@@ -50,19 +50,19 @@ async def submit(connection: Connection, spec: JobSpec, notebook: dict[str, Any]
 
 
 async def record(connection: Connection, job_id: str, folder: JobFolder) -> JobStatus:
-    """Writes one job down from what an observer sees, to its end."""
-    async with Observer(connection, user=None, kinds=[JOBS], workloads=None) as observer:
-        await observer.ready()
-        about = submitted(observer.objects(job_id).owners[0])
+    """Writes one job down from what an informer sees, to its end."""
+    async with Informer(connection, user=None, kinds=[JOBS], workloads=None) as informer:
+        await informer.ready()
+        about = submitted(informer.objects(job_id).owners[0])
         assert about is not None
         async with Recorder(folder, about, connection) as recorder:
 
             def update(changed: set[str]) -> None:
                 if job_id in changed:
-                    objects = observer.objects(job_id)
+                    objects = informer.objects(job_id)
                     recorder.update(objects, read(objects, about.spec))
 
-            end = observer.subscribe(update)
+            end = informer.subscribe(update)
             update({job_id})
             try:
                 return await asyncio.wait_for(recorder.finished(), 60)

@@ -24,7 +24,7 @@ from .kinds.registry import BUILT_IN, kinds
 from .resources import Objects
 from .rights.access import Access, Reviewer
 from .rights.discovery import Discovery, Served
-from .watch.observer import snapshot
+from .watch.informer import snapshot
 
 _QUEUES_S = 60.0  # queues come and go about as often as teams
 

@@ -1,6 +1,6 @@
 """What runs in this process while somebody looks at a cluster's jobs, or a job of this user needs its record.
 
-One observer for all, and one recorder for each job that has begun and is not over, or was not when we last looked.
+One informer for all, and one recorder for each job that has begun and is not over, or was not when we last looked.
 Nothing of it runs otherwise. Other processes of the same user may do the same: a job's folder is written by the one
 that has its lock, and read by the others.
 """
@@ -31,7 +31,7 @@ from .resources import Objects
 from .status.explain.scheduling import Background
 from .status.submitted import SubmittedJob
 from .timing import Timing
-from .watch.observer import Observer
+from .watch.informer import Informer
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ class Controller:
         self._changed: set[str] = set()
         self._wake = asyncio.Event()
         self._ready = asyncio.Event()
-        self._observer: Observer | None = None
+        self._informer: Informer | None = None
         self._largest: LargestNode | None = None
         self._task: asyncio.Task[None] | None = None
         self._trouble: ApiError | None = None
@@ -77,15 +77,15 @@ class Controller:
     @property
     def live(self) -> bool:
         """Whether `jobs` is kept up to date."""
-        return self._observer is not None and self._ready.is_set()
+        return self._informer is not None and self._ready.is_set()
 
     @property
     def state(self) -> tuple[WatchState, str | None]:
         """How fresh it is, and why it is not fresher."""
         if self._task is None:
             return WatchState.IDLE, None
-        if self._observer is not None:
-            return self._observer.state
+        if self._informer is not None:
+            return self._informer.state
         if self._trouble is None:
             return WatchState.CONNECTING, None
         refused = self._trouble.status in (401, 403)
@@ -117,11 +117,11 @@ class Controller:
 
     def living(self) -> set[str] | None:
         """Jobs that the cluster holds something of; None when what is known of them may be old."""
-        return self._observer.job_ids() if self._observer is not None and self._fresh else None
+        return self._informer.job_ids() if self._informer is not None and self._fresh else None
 
     @property
     def _fresh(self) -> bool:
-        return self.live and self._observer is not None and self._observer.state[0] is WatchState.LIVE
+        return self.live and self._informer is not None and self._informer.state[0] is WatchState.LIVE
 
     def knows(self, job_id: str) -> bool:
         return job_id in self._list.jobs
@@ -144,7 +144,7 @@ class Controller:
         self._leaving.pop(job_id, None)
         self._others.drop(job_id)
         await self.start()
-        if self._observer is not None and self._observer.exists(job_id):
+        if self._informer is not None and self._informer.exists(job_id):
             self._heard({job_id})
 
     async def start(self) -> None:
@@ -237,7 +237,7 @@ class Controller:
     async def _observe(self, offer: Offer) -> None:
         """Watches until nobody needs it any more."""
         served = offer.served
-        observer = Observer(
+        informer = Informer(
             self._cluster.connection,
             user=self._cluster.user,
             kinds=served.resources,
@@ -248,13 +248,13 @@ class Controller:
             lambda: self._heard(self._list.queued),
             self._timing.largest_s,
         )
-        async with observer:
-            self._observer, self._largest = observer, largest
-            unsubscribe = observer.subscribe(self._heard)
+        async with informer:
+            self._informer, self._largest = informer, largest
+            unsubscribe = informer.subscribe(self._heard)
             try:
                 await largest.learn()
-                await observer.ready()
-                self._heard(observer.job_ids() | self._owed)
+                await informer.ready()
+                self._heard(informer.job_ids() | self._owed)
                 await self._take_all()
                 self._owed.clear()
                 self._ready.set()
@@ -273,7 +273,7 @@ class Controller:
                         return
             finally:
                 unsubscribe()
-                self._observer = None
+                self._informer = None
                 self._ready.clear()
                 await largest.close()
 
@@ -290,7 +290,7 @@ class Controller:
         self._wake.set()
 
     def _observed(self, job_id: str) -> Objects | None:
-        return self._observer.objects(job_id) if self._observer is not None else None
+        return self._informer.objects(job_id) if self._informer is not None else None
 
     # Looking at jobs
 
@@ -313,16 +313,16 @@ class Controller:
 
     def _asks_the_record(self, job_id: str) -> bool:
         """Whether what is to be done about a job depends on what lies in its folder."""
-        assert self._observer is not None
+        assert self._informer is not None
         task = self._tasks.get(job_id)
-        return task is None or not self._observer.exists(job_id)
+        return task is None or not self._informer.exists(job_id)
 
     def _take(self, job_id: str, record: Record | None) -> None:
         """Looks at one job. Waits for nothing: what it decides by cannot change meanwhile.
 
         Args: record: None: it was not to be asked when the batch was read.
         """
-        if self._observer is None:
+        if self._informer is None:
             return
         if record is None and self._asks_the_record(job_id):  # its recorder ended just now
             self._changed.add(job_id)
@@ -333,13 +333,13 @@ class Controller:
         if task is not None:
             if task.open:
                 being_submitted = record is not None and record.being_submitted
-                task.update(self._observer.objects(job_id), self.background, being_submitted=being_submitted)
+                task.update(self._informer.objects(job_id), self.background, being_submitted=being_submitted)
             return
         assert record is not None
         self._waiting.discard(job_id)
         if job_id in self._others:
             return
-        exists = self._observer.exists(job_id)
+        exists = self._informer.exists(job_id)
         if job_id in self._leaving:
             if self._leaving[job_id] and not exists:
                 del self._leaving[job_id]
@@ -348,7 +348,7 @@ class Controller:
         wanted = job_id in self._wanted
         if known is not None and known.phase.final and not record.unfinished and not wanted and exists:
             return
-        objects = self._observer.objects(job_id)
+        objects = self._informer.objects(job_id)
         submitted_job = submission_of(objects)
         if submitted_job is not None:
             self._take_described(submitted_job, objects, record)

@@ -4,7 +4,7 @@ How a backend uses it (all of it in one event loop):
 
     recorder = Recorder(folder, job, connection, on_change=...)
     async with recorder:                       # raises Taken: another process of this user records it; read its folder
-        recorder.update(objects, reading)      # at every change that the observer tells of; cheap, returns at once
+        recorder.update(objects, reading)      # at every change that the informer tells of; cheap, returns at once
         recorder.look(rank)                    # while somebody looks at a rank (None: at the job); holds for 15 s
         recorder.status                        # what is known, and status.json will hold in a moment
         await recorder.finished()              # everything is written: the end, executed.ipynb, the MLflow run

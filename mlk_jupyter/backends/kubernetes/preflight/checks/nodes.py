@@ -43,7 +43,7 @@ class Node:
 
 
 @dataclass(frozen=True)
-class Refusal:
+class Mismatch:
     """Why a pod may not run on a node: a clause that follows a number of nodes."""
 
     text: str
@@ -60,25 +60,25 @@ def nodes_of(nodes: Iterable[Manifest], pods: Iterable[Manifest]) -> list[Node]:
     return [_node(node, allocated) for node in nodes]
 
 
-def refusal(node: Node, pod: Manifest) -> Refusal | None:
+def mismatch(node: Node, pod: Manifest) -> Mismatch | None:
     """Why a pod may not run on a node, room aside; None when it may."""
     if not node.ready:
-        return Refusal("not ready", "workers")
+        return Mismatch("not ready", "workers")
     for taint in node.taints:
         hard = taint.get("effect") in ("NoSchedule", "NoExecute")
         if hard and not any(_tolerates(one, taint) for one in pod.get("tolerations") or []):
-            return Refusal(f"with taint {taint.get('key')}{_value(taint)}", "cluster.tolerations")
+            return Mismatch(f"with taint {taint.get('key')}{_value(taint)}", "cluster.tolerations")
     if node.cordoned:
-        return Refusal("closed for new pods", "workers")
+        return Mismatch("closed for new pods", "workers")
     for key, value in (pod.get("nodeSelector") or {}).items():
         if node.labels.get(key) != value:
-            return Refusal(f"without label {key}={value}", "cluster.node_selector")
+            return Mismatch(f"without label {key}={value}", "cluster.node_selector")
     required = ((pod.get("affinity") or {}).get("nodeAffinity") or {}).get(
         "requiredDuringSchedulingIgnoredDuringExecution"
     )
     terms = (required or {}).get("nodeSelectorTerms") or []
     if terms and not any(_meets(node, term) for term in terms):
-        return Refusal("outside the node affinity", "cluster.affinity")
+        return Mismatch("outside the node affinity", "cluster.affinity")
     return None
 
 

@@ -10,7 +10,7 @@ from .....quantities import cores_in_words, plain, size_in_words
 from .....text import counted, listed
 from ...manifests.placement import GPU_PRODUCT
 from .case import Case, error, note, warning
-from .nodes import AUTOSCALED, Node, refusal, room
+from .nodes import AUTOSCALED, Node, mismatch, room
 
 _ZERO = Decimal(0)
 
@@ -77,7 +77,7 @@ def _gpus(case: Case, nodes: Sequence[Node]) -> Iterator[Finding]:
         text = f"The job needs {asked}; the largest node has {largest}."
         yield _never(nodes, "gpus_over_node", text, f"Ask for at most {largest} per worker.", "gpus")
         return
-    fitting = [node for node in having if refusal(node, case.pod.spec) is None]
+    fitting = [node for node in having if mismatch(node, case.pod.spec) is None]
     most = sum(int(node.allocatable[name] // each) for node in fitting)
     if case.options.one_worker_per_node:
         most = sum(node.allocatable[name] >= each for node in fitting)
@@ -109,12 +109,12 @@ def _machine(case: Case, nodes: Sequence[Node]) -> Iterator[Finding]:
 def _choice(case: Case, nodes: Sequence[Node]) -> Iterator[Finding]:
     """Nodes that have what is asked for, and that the job may not use."""
     able = [node for node in nodes if node.holds(case.pod.requests)]
-    refusals = [refusal(node, case.pod.spec) for node in able]
-    if not able or None in refusals:
+    mismatches = [mismatch(node, case.pod.spec) for node in able]
+    if not able or None in mismatches:
         return
     reasons: dict[str, int] = {}
     fields: dict[str, str] = {}
-    for found in refusals:
+    for found in mismatches:
         if found is not None:
             reasons[found.text] = reasons.get(found.text, 0) + 1
             fields.setdefault(found.text, found.field)
@@ -134,7 +134,7 @@ def _busy(case: Case, nodes: Sequence[Node]) -> Iterator[Finding]:
         return
     hint = "It starts by itself when there is room."
     if case.spec.gpus:
-        fitting = [node for node in nodes if refusal(node, case.pod.spec) is None and node.allocatable.get(name)]
+        fitting = [node for node in nodes if mismatch(node, case.pod.spec) is None and node.allocatable.get(name)]
         total = int(sum(node.allocatable[name] for node in fitting))
         free = int(sum(max(_ZERO, node.free(name)) for node in fitting))
         sure = "" if case.facts.all_pods is not None else "at most "
@@ -151,7 +151,7 @@ def _busy(case: Case, nodes: Sequence[Node]) -> Iterator[Finding]:
 def _placed(case: Case, nodes: Sequence[Node]) -> int:
     """Workers that find room now."""
     apart = case.options.one_worker_per_node
-    most = (room(node, case.pod.requests) for node in nodes if refusal(node, case.pod.spec) is None)
+    most = (room(node, case.pod.requests) for node in nodes if mismatch(node, case.pod.spec) is None)
     return sum(min(count, 1) if apart else count for count in most)
 
 

@@ -18,7 +18,7 @@ from badserver import Scripted, listing, only_target, status, until, write_kubec
 from mlk_jupyter.backends.kubernetes import labels
 from mlk_jupyter.backends.kubernetes.api.connection import Connection
 from mlk_jupyter.backends.kubernetes.resources import JOBS, Resource
-from mlk_jupyter.backends.kubernetes.watch.observer import EVENTS_AN_OBJECT, Observer, snapshot
+from mlk_jupyter.backends.kubernetes.watch.informer import EVENTS_AN_OBJECT, Informer, snapshot
 from mlk_jupyter.backends.kubernetes.watch.pruning import keep_event, keep_job, keep_pod
 from mlk_jupyter.backends.kubernetes.watch.reflector import Times
 from mlk_jupyter.model.api import WatchState
@@ -77,13 +77,13 @@ class Api:
         await self._open[resource][-1].write(lines)
 
     @asynccontextmanager
-    async def observed(self, tmp_path: Path, **options: Any) -> AsyncIterator[tuple[Connection, Observer]]:
+    async def observed(self, tmp_path: Path, **options: Any) -> AsyncIterator[tuple[Connection, Informer]]:
         async with Scripted(self.answer) as server:
             write_kubeconfig(tmp_path / "kubeconfig", server.url)
             chosen = {"user": None, "kinds": [JOBS], "workloads": None, "times": QUICK, **options}
             try:
-                async with Connection(only_target()) as connection, Observer(connection, **chosen) as observer:
-                    yield connection, observer
+                async with Connection(only_target()) as connection, Informer(connection, **chosen) as informer:
+                    yield connection, informer
             finally:
                 self._over.set()
 
@@ -107,14 +107,14 @@ def test_a_jobs_objects_are_put_together_from_all_resources(tmp_path: Path) -> N
                 an_event("foreign", 7, "somebody-else"),
             ],
         }
-        async with api.observed(tmp_path, user="alice") as (_, observer):
-            await observer.ready()
-            found = observer.objects(JOB)
+        async with api.observed(tmp_path, user="alice") as (_, informer):
+            await informer.ready()
+            found = informer.objects(JOB)
             assert [one["metadata"]["name"] for one in found.owners] == [JOB, f"{JOB}-r2"]
             assert [one["metadata"]["name"] for one in found.pods] == [f"{JOB}-0-abcde"]
             assert [one["metadata"]["name"] for one in found.events] == ["early", "late"]
-            assert found.exists and found.now > 0 and observer.job_ids() == {JOB, "other-0123456789"}
-            assert not observer.objects("nothing-0123456789").exists
+            assert found.exists and found.now > 0 and informer.job_ids() == {JOB, "other-0123456789"}
+            assert not informer.objects("nothing-0123456789").exists
             assert api.selectors["jobs"] == labels.selector("alice") and api.selectors["events"] == ""
 
     run(test)
@@ -124,16 +124,16 @@ def test_ten_subscribers_cost_the_api_server_no_more_than_one(tmp_path: Path) ->
     async def test() -> None:
         api = Api()
         heard: list[list[set[str]]] = [[] for _ in range(10)]
-        async with api.observed(tmp_path) as (_, observer):
-            await observer.ready()
-            ends = [observer.subscribe(one.append) for one in heard]
+        async with api.observed(tmp_path) as (_, informer):
+            await informer.ready()
+            ends = [informer.subscribe(one.append) for one in heard]
             await api.send("pods", "ADDED", an_object("Pod", f"{JOB}-0-abcde", 101))
             await until(lambda: all(heard))
             assert all(one == [{JOB}] for one in heard)
             ends[0]()
             await api.send("pods", "DELETED", an_object("Pod", f"{JOB}-0-abcde", 102))
             await until(lambda: all(len(one) == 2 for one in heard[1:]))
-            assert len(heard[0]) == 1 and observer.job_ids() == set()
+            assert len(heard[0]) == 1 and informer.job_ids() == set()
             calls = {(resource, verb): 1 for resource in ("jobs", "pods", "events") for verb in ("list", "watch")}
             assert api.calls == Counter(calls)
 
@@ -144,11 +144,11 @@ def test_a_burst_of_events_is_told_in_few_calls(tmp_path: Path) -> None:
     async def test() -> None:
         api = Api()
         heard: list[set[str]] = []
-        async with api.observed(tmp_path) as (_, observer):
-            await observer.ready()
-            observer.subscribe(heard.append)
+        async with api.observed(tmp_path) as (_, informer):
+            await informer.ready()
+            informer.subscribe(heard.append)
             await api.send("pods", "ADDED", *(an_object("Pod", f"{JOB}-{n}-abcde", 101 + n) for n in range(500)))
-            await until(lambda: len(observer.objects(JOB).pods) == 500)
+            await until(lambda: len(informer.objects(JOB).pods) == 500)
             await until(lambda: heard)
             assert len(heard) <= 100 and set().union(*heard) == {JOB}
 
@@ -158,14 +158,14 @@ def test_a_burst_of_events_is_told_in_few_calls(tmp_path: Path) -> None:
 def test_events_are_bounded_for_each_object(tmp_path: Path) -> None:
     async def test() -> None:
         api = Api()
-        async with api.observed(tmp_path) as (_, observer):
-            await observer.ready()
+        async with api.observed(tmp_path) as (_, informer):
+            await informer.ready()
             many = [an_event(f"e{n}", 101 + n, f"{JOB}-0-abcde") for n in range(200)]
             await api.send("events", "ADDED", *many)
-            await until(lambda: [one["metadata"]["name"] for one in observer.objects(JOB).events][-1:] == ["e199"])
-            names = [one["metadata"]["name"] for one in observer.objects(JOB).events]
+            await until(lambda: [one["metadata"]["name"] for one in informer.objects(JOB).events][-1:] == ["e199"])
+            names = [one["metadata"]["name"] for one in informer.objects(JOB).events]
             assert names == [f"e{n}" for n in range(200 - EVENTS_AN_OBJECT, 200)]
-            assert len(observer._events.objects) == EVENTS_AN_OBJECT
+            assert len(informer._events.objects) == EVENTS_AN_OBJECT
 
     run(test)
 
@@ -175,11 +175,11 @@ def test_a_right_to_read_events_that_is_missing_spoils_nothing_else(tmp_path: Pa
         api = Api()
         api.refused = {"events"}
         api.items = {"jobs": [an_object("Job", JOB, 1)]}
-        async with api.observed(tmp_path) as (connection, observer):
-            await observer.ready()
-            assert observer.objects(JOB).exists
-            await until(lambda: observer.state[0] is WatchState.LIVE)
-            assert "Reasons may be missing" in (observer.state[1] or "") and "events" in (observer.state[1] or "")
+        async with api.observed(tmp_path) as (connection, informer):
+            await informer.ready()
+            assert informer.objects(JOB).exists
+            await until(lambda: informer.state[0] is WatchState.LIVE)
+            assert "Reasons may be missing" in (informer.state[1] or "") and "events" in (informer.state[1] or "")
             assert set(await snapshot(connection, user=None, kinds=[JOBS], workloads=None)) == {JOB}
 
     run(test)
@@ -190,27 +190,27 @@ def test_a_right_to_list_jobs_that_is_missing_is_the_links_state_until_it_is_giv
         api = Api()
         api.refused = {"jobs"}
         links: list[WatchState] = []
-        async with api.observed(tmp_path) as (_, observer):
-            observer.on_state = lambda: links.append(observer.state[0])
-            await observer.ready()
-            await until(lambda: observer.state[0] is WatchState.REFUSED)
-            assert "cannot list" in (observer.state[1] or "")
+        async with api.observed(tmp_path) as (_, informer):
+            informer.on_state = lambda: links.append(informer.state[0])
+            await informer.ready()
+            await until(lambda: informer.state[0] is WatchState.REFUSED)
+            assert "cannot list" in (informer.state[1] or "")
             api.refused = set()
-            await until(lambda: observer.state[0] is WatchState.LIVE)
+            await until(lambda: informer.state[0] is WatchState.LIVE)
             assert links[-1] is WatchState.LIVE and WatchState.REFUSED in links
 
     run(test)
 
 
-def test_a_snapshot_holds_what_the_observer_holds(tmp_path: Path) -> None:
+def test_a_snapshot_holds_what_the_informer_holds(tmp_path: Path) -> None:
     async def test() -> None:
         api = Api()
         api.items = {"jobs": [an_object("Job", JOB, 1)], "pods": [an_object("Pod", "x-1", 4, "other-0123456789")]}
-        async with api.observed(tmp_path) as (connection, observer):
-            await observer.ready()
+        async with api.observed(tmp_path) as (connection, informer):
+            await informer.ready()
             taken = await snapshot(connection, user=None, kinds=[JOBS], workloads=None)
             assert {key: one.owners + one.pods for key, one in taken.items()} == {
-                key: observer.objects(key).owners + observer.objects(key).pods for key in observer.job_ids()
+                key: informer.objects(key).owners + informer.objects(key).pods for key in informer.job_ids()
             }
             only = await snapshot(connection, user=None, kinds=[JOBS], workloads=None, job_id=JOB)
             assert set(only) == {JOB}
@@ -282,9 +282,9 @@ def test_what_a_controller_made_of_a_job_is_not_the_job(tmp_path: Path) -> None:
             del item["kind"], item["apiVersion"]  # as in lists
         api.items = {"jobs": [child], "wholes": [whole]}
         kinds = [JOBS, Resource("example.org", "v1", "wholes", "Whole")]
-        async with api.observed(tmp_path, kinds=kinds) as (_, observer):
-            await observer.ready()
-            found = observer.objects(JOB)
+        async with api.observed(tmp_path, kinds=kinds) as (_, informer):
+            await informer.ready()
+            found = informer.objects(JOB)
             assert [(one["apiVersion"], one["kind"]) for one in found.owners] == [("example.org/v1", "Whole")]
             assert [(one["apiVersion"], one["kind"]) for one in found.children] == [("batch/v1", "Job")]
 

@@ -1,4 +1,4 @@
-"""What the cluster holds of our jobs, always at hand: one LIST, then one WATCH a resource, however many ask."""
+"""An informer: what the cluster holds of our jobs, in memory: one LIST, then one WATCH a resource, however many ask."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class _Collection:
         return self._connection.pause_s
 
 
-class Observer:
+class Informer:
     """Keeps all jobs' objects in memory and says whose changed. Works from `async with` to its end."""
 
     def __init__(
@@ -128,10 +128,10 @@ class Observer:
         ]
         self._events = self._reflectors[self._kinds.index(_EVENTS)]
 
-    async def __aenter__(self) -> Observer:
+    async def __aenter__(self) -> Informer:
         for reflector in self._reflectors:
             await self._opened.enter_async_context(reflector)
-        self._clock_task = asyncio.create_task(self._mind_the_clock(), name="clock of the observer")
+        self._clock_task = asyncio.create_task(self._mind_the_clock(), name="clock of the informer")
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:

@@ -1,4 +1,4 @@
-"""What the observer holds equals the cluster's objects again after each fault, whatever changed meanwhile."""
+"""What the informer holds equals the cluster's objects again after each fault, whatever changed meanwhile."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mlk_jupyter.backends.kubernetes import labels
 from mlk_jupyter.backends.kubernetes.api.connection import Connection
 from mlk_jupyter.backends.kubernetes.api.session import Limits
 from mlk_jupyter.backends.kubernetes.resources import JOBS
-from mlk_jupyter.backends.kubernetes.watch.observer import Observer
+from mlk_jupyter.backends.kubernetes.watch.informer import Informer
 from mlk_jupyter.backends.kubernetes.watch.reflector import Times
 from mlk_jupyter.model.api import WatchState
 
@@ -70,8 +70,8 @@ class Changes:
         }
 
 
-def held(observer: Observer) -> dict[str, str]:
-    found = [job for job_id in observer.job_ids() for job in observer.objects(job_id).owners]
+def held(informer: Informer) -> dict[str, str]:
+    found = [job for job_id in informer.job_ids() for job in informer.objects(job_id).owners]
     return {one["metadata"]["name"]: one["metadata"]["resourceVersion"] for one in found}
 
 
@@ -80,97 +80,97 @@ def until_true(condition: Callable[[], bool]) -> None:
     asyncio.run(until(condition))
 
 
-def until_cut_off(observer: Observer) -> None:
-    """Until the observer has noticed."""
-    until_true(lambda: observer.state[0] is not WatchState.LIVE)
+def until_cut_off(informer: Informer) -> None:
+    """Until the informer has noticed."""
+    until_true(lambda: informer.state[0] is not WatchState.LIVE)
 
 
-Nemesis = Callable[[FakeCluster, Changes, Observer], None]
+Nemesis = Callable[[FakeCluster, Changes, Informer], None]
 
 
-def restarted(cluster: FakeCluster, changes: Changes, observer: Observer) -> None:
+def restarted(cluster: FakeCluster, changes: Changes, informer: Informer) -> None:
     changes.make()
     cluster.restart()
     changes.make()
 
 
-def away(cluster: FakeCluster, changes: Changes, observer: Observer) -> None:
+def away(cluster: FakeCluster, changes: Changes, informer: Informer) -> None:
     with cluster.refusing():
         changes.make()
-        until_cut_off(observer)
+        until_cut_off(informer)
 
 
-def cut(cluster: FakeCluster, changes: Changes, observer: Observer) -> None:
+def cut(cluster: FakeCluster, changes: Changes, informer: Informer) -> None:
     for _ in range(5):
         cluster.cut()
         changes.make()
 
 
-def silent(cluster: FakeCluster, changes: Changes, observer: Observer) -> None:
+def silent(cluster: FakeCluster, changes: Changes, informer: Informer) -> None:
     with cluster.fault("hang"):
         changes.make()
-        until_cut_off(observer)
+        until_cut_off(informer)
 
 
-def slow(cluster: FakeCluster, changes: Changes, observer: Observer) -> None:
+def slow(cluster: FakeCluster, changes: Changes, informer: Informer) -> None:
     with cluster.fault("delay", seconds=0.7) as fault:
         cluster.cut()
         changes.make()
         until_true(lambda: fault.met >= 3)
 
 
-def busy(cluster: FakeCluster, changes: Changes, observer: Observer) -> None:
+def busy(cluster: FakeCluster, changes: Changes, informer: Informer) -> None:
     with cluster.fault("throttle", seconds=1.0, times=4):
         cluster.cut()
         changes.make()
 
 
-def in_trouble(cluster: FakeCluster, changes: Changes, observer: Observer) -> None:
+def in_trouble(cluster: FakeCluster, changes: Changes, informer: Informer) -> None:
     with cluster.fault("error", status=500, times=6):
         cluster.cut()
         changes.make()
 
 
-def behind_a_broken_proxy(cluster: FakeCluster, changes: Changes, observer: Observer) -> None:
+def behind_a_broken_proxy(cluster: FakeCluster, changes: Changes, informer: Informer) -> None:
     with cluster.fault("html", times=6):
         cluster.cut()
         changes.make()
 
 
-def reset(cluster: FakeCluster, changes: Changes, observer: Observer) -> None:
+def reset(cluster: FakeCluster, changes: Changes, informer: Informer) -> None:
     with cluster.fault("reset", times=6):
         cluster.cut()
         changes.make()
 
 
-def losing_events(cluster: FakeCluster, changes: Changes, observer: Observer) -> None:
+def losing_events(cluster: FakeCluster, changes: Changes, informer: Informer) -> None:
     cluster.drop_events(3)
     changes.make()
 
 
-def breaking_lines(cluster: FakeCluster, changes: Changes, observer: Observer) -> None:
+def breaking_lines(cluster: FakeCluster, changes: Changes, informer: Informer) -> None:
     cluster.break_lines(2)
     changes.make()
 
 
-def rotating_tokens(cluster: FakeCluster, changes: Changes, observer: Observer) -> None:
+def rotating_tokens(cluster: FakeCluster, changes: Changes, informer: Informer) -> None:
     cluster.rotate_token("admin")
     cluster.cut()
     changes.make()
 
 
-def rotating_certificates(cluster: FakeCluster, changes: Changes, observer: Observer) -> None:
+def rotating_certificates(cluster: FakeCluster, changes: Changes, informer: Informer) -> None:
     cluster.renew_certificates()
     cluster.write_kubeconfig("admin", path=cluster.kubeconfig)
     changes.make()
 
 
-def short_streams(cluster: FakeCluster, changes: Changes, observer: Observer) -> None:
+def short_streams(cluster: FakeCluster, changes: Changes, informer: Informer) -> None:
     cluster.limit_streams(0.2)
     for _ in range(4):
         cluster.cut()
         changes.make()
-    until_true(lambda: held(observer) == changes.truth())  # though no watch lasts
+    until_true(lambda: held(informer) == changes.truth())  # though no watch lasts
     cluster.limit_streams(None)
 
 
@@ -186,15 +186,15 @@ def test_after_a_fault_everything_is_known_again(nemesis: Nemesis, cluster: Fake
         changes = Changes(cluster)
         async with (
             Connection(only_target(), LIMITS) as connection,
-            Observer(connection, user=None, kinds=[JOBS], workloads=None, times=TIMES) as observer,
+            Informer(connection, user=None, kinds=[JOBS], workloads=None, times=TIMES) as informer,
         ):
-            await asyncio.wait_for(observer.ready(), 30)
+            await asyncio.wait_for(informer.ready(), 30)
             await asyncio.to_thread(changes.make)
-            await until(lambda: held(observer) == changes.truth())
-            await asyncio.to_thread(nemesis, cluster, changes, observer)
-            await until(lambda: held(observer) == changes.truth() and observer.state[0] is WatchState.LIVE)
+            await until(lambda: held(informer) == changes.truth())
+            await asyncio.to_thread(nemesis, cluster, changes, informer)
+            await until(lambda: held(informer) == changes.truth() and informer.state[0] is WatchState.LIVE)
             await asyncio.to_thread(changes.make)
-            await until(lambda: held(observer) == changes.truth())
+            await until(lambda: held(informer) == changes.truth())
 
     asyncio.run(asyncio.wait_for(test(), 90))
 
@@ -204,16 +204,16 @@ def test_a_login_that_ends_is_said_and_a_new_one_is_taken_up(cluster: FakeCluste
         changes = Changes(cluster)
         async with (
             Connection(only_target(), LIMITS) as connection,
-            Observer(connection, user=None, kinds=[JOBS], workloads=None, times=TIMES) as observer,
+            Informer(connection, user=None, kinds=[JOBS], workloads=None, times=TIMES) as informer,
         ):
-            await asyncio.wait_for(observer.ready(), 30)
+            await asyncio.wait_for(informer.ready(), 30)
             cluster.revoke_token("admin")
             cluster.cut()
-            await until(lambda: observer.state[0] is WatchState.REFUSED)
-            assert "credentials" in (observer.state[1] or "")
+            await until(lambda: informer.state[0] is WatchState.REFUSED)
+            assert "credentials" in (informer.state[1] or "")
             await asyncio.to_thread(cluster.rotate_token, "admin", groups=["system:masters"])
             await asyncio.to_thread(changes.make)
-            await until(lambda: held(observer) == changes.truth() and observer.state[0] is WatchState.LIVE)
+            await until(lambda: held(informer) == changes.truth() and informer.state[0] is WatchState.LIVE)
 
     asyncio.run(asyncio.wait_for(test(), 90))
 
@@ -223,9 +223,9 @@ def test_during_an_outage_the_api_server_is_asked_seldom(cluster: FakeCluster) -
         times = Times(first_wait_s=0.1, longest_wait_s=15.0)
         async with (
             Connection(only_target(), LIMITS) as connection,
-            Observer(connection, user=None, kinds=[JOBS], workloads=None, times=times) as observer,
+            Informer(connection, user=None, kinds=[JOBS], workloads=None, times=times) as informer,
         ):
-            await asyncio.wait_for(observer.ready(), 30)
+            await asyncio.wait_for(informer.ready(), 30)
             with cluster.fault("error", status=500):
                 cluster.cut()
                 before, begun = len(cluster.requests), time.monotonic()
