@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from mlk_jupyter.backends.kubernetes.cluster import user_name
-from mlk_jupyter.backends.kubernetes.kinds.registry import render
+from mlk_jupyter.backends.kubernetes.kinds.indexed_job import IndexedJob
 from mlk_jupyter.backends.kubernetes.manifests.render_context import RenderContext
 from mlk_jupyter.bundle import build, parse_notebook
 from mlk_jupyter.model import ClusterOptions, JobSpec
@@ -73,7 +73,7 @@ class Crowd:
 
     def _add(self, job: str, state: str, at: datetime) -> None:
         self._store.now = lambda: at
-        made, bundle, _ = render(_asked(job, self._bundle), "Job")
+        made, bundle, *_ = IndexedJob().manifests(_asked(job, self._bundle))
         owner = self._store.create(names.JOBS, {**made, "status": _job_status(state, at)})
         self._store.create(names.PODS, _pod(job, owner, state, at))
         if state != "over":

@@ -15,7 +15,7 @@ from mlk_jupyter.backends.base import Carriage
 from mlk_jupyter.bundle import LIMIT
 from mlk_jupyter.bundle.cluster_form import cluster_schema, cluster_ui_schema
 from mlk_jupyter.errors import BadInput, JobNotFound
-from mlk_jupyter.model import ClusterOptions, JobSpec, JobSummary, Phase
+from mlk_jupyter.model import ClusterOptions, JobSpec, JobStatus, JobSummary, Metric, Phase, RankStatus, Reason
 from mlk_jupyter.model.ids import new_job_id, slug
 from mlk_jupyter.record.folder import JobFolder, is_job_id
 from mlk_jupyter.record.notebook import NoNotebook
@@ -276,3 +276,22 @@ def test_the_same_request_gives_the_same_id() -> None:
     one = new_job_id("Digits", "0b1c")
     assert one == new_job_id("Digits", "0b1c") != new_job_id("Digits", "0b1d")
     assert is_job_id(one) and len(new_job_id("x" * 99, "r")) == 43 and is_job_id(new_job_id("日本", "r"))
+
+
+def test_the_row_of_a_job_is_what_its_record_says_without_the_rest() -> None:
+    spec = JobSpec(name="x", notebook="x.ipynb")
+    status = JobStatus(
+        id="x-1",
+        name="x",
+        notebook="x.ipynb",
+        backend="local",
+        phase=Phase.FAILED,
+        created_at=1.0,
+        spec=spec,
+        reason=Reason(code="failed", text="It failed."),
+        metrics=[Metric(name="loss", value=0.5, at=1.0)],
+        ranks=[RankStatus(rank=rank, worker=0) for rank in range(3)],
+    )
+    row = status.summary()
+    assert type(row) is JobSummary and row == JobSummary.model_validate_json(status.model_dump_json())
+    assert row.model_dump_json() == JobSummary.model_validate(row.model_dump()).model_dump_json()

@@ -208,4 +208,6 @@ class JobStatus(JobSummary):
     """Identity of the process that writes this record, so that a stale one is recognised."""
 
     def summary(self) -> JobSummary:
-        return JobSummary.model_validate(self.model_dump())
+        """The row of this job. What is valid here is not checked again: it may have thousands of ranks."""
+        fields = JobSummary.model_fields
+        return JobSummary.model_construct(set(fields), **{name: getattr(self, name) for name in fields})
