@@ -40,48 +40,32 @@ async def look_up(
 ) -> ClusterFacts:
     """What is known of the cluster, in a few parallel calls of at most 5 s each. A refusal is no error here."""
     options, reads = spec.cluster, _Reads(connection, access, namespace)
-    claims = any(volume.claim for volume in options.volumes) or options.checkpoints is not None
-    kueue = served.local_queues if options.queue is not None else None
-    namespaced = asyncio.gather(
-        reads.listed("quotas", QUOTAS),
-        reads.listed("limit_ranges", LIMIT_RANGES),
-        reads.listed("claims", CLAIMS) if claims else _nothing(),
-        reads.listed("queues", kueue) if kueue is not None else _nothing(),
-    )
-    machines = asyncio.gather(
-        reads.listed("nodes", NODES, keep=_node),
-        reads.listed("pods", PODS, fields=_LIVING, keep=_pod),
-        reads.everywhere("all_pods", PODS, fields=_LIVING, keep=_pod),
-    )
-    named = asyncio.gather(
-        _config_maps(reads, spec),
-        _service_account(reads, spec),
-        _priorities(reads, spec, served),
-        _namespace_labels(reads, namespace),
-    )
-    answers = await asyncio.gather(namespaced, machines, named)
-    quotas, limit_ranges, found_claims, queues = answers[0]
-    nodes, pods, all_pods = answers[1]
-    config_maps, (account, pull_secrets), (priority_class, workload_priority), labels = answers[2]
-    return ClusterFacts(
-        namespace=namespace,
-        served=served,
-        access=access,
-        quotas=quotas,
-        limit_ranges=limit_ranges,
-        claims=found_claims,
-        pods=pods,
-        nodes=nodes,
-        all_pods=all_pods,
-        queues=queues,
-        config_maps=config_maps,
-        service_account=account,
-        account_pull_secrets=pull_secrets,
-        priority_class=priority_class,
-        workload_priority=workload_priority,
-        namespace_labels=labels,
-        unknown=reads.unknown,
-    )
+    kueue, classes = served.local_queues, served.workload_priority_classes
+    priority, queued = options.priority, options.queue is not None
+    wanted: dict[str, Awaitable[Any]] = {
+        "quotas": reads.listed("quotas", QUOTAS),
+        "limit_ranges": reads.listed("limit_ranges", LIMIT_RANGES),
+        "nodes": reads.listed("nodes", NODES, keep=_node),
+        "pods": reads.listed("pods", PODS, fields=_LIVING, keep=_pod),
+        "all_pods": reads.everywhere("all_pods", PODS, fields=_LIVING, keep=_pod),
+        "config_maps": _config_maps(reads, spec),
+        "service_account": reads.found("service_account", SERVICE_ACCOUNTS, options.service_account or "default"),
+        "namespace_labels": reads.found("namespace_labels", NAMESPACES, namespace),
+    }
+    if any(volume.claim for volume in options.volumes) or options.checkpoints is not None:
+        wanted["claims"] = reads.listed("claims", CLAIMS)
+    if queued and kueue is not None:
+        wanted["queues"] = reads.listed("queues", kueue)
+    if priority is not None:
+        wanted["priority_class"] = reads.exists("priority_class", PRIORITY_CLASSES, priority)
+        if queued and classes is not None:
+            wanted["workload_priority"] = reads.exists("workload_priority", classes, priority)
+    found = dict(zip(wanted, await asyncio.gather(*wanted.values()), strict=True))
+    account, own = found["service_account"], found["namespace_labels"]
+    found["service_account"] = _exists(account)
+    found["account_pull_secrets"] = [str(one.get("name")) for one in (account or {}).get("imagePullSecrets") or []]
+    found["namespace_labels"] = ((own.get("metadata") or {}).get("labels") or {}) if own else None
+    return ClusterFacts(namespace=namespace, served=served, access=access, unknown=reads.unknown, **found)
 
 
 class _Reads:
@@ -114,12 +98,16 @@ class _Reads:
             return None
         return await self._items(fact, resource, None, fields, keep)
 
-    async def found(self, fact: str, resource: Resource, name: str) -> Manifest | bool | None:
-        """One object; False when there is none, None when not known."""
+    async def found(self, fact: str, resource: Resource, name: str) -> Manifest | None:
+        """One object; empty when there is none, None when not known."""
         if self.access.may("get", resource) is False:
             self._without_right(fact, "get", resource)
             return None
         return await self.answered(fact, resource, "get", self._object(resource.path(self.namespace, name)))
+
+    async def exists(self, fact: str, resource: Resource, name: str) -> bool | None:
+        """Whether there is such an object; None when not known."""
+        return _exists(await self.found(fact, resource, name))
 
     async def answered(self, fact: str, resource: Resource, verb: str, call: Awaitable[_T]) -> _T | None:
         try:
@@ -145,56 +133,24 @@ class _Reads:
         listing = await self.answered(fact, resource, "list", call)
         return None if listing is None else listing.items
 
-    async def _object(self, path: str) -> Manifest | bool:
+    async def _object(self, path: str) -> Manifest:
         try:
             return await self.connection.get(path)
         except NotFoundInCluster:
-            return False
+            return {}
 
     def _without_right(self, fact: str, verb: str, resource: Resource) -> None:
         self.unknown[fact] = f"there is no right to {verb} {resource.plural}"
 
 
-async def _nothing() -> list[Manifest] | None:
-    """In place of a read that this job does not need."""
-    return None
-
-
 async def _config_maps(reads: _Reads, spec: JobSpec) -> dict[str, bool | None]:
     names = list(dict.fromkeys(entry.config_map for entry in spec.cluster.env_from if entry.config_map))
-    found = await asyncio.gather(*(reads.found("config_maps", CONFIG_MAPS, name) for name in names))
-    return {name: _exists(one) for name, one in zip(names, found, strict=True)}
+    found = await asyncio.gather(*(reads.exists("config_maps", CONFIG_MAPS, name) for name in names))
+    return dict(zip(names, found, strict=True))
 
 
-async def _service_account(reads: _Reads, spec: JobSpec) -> tuple[bool | None, list[str]]:
-    """Whether it exists, and the pull secrets that it brings along."""
-    found = await reads.found("service_account", SERVICE_ACCOUNTS, spec.cluster.service_account or "default")
-    secrets = found.get("imagePullSecrets") or [] if isinstance(found, dict) else []
-    return _exists(found), [str(secret.get("name")) for secret in secrets]
-
-
-async def _priorities(reads: _Reads, spec: JobSpec, served: Served) -> tuple[bool | None, bool | None]:
-    """Whether the PriorityClass and the WorkloadPriorityClass exist."""
-    name, kueue = spec.cluster.priority, served.workload_priority_classes
-    if name is None:
-        return None, None
-    plain = reads.found("priority_class", PRIORITY_CLASSES, name)
-    if spec.cluster.queue is None or kueue is None:
-        return _exists(await plain), None
-    one, other = await asyncio.gather(plain, reads.found("workload_priority", kueue, name))
-    return _exists(one), _exists(other)
-
-
-async def _namespace_labels(reads: _Reads, namespace: str) -> dict[str, str] | None:
-    found = await reads.found("namespace_labels", NAMESPACES, namespace)
-    if not isinstance(found, dict):
-        return None
-    labels = (found.get("metadata") or {}).get("labels") or {}
-    return {str(key): str(value) for key, value in labels.items()}
-
-
-def _exists(found: Manifest | bool | None) -> bool | None:
-    return found if isinstance(found, bool) or found is None else True
+def _exists(found: Manifest | None) -> bool | None:
+    return None if found is None else bool(found)
 
 
 def _pod(pod: dict[str, Any]) -> dict[str, Any]:
