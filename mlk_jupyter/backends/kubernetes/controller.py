@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 from ...follow.broadcast import Changes
 from ...model import JobStatus, JobSummary, Phase
@@ -297,19 +297,25 @@ class Controller:
     async def _take_all(self) -> None:
         """Looks at every job of which something changed."""
         while self._changed:
-            batch = [self._changed.pop() for _ in range(min(_AT_A_TIME, len(self._changed)))]
-            unread = {job_id for job_id in batch if self._asks_the_record(job_id)}
-            # One thread for all of them: with 10,000 jobs, starting threads took longer than anything else.
-            records = await in_thread(self._records.read, unread) if unread else {}
-            before = set(self._waiting)
-            with self._list.together():
-                for number, job_id in enumerate(batch):
-                    self._take(job_id, records.get(job_id))
-                    if number % _SLICE == _SLICE - 1:
-                        await asyncio.sleep(0)
-            if self._waiting - before:
-                await in_thread(self._records.begun, self._waiting - before)
-            await asyncio.sleep(0)
+            due = list(self._changed)
+            self._changed.clear()
+            for start in range(0, len(due), _AT_A_TIME):
+                await self._take_some(due[start : start + _AT_A_TIME])
+                await asyncio.sleep(0)
+
+    async def _take_some(self, batch: Sequence[str]) -> None:
+        unread = {job_id for job_id in batch if self._asks_the_record(job_id)}
+        # One thread for all of them: with 10,000 jobs, starting threads took longer than anything else.
+        records = await in_thread(self._records.read, unread) if unread else {}
+        before = {job_id for job_id in batch if job_id in self._waiting}
+        with self._list.together():
+            for number, job_id in enumerate(batch):
+                self._take(job_id, records.get(job_id))
+                if number % _SLICE == _SLICE - 1:
+                    await asyncio.sleep(0)
+        begun = {job_id for job_id in batch if job_id in self._waiting} - before
+        if begun:
+            await in_thread(self._records.begun, begun)
 
     def _asks_the_record(self, job_id: str) -> bool:
         """Whether what is to be done about a job depends on what lies in its folder."""
@@ -364,7 +370,7 @@ class Controller:
             self._wanted.discard(job_id)
             self._list.show(written)
             return
-        status = status_of(objects, written, self._backend, self.background)
+        status = status_of(objects, written, self._backend, self.background, submitted_job=submitted_job)
         if status is None:
             return
         self._list.show(status)

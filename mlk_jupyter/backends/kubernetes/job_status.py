@@ -68,15 +68,21 @@ def reading_of(
 
 
 def status_of(
-    objects: Objects, written: JobStatus | None, backend: str, facts: Background | None = None
+    objects: Objects,
+    written: JobStatus | None,
+    backend: str,
+    facts: Background | None = None,
+    *,
+    submitted_job: SubmittedJob | None = None,
 ) -> JobStatus | None:
     """The status of a job that somebody else records, or nobody: what was written down, with the phase as it is now.
 
+    Args:    submitted_job: what the objects say of how it was submitted, where that was read already.
     Returns: None when neither objects nor record say what the job is.
     """
     if written is not None and written.phase.final:
         return written
-    submitted_job = submission_of(objects)
+    submitted_job = submitted_job or submission_of(objects)
     if submitted_job is None:
         return written
     reading = reading_of(objects, submitted_job, facts)

@@ -50,7 +50,7 @@ def submitted(owner: Manifest) -> SubmittedJob | None:
     )
 
 
-@functools.lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=1_024)
 def _spec_of(text: str) -> JobSpec:
     """The spec of an annotation. Each change of a job asks for it several times."""
     return JobSpec.model_validate_json(text)
