@@ -116,7 +116,7 @@ def _importing(runs: int) -> list[Row]:
 
 async def _measured(folder: Path, runs: int) -> list[Row]:
     say("memory of a server without a cluster")
-    alone = await _memory_without(folder / "alone")
+    alone, collected_alone = await _without(folder / "alone")
     kubeconfig = folder / "kubeconfig"
     say(f"filling an API server: {FINISHED:,} jobs that are over, {LIVE:,} that are not")
     process = await asyncio.create_subprocess_exec(
@@ -130,7 +130,7 @@ async def _measured(folder: Path, runs: int) -> list[Row]:
         say("reading the same lists and throwing them away")
         limit = in_turn(runs, read=lambda: _in_process(_READ, env, folder / "cli")[0])["read"]
         async with lab(folder / "lab", env) as server:
-            found = await _watched(server, crowd, alone)
+            found = await _watched(server, crowd, alone, collected_alone)
         say("mlk jobs")
         once = in_turn(
             runs,
@@ -152,14 +152,16 @@ async def _measured(folder: Path, runs: int) -> list[Row]:
         await process.wait()
 
 
-async def _memory_without(home: Path) -> float:
+async def _without(home: Path) -> tuple[float, float]:
+    """MB of memory of a server without a cluster, and ms of its longest garbage collection."""
     async with lab(home, {"KUBECONFIG": str(home / "none")}) as server:
         await server.look()
         await asyncio.sleep(1.0)
-        return server.memory()
+        return server.memory(), server.longest_collection(0.0)
 
 
-async def _watched(server: Lab, crowd: _Crowd, alone: float) -> list[Row]:
+async def _watched(server: Lab, crowd: _Crowd, alone: float, collected_alone: float) -> list[Row]:
+    none = await crowd.ask("requests")
     say("looking for the first time, and again")
     began, worked = time.time(), server.cpu()
     first = await server.look(FINISHED + LIVE)
@@ -167,7 +169,7 @@ async def _watched(server: Lab, crowd: _Crowd, alone: float) -> list[Row]:
     again = await server.look(FINISHED + LIVE)
     settled = await _settled(server, first)
     say("what kept the event loop longest meanwhile")
-    listing = server.longest_blocks(began)
+    listing, collected = server.longest_blocks(began), server.longest_collection(began)
     memory = server.memory()
     say("a browser")
     async with panel.opened(server.url) as page:
@@ -193,11 +195,11 @@ async def _watched(server: Lab, crowd: _Crowd, alone: float) -> list[Row]:
         say(f"{_EVENTS} events in {taken:.1f} s; what kept the event loop longest meanwhile")
         eventful = server.longest_blocks(steady)
     server.look_away()
-    one = await crowd.ask("requests")
+    one = {what: count - none.get(what, 0) for what, count in (await crowd.ask("requests")).items()}
     say(f"requests so far: {one}")
     for _ in range(_WINDOWS):
         await server.look(FINISHED + LIVE)
-    ten = await crowd.ask("requests")
+    ten = {what: count - none.get(what, 0) for what, count in (await crowd.ask("requests")).items()}
     whole = sum(count for what, count in one.items() if not what.startswith("page"))
     watched = sum(count for what, count in one.items() if what.startswith("watch"))
     cpu = (busy - idle * (taken + 1.0) / _QUIET_S) / _EVENTS * 1000
@@ -207,6 +209,8 @@ async def _watched(server: Lab, crowd: _Crowd, alone: float) -> list[Row]:
         row("the same, once it is watched", again * 1000, "ms"),
         row("until the server has nothing left to do after the first look", settled, "s"),
         *_blocks("the first look", listing),
+        row("longest garbage collection of the server meanwhile, processor time", collected, "ms"),
+        row("longest of a server without a cluster, which nobody looks at: the limit of that", collected_alone, "ms"),
         row("JupyterLab without a cluster, resident memory", alone, "MB"),
         row("11,000 jobs of a cluster, added resident memory", memory - alone, "MB", most=200),
         row("panel opened in a new page, to the first painted jobs", opened, "ms", most=1000),

@@ -35,6 +35,8 @@ class Lab:
     process: psutil.Process
     blocks: Path
     """See slow_callbacks."""
+    collections: Path
+    """The same."""
     _sockets: list[WebSocketClientConnection] = field(default_factory=list)
 
     @property
@@ -62,6 +64,12 @@ class Lab:
             max((float(clock) for _, clock, _, _ in found), default=0.0),
             max((float(processor) for _, _, processor, _ in found), default=0.0),
         )
+
+    def longest_collection(self, since: float) -> float:
+        """The longest garbage collection since a moment (seconds since the epoch), in ms of the processor."""
+        lines = self.collections.read_text(encoding="utf-8").splitlines()
+        found = [line.split() for line in lines if float(line.split(" ", 1)[0]) > since]
+        return max((float(taken) for _, taken in found), default=0.0)
 
     async def look(self, count: int = 0) -> float:
         """Opens what a window's socket is; gives the seconds until it has had so many jobs, and a first list."""
@@ -127,14 +135,22 @@ def _started(home: Path, env: Mapping[str, str]) -> tuple[subprocess.Popen[bytes
     (settings / "notification.jupyterlab-settings").write_text(json.dumps(quiet))
     blocks = home / "blocks"
     blocks.touch()
+    collections = home / "collections"
+    collections.touch()
     server = subprocess.Popen(
         [sys.executable, "-m", "jupyterlab", *(f"--{name}={value}" for name, value in options.items())],
-        env={**os.environ, "MLK_DATA_DIR": str(home / "data"), "MLK_BENCH_BLOCKS": str(blocks), **env},
+        env={
+            **os.environ,
+            "MLK_DATA_DIR": str(home / "data"),
+            "MLK_BENCH_BLOCKS": str(blocks),
+            "MLK_BENCH_COLLECTIONS": str(collections),
+            **env,
+        },
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=(home / "log").open("wb"),
     )
-    return server, Lab(port, "benchmark", psutil.Process(server.pid), blocks)
+    return server, Lab(port, "benchmark", psutil.Process(server.pid), blocks, collections)
 
 
 def _until_it_answers(server: subprocess.Popen[bytes], address: str, log: Path) -> None:

@@ -2,12 +2,16 @@
 
 One line each: seconds since the epoch at its end, milliseconds, those of the processor alone, what it was. On a machine
 that has other work, the first tells of that; the second leaves out waiting for our own other threads.
+
+Notes garbage collections in the file of MLK_BENCH_COLLECTIONS: seconds since the epoch, milliseconds of the processor.
 """
 
+import gc
 import os
 import time
 from asyncio import events
 from pathlib import Path
+from typing import Any
 
 _FROM_S = 0.01
 _file = Path(os.environ["MLK_BENCH_BLOCKS"]).open("a", buffering=1, encoding="utf-8")  # noqa: SIM115  (as long as we)
@@ -25,3 +29,17 @@ def _timed(self: events.Handle) -> None:
 
 
 events.Handle._run = _timed  # type: ignore[method-assign]
+
+_collections = Path(os.environ["MLK_BENCH_COLLECTIONS"]).open("a", buffering=1, encoding="utf-8")  # noqa: SIM115
+_began = 0.0
+
+
+def _collected(phase: str, info: dict[str, Any]) -> None:
+    global _began
+    if phase == "start":
+        _began = time.thread_time()
+    elif info["generation"] == 2:
+        _collections.write(f"{time.time():.3f} {(time.thread_time() - _began) * 1000:.1f}\n")
+
+
+gc.callbacks.append(_collected)
