@@ -13,13 +13,13 @@ from ...quantities import find
 from ...waiting import within
 from .api.api_errors import ApiError
 from .api.connection import Connection
+from .manifests.placement import GPU_PRODUCT
 from .resources import NODES
 from .rights.access import Access
 from .status.explain.scheduling import Background, largest_of
 
 _FRESH_S = 60.0
 _LIMIT_S = 5.0
-_PRODUCT = "nvidia.com/gpu.product"
 # Every vendor's device plugin names its whole accelerators so; slices of one (MIG, shared) are not counted as GPUs.
 _GPUS = ("nvidia.com/gpu", "amd.com/gpu", "gpu.intel.com/i915", "gpu.intel.com/xe", "habana.ai/gaudi", "google.com/tpu")
 
@@ -107,7 +107,7 @@ class LargestNode:
 def _kept(node: dict[str, Any]) -> dict[str, Any]:
     return {
         "cordoned": bool((node.get("spec") or {}).get("unschedulable")),
-        "product": ((node.get("metadata") or {}).get("labels") or {}).get(_PRODUCT),
+        "product": ((node.get("metadata") or {}).get("labels") or {}).get(GPU_PRODUCT),
         "status": {"allocatable": (node.get("status") or {}).get("allocatable") or {}},
     }
 
