@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import time
 from pathlib import Path
@@ -13,13 +14,13 @@ from aiohttp import web
 from badserver import Scripted, only_target, write_kubeconfig
 from kube import certificates
 
-from mlk_jupyter.backends.kubernetes.api import oidc
 from mlk_jupyter.backends.kubernetes.api.api_errors import LoginNeeded
 from mlk_jupyter.backends.kubernetes.api.credentials import Credentials, load
 from mlk_jupyter.backends.kubernetes.api.kubeconfig import BrokenKubeconfig
 from mlk_jupyter.threads import in_thread
 
 pytestmark = pytest.mark.anyio
+CLIENTS = itertools.count()
 
 
 @pytest.fixture
@@ -32,7 +33,6 @@ def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("KUBERNETES_SERVICE_HOST", "HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy", "MLK_CONTEXT"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
-    monkeypatch.setattr(oidc, "_renewed", {})
 
 
 def token(expires_in_s: float) -> str:
@@ -71,7 +71,8 @@ def authorization(credentials: Credentials) -> str | None:
 
 
 def provider(issuer: str, id_token: str, **config: str) -> dict[str, Any]:
-    base = {"idp-issuer-url": issuer, "client-id": "kube", "client-secret": "s3cret", "refresh-token": "refresh-0"}
+    client = f"kube-{next(CLIENTS)}"  # what an issuer gave is remembered for each client
+    base = {"idp-issuer-url": issuer, "client-id": client, "client-secret": "s3cret", "refresh-token": "refresh-0"}
     return {"auth-provider": {"name": "oidc", "config": {**base, "id-token": id_token, **config}}}
 
 
@@ -94,7 +95,8 @@ async def test_an_expired_oidc_token_is_renewed_with_the_refresh_token_that_came
         await logged_in(tmp_path, user)
         assert authorization(await logged_in(tmp_path, user)) == f"Bearer {second}"
         assert authorization(await logged_in(tmp_path, user)) == f"Bearer {second}", "it is valid: nobody is asked"
-    basic = f"Basic {base64.b64encode(b'kube:s3cret').decode()}"
+    client = user["auth-provider"]["config"]["client-id"]
+    basic = f"Basic {base64.b64encode(f'{client}:s3cret'.encode()).decode()}"
     assert issuer.seen == [(basic, "refresh-0"), (basic, "refresh-1")]
 
 

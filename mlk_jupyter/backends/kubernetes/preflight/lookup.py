@@ -30,16 +30,15 @@ from .cluster_facts import ClusterFacts
 if TYPE_CHECKING:
     from ..api.connection import Connection
 
-_READ_LIMIT_S = 5.0
 _LIVING = "status.phase!=Succeeded,status.phase!=Failed"
 _T = TypeVar("_T")
 
 
 async def look_up(
-    connection: Connection, served: Served, access: Access, spec: JobSpec, namespace: str
+    connection: Connection, served: Served, access: Access, spec: JobSpec, namespace: str, *, limit_s: float = 5.0
 ) -> ClusterFacts:
-    """What is known of the cluster, in a few parallel calls of at most 5 s each. A refusal is no error here."""
-    options, reads = spec.cluster, _Reads(connection, access, namespace)
+    """What is known of the cluster, in a few parallel calls of at most `limit_s` each. A refusal is no error here."""
+    options, reads = spec.cluster, _Reads(connection, access, namespace, limit_s)
     kueue, classes = served.local_queues, served.workload_priority_classes
     priority, queued = options.priority, options.queue is not None
     wanted: dict[str, Awaitable[Any]] = {
@@ -71,8 +70,8 @@ async def look_up(
 class _Reads:
     """Reads that end in an answer or in a reason why there is none."""
 
-    def __init__(self, connection: Connection, access: Access, namespace: str) -> None:
-        self.connection, self.access, self.namespace = connection, access, namespace
+    def __init__(self, connection: Connection, access: Access, namespace: str, limit_s: float) -> None:
+        self.connection, self.access, self.namespace, self.limit_s = connection, access, namespace, limit_s
         self.unknown: dict[str, str] = {}
 
     async def listed(
@@ -111,12 +110,12 @@ class _Reads:
 
     async def answered(self, fact: str, resource: Resource, verb: str, call: Awaitable[_T]) -> _T | None:
         try:
-            return await within(_READ_LIMIT_S, call)
+            return await within(self.limit_s, call)
         except Forbidden:
             self._without_right(fact, verb, resource)
             return None
         except asyncio.TimeoutError:
-            self.unknown[fact] = f"the cluster took longer than {_READ_LIMIT_S:.0f} s to answer"
+            self.unknown[fact] = f"the cluster took longer than {self.limit_s:.0f} s to answer"
         except MlkError as error:
             self.unknown[fact] = error.title[:1].lower() + error.title[1:]
         return None
