@@ -66,15 +66,19 @@ class Rows:
 
 
 class JobsFeed:
-    """All jobs of all backends: whole once, then what changed, merged while the window is busy."""
+    """All jobs of all backends: whole once, then what changed, merged while the window is busy.
 
-    def __init__(self, watches: Sequence[Watch], rows: Rows, call: Callable[[], None]) -> None:
+    Args: first_answer_s: how long a backend is waited for that is slow to tell its jobs for the first time.
+    """
+
+    def __init__(
+        self, watches: Sequence[Watch], rows: Rows, call: Callable[[], None], first_answer_s: float = _FIRST_ANSWER_S
+    ) -> None:
         self._watches, self._rows, self._call = watches, rows, call
         self._whole = True
         self._pending: set[str] = set()
         self._told: MlkError | None = None
-        self.due: float | None = time.monotonic() + _FIRST_ANSWER_S
-        """Until then a backend is waited for that is slow to tell its jobs for the first time."""
+        self.due: float | None = time.monotonic() + first_answer_s
         for watch in watches:
             watch.listen(self._heard)
 
