@@ -23,15 +23,16 @@ _GRACE_S = 30.0  # in which an interrupted pytest ends what it started
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.suite.stress", description=__doc__)
     parser.add_argument("--rounds", type=int, default=10, metavar="N")
+    parser.add_argument("--load", type=int, default=2 * (os.cpu_count() or 1), help="processes that compute beside")
     parser.add_argument("tests", nargs="+", help="tests and options, as for pytest")
     asked = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that what was started is ended
     begun = time.monotonic()
-    with _load(2 * (os.cpu_count() or 1)) as count:
+    with _load(asked.load) as count:
         for number in range(1, asked.rounds + 1):
             start = time.monotonic()
             code = _run(asked.tests)
-            took = f"after {time.monotonic() - start:.0f} s, beside a load of {count} processes"
+            took = f"after {time.monotonic() - start:.0f} s, beside {count} busy processes"
             if code != 0:
                 print(f"stress: round {number} of {asked.rounds} failed {took}", flush=True)
                 return code
