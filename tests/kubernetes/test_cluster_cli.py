@@ -14,14 +14,13 @@ from typing import Any
 
 import pytest
 import yaml
-from clusterjobs import FOREVER, IMAGE, NAMESPACE, held, pods_of, same_notebook, wait_for
+from clusterjobs import FOREVER, IMAGE, NAMESPACE, held, pods_of, wait_for
 from kube import names
 from kube.cluster import FakeCluster
 
 Mlk = Callable[..., "subprocess.CompletedProcess[str]"]
 LIMIT_S = 90.0
 MLK = [sys.executable, "-c", "import sys; from mlk_jupyter.cli import main; sys.exit(main())"]
-EXAMPLE = Path(__file__).parents[2] / "examples" / "digits_ddp.ipynb"
 ON_CLUSTER = ("--backend", "kubernetes", "--image", IMAGE, "--no-mlflow")
 
 
@@ -153,28 +152,3 @@ def test_what_is_rendered_and_applied_with_kubectl_is_a_job_like_any_other(
     assert job in mlk("jobs").stdout
     assert mlk("delete", job).returncode == 0
     assert held(kube_cluster) == []
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-def test_the_example_trains_over_gloo_as_on_this_machine(
-    kube_cluster: FakeCluster, tmp_path: Path, env: dict[str, str]
-) -> None:
-    for needed in ("torch", "mlflow"):
-        pytest.importorskip(needed)
-    ended = []
-    for where in (("--backend", "kubernetes", "--image", IMAGE), ("--backend", "local")):
-        command = [*MLK, "run", str(EXAMPLE), "--workers", "2", "--json", "--param", "epochs=3", *where]
-        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=280, stdin=subprocess.DEVNULL)
-        assert done.returncode == 0, done.stderr
-        ended.append(json.loads(done.stdout.splitlines()[-1]))
-    cluster, here = ended
-    timed = {name for name in here["metrics"] if "second" in name or "time" in name or "per_s" in name}
-    assert cluster["metrics"].keys() == here["metrics"].keys()
-    for name in here["metrics"].keys() - timed:
-        assert cluster["metrics"][name] == pytest.approx(here["metrics"][name], rel=1e-4), name
-    assert cluster["run_id"], "the run is recorded in the store of this machine"
-    books = [same_notebook(json.loads(Path(one["notebook"]).read_bytes())) for one in (cluster, here)]
-    assert [cell["source"] for cell in books[0]] == [cell["source"] for cell in books[1]]
-    kinds = [[output["output_type"] for output in cell.get("outputs", [])] for cell in books[0]]
-    assert kinds == [[output["output_type"] for output in cell.get("outputs", [])] for cell in books[1]]
