@@ -20,6 +20,16 @@ from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
+# How `mlflow server` tells its workers what to serve, by the constants of `mlflow.server` that hold the names. They are
+# MLflow's own business, so that a version may rename them: it would serve a store that is not ours, without a word.
+SERVER_VARIABLES = {
+    "BACKEND_STORE_URI_ENV_VAR": "_MLFLOW_SERVER_FILE_STORE",
+    "REGISTRY_STORE_URI_ENV_VAR": "_MLFLOW_SERVER_REGISTRY_STORE",
+    "ARTIFACT_ROOT_ENV_VAR": "_MLFLOW_SERVER_ARTIFACT_ROOT",
+    "SERVE_ARTIFACTS_ENV_VAR": "_MLFLOW_SERVER_SERVE_ARTIFACTS",
+    "ARTIFACTS_DESTINATION_ENV_VAR": "_MLFLOW_SERVER_ARTIFACT_DESTINATION",
+}
+
 App = Callable[[dict[str, Any], Any, Any], Awaitable[None]]
 
 
@@ -80,18 +90,20 @@ def main(tracking_uri: str, artifacts: str) -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what MLflow prints must not mix with the answer
     threading.Thread(target=_end_with_stdin, name="lifeline", daemon=True).start()
+    served = {
+        "BACKEND_STORE_URI_ENV_VAR": tracking_uri,
+        "REGISTRY_STORE_URI_ENV_VAR": tracking_uri,
+        "ARTIFACT_ROOT_ENV_VAR": artifacts,
+        "SERVE_ARTIFACTS_ENV_VAR": "true",
+        "ARTIFACTS_DESTINATION_ENV_VAR": artifacts,
+    }
     os.environ.update(
-        {
-            "_MLFLOW_SERVER_FILE_STORE": tracking_uri,
-            "_MLFLOW_SERVER_REGISTRY_STORE": tracking_uri,
-            "_MLFLOW_SERVER_ARTIFACT_ROOT": artifacts,
-            "_MLFLOW_SERVER_SERVE_ARTIFACTS": "true",
-            "_MLFLOW_SERVER_ARTIFACT_DESTINATION": artifacts,
-            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # nine more processes, 1.3 GB
-            "MLFLOW_DISABLE_TELEMETRY": "true",
-            "GIT_PYTHON_REFRESH": "quiet",
-        }
+        {SERVER_VARIABLES[constant]: value for constant, value in served.items()},
+        MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false",  # nine more processes, 1.3 GB
+        MLFLOW_DISABLE_TELEMETRY="true",
+        GIT_PYTHON_REFRESH="quiet",
     )
+    _check_variables()
     import uvicorn
     from mlflow.server.fastapi_app import app
 
@@ -107,6 +119,18 @@ def main(tracking_uri: str, artifacts: str) -> None:
 
     config = uvicorn.Config(Guarded(app, secret, port), access_log=False, log_level="warning", lifespan="on")
     Server(config).run(sockets=[listener])
+
+
+def _check_variables() -> None:
+    """Ends the process where this MLflow would not serve the store that it was told to."""
+    from mlflow import __version__, server
+
+    unknown = [name for constant, name in SERVER_VARIABLES.items() if getattr(server, constant, None) != name]
+    if unknown:
+        sys.exit(
+            f"MLflow {__version__} is not told which store to serve by {', '.join(unknown)}: "
+            "install a newer mlk-jupyter, or an older MLflow."
+        )
 
 
 def _end_with_stdin() -> None:

@@ -73,7 +73,9 @@ def test_however_a_job_ends_its_run_says_so(machine: Machine, data_dir: Path, tm
     assert killed.phase is Phase.FAILED and killed.run is not None
     run = client.get_run(killed.run.run_id)
     assert (run.info.status, run.data.metrics, run.data.tags["mlk.job.id"]) == ("FAILED", {"loss": 0.5}, killed.id)
-    assert client.get_experiment(run.info.experiment_id).name == "killed"
+    experiment = client.get_experiment(run.info.experiment_id)
+    assert experiment.name == "killed"
+    assert experiment.artifact_location == f"{artifact_root(data_dir)}/{experiment.experiment_id}"
 
     other = "import mlflow\nmlflow.set_experiment('chosen by the notebook')\nmlflow.log_metric('loss', 0.25)"
     chosen = machine.over(machine.submit("chooses", other))

@@ -17,7 +17,7 @@ import pytest
 from mlk_jupyter.runs.client import TrackingServer
 from mlk_jupyter.runs.local_server import LocalServer, LocalServerFailed, TrackingStarting
 from mlk_jupyter.runs.store import artifact_root, prepare, tracking_uri
-from mlk_jupyter.runs.store_server import Guarded
+from mlk_jupyter.runs.store_server import SERVER_VARIABLES, Guarded
 
 OWNER = """
 import asyncio, sys
@@ -198,6 +198,26 @@ def test_one_that_cannot_serve_its_store_says_so_with_its_last_words(tmp_path: P
     (tmp_path / "mlflow.db").write_bytes(b"")
     one = LocalServer(tracking_uri(tmp_path, {}), tmp_path, log=tmp_path / "server.log", python=str(python))
     with pytest.raises(LocalServerFailed, match="the disk is on fire"):
+        asyncio.run(one.ready())
+
+
+def test_this_mlflow_is_told_what_to_serve_as_its_own_command_tells_it() -> None:
+    mlflow = pytest.importorskip("mlflow.server")
+    assert {constant: getattr(mlflow, constant, None) for constant in SERVER_VARIABLES} == SERVER_VARIABLES
+
+
+@pytest.mark.parametrize("server", ["", "BACKEND_STORE_URI_ENV_VAR = 'MLFLOW_BACKEND_STORE_URI'"])
+def test_an_mlflow_that_would_serve_another_store_is_refused_in_words(tmp_path: Path, server: str) -> None:
+    package = tmp_path / "packages" / "mlflow"
+    (package / "server").mkdir(parents=True)
+    (package / "__init__.py").write_text("__version__ = '4.0'")
+    (package / "server" / "__init__.py").write_text(server)
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nPYTHONPATH="{package.parent}" exec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
+    (tmp_path / "mlflow.db").write_bytes(b"")
+    one = LocalServer(tracking_uri(tmp_path, {}), tmp_path, log=tmp_path / "server.log", python=str(python))
+    with pytest.raises(LocalServerFailed, match=r"MLflow 4\.0 is not told .* by _MLFLOW_SERVER_FILE_STORE"):
         asyncio.run(one.ready())
 
 
