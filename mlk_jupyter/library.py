@@ -201,7 +201,7 @@ def notebook_file(folder: JobFolder) -> Path:
     if notebook is None:
         raise NoNotebook(folder.id)
     path = folder.path / "so-far.ipynb"
-    write_atomically(path, as_file(notebook))
+    write_atomically(path, as_file(notebook), lasting=False)
     return path
 
 

@@ -32,6 +32,7 @@ A backend that reads the ranks' output from afar keeps here, beside `.lock`:
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -47,6 +48,8 @@ from .places import data_dir as data_dir
 
 _Model = TypeVar("_Model", bound=BaseModel)
 _PIECE_BYTES = 1024 * 1024
+_SYNC_THREADS = 16
+_SYNCED_BY_ONE = 4  # files
 _JOB_ID = re.compile(r"[a-z][a-z0-9-]{0,62}")
 
 
@@ -60,19 +63,57 @@ def is_job_id(text: str) -> bool:
     return _JOB_ID.fullmatch(text) is not None
 
 
-def write_atomically(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, data: bytes, *, lasting: bool = True) -> None:
     """Replaces a file so that a reader sees the old content or the new, never a part.
 
+    Args:   lasting: the new content survives a power cut from now on, which takes the disk some milliseconds. Without
+                     it a power cut within the next half minute may leave the old content, the new, or on some file
+                     systems neither: for what is soon replaced, or told again.
     Raises: OSError as the file system gives it (disk full, read-only).
     """
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
+            if lasting:
+                file.flush()
+                os.fsync(handle)
         Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+    if lasting:
+        sync(path.parent)
+
+
+def sync(*paths: Path) -> None:
+    """Brings files, and the entries of folders, to the disk; those that are not there are left out.
+
+    Raises: OSError when the disk refuses.
+    """
+    threads = min(len(paths) // _SYNCED_BY_ONE, _SYNC_THREADS)
+    if threads < 2:
+        for path in paths:
+            _sync(path)
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(threads) as pool:  # the disk writes in one go what is asked for at once
+        list(pool.map(_sync, paths))
+
+
+def _sync(path: Path) -> None:
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # a file system that syncs no folders
+            raise
+    finally:
+        os.close(handle)
 
 
 class JobFolder:
@@ -123,14 +164,23 @@ class JobFolder:
         return _read(self.path / "spec.json", JobSpec)
 
     def write_spec(self, spec: JobSpec) -> None:
-        write_atomically(self.path / "spec.json", spec.model_dump_json(indent=1).encode())
+        """Does not last by itself: `sync` makes the folder last."""
+        write_atomically(self.path / "spec.json", spec.model_dump_json(indent=1).encode(), lasting=False)
 
     def read_status(self) -> JobStatus | None:
         """The latest status, or None when it is missing or unreadable."""
         return _read(self.path / "status.json", JobStatus)
 
-    def write_status(self, status: JobStatus) -> None:
-        write_atomically(self.path / "status.json", status.model_dump_json().encode())
+    def write_status(self, status: JobStatus, *, lasting: bool = True) -> None:
+        write_atomically(self.path / "status.json", status.model_dump_json().encode(), lasting=lasting)
+
+    def sync(self) -> None:
+        """Makes all that stands in it so far survive a power cut, but what the notebook itself wrote.
+
+        Raises: OSError when the disk refuses.
+        """
+        files = (file for folder in (self.path, self.path / "logs") for file in _files_of(folder))
+        sync(*files, self.path / "logs", self.path, self.path.parent)
 
     def read_frames(self, offset: int = 0, limit_bytes: int | None = None) -> tuple[list[dict[str, Any]], int]:
         """Whole frames from a byte offset on, and the offset where to go on.
@@ -183,6 +233,10 @@ class JobFolder:
                 return file.read(limit_bytes), size
         except FileNotFoundError:
             return b"", 0
+
+
+def _files_of(folder: Path) -> list[Path]:
+    return [file for file in folder.iterdir() if file.is_file()] if folder.is_dir() else []
 
 
 def _read(path: Path, model: type[_Model]) -> _Model | None:

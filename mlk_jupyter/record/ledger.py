@@ -17,7 +17,8 @@ _BALLAST_BYTES = 256 * 1024
 
 
 class Ledger:
-    """Keeps status.json true: at once when the phase changes, else at most four times a second.
+    """Keeps status.json true: at once when the phase changes, else at most four times a second. How the
+    job ended survives a power cut; what was said before would not be true after it.
 
     A small file beside it holds room back: when the disk is full it is given up, so that the end can be written.
     """
@@ -49,7 +50,7 @@ class Ledger:
         if phase is not self.status.phase:
             self.update(timeline=[*self.status.timeline, Transition(phase=phase, at=at or time.time())])
         self.update(phase=phase, reason=reason)
-        self.save()
+        self.save(lasting=phase.final)
 
     def update(self, **changes: Any) -> None:
         """Changes fields in memory; `save_when_due` brings them to the file."""
@@ -76,24 +77,25 @@ class Ledger:
     def save_when_due(self) -> None:
         """Saves if something changed and it is due. Raises OSError."""
         if self._unsaved and self.due:
-            self.save()
+            self.save(lasting=False)
 
-    def save(self) -> None:
+    def save(self, *, lasting: bool = True) -> None:
         """Saves now; what is changed meanwhile, by another thread, is for the next time.
 
+        Args:   lasting: whether it is to survive a power cut.
         Raises: OSError when not even giving up the ballast made room.
         """
         self._unsaved = False
         try:
-            self._save()
+            self._save(lasting)
         except OSError:
             self._unsaved = True
             raise
         self._saved_at = time.monotonic()
 
-    def _save(self) -> None:
+    def _save(self, lasting: bool) -> None:
         try:
-            self._folder.write_status(self.status)
+            self._folder.write_status(self.status, lasting=lasting)
         except OSError as error:
             if error.errno not in _FULL:
                 raise

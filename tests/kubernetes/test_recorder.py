@@ -561,9 +561,9 @@ def test_a_change_is_told_before_it_is_written(scene: Callable[..., Scene], monk
     one, disk_is_slow = scene(), threading.Event()
     real = JobFolder.write_status
 
-    def slow(self: JobFolder, status: JobStatus) -> None:
+    def slow(self: JobFolder, status: JobStatus, *, lasting: bool) -> None:
         assert disk_is_slow.wait(30)
-        real(self, status)
+        real(self, status, lasting=lasting)
 
     async def run() -> None:
         async with one.recorder() as recorder:

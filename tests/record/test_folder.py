@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlk_jupyter.model import JobSpec
+from mlk_jupyter.model import JobSpec, JobStatus, Phase, Reason
 from mlk_jupyter.record.folder import JobFolder, data_dir, is_job_id, write_atomically
+from mlk_jupyter.record.ledger import Ledger
 from mlk_jupyter.record.notebook import as_file, executed
 
 
@@ -94,6 +95,75 @@ def test_a_full_disk_keeps_the_old_content_and_leaves_nothing_behind(
         with pytest.raises(OSError, match="No space"):
             write_atomically(path, b"new")
     assert path.read_bytes() == b"old" and [entry.name for entry in folder.path.iterdir()] == ["status.json"]
+
+
+@pytest.fixture
+def synced(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The inodes that were brought to the disk, in order."""
+    inodes: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda handle: inodes.append(os.fstat(handle).st_ino))
+    return inodes
+
+
+def test_what_is_to_last_is_on_the_disk_before_it_takes_its_place_and_then_its_place_is(
+    folder: JobFolder, synced: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace, before = Path.replace, list[int]()
+
+    def watched(path: Path, target: Path) -> Path:
+        before.extend(synced)
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", watched)
+    path = folder.path / "status.json"
+    write_atomically(path, b"new")
+    assert before == [path.stat().st_ino] and synced == [*before, folder.path.stat().st_ino]
+
+
+def test_what_is_soon_replaced_waits_for_no_disk(folder: JobFolder, synced: list[int]) -> None:
+    write_atomically(folder.path / "status.json", b"new", lasting=False)
+    assert not synced
+
+
+@pytest.mark.parametrize("ranks", [1, 200])
+def test_a_folder_that_is_to_last_does_with_all_its_logs(folder: JobFolder, synced: list[int], ranks: int) -> None:
+    (folder.path / "logs").mkdir()
+    files = [folder.bundle, folder.frames, folder.samples, *(folder.log(rank) for rank in range(ranks))]
+    for file in files:
+        file.write_bytes(b"x")
+    folder.sync()
+    wanted = [*files, folder.path, folder.path / "logs", folder.path.parent]
+    assert {path.stat().st_ino for path in wanted} == set(synced)
+
+
+def test_a_file_system_that_syncs_no_folders_is_no_trouble_and_a_broken_disk_is(
+    folder: JobFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(number: int) -> None:
+        def fsync(handle: int) -> None:
+            raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr(os, "fsync", fsync)
+
+    refuses(errno.EINVAL)
+    folder.sync()
+    refuses(errno.EIO)
+    with pytest.raises(OSError, match="Input/output"):
+        folder.sync()
+
+
+@pytest.mark.parametrize("phase", list(Phase))
+def test_how_a_job_ended_lasts_and_what_was_said_before_does_not_wait(
+    folder: JobFolder, synced: list[int], phase: Phase
+) -> None:
+    spec = JobSpec(name="x", notebook="x.ipynb")
+    first = Phase.STARTING if phase is Phase.QUEUED else Phase.QUEUED
+    status = JobStatus(
+        id="job-1", name="x", notebook="x.ipynb", backend="local", phase=first, created_at=0.0, spec=spec
+    )
+    ledger = Ledger(folder, status)
+    ledger.enter(phase, Reason(code="x", text="X."))
+    assert bool(synced) is phase.final
 
 
 def test_a_spec_comes_back_and_a_broken_one_is_none(folder: JobFolder) -> None:

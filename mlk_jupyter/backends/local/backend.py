@@ -249,7 +249,7 @@ class LocalBackend:
             return
         request = {"by": _user(), "at": time.time()}
         try:
-            write_atomically(folder.stop_request, json.dumps(request).encode())
+            write_atomically(folder.stop_request, json.dumps(request).encode(), lasting=False)
             if status.owner is None:
                 _stop_unstarted(folder)
         except OSError as error:
@@ -288,7 +288,10 @@ class LocalBackend:
 def _fill(
     made: JobFolder, final: JobFolder, spec: JobSpec, bundle: Bundle, python: Interpreter, notices: list[str]
 ) -> JobStatus:
-    """Writes a new job folder, still under another name. Returns the job's first status."""
+    """Writes a new job folder, still under another name. Returns the job's first status.
+
+    Its supervisor makes it survive a power cut: a job that has not begun by then would not begin after it.
+    """
     now = time.time()
     status = JobStatus(
         id=final.id,
@@ -320,7 +323,7 @@ def _fill(
         uses_mlflow=bundle.uses_mlflow,
     )
     launch.write(made, plan)
-    made.write_status(status)
+    made.write_status(status, lasting=False)
     return status
 
 

@@ -34,7 +34,7 @@ def read(folder: JobFolder) -> Launch | None:
 
 
 def write(folder: JobFolder, launch: Launch) -> None:
-    write_atomically(_path(folder), launch.model_dump_json(indent=1).encode())
+    write_atomically(_path(folder), launch.model_dump_json(indent=1).encode(), lasting=False)
 
 
 def _path(folder: JobFolder) -> Path:

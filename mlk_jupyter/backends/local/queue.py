@@ -92,7 +92,7 @@ class GpuQueue:
 
     def _write(self, ticket: Ticket) -> None:
         if self._read(self._path(ticket.job)) != ticket:
-            write_atomically(self._path(ticket.job), json.dumps(asdict(ticket)).encode())
+            write_atomically(self._path(ticket.job), json.dumps(asdict(ticket)).encode(), lasting=False)
 
     def _living(self) -> list[Ticket]:
         tickets = (self._read(path) for path in self._folder.glob("*.json"))

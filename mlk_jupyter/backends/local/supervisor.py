@@ -70,7 +70,7 @@ class Supervisor:
         signal.signal(signal.SIGCHLD, lambda *_: None)  # ignored signals ring no bell
         try:
             self._ledger.hold_room()
-            self._ledger.save()
+            self._ledger.save(lasting=False)
             with self._gpus() as gpus:
                 if gpus is not None:
                     self._run_ranks(gpus)
@@ -141,6 +141,7 @@ class Supervisor:
         self._started = time.monotonic()
         with ReservedPort(self._data_dir) as port:
             self._start(places(self._spec, port.number, gpus))
+            self._folder.sync()  # while Python starts in the ranks: nobody waits for the disk
             while not self._ranks.over:
                 self._step()
 
@@ -277,6 +278,7 @@ class Supervisor:
         if self._recording:
             with contextlib.suppress(OSError):  # the ending's own words follow
                 self._writer.close()
+                self._folder.sync()
         try:
             write_atomically(self._folder.executed, as_file(self._replay.notebook()))
         except OSError as error:

@@ -88,7 +88,7 @@ class Positions:
 
     def write(self, snapshot: bytes) -> None:
         """Writes a snapshot. Blocking. Raises: OSError."""
-        write_atomically(self._path, snapshot)
+        write_atomically(self._path, snapshot, lasting=False)
 
     def begin(self, attempt: int, sizes: Mapping[str, int]) -> None:
         """Writes the first snapshot of another attempt: its pods are others. Raises: OSError."""

@@ -333,7 +333,7 @@ class Recorder:
             try:
                 snapped = snap and trouble is None and self._intake.snap(batch)
                 if save:
-                    self._ledger.save()
+                    self._ledger.save(lasting=False)  # the cluster would tell it again
             except OSError as error:
                 trouble = error
             return snapped, trouble
@@ -404,6 +404,7 @@ class Recorder:
 
     def _write_notebook(self) -> None:
         """Blocking. Raises: OSError."""
+        self._folder.sync()
         if self._has_notebook:
             write_atomically(self._folder.executed, as_file(self._replay.notebook()))
 
