@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from ..errors import BackendUnavailable
-from ..model import JobStatus, RunRef, RunState
-from ..model.status import READING_LOGS
+from ..model import JobStatus, RunRef, RunState, Step
 from ..record.folder import JobFolder
 from ..threads import in_thread
 from ..waiting import is_set_within
@@ -175,8 +174,8 @@ class JobFollower:
                 begun = await in_thread(_has_begun, self.folder, rank)
                 status = await self.status()
                 # A job that is over in the cluster becomes final when all of it is written down.
-                ending = status.reason is not None and status.reason.code == READING_LOGS
-                if not (status.phase.final or ending) and (begun or time.monotonic() > since + _CATCH_UP_S):
+                ending = status.phase.final or status.step is Step.READING_LOGS
+                if not ending and (begun or time.monotonic() > since + _CATCH_UP_S):
                     break
                 await asyncio.sleep(_POLL_S)
             yield self.folder

@@ -16,6 +16,7 @@ from .status import (
     RunRef,
     RunState,
     Sample,
+    Step,
     Transition,
 )
 
@@ -35,5 +36,6 @@ __all__ = [
     "RunRef",
     "RunState",
     "Sample",
+    "Step",
     "Transition",
 ]

@@ -9,9 +9,6 @@ from pydantic import Field
 from .base import TolerantModel
 from .spec import JobSpec
 
-READING_LOGS = "reading_logs"
-"""Code of the reason of a job that is over in its cluster, and whose record is not complete yet."""
-
 
 class Phase(str, Enum):
     """Where a job is in its life. The last three are final and never change again."""
@@ -31,6 +28,18 @@ class Phase(str, Enum):
     @property
     def final(self) -> bool:
         return self in (Phase.SUCCEEDED, Phase.FAILED, Phase.STOPPED)
+
+
+class Step(str, Enum):
+    """Where in its phase a job is, as far as anything is decided by it: these stand as codes of reasons. All other
+    codes are for whoever reads them."""
+
+    SUBMITTED = "submitted"
+    """It was asked for; its place has not told anything of it yet."""
+    NOT_CREATED = "not_created"
+    """Its submission was cut off before anything was made."""
+    READING_LOGS = "reading_logs"
+    """It is over in its cluster, and its record is not complete yet."""
 
 
 class RankState(str, Enum):
@@ -190,6 +199,11 @@ class JobSummary(TolerantModel):
     finished_at: float | None = None
     attempt: int = 1
     """How often all ranks were started; above 1 after a preemption or lost node."""
+
+    @property
+    def step(self) -> Step | None:
+        """Where in its phase it is; None where nothing is decided by that."""
+        return next((step for step in Step if self.reason is not None and step.value == self.reason.code), None)
 
 
 class JobStatus(JobSummary):

@@ -189,6 +189,7 @@ def test_a_lost_attempt_is_not_over_while_the_next_one_is_made_though_its_pods_v
     lost = ended(0, 137, conditions=[condition("DisruptionTarget", "PreemptionByScheduler", when=49)])
     failed = read(objects(failed_job(), pods=[lost]), asked)
     announced = between(objects(failed_job()), failed, 2, asked)
+    assert announced.starts_again and not failed.starts_again
     bare = objects(failed_job())
     reading = read(bare, asked, before=announced)
     assert reading.reason is not None and reading.reason.code == "preempted"
@@ -223,6 +224,7 @@ def test_a_job_set_that_restarts_says_so() -> None:
     reading = read(objects(job_set(2)), spec(2, retries=3))
     assert (reading.phase, reading.attempt) == (Phase.QUEUED, 3)
     assert reading.reason is not None and reading.reason.code == "restarting" and "second time" in reading.reason.text
+    assert not reading.starts_again  # the cluster does so by itself
 
 
 def test_a_job_set_that_restarted_too_often_says_how_often_and_why() -> None:

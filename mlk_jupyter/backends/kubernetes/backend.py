@@ -15,7 +15,7 @@ from weakref import WeakValueDictionary
 from ...bundle import Bundle
 from ...errors import BackendUnavailable, JobNotFound, MlkError
 from ...follow.broadcast import Changes, newest_first
-from ...model import JobSpec, JobStatus, JobSummary
+from ...model import JobSpec, JobStatus, JobSummary, Step
 from ...model.api import BackendInfo, Level, Orphan, Preflight, WatchState
 from ...model.ids import new_job_id
 from ...record.folder import JobFolder
@@ -26,7 +26,7 @@ from .api.api_errors import ApiError, Forbidden, Unreachable
 from .api.targets import Target
 from .cluster import Cluster, Offer
 from .controller import Controller
-from .job_status import NOT_CREATED, status_of
+from .job_status import status_of
 from .kinds.registry import KindUnavailable, kinds
 from .lifecycle import removal
 from .lifecycle.creation import SubmissionUnknown, create
@@ -345,7 +345,7 @@ class KubernetesBackend:
         if not self._records.submitting(job_id):
             return False
         written = self._records.folder(job_id).read_status()
-        if written is not None and written.reason is not None and written.reason.code == NOT_CREATED:
+        if written is not None and written.step is Step.NOT_CREATED:
             self._records.remove(job_id)
         return True
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ...follow.broadcast import Changes, Viewers
-from ...model import JobStatus, JobSummary, Metric, Phase
+from ...model import JobStatus, JobSummary, Metric, Phase, Step
 
 _FIELDS = set(JobSummary.model_fields)
 _NO_METRICS: list[Metric] = []
@@ -42,7 +42,7 @@ class JobList:
     def show(self, status: JobStatus) -> None:
         """A job is as this says."""
         known = self._jobs.get(status.id)
-        if known is not None and status.reason is not None and status.reason.code == "submitted":
+        if known is not None and status.step is Step.SUBMITTED:
             return  # written before the cluster had told anything of it: what is known is as new or newer
         summary = _summary_of(status)
         if known != summary:

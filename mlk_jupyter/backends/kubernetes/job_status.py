@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 
-from ...model import JobStatus, Phase, Reason, RunRef, RunState
+from ...model import JobStatus, Phase, Reason, RunRef, RunState, Step
 from .recording.merging import timeline_of
 from .resources import Manifest, Objects
 from .status import attempts
@@ -15,8 +15,6 @@ from .status.submitted import SubmittedJob, submitted
 
 _GONE = "The job's objects were removed from the cluster before its end was seen."
 _GONE_HINT = "Its logs up to then are kept here. Run it again for the rest."
-NOT_CREATED = "not_created"
-"""Code of the reason of a job whose submission was cut off before anything was made."""
 
 
 def owner_of(objects: Objects) -> Manifest | None:
@@ -49,7 +47,7 @@ def gone(objects: Objects, status: JobStatus, *, created: bool) -> Reading:
     reading = read(objects, status.spec)
     if not created and status.started_at is None:
         text = "Its submission was cut off: the cluster has none of its objects."
-        reason = Reason(code=NOT_CREATED, text=text, hint="Submit it again.")
+        reason = Reason(code=Step.NOT_CREATED.value, text=text, hint="Submit it again.")
         return dataclasses.replace(reading, phase=Phase.FAILED, reason=reason, finished_at=objects.now or time.time())
     reason = Reason(code="removed", text=_GONE, hint=_GONE_HINT)
     return dataclasses.replace(reading, phase=Phase.STOPPED, reason=reason, finished_at=objects.now or time.time())

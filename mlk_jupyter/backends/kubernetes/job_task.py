@@ -19,7 +19,6 @@ from .lifecycle.attempts import AttemptStarter
 from .recording.recorder import Recorder
 from .recording.records import Records
 from .resources import Objects
-from .status.attempts import RESTARTING
 from .status.explain.scheduling import Background
 from .status.read import Reading
 from .status.submitted import SubmittedJob
@@ -123,7 +122,7 @@ class JobTask:
                 recorder.update(objects, gone(objects, recorder.status, created=self._created))
             return
         self._before = reading = reading_of(objects, submitted_job, facts, self._before)
-        if reading.reason is not None and reading.reason.code == RESTARTING:
+        if reading.starts_again:
             self._host.attempts.attempt(submitted_job, objects, reading.attempt)
         recorder.update(objects, reading)
 

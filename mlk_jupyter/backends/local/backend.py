@@ -22,7 +22,7 @@ from ...errors import JobNotFound, MlkError
 from ...follow.broadcast import Changes, newest_first
 from ...gpus import inventory
 from ...gpus import use as gpu_use
-from ...model import JobSpec, JobStatus, JobSummary, Phase, Reason, RunRef, RunState, Transition
+from ...model import JobSpec, JobStatus, JobSummary, Phase, Reason, RunRef, RunState, Step, Transition
 from ...model.api import BackendInfo, Level, Orphan, Preflight
 from ...model.ids import new_job_id, request_digest
 from ...record.folder import JobFolder, data_dir, write_atomically
@@ -299,7 +299,7 @@ def _fill(
         notebook=spec.notebook,
         backend=LocalBackend.name,
         phase=Phase.QUEUED,
-        reason=Reason(code="submitted", text="Its supervisor is being started."),
+        reason=Reason(code=Step.SUBMITTED.value, text="Its supervisor is being started."),
         workers=spec.workers,
         gpus=spec.gpus,
         world_size=spec.world_size,

@@ -10,7 +10,6 @@ from ....errors import MlkError
 from ....threads import in_thread
 from ..cluster import Cluster
 from ..job_status import owner_of
-from ..kinds.registry import kind_of_job
 from ..recording.records import Records
 from ..resources import Objects
 from ..status.submitted import SubmittedJob
@@ -48,8 +47,8 @@ class AttemptStarter:
             logger.warning("%s lacks some of its objects: %s", submitted_job.id, error.detail)
 
     def attempt(self, submitted_job: SubmittedJob, objects: Objects, number: int) -> None:
-        """Starts to make the next attempt, once; nothing where the cluster does so by itself."""
-        if submitted_job.id not in self._making and not kind_of_job(objects).restarts_itself:
+        """Starts to make the next attempt, once."""
+        if submitted_job.id not in self._making:
             task = asyncio.create_task(
                 self._make(submitted_job, objects, number), name=f"attempt {number} of {submitted_job.id}"
             )

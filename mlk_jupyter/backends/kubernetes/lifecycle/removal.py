@@ -15,7 +15,6 @@ from ..api.connection import Connection
 from ..job_status import reading_of, submission_of
 from ..kinds.registry import kind_of, resource_of
 from ..resources import CONFIG_MAPS, NETWORK_POLICIES, PODS, SERVICES, Manifest, Objects, Resource
-from ..status.attempts import RESTARTING
 from .creation import is_ours
 
 _QUEUE = "kueue.x-k8s.io/queue-name"
@@ -134,8 +133,7 @@ async def remove_orphans(connection: Connection, namespace: str, found: Iterable
 def _goes_on(objects: Objects) -> bool:
     """Whether another attempt follows the one that is over."""
     asked = submission_of(objects)
-    reason = reading_of(objects, asked).reason if asked is not None else None
-    return reason is not None and reason.code == RESTARTING
+    return asked is not None and reading_of(objects, asked).starts_again
 
 
 def _set(path: str, value: object) -> dict[str, object]:

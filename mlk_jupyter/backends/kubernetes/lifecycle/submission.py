@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from ....bundle import Bundle
 from ....errors import MlkError
-from ....model import JobSpec, JobStatus, Phase, Reason, RunRef, RunState, Transition
+from ....model import JobSpec, JobStatus, Phase, Reason, RunRef, RunState, Step, Transition
 from ....model.ids import new_job_id
 from ....record.folder import JobFolder
 from ....threads import in_thread
@@ -120,7 +120,7 @@ def first_status(context: RenderContext, folder: JobFolder, backend: str) -> Job
         notebook=spec.notebook,
         backend=backend,
         phase=Phase.QUEUED,
-        reason=Reason(code="submitted", text="Its objects are being created in the cluster."),
+        reason=Reason(code=Step.SUBMITTED.value, text="Its objects are being created in the cluster."),
         workers=spec.workers,
         gpus=spec.gpus,
         world_size=spec.world_size,

@@ -27,8 +27,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from ....model import JobStatus, Phase, Reason, RunState
-from ....model.status import READING_LOGS
+from ....model import JobStatus, Phase, Reason, RunState, Step
 from ....record.folder import JobFolder, write_atomically
 from ....record.ledger import Ledger
 from ....record.notebook import as_file, replay_of
@@ -352,7 +351,9 @@ class Recorder:
         fields = merging.changes(ledger.status, reading, self._replay, writer.sample, writer.last_line)
         ledger.update(**fields, run=self._mlflow.seen(self._replay.run()) or ledger.status.run)
         if reading.phase.final:
-            ledger.update(reason=Reason(code=READING_LOGS, text="It is over; the rest of its logs is being read."))
+            ledger.update(
+                reason=Reason(code=Step.READING_LOGS.value, text="It is over; the rest of its logs is being read.")
+            )
         else:
             self._enter(reading.phase, merging.reason_of(reading, self._replay), reading)
 

@@ -15,9 +15,6 @@ from .explain.disruptions import AGAIN
 from .explain.ending import explain_stopped
 from .read import Reading
 
-RESTARTING = "restarting"
-"""Code of the reason of a job that waits for its next attempt."""
-
 
 def next_attempt(objects: Objects, reading: Reading, spec: JobSpec) -> int | None:
     """The number of the attempt to start now, or None when there is nothing to start."""
@@ -45,7 +42,8 @@ def between(objects: Objects, reading: Reading, number: int, spec: JobSpec) -> R
     return dataclasses.replace(
         reading,
         phase=Phase.QUEUED,
-        reason=Reason(code=RESTARTING, text=text, hint=None),
+        reason=Reason(code="restarting", text=text, hint=None),
+        starts_again=True,
         finished_at=None,
         attempt=number,
         attempts=[*reading.attempts, attempt],

@@ -57,6 +57,8 @@ class Reading:
     """Sentences worth reading that are no failure."""
     disrupted: Reason | None = None
     """What the cluster did to a worker of this attempt; known also when the pod that told it is gone."""
+    starts_again: bool = False
+    """Its last attempt is over, and we are to make the next one, number `attempt`."""
 
 
 def read(objects: Objects, spec: JobSpec, *, facts: Background | None = None, before: Reading | None = None) -> Reading:
