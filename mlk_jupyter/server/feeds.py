@@ -78,15 +78,18 @@ class JobsFeed:
         self._whole = True
         self._pending: set[str] = set()
         self._told: MlkError | None = None
-        self.due: float | None = time.monotonic() + first_answer_s
+        self._patient_until = time.monotonic() + first_answer_s
+        self.due: float | None = 0.0
         for watch in watches:
             watch.listen(self._heard)
 
     def _heard(self, job_ids: Set[str]) -> None:
         self._pending |= job_ids
+        self.due = 0.0  # whoever is waited for may have answered
         self._call()
 
     async def next(self) -> tuple[Kind, Encoded | BaseModel] | None:
+        self.due = None
         # Of several backends, one that is away says so in the topic `backends`.
         error = self._watches[0].error if len(self._watches) == 1 else None
         if error is not self._told:
@@ -105,9 +108,9 @@ class JobsFeed:
 
     async def _snapshot(self) -> tuple[Kind, Encoded] | None:
         silent = any(watch.jobs is None and watch.error is None for watch in self._watches)
-        if silent and self.due is not None and time.monotonic() < self.due:
+        if silent and time.monotonic() < self._patient_until:
+            self.due = self._patient_until
             return None
-        self.due = None
         if self._told is not None or all(watch.jobs is None for watch in self._watches):
             return None
         self._whole = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,8 @@ async def following(app: MlkJupyterApp, *backends: MemoryBackend, first_answer_s
     async def told() -> tuple[str, Any]:
         while True:
             called.clear()
-            item = await feed.next()
+            due = feed.due is None or feed.due <= time.monotonic()  # a window asks no feed before
+            item = await feed.next() if due else None
             if item is not None:
                 data = item[1] if isinstance(item[1], str) else item[1].model_dump_json()
                 return item[0], json.loads(data)
@@ -65,6 +67,18 @@ async def test_a_backend_that_is_slow_holds_up_the_others_for_a_while_and_comes_
     assert (kind, [job["id"] for job in data["changed"]], data["removed"]) == ("delta", ["b"], [])
     await feed.close()
     await eventually(lambda: quick.watching == slow.watching == 0)
+
+
+async def test_a_list_is_told_as_soon_as_all_backends_have_told_theirs(app: MlkJupyterApp, tmp_path: Path) -> None:
+    one, other = MemoryBackend(tmp_path / "one"), Silent(tmp_path / "other")
+    one.put("a")
+    other.put("b")
+    feed, told = await following(app, one, other, first_answer_s=3_600.0)
+    other.may_tell.set()
+    kind, data = await asyncio.wait_for(told(), 30)
+    assert kind == "snapshot" and {job["id"] for job in data["jobs"]} == {"a", "b"}
+    await feed.close()
+    await eventually(lambda: one.watching == other.watching == 0)
 
 
 async def test_of_several_backends_one_that_is_away_keeps_none_of_the_others(
