@@ -204,6 +204,7 @@ class JobFeed(_FolderFeed):
     def _heard(self, job_ids: Set[str]) -> None:
         if self._job_id in job_ids:
             self._asked_at = None
+            self._now()
             self._call()
 
     async def close(self) -> None:
