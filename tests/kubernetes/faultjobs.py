@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
@@ -14,16 +13,9 @@ from typing import Any, TypeVar
 import pytest
 from kube.cluster import FakeCluster
 
-from mlk_jupyter.backends.kubernetes import cluster as cluster_room
-from mlk_jupyter.backends.kubernetes import controller as watching
-from mlk_jupyter.backends.kubernetes.api.connection import Connection
-from mlk_jupyter.backends.kubernetes.api.session import Limits
 from mlk_jupyter.backends.kubernetes.api.targets import targets
 from mlk_jupyter.backends.kubernetes.backend import KubernetesBackend
-from mlk_jupyter.backends.kubernetes.lifecycle import creation
-from mlk_jupyter.backends.kubernetes.timing import RecordingTiming, Timing
-from mlk_jupyter.backends.kubernetes.watch.informer import Informer
-from mlk_jupyter.backends.kubernetes.watch.reflector import Times
+from mlk_jupyter.backends.kubernetes.timing import Limits, RecordingTiming, Times, Timing
 from mlk_jupyter.bundle import build
 from mlk_jupyter.model import ClusterOptions, JobSpec, JobStatus, Phase
 from mlk_jupyter.record.folder import JobFolder
@@ -35,28 +27,31 @@ PATIENCE_S = 60.0
 FASTER = 10.0
 """How many times shorter all waits are than a person's: a minute of outage lasts 6 s."""
 
-SHORT = Timing(
-    first_retry_s=1.0 / FASTER,
-    last_retry_s=15.0 / FASTER,
-    recording=RecordingTiming(
-        shortest_s=0.2 / FASTER,
-        longest_s=15.0 / FASTER,
-        quiet_s=30.0 / FASTER,
-        longest_quiet_s=60.0 / FASTER,
-        forbidden_s=300.0 / FASTER,
-    ),
-)
+
+def faster(times: float) -> Timing:
+    """All waits of the backend, so many times shorter."""
+    return Timing(
+        first_retry_s=1.0 / times,
+        last_retry_s=15.0 / times,
+        recording=RecordingTiming(
+            shortest_s=0.2 / times,
+            longest_s=15.0 / times,
+            quiet_s=30.0 / times,
+            longest_quiet_s=60.0 / times,
+            forbidden_s=300.0 / times,
+        ),
+        watch=Times(first_wait_s=0.2 / times, longest_wait_s=15 / times, relist_s=600 / times, recheck_s=300 / times),
+        requests=Limits(
+            silence_s=70 / times / 5,
+            look_s=10 / times / 5,
+            renew_s=15 / times / 5,
+            first_wait_s=0.2 / times,
+            longest_wait_s=3.0 / times,
+        ),
+    )
 
 
-def short_times(patch: pytest.MonkeyPatch, faster: float = FASTER) -> None:
-    """All waits of the backend, divided by `faster`, but for those of `SHORT`."""
-    times = Times(first_wait_s=0.2 / faster, longest_wait_s=15 / faster, relist_s=600 / faster, recheck_s=300 / faster)
-    limits = Limits(silence_s=70 / faster / 5, look_s=10 / faster / 5, renew_s=15 / faster / 5)
-    patch.setattr(watching, "Informer", functools.partial(Informer, times=times))
-    patch.setattr(cluster_room, "Connection", functools.partial(Connection, limits=limits))
-    for room, names in ((creation, ("_FIRST_WAIT_S", "_LONGEST_WAIT_S")),):
-        for name in names:
-            patch.setattr(room, name, getattr(room, name) / faster)
+SHORT = faster(FASTER)
 
 
 async def until(true: Callable[[], Any], what: str = "it") -> Any:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from faultjobs import NAMESPACE, at_work, backend_at, ended, short_times, spec_of, submit, team, until, until_awaited
+from faultjobs import NAMESPACE, at_work, backend_at, ended, spec_of, submit, team, until, until_awaited
 from kube import names
 from kube.cluster import FakeCluster
 
@@ -41,7 +41,6 @@ REFUSALS = {
 
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch, data_dir: Path) -> Iterator[FakeCluster]:
-    short_times(monkeypatch)
     with team(monkeypatch) as found:
         secret = {"metadata": {"name": "login"}, "stringData": {"LOGIN": HELD}}
         found.create(names.SECRETS, secret, NAMESPACE)
@@ -139,7 +138,6 @@ def test_a_refusal_that_echoes_the_job_does_not_repeat_its_variables(
 def test_a_token_in_an_event_is_not_repeated_in_a_reason(
     monkeypatch: pytest.MonkeyPatch, data_dir: Path, tmp_path: Path, make_notebook: Notebook
 ) -> None:
-    short_times(monkeypatch)
     said: list[str] = []
 
     async def story(cluster: FakeCluster) -> None:

@@ -21,7 +21,6 @@ from faultjobs import (
     files_of,
     frames_of,
     once_and_in_order,
-    short_times,
     spec_of,
     submit,
     team,
@@ -42,7 +41,6 @@ TALK = "for n in range(40): print('line', n, flush=True); time.sleep(0.005)"
 
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch, data_dir: Path) -> Iterator[FakeCluster]:
-    short_times(monkeypatch)
     with team(monkeypatch) as found:
         yield found
 

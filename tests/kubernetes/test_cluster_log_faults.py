@@ -21,7 +21,6 @@ from faultjobs import (
     ended,
     files_of,
     frames_of,
-    short_times,
     spec_of,
     submit,
     team,
@@ -47,7 +46,6 @@ for n in range(60):
 
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch, data_dir: Path) -> Iterator[FakeCluster]:
-    short_times(monkeypatch)
     with team(monkeypatch, nodes=[{"name": "node-a", "gpus": 4}]) as found:
         yield found
 

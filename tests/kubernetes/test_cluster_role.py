@@ -20,7 +20,6 @@ from faultjobs import (
     backend_at,
     ended,
     files_of,
-    short_times,
     spec_of,
     submit,
     team,
@@ -86,7 +85,6 @@ def test_all_that_is_done_in_a_jobs_life_is_allowed_by_the_printed_role(
     tmp_path: Path,
     make_notebook: Notebook,
 ) -> None:
-    short_times(monkeypatch)
     gates = Gates(tmp_path)
 
     async def story(cluster: FakeCluster) -> None:
@@ -161,7 +159,6 @@ def test_without_one_verb_what_is_missing_is_named_and_not_asked_for_again_and_a
     tmp_path: Path,
     make_notebook: Notebook,
 ) -> None:
-    short_times(monkeypatch)
 
     async def story(cluster: FakeCluster) -> None:
         backend = backend_at(tmp_path / "here")
@@ -207,7 +204,6 @@ def test_without_one_verb_what_is_missing_is_named_and_not_asked_for_again_and_a
 def test_without_the_right_to_read_logs_a_job_ends_well_and_says_what_is_missing(
     monkeypatch: pytest.MonkeyPatch, data_dir: Path, tmp_path: Path, make_notebook: Notebook
 ) -> None:
-    short_times(monkeypatch)
 
     async def story() -> None:
         backend = backend_at(

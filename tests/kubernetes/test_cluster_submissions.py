@@ -18,6 +18,7 @@ from kube.cluster import FakeCluster
 
 from mlk_jupyter.backends.base import Refused
 from mlk_jupyter.backends.kubernetes.api.api_errors import Forbidden
+from mlk_jupyter.backends.kubernetes.timing import Limits, Timing
 from mlk_jupyter.model import Phase
 from mlk_jupyter.model.ids import new_job_id
 
@@ -216,11 +217,8 @@ def test_a_submission_cut_off_before_its_first_object_is_named_and_not_before_it
     assert desk.seen == {}
 
 
-def test_a_request_whose_submission_was_cut_off_can_be_tried_again(
-    sit: Sit, kube_cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("mlk_jupyter.backends.kubernetes.lifecycle.creation._TRIES", 1)
-    desk = sit(watching=False)
+def test_a_request_whose_submission_was_cut_off_can_be_tried_again(sit: Sit, kube_cluster: FakeCluster) -> None:
+    desk = sit(watching=False, timing=Timing(requests=Limits(tries=1)))
     with kube_cluster.fault("reset", methods=("POST",), path=JOB_POST), pytest.raises(Exception, match="went away"):
         desk.submit("print('again')", request_id=REQUEST)
     job = new_job_id("a job", REQUEST)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from faultjobs import NAMESPACE, at_work, backend_at, short_times, spec_of, submit, team, until, until_awaited
+from faultjobs import NAMESPACE, at_work, backend_at, faster, spec_of, submit, team, until, until_awaited
 from kube import names
 from kube.cluster import FakeCluster
 from kube.faults import Fault
@@ -19,12 +19,12 @@ from mlk_jupyter.backends.kubernetes.backend import KubernetesBackend
 from mlk_jupyter.errors import MlkError
 from mlk_jupyter.model import JobStatus, Phase
 
+QUICK = faster(50)
 PARTS = (names.JOBS, names.CONFIG_MAPS, names.SERVICES)
 
 
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch, data_dir: Path) -> Iterator[FakeCluster]:
-    short_times(monkeypatch, 50)
     with team(monkeypatch, controllers=False) as found:
         yield found
 
@@ -85,7 +85,7 @@ def requests_of_a_submission(cluster: FakeCluster, notebook: dict[str, Any], roo
     """How many requests it takes when nothing disturbs it."""
 
     async def story() -> int:
-        backend = backend_at(root)
+        backend = backend_at(root, timing=QUICK)
         try:
             before = len(cluster.requests)
             await submit(backend, notebook, spec_of(), "calm")
@@ -110,7 +110,7 @@ def test_a_disturbance_at_any_request_of_a_submission_leaves_one_whole_job(
     async def story(number: int) -> None:
         fault = Nth("lost_answer" if kind == "restart" else kind, seconds=0, number=number)
         with nth(cluster, fault):
-            backend = backend_at(tmp_path / f"{kind}-{number}")
+            backend = backend_at(tmp_path / f"{kind}-{number}", timing=QUICK)
             try:
                 task = asyncio.create_task(persistently(backend, notebook))
                 if kind == "restart":
@@ -138,7 +138,7 @@ def test_a_process_killed_at_any_request_of_a_submission_is_followed_by_one_that
         root = tmp_path / f"killed-{number}"
         before = len(cluster.requests)
         with nth(cluster, Nth("lost_answer" if lost else "hang", number=number)) as fault:
-            first = backend_at(root)
+            first = backend_at(root, timing=QUICK)
             task = asyncio.create_task(submit(first, notebook, spec_of()))
             await until(lambda: fault.come > number, "the request")
             if lost:
@@ -147,7 +147,7 @@ def test_a_process_killed_at_any_request_of_a_submission_is_followed_by_one_that
             await asyncio.wait({task})
             await first.close()
             await until(lambda: cluster.connections == 0, "the end of its connections")
-        second = backend_at(root)
+        second = backend_at(root, timing=QUICK)
         async with at_work(second):
             status = await submit(second, notebook, spec_of())
             assert_whole(cluster, status.id)

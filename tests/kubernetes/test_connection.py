@@ -40,7 +40,7 @@ from mlk_jupyter.backends.kubernetes.api.api_errors import (
 )
 from mlk_jupyter.backends.kubernetes.api.connection import Connection, Event
 from mlk_jupyter.backends.kubernetes.api.plugin import PluginFailed
-from mlk_jupyter.backends.kubernetes.api.session import Limits
+from mlk_jupyter.backends.kubernetes.timing import Limits
 
 PODS = "/api/v1/namespaces/ml/pods"
 EAGER = Limits(look_s=0.0, renew_s=0.0)

@@ -18,9 +18,9 @@ from badserver import Scripted, listing, only_target, status, until, write_kubec
 from mlk_jupyter.backends.kubernetes import labels
 from mlk_jupyter.backends.kubernetes.api.connection import Connection
 from mlk_jupyter.backends.kubernetes.resources import JOBS, Resource
+from mlk_jupyter.backends.kubernetes.timing import Times
 from mlk_jupyter.backends.kubernetes.watch.informer import EVENTS_AN_OBJECT, Informer, snapshot
 from mlk_jupyter.backends.kubernetes.watch.pruning import keep_event, keep_job, keep_pod
-from mlk_jupyter.backends.kubernetes.watch.reflector import Times
 from mlk_jupyter.model.api import WatchState
 
 JOB = "digits-0123456789"

@@ -14,10 +14,9 @@ from kube.cluster import FakeCluster
 
 from mlk_jupyter.backends.kubernetes import labels
 from mlk_jupyter.backends.kubernetes.api.connection import Connection
-from mlk_jupyter.backends.kubernetes.api.session import Limits
 from mlk_jupyter.backends.kubernetes.resources import JOBS
+from mlk_jupyter.backends.kubernetes.timing import Limits, Times
 from mlk_jupyter.backends.kubernetes.watch.informer import Informer
-from mlk_jupyter.backends.kubernetes.watch.reflector import Times
 from mlk_jupyter.model.api import WatchState
 
 LIMITS = Limits(connect_s=2.0, answer_s=1.0, silence_s=0.5, look_s=0.0, renew_s=0.1)

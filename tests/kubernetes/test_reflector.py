@@ -24,7 +24,8 @@ from mlk_jupyter.backends.kubernetes.api.api_errors import (
     Unreachable,
 )
 from mlk_jupyter.backends.kubernetes.api.connection import Event, Listing
-from mlk_jupyter.backends.kubernetes.watch.reflector import Backoff, Reflector, Times
+from mlk_jupyter.backends.kubernetes.timing import Times
+from mlk_jupyter.backends.kubernetes.watch.reflector import Backoff, Reflector
 from mlk_jupyter.model.api import WatchState
 
 QUICK = Times(

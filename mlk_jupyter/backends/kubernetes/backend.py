@@ -74,12 +74,12 @@ class KubernetesBackend:
     ) -> None:
         self.name = name
         self.image = image
-        self._cluster = Cluster(target, user)
+        self._timing = timing or Timing()
+        self._cluster = Cluster(target, user, self._timing.requests)
         self._records = Records(target, root)
         self._engaged = asyncio.Event()
         if at_hand:
             self._engaged.set()
-        self._timing = timing or Timing()
         self._controller = Controller(self._cluster, self._records, name, self._timing)
         self._known: set[str] = set()
         """Jobs that were told of."""

@@ -24,6 +24,7 @@ from .kinds.registry import BUILT_IN, kinds
 from .resources import Objects
 from .rights.access import Access, Reviewer
 from .rights.discovery import Discovery, Served
+from .timing import Limits
 from .watch.informer import snapshot
 
 _QUEUES_S = 60.0  # queues come and go about as often as teams
@@ -40,10 +41,11 @@ class Offer:
 class Cluster:
     """Connected to by the first question; holds nothing open before."""
 
-    def __init__(self, target: Target, user: str | None = None) -> None:
+    def __init__(self, target: Target, user: str | None = None, limits: Limits | None = None) -> None:
         self.target = target
         self.namespace = target.namespace
         self.user = user or user_name()
+        self._limits = limits
         self._queues: tuple[float, list[str]] | None = None
 
     @property
@@ -53,7 +55,7 @@ class Cluster:
 
     @cached_property
     def connection(self) -> Connection:
-        return Connection(self.target)
+        return Connection(self.target, self._limits)
 
     async def offer(self, *, doubted: bool = False) -> Offer:
         """What is served and allowed, some minutes old at most.

@@ -242,6 +242,7 @@ class Controller:
             user=self._cluster.user,
             kinds=served.resources,
             workloads=served.workloads,
+            times=self._timing.watch,
         )
         largest = LargestNode(
             lambda: self._cluster.hardware(offer.access),

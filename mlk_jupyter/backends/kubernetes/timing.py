@@ -6,6 +6,46 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
+class Limits:
+    """How long requests may take, and how patiently a job's objects are created."""
+
+    connect_s: float = 10.0
+    answer_s: float = 45.0
+    """Longest silence in an ordinary call."""
+    whole_s: float = 120.0
+    """Longest ordinary call."""
+    silence_s: float = 70.0
+    """Longest silence in a stream: the API server sends a bookmark every minute."""
+    watch_s: tuple[float, float] = (240.0, 300.0)
+    """Between these lies what is asked for as the length of a watch."""
+    plugin_s: float = 20.0
+    look_s: float = 10.0
+    """How often the files of the credentials are looked at."""
+    renew_s: float = 15.0
+    """Shortest time between two renewals that the server or a failure asked for."""
+    before_expiry_s: float = 30.0
+    tries: int = 6
+    """How often a creation is tried while the cluster is away, busy or in trouble."""
+    first_wait_s: float = 0.2
+    """Between the first two tries; it doubles."""
+    longest_wait_s: float = 3.0
+
+
+@dataclass(frozen=True)
+class Times:
+    """While a resource is watched."""
+
+    first_wait_s: float = 0.2
+    longest_wait_s: float = 15.0
+    relist_s: float = 600.0
+    recheck_s: float = 300.0
+    """How often a missing right is asked about."""
+    short_s: float = 1.0
+    """A watch that ends before this without a word is an error."""
+    watch_s: tuple[float, float] = (240.0, 300.0)
+
+
+@dataclass(frozen=True)
 class RecordingTiming:
     """While a job is written down."""
 
@@ -59,3 +99,5 @@ class Timing:
     young_s: float = 120.0
     """An object that is younger may belong to a job that is being created, and is no orphan."""
     recording: RecordingTiming = field(default_factory=RecordingTiming)
+    watch: Times = field(default_factory=Times)
+    requests: Limits = field(default_factory=Limits)

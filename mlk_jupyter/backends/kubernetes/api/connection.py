@@ -16,10 +16,11 @@ from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 from ....threads import in_thread
+from ..timing import Limits
 from .api_errors import ApiError, Expired, LoginNeeded, NotFoundInCluster, Throttled, Unreachable, error_of
 from .decoding import Keep, NotAnObject, decode, decode_list
 from .redaction import redacted
-from .session import Call, Limits, Session
+from .session import Call, Session
 from .targets import Target
 
 _JSON = "application/json"

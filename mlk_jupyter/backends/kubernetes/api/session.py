@@ -16,6 +16,7 @@ from urllib.parse import quote, urlencode
 from ...._version import __version__
 from ....errors import MlkError
 from ....threads import in_thread
+from ..timing import Limits
 from .api_errors import ApiError, Silent, Unreachable
 from .credentials import Credentials, load, stamp_of
 from .redaction import redacted
@@ -23,27 +24,6 @@ from .server_clock import ServerClock
 from .targets import Target
 
 _RETRY = "It is tried again. If it lasts, check the network, the VPN and the server's address in the kubeconfig."
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How long things may take, in seconds."""
-
-    connect_s: float = 10.0
-    answer_s: float = 45.0
-    """Longest silence in an ordinary call."""
-    whole_s: float = 120.0
-    """Longest ordinary call."""
-    silence_s: float = 70.0
-    """Longest silence in a stream: the API server sends a bookmark every minute."""
-    watch_s: tuple[float, float] = (240.0, 300.0)
-    """Between these lies what is asked for as the length of a watch."""
-    plugin_s: float = 20.0
-    look_s: float = 10.0
-    """How often the files of the credentials are looked at."""
-    renew_s: float = 15.0
-    """Shortest time between two renewals that the server or a failure asked for."""
-    before_expiry_s: float = 30.0
 
 
 @dataclass

@@ -19,12 +19,11 @@ from ..api.api_errors import AlreadyThere, ApiError, NotFoundInCluster, ServerTr
 from ..api.connection import Connection
 from ..kinds.registry import resource_of
 from ..resources import Manifest, Resource
+from ..timing import Limits
 
 logger = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
-_TRIES = 6
-_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.2, 3.0
 
 
 class NameTaken(ApiError):
@@ -132,7 +131,7 @@ async def _create_owner(connection: Connection, manifest: Manifest, namespace: s
             raise
         return _typed(answer.body, resource), True, list(answer.warnings)
 
-    return await _patiently(make, job_id)
+    return await _patiently(make, job_id, connection.limits)
 
 
 async def _create_owned(connection: Connection, manifest: Manifest, namespace: str) -> list[str]:
@@ -148,22 +147,22 @@ async def _create_owned(connection: Connection, manifest: Manifest, namespace: s
                 return []
             raise NameTaken(manifest["kind"], name) from None
 
-    return await _patiently(make, job_id)
+    return await _patiently(make, job_id, connection.limits)
 
 
-async def _patiently(make: Callable[[], Awaitable[_T]], job_id: str) -> _T:
+async def _patiently(make: Callable[[], Awaitable[_T]], job_id: str, limits: Limits) -> _T:
     """Tries again while the cluster is away, busy or in trouble; what it refuses stays refused."""
-    wait_s = _FIRST_WAIT_S
-    for number in range(1, _TRIES + 1):
+    wait_s = limits.first_wait_s
+    for number in range(1, limits.tries + 1):
         try:
             return await make()
         except (Unreachable, Throttled, ServerTrouble) as error:
-            if number == _TRIES:
+            if number == limits.tries:
                 if isinstance(error, Unreachable):
                     raise SubmissionUnknown(job_id, error) from error
                 raise
             await asyncio.sleep(max(wait_s, getattr(error, "retry_after_s", None) or 0.0))
-            wait_s = min(_LONGEST_WAIT_S, wait_s * 2)
+            wait_s = min(limits.longest_wait_s, wait_s * 2)
     raise AssertionError("unreachable")
 
 

@@ -17,8 +17,9 @@ from ..api.connection import Connection, Event, Listing
 from ..api.decoding import Keep
 from ..kinds.fields import controller
 from ..resources import EVENTS, PODS, WORKLOADS, Manifest, Objects, Resource
+from ..timing import Times
 from .pruning import keep_event, keep_job, keep_pod, keep_workload, packing, subject_of, unpacked
-from .reflector import Reflector, Times
+from .reflector import Reflector
 
 _logger = logging.getLogger(__name__)
 EVENTS_AN_OBJECT = 30

@@ -17,7 +17,6 @@ import random
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ....errors import BackendUnavailable, MlkError
@@ -26,6 +25,7 @@ from ....waiting import is_set_within
 from ..api.api_errors import Expired, Forbidden, NotFoundInCluster, ServerTrouble, Throttled
 from ..api.connection import Event, Listing
 from ..api.decoding import Keep
+from ..timing import Times
 
 _logger = logging.getLogger(__name__)
 _AT_ONCE = 200
@@ -47,20 +47,6 @@ class Source(Protocol):
     def pause_s(self) -> float:
         """For how long the server asked not to be asked."""
         ...
-
-
-@dataclass(frozen=True)
-class Times:
-    """How long things take, in seconds."""
-
-    first_wait_s: float = 0.2
-    longest_wait_s: float = 15.0
-    relist_s: float = 600.0
-    recheck_s: float = 300.0
-    """How often a missing right is asked about."""
-    short_s: float = 1.0
-    """A watch that ends before this without a word is an error."""
-    watch_s: tuple[float, float] = (240.0, 300.0)
 
 
 class Reflector:
