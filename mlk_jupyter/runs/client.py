@@ -78,18 +78,25 @@ class TrackingServer:
     """
 
     def __init__(
-        self, credentials: Credentials, *, local: bool = False, transport: httpx.AsyncBaseTransport | None = None
+        self,
+        credentials: Credentials,
+        *,
+        local: bool = False,
+        transport: httpx.AsyncBaseTransport | None = None,
+        limit_s: float = _LIMIT_S,
     ) -> None:
         """
         Args:
             local:     a server of ours on 127.0.0.1: no proxy is asked for the way.
             transport: what carries the requests, instead of the network.
+            limit_s:   how long one call may take.
         """
         self._url = credentials.base_url
         self._host = urlsplit(credentials.base_url).netloc
+        self._limit_s = limit_s
         self._http = httpx.AsyncClient(
             headers={**credentials.headers, "Accept": "application/json"},
-            timeout=_LIMIT_S,
+            timeout=limit_s,
             follow_redirects=False,
             verify=_verification(credentials),
             trust_env=not local,
@@ -195,10 +202,10 @@ class TrackingServer:
     async def _call(self, method: str, path: str, **request: Any) -> dict[str, Any]:
         try:
             # The client's own limit is one for each read, which an answer in drops never meets.
-            status, data = await within(_LIMIT_S, self._exchange(method, path, request))
+            status, data = await within(self._limit_s, self._exchange(method, path, request))
         except (httpx.TimeoutException, asyncio.TimeoutError) as error:
             raise TrackingUnreachable(
-                f"{self._host} did not answer within {_LIMIT_S:.0f} s.", hint=_REACH_HINT
+                f"{self._host} did not answer within {self._limit_s:.0f} s.", hint=_REACH_HINT
             ) from error
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             raise TrackingUnreachable(f"{self._host}: {error or type(error).__name__}.", hint=_REACH_HINT) from error

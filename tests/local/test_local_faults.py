@@ -64,12 +64,11 @@ def test_what_outlives_supervisor_and_keepers_that_die_at_once_is_ended_by_whoev
     wait_for(lambda: processes_of(job) == [], lambda: processes_of(job))
 
 
-def test_a_notebook_too_large_to_replay_while_somebody_waits_is_written_soon_after(
-    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(settle, "_SMALL_BYTES", 0)
+def test_a_notebook_too_large_to_replay_while_somebody_waits_is_written_soon_after(jobs: Jobs) -> None:
     job = jobs.submit("print('so far')", FOREVER)
     os.kill(owner_of(jobs.until_running(job, cell=2)), signal.SIGKILL)
+    with jobs.folder(job).frames.open("ab") as frames:
+        frames.write(b" " * (9 << 20) + b"\n")
     jobs.until_over(job)
     wait_for(lambda: jobs.folder(job).executed.exists())
     assert "so far" in jobs.notebook_text(job)

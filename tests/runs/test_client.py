@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from typing import Any
 
 import httpx
 import pytest
 
 from mlk_jupyter.errors import MlkError
-from mlk_jupyter.runs import client
 from mlk_jupyter.runs.client import (
     RunMissing,
     TrackingAnswer,
@@ -23,11 +23,11 @@ from mlk_jupyter.runs.credentials import Credentials
 Answer = Callable[[httpx.Request], httpx.Response]
 
 
-def ask(answer: Answer, url: str = "http://mlflow.team.svc:5000") -> object:
+def ask(answer: Answer, url: str = "http://mlflow.team.svc:5000", **options: Any) -> object:
     """What reading a run gives when the server answers like this."""
 
     async def read() -> object:
-        async with TrackingServer(Credentials.of(url, {}), transport=httpx.MockTransport(answer)) as server:
+        async with TrackingServer(Credentials.of(url, {}), transport=httpx.MockTransport(answer), **options) as server:
             return await server.run("abc")
 
     return asyncio.run(read())
@@ -171,9 +171,7 @@ def test_an_endless_body_is_left_after_4_mib() -> None:
     assert sent < 5 * 1024 * 1024
 
 
-def test_an_answer_in_drops_is_left_at_the_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "_LIMIT_S", 0.2)
-
+def test_an_answer_in_drops_is_left_at_the_time_limit() -> None:
     class Drops(httpx.AsyncByteStream):
         async def __aiter__(self):  # type: ignore[no-untyped-def]
             while True:
@@ -181,7 +179,7 @@ def test_an_answer_in_drops_is_left_at_the_time_limit(monkeypatch: pytest.Monkey
                 yield b" "
 
     with pytest.raises(TrackingUnreachable, match="did not answer within"):
-        ask(lambda _: httpx.Response(200, stream=Drops()))
+        ask(lambda _: httpx.Response(200, stream=Drops()), limit_s=0.2)
 
 
 @pytest.mark.parametrize("status", [200, 500])
