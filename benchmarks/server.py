@@ -12,6 +12,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -29,28 +30,48 @@ _START_LIMIT_S = 60
 _REST_S = 1.0  # after the first answer, before memory is read
 
 
+@dataclass(frozen=True)
+class _Server:
+    """One server that was started."""
+
+    start_ms: float
+    """Wall time until it answered."""
+    cpu_ms: float
+    """Its CPU time until then."""
+    idle_mb: float
+    """Resident memory a moment later."""
+    used_mb: float
+    """The same after one more request."""
+
+
 def rows(runs: int) -> list[Row]:
-    seen: dict[bool, list[tuple[float, float, float]]] = {False: [], True: []}
+    alone: list[_Server] = []
+    with_us: list[_Server] = []
     for number in range(runs + 1):
-        for enabled in (False, True):
-            figures = _start(enabled)
-            if number:
-                seen[enabled].append(figures)
-    start, memory, used = (
-        {enabled: statistics.median(one[figure] for one in all_) for enabled, all_ in seen.items()}
-        for figure in range(3)
-    )
+        pair = _start(False), _start(True)
+        if number:
+            alone.append(pair[0])
+            with_us.append(pair[1])
+
+    def middle(figure: str) -> float:
+        return statistics.median(getattr(one, figure) for one in alone)
+
+    def added(figure: str) -> float:
+        """By the pairs: a slow minute of the machine meets both of one."""
+        return statistics.median(getattr(b, figure) - getattr(a, figure) for a, b in zip(alone, with_us, strict=True))
+
     return [
-        row("jupyter_server alone, start", start[False], "ms"),
-        row("server extension, added to its start", start[True] - start[False], "ms", most=100),
-        row("jupyter_server alone, resident memory", memory[False], "MB"),
-        row("server extension, added resident memory when idle", memory[True] - memory[False], "MB", most=15),
-        row("server extension, the same after its first request", used[True] - used[False], "MB", most=15),
+        row("jupyter_server alone, start", middle("start_ms"), "ms"),
+        row("server extension, added to its start", added("start_ms"), "ms", most=100),
+        row("jupyter_server alone, CPU time of its start", middle("cpu_ms"), "ms"),
+        row("server extension, added to that CPU time", added("cpu_ms"), "ms", most=100),
+        row("jupyter_server alone, resident memory", middle("idle_mb"), "MB"),
+        row("server extension, added resident memory when idle", added("idle_mb"), "MB", most=15),
+        row("server extension, the same after its first request", added("used_mb"), "MB", most=15),
     ]
 
 
-def _start(enabled: bool) -> tuple[float, float, float]:
-    """Milliseconds until the server answers; its resident memory in MB a moment later, and after one more request."""
+def _start(enabled: bool) -> _Server:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -81,13 +102,15 @@ def _start(enabled: bool) -> tuple[float, float, float]:
         try:
             _until_it_answers(server, f"http://127.0.0.1:{port}/api")
             taken = time.perf_counter() - started
-            time.sleep(_REST_S)
             process = psutil.Process(server.pid)
+            cpu = process.cpu_times()
+            time.sleep(_REST_S)
             idle = process.memory_info().rss
             # Were our extension not there, its address would answer 404, which is raised: nothing was measured then.
             path = "mlk/info" if enabled else "api/kernels"
             _until_it_answers(server, f"http://127.0.0.1:{port}/{path}?token=benchmark")
-            return taken * 1000, idle / 1024**2, process.memory_info().rss / 1024**2
+            used = process.memory_info().rss
+            return _Server(taken * 1000, (cpu.user + cpu.system) * 1000, idle / 1024**2, used / 1024**2)
         finally:
             server.terminate()
             server.wait(timeout=30)
