@@ -96,7 +96,7 @@ bench-kubernetes: .make/labextension  ## Measure a cluster with 11,000 jobs, in 
 	@$(BIN)/python -m benchmarks cluster
 
 clean:  ## Remove everything that was installed or built
-	@rm -rf .venv .make .demo lib node_modules ui-tests/node_modules mlk_jupyter/labextension mlk_jupyter/_version.py \
+	@rm -rf .venv .make .demo lib node_modules mlk_jupyter/labextension mlk_jupyter/_version.py \
 		dist build *.tsbuildinfo .mypy_cache .ruff_cache .pytest_cache
 
 # --- what is installed and built, once ------------------------------------------------------------------------------
@@ -128,9 +128,7 @@ clean:  ## Remove everything that was installed or built
 	@$(BIN)/jupyter-builder develop . --overwrite >> .make/labextension.log 2>&1 || { cat .make/labextension.log; exit 1; }
 	@touch $@
 
-.make/ui-tests: .make/node ui-tests/package.json ui-tests/yarn.lock
-	@echo 'Installing the packages of the browser tests'
-	@(cd ui-tests && jlpm install --immutable) > .make/ui-tests.log 2>&1 || { cat .make/ui-tests.log; exit 1; }
-	@test -n "$(MLK_CHROMIUM)" || ui-tests/node_modules/.bin/playwright install chromium || \
+.make/ui-tests: .make/node
+	@test -n "$(MLK_CHROMIUM)" || node_modules/.bin/playwright install chromium || \
 		{ echo 'The browser tests need Chromium: install it, or name the program in MLK_CHROMIUM.'; exit 1; }
 	@touch $@

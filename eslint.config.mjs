@@ -4,20 +4,11 @@ import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
   {
-    ignores: [
-      'node_modules',
-      'lib',
-      'mlk_jupyter',
-      'ui-tests',
-      '.venv',
-      'dist',
-      'docs',
-      'src/api/types.ts'
-    ]
+    ignores: ['node_modules', 'lib', 'mlk_jupyter', '.venv', 'dist', 'docs', 'src/api/types.ts']
   },
   eslint.configs.recommended,
   {
-    files: ['src/**/*.{ts,tsx}', '*.ts'],
+    files: ['{src,ui-tests}/**/*.{ts,tsx}', '*.ts'],
     extends: [tseslint.configs.recommended],
     rules: {
       '@typescript-eslint/naming-convention': [

@@ -28,6 +28,7 @@ const hasCluster = Boolean(process.env.MLK_UI_KUBECONFIG);
 
 export default defineConfig({
   testDir: './tests',
+  outputDir: './test-results',
   testMatch: hasCluster ? CLUSTER_TESTS : undefined,
   testIgnore: hasCluster ? undefined : CLUSTER_TESTS,
   // One server, two cores: tests that train side by side would only slow each other down.

@@ -32,8 +32,8 @@ def cluster_env(tmp_path: Path) -> Iterator[Mapping[str, str]]:
 
 
 def _run(env: Mapping[str, str]) -> None:
-    playwright = UI_TESTS / "node_modules/.bin/playwright"
-    assert playwright.exists(), "run this by `make test`: it installs the packages of the browser tests"
+    playwright = ROOT / "node_modules/.bin/playwright"
+    assert playwright.exists(), "run this by `make test`: it installs the front end's packages"
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     own = {name: value for name, value in os.environ.items() if not name.startswith("MLK_UI_")}
     done = subprocess.run(

@@ -1,16 +1,18 @@
 import AxeBuilder from '@axe-core/playwright';
-import { expect } from '@jupyterlab/galata';
 
 import {
+  expect,
+  jobTab,
   notebook,
   open,
   phase,
   pressRun,
+  reload,
   run,
   showPage,
   showPanel,
   submitDialog,
-  jobTab,
+  setTheme,
   test
 } from './helpers';
 
@@ -26,8 +28,8 @@ test('panel and tab have no accessibility faults, in light and dark', async ({ p
   const tab = await run(page, await pressRun(page));
   await expect(phase(tab)).toHaveText('Succeeded');
   await showPanel(page);
-  for (const theme of ['JupyterLab Light', 'JupyterLab Dark']) {
-    await page.theme.setTheme(theme);
+  for (const theme of ['Light', 'Dark'] as const) {
+    await setTheme(page, theme);
     for (const name of ['Overview', 'Notebook', 'Log', 'Metrics']) {
       await showPage(tab, name);
       if (name === 'Metrics') {
@@ -95,7 +97,7 @@ test('a section is folded with the keyboard, and stays so when the page is loade
   await expect(panel.locator('.mlk-Jobs')).toBeHidden();
 
   await kept; // core writes what it remembers a little later
-  await page.reload();
+  await reload(page);
   panel = await showPanel(page);
   await expect(title('Jobs run on')).toHaveAttribute('aria-expanded', 'true');
   await expect(title(/^Jobs(?! run)/)).toHaveAttribute('aria-expanded', 'false');

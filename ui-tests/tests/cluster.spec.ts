@@ -1,8 +1,18 @@
 import AxeBuilder from '@axe-core/playwright';
-import { expect } from '@jupyterlab/galata';
 import type { Locator, Page } from '@playwright/test';
 
-import { notebook, open, phase, row, run, showPage, showPanel, test } from './helpers';
+import {
+  expect,
+  notebook,
+  open,
+  phase,
+  row,
+  run,
+  showPage,
+  showPanel,
+  setTheme,
+  test
+} from './helpers';
 import {
   apiServer,
   call,
@@ -174,8 +184,8 @@ test('the panel says where jobs run and why, and when the API server is away', a
   await title.click();
   await expect(places).toBeHidden();
   await expect(phase(tab)).toHaveText('Running');
-  for (const theme of ['JupyterLab Light', 'JupyterLab Dark']) {
-    await page.theme.setTheme(theme);
+  for (const theme of ['Light', 'Dark'] as const) {
+    await setTheme(page, theme);
     expect(await faults(page, '.mlk-Panel')).toEqual([]);
   }
 
@@ -195,8 +205,8 @@ test('the dialog for a cluster has no accessibility faults, and keys reach all o
   const dialog = await dialogWithImage(page);
   await dialog.getByText('What will be created').click();
   await expect(dialog.getByRole('region', { name: /^YAML/ })).toContainText('kind: Job');
-  for (const theme of ['JupyterLab Light', 'JupyterLab Dark']) {
-    await page.theme.setTheme(theme);
+  for (const theme of ['Light', 'Dark'] as const) {
+    await setTheme(page, theme);
     expect(await faults(page, '.mlk-SubmitDialog')).toEqual([]);
   }
 

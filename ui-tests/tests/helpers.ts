@@ -1,24 +1,80 @@
 import path from 'node:path';
 
-import type { IJupyterLabPageFixture } from '@jupyterlab/galata';
-import { test as base } from '@jupyterlab/galata';
+import type { JupyterFrontEnd } from '@jupyterlab/application';
+import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 import type { Locator, Page } from '@playwright/test';
-import { expect } from '@playwright/test';
+import { expect, test as base } from '@playwright/test';
+
+export { expect };
+
+declare global {
+  // eslint-disable-next-line @typescript-eslint/naming-convention -- the browser's own
+  interface Window {
+    jupyterapp: JupyterFrontEnd;
+  }
+}
 
 /** The button in a notebook's toolbar, whatever place it runs on. */
 export const RUN = /^Run (as a job|on cluster)$/;
 
 export const EXAMPLE = path.join(__dirname, '..', '..', 'examples', 'digits_ddp.ipynb');
 
-/** Galata's test, ready when the layout is restored: its own waits for a launcher, which a restored page lacks. */
-export const test = base.extend({
-  waitForApplication: async ({}, use) => {
-    await use(async page => {
-      await page.locator('#jupyterlab-splash').waitFor({ state: 'detached' });
-      await page.evaluate(() => window.jupyterapp.restored.then(() => undefined));
-    });
+const THEMES = '/lab/api/settings/@jupyterlab/apputils-extension:themes';
+
+/** JupyterLab in a workspace of the test's own, and a folder for its files. */
+export const test = base.extend<{ tmpPath: string }>({
+  tmpPath: async ({ request }, use, { outputDir }) => {
+    const folder = path.basename(outputDir);
+    await request.put(`/api/contents/${folder}`, { data: { type: 'directory' } });
+    await use(folder);
+  },
+  page: async ({ page, request }, use, { outputDir }) => {
+    await request.put(THEMES, { data: { raw: '{}' } }); // as the test before it may have left it
+    await page.goto(`/lab/workspaces/${path.basename(outputDir)}`);
+    await ready(page);
+    await use(page);
+    const sessions = (await (await request.get('/api/sessions')).json()) as { id: string }[];
+    await Promise.all(sessions.map(({ id }) => request.delete(`/api/sessions/${id}`)));
   }
 });
+
+/** Until the layout stands. */
+async function ready(page: Page): Promise<void> {
+  await page.waitForFunction(() => window.jupyterapp?.restored.then(() => true));
+  await page.locator('#jupyterlab-splash').waitFor({ state: 'detached' });
+}
+
+export async function reload(page: Page): Promise<void> {
+  await page.reload();
+  await ready(page);
+}
+
+/** Runs a command and waits for its end, or not: a dialog waits for a person. */
+export async function command(
+  page: Page,
+  id: string,
+  args: ReadonlyPartialJSONObject = {},
+  waits = true
+): Promise<void> {
+  await page.evaluate(
+    async ([id, args, waits]) => {
+      const end = window.jupyterapp.commands.execute(id, args);
+      if (waits) {
+        await end;
+      }
+    },
+    [id, args, waits] as const
+  );
+}
+
+export async function setTheme(page: Page, theme: 'Light' | 'Dark'): Promise<void> {
+  await command(page, 'apputils:change-theme', { theme: `JupyterLab ${theme}` });
+  await expect(page.locator('body')).toHaveAttribute(
+    'data-jp-theme-light',
+    String(theme === 'Light')
+  );
+  await page.locator('#jupyterlab-splash').waitFor({ state: 'detached' });
+}
 
 /** A notebook with these code cells. */
 export function notebook(...cells: string[]): string {
@@ -42,16 +98,16 @@ export function notebook(...cells: string[]): string {
 
 /** Writes a notebook into the test's folder and opens it. Gives its path. */
 export async function open(
-  page: IJupyterLabPageFixture,
+  page: Page,
   folder: string,
   name: string,
   content: string
 ): Promise<string> {
   const file = `${folder}/${name}`;
-  await page.contents.uploadContent(content, 'text', file);
-  await page.evaluate(async path => {
-    await window.jupyterapp.commands.execute('docmanager:open', { path });
-  }, file);
+  await page.request.put(`/api/contents/${file}`, {
+    data: { type: 'file', format: 'text', content }
+  });
+  await command(page, 'docmanager:open', { path: file });
   await expect(page.getByRole('button', { name: RUN })).toBeVisible();
   return file;
 }
@@ -93,11 +149,9 @@ export function phase(tab: Locator): Locator {
   return tab.locator('.mlk-JobHeader').getByRole('status');
 }
 
-export async function showPanel(page: IJupyterLabPageFixture): Promise<Locator> {
+export async function showPanel(page: Page): Promise<Locator> {
   const panel = page.locator('.mlk-Panel');
-  if (!(await panel.isVisible())) {
-    await page.evaluate(() => void window.jupyterapp.commands.execute('mlk:show-jobs'));
-  }
+  await command(page, 'mlk:show-jobs');
   await expect(panel).toBeVisible();
   return panel;
 }

@@ -1,6 +1,15 @@
-import { expect } from '@jupyterlab/galata';
-
-import { notebook, open, phase, pressRun, row, run, showPage, showPanel, test } from './helpers';
+import {
+  expect,
+  notebook,
+  open,
+  phase,
+  pressRun,
+  row,
+  run,
+  showPage,
+  showPanel,
+  test
+} from './helpers';
 
 test('a job that fails says where and why, and the dialog to run it again is filled in', async ({
   page,

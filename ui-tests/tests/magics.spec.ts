@@ -1,8 +1,7 @@
-import type { IJupyterLabPageFixture } from '@jupyterlab/galata';
-import { expect } from '@jupyterlab/galata';
-import type { Locator } from '@playwright/test';
+import type { NotebookPanel } from '@jupyterlab/notebook';
+import type { Locator, Page } from '@playwright/test';
 
-import { notebook, open, test } from './helpers';
+import { command, expect, notebook, open, setTheme, test } from './helpers';
 
 const LONG = `%%k8s_train --name lively --env GREETING=hello
 import os, time
@@ -17,22 +16,24 @@ const SHORT = `%%k8s_train --name quick --push x --pull y
 y = x + 1
 print('from the job', y)`;
 
-// Galata's stand-in for the list of kernels cannot carry the empty answer to an interrupt.
-test.use({ kernels: null });
-
 /** The output below the nth cell. */
-function output(page: IJupyterLabPageFixture, cell: number): Locator {
+function output(page: Page, cell: number): Locator {
   return page.locator('.jp-NotebookPanel:visible .jp-CodeCell').nth(cell).locator('.jp-OutputArea');
 }
 
 /** Begins to run the nth cell, and does not wait for its end. */
-async function begin(page: IJupyterLabPageFixture, cell: number): Promise<void> {
-  await page.notebook.selectCells(cell);
-  await page.evaluate(() => void window.jupyterapp.commands.execute('notebook:run-cell'));
+async function begin(page: Page, cell: number): Promise<void> {
+  await page.evaluate(async index => {
+    const { content, sessionContext } = window.jupyterapp.shell.currentWidget as NotebookPanel;
+    await sessionContext.ready; // without a kernel, core only clears the cell
+    content.deselectAll();
+    content.activeCellIndex = index;
+  }, cell);
+  await command(page, 'notebook:run-cell', {}, false);
 }
 
 /** The prompt of a cell that is not running and was run. */
-async function hasRun(page: IJupyterLabPageFixture, cell: number): Promise<void> {
+async function hasRun(page: Page, cell: number): Promise<void> {
   const prompt = page
     .locator('.jp-NotebookPanel:visible .jp-CodeCell')
     .nth(cell)
@@ -40,17 +41,13 @@ async function hasRun(page: IJupyterLabPageFixture, cell: number): Promise<void>
   await expect(prompt).toHaveText(/\[\d+\]/);
 }
 
-async function command(page: IJupyterLabPageFixture, name: string): Promise<void> {
-  await page.evaluate(id => void window.jupyterapp.commands.execute(id), name);
-}
-
 /** What the file has of the outputs of the nth cell. */
 async function saved(
-  page: IJupyterLabPageFixture,
+  page: Page,
   file: string,
   cell: number
 ): Promise<Record<string, string | string[]>[]> {
-  await page.notebook.save();
+  await command(page, 'docmanager:save');
   const model = await page.evaluate(
     async path => window.jupyterapp.serviceManager.contents.get(path, { content: true }),
     file
@@ -60,9 +57,9 @@ async function saved(
     .map((one: { data: Record<string, string | string[]> }) => one.data);
 }
 
-async function pictures(page: IJupyterLabPageFixture, name: string): Promise<void> {
+async function pictures(page: Page, name: string): Promise<void> {
   for (const theme of ['Dark', 'Light'] as const) {
-    await (theme === 'Dark' ? page.theme.setDarkTheme() : page.theme.setLightTheme());
+    await setTheme(page, theme);
     await page.screenshot({ path: test.info().outputPath(`${name}-${theme.toLowerCase()}.png`) });
   }
 }
@@ -97,7 +94,7 @@ test('a cell trains as a job: shown live, left by an interrupt, found again by a
   }
   await pictures(page, 'live');
 
-  await command(page, 'notebook:interrupt-kernel');
+  await command(page, 'notebook:interrupt-kernel', {}, false);
   await hasRun(page, 1);
   await expect(display).toContainText(/lively-\w+ goes on/);
   await expect(display.getByRole('status')).toContainText('Running');
@@ -106,7 +103,7 @@ test('a cell trains as a job: shown live, left by an interrupt, found again by a
   expect(left['text/plain']).toContain('lively: Running');
   await pictures(page, 'left');
 
-  await command(page, 'notebook:restart-kernel');
+  await command(page, 'notebook:restart-kernel', {}, false);
   await page.getByRole('dialog').getByRole('button', { name: 'Confirm Kernel Restart' }).click();
   await begin(page, 0);
   await begin(page, 2);
@@ -127,9 +124,7 @@ test('a cell trains as a job: shown live, left by an interrupt, found again by a
   await expect(again).toContainText('so-far.ipynb');
   await again.getByRole('button', { name: 'Open it in JupyterLab' }).click();
   await expect(page.locator('.jp-NotebookPanel:visible .jp-Notebook')).toContainText('GREETING');
-  await page.evaluate(async path => {
-    await window.jupyterapp.commands.execute('docmanager:open', { path });
-  }, file);
+  await command(page, 'docmanager:open', { path: file });
 
   await again.getByRole('button', { name: 'Stop', exact: true }).click();
   await pictures(page, 'asking');
@@ -167,16 +162,9 @@ test('a job that is waited for brings its values, and leaves a summary that need
   expect(Object.keys(bundle).sort()).toEqual(['text/html', 'text/plain']);
   expect(bundle['text/plain']).toContain('from the job 42');
 
-  await page.evaluate(async () => {
-    await window.jupyterapp.serviceManager.sessions.shutdownAll();
-    await window.jupyterapp.commands.execute('application:close');
-  });
-  await page.evaluate(async path => {
-    await window.jupyterapp.commands.execute('docmanager:open', {
-      path,
-      kernel: { name: null }
-    });
-  }, file);
+  await page.evaluate(() => window.jupyterapp.serviceManager.sessions.shutdownAll());
+  await command(page, 'application:close');
+  await command(page, 'docmanager:open', { path: file, kernel: { name: null } });
   await expect(output(page, 1)).toContainText('quick: Succeeded');
   await expect(output(page, 1)).toContainText('from the job 42');
 });
