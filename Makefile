@@ -44,8 +44,8 @@ demo: .make/python  ## Run the example notebook with 2 ranks and watch it
 	@$(BIN)/mlk run examples/digits_ddp.ipynb --workers 2
 	@echo "Open JupyterLab on it: make lab"
 
-lab: .make/labextension  ## Open JupyterLab on the example, with the panel
-	@$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) examples/digits_ddp.ipynb
+lab: .make/labextension  ## Open JupyterLab on the example, with the panel (PORT=8888, BROWSER=no)
+	@exec $(BIN)/python tools/lab.py $(if $(PORT),--port $(PORT)) $(if $(filter no,$(BROWSER)),--no-browser)
 
 test: .make/labextension .make/ui-tests  ## Every check and every test
 	@$(MAKE) -j2 $(SYNC) check-python check-front-end
@@ -103,29 +103,27 @@ clean:  ## Remove everything that was installed or built
 
 .venv/pyvenv.cfg:
 	@test -n "$(PYTHON)" || { echo 'No Python >= 3.10 on the PATH. Install one, or run `make PYTHON=/path/to/python3`.'; exit 1; }
-	@echo 'Making .venv with $(PYTHON)'
-	@rm -rf .venv && $(PYTHON) -m venv .venv || \
+	@rm -rf .venv
+	@tools/step .make/venv.log 'Making .venv with $(PYTHON)' $(PYTHON) -m venv .venv || \
 		{ echo 'Python could not make a virtual environment. On Debian and Ubuntu: apt-get install python3-venv'; exit 1; }
 
-# The front end is built apart (below): an editable install would build it on every run.
+# The front end is built apart (below): an editable install would build it on every run. Byte code comes with the first
+# import of what is imported: compiling all of PyTorch takes as long as unpacking it.
 .make/python: .venv/pyvenv.cfg $(PACKAGING)
-	@mkdir -p .make
-	@echo 'Installing the Python side (PyTorch is large; the first time takes minutes)'
-	@SKIP_JUPYTER_BUILDER=1 $(BIN)/pip install -q -e '.[dev]'
+	@SKIP_JUPYTER_BUILDER=1 tools/step .make/python.log 'Installing the Python side (PyTorch is large)' \
+		$(BIN)/pip install -q --no-compile -e '.[dev]'
 	@touch $@
 
 .make/node: .make/python package.json yarn.lock .yarnrc.yml
 	@node -e 'process.exit(parseInt(process.versions.node) >= 20 ? 0 : 1)' 2>/dev/null || \
 		{ echo 'Node >= 20 is needed to build the JupyterLab extension. Install it and try again.'; exit 1; }
-	@echo 'Installing the front end'"'"'s packages'
-	@jlpm install --immutable > .make/node.log 2>&1 || { cat .make/node.log; exit 1; }
+	@tools/step .make/node.log 'Installing the packages of the front end' jlpm install --immutable
 	@touch $@
 
 # build:prod cleans first: hatch packs whatever lies in mlk_jupyter/labextension, also a stale one.
 .make/labextension: .make/node $(FRONT_END)
-	@echo 'Building the JupyterLab extension'
-	@jlpm build:prod > .make/labextension.log 2>&1 || { cat .make/labextension.log; exit 1; }
-	@$(BIN)/jupyter-builder develop . --overwrite >> .make/labextension.log 2>&1 || { cat .make/labextension.log; exit 1; }
+	@tools/step .make/labextension.log 'Building the JupyterLab extension' \
+		sh -c 'jlpm build:prod && $(BIN)/jupyter-builder develop . --overwrite'
 	@touch $@
 
 .make/ui-tests: .make/node

@@ -7,6 +7,7 @@ import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
 import { jobsIcon, Rendered } from '../components';
 import { PanelHeader } from '../panel/header';
+import { takeLink } from '../panel/link';
 import { MlkPanel } from '../panel/panel';
 import { followSettings } from '../settings';
 import { CommandIDs, IMlkChannel, IMlkPanel } from '../tokens';
@@ -62,6 +63,9 @@ export const panel: JupyterFrontEndPlugin<IMlkPanel> = {
     if (state) {
       // Core opens and folds sections by their position, once; what we know by their names comes after it.
       void app.restored.then(() => widget.remember(state));
+    }
+    if (takeLink()) {
+      void app.restored.then(() => shell.activateById(widget.id));
     }
     if (settingRegistry) {
       const following = followSettings(settingRegistry, settings =>
