@@ -100,11 +100,11 @@ class Ledger:
             if error.errno not in _FULL:
                 raise
             self.give_room()
-            self._save_in_full()
+            self._save_in_full(lasting)
 
-    def _save_in_full(self) -> None:
+    def _save_in_full(self, lasting: bool) -> None:
         try:
-            self._folder.write_status(self.status)
+            self._folder.write_status(self.status, lasting=lasting)
         except OSError as error:
             if error.errno not in _FULL:
                 raise
@@ -114,3 +114,5 @@ class Ledger:
             with (self._folder.path / "status.json").open("r+b", buffering=0) as file:
                 os.write(file.fileno(), data)
                 file.truncate(len(data))
+                if lasting:
+                    os.fsync(file.fileno())

@@ -160,12 +160,15 @@ def test_a_full_disk_costs_the_ballast_and_then_the_files_own_blocks(
     ledger.hold_room()
     ledger.save()
 
-    def no_room(_folder: JobFolder, _status: JobStatus) -> None:
+    def no_room(_folder: JobFolder, _status: JobStatus, *, lasting: bool) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
+    synced: list[int] = []
     monkeypatch.setattr(JobFolder, "write_status", no_room)
+    monkeypatch.setattr(os, "fsync", lambda handle: synced.append(os.fstat(handle).st_ino))
     ledger.update(notices=[])
     ledger.enter(Phase.FAILED, Reason(code="disk_full", text="The disk is full."))
+    assert synced == [(tmp_path / "status.json").stat().st_ino]
     assert not (tmp_path / ".ballast").exists()
     assert folder.read_status() == ledger.status
 
