@@ -28,17 +28,28 @@ class Stop:
         self.requested = False
 
     def on_signal(self, number: int, frame: Any) -> None:
-        if os.getpid() != self._pid:  # a forked child: end as a process does that knows of no handler
+        if os.getpid() != self._pid:  # a child that was forked just now: end as one does that knows of no handler
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
             return
         self.requested = self.requested or number == signal.SIGTERM
         raise KeyboardInterrupt("the job was asked to stop" if number == signal.SIGTERM else "")
 
+    def _forget(self) -> None:
+        """In a forked child: no handler of ours. Python would run it late, or never.
+
+        A signal that comes just before the child blocks, as the workers of a `multiprocessing.Pool` do, waits for the
+        call to return, and whoever joins the child after `terminate()` waits for ever.
+        """
+        for number in (signal.SIGTERM, signal.SIGINT):
+            if signal.getsignal(number) == self.on_signal:
+                signal.signal(number, signal.SIG_DFL)
+
     def listen(self) -> None:
         self._pid = os.getpid()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self.on_signal)
+        os.register_at_fork(after_in_child=self._forget)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD))
 

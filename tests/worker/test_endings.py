@@ -223,3 +223,16 @@ def test_a_request_to_stop_that_a_cell_swallowed_ends_the_notebook_before_the_ne
 def test_a_forked_child_that_leaves_its_cell_does_not_run_the_rest(tmp_path: Path) -> None:
     rank = run(tmp_path, "import os\nchild = os.fork()\nif child:\n    os.waitpid(child, 0)", "print('once')")
     assert rank.code == 0 and rank.text() == "once\n" and len(rank.of("cell_started")) == 2
+
+
+def test_a_forked_child_hears_a_request_to_end_even_just_before_it_blocks(tmp_path: Path) -> None:
+    """Python runs its own handlers between two instructions only: they must not be the child's."""
+    rank = run(
+        tmp_path,
+        "import os, signal\nasked = (signal.SIGTERM, signal.SIGINT)\nchild = os.fork()\nif child == 0:\n"
+        "    os._exit(0 if all(signal.getsignal(each) is signal.SIG_DFL for each in asked) else 1)\n"
+        "print(os.waitpid(child, 0)[1])",
+        "signal.signal(signal.SIGTERM, mine := lambda *_: None)\nchild = os.fork()\nif child == 0:\n"
+        "    os._exit(0 if signal.getsignal(signal.SIGTERM) is mine else 1)\nprint(os.waitpid(child, 0)[1])",
+    )
+    assert rank.code == 0 and rank.text() == "0\n0\n"
