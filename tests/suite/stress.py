@@ -27,6 +27,7 @@ def main() -> int:
     parser.add_argument("tests", nargs="+", help="tests and options, as for pytest")
     asked = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that what was started is ended
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it in its background
     begun = time.monotonic()
     with _load(asked.load) as count:
         for number in range(1, asked.rounds + 1):
