@@ -13,6 +13,7 @@ from typing import IO
 
 from .pod_logs import ContainerLog
 
+_AGAIN_S = 0.05
 COOKIE = "KUBE_FAKE_CONTAINER"
 """A variable in the environment of all of a container's processes, by which they are found again."""
 
@@ -43,8 +44,10 @@ class ContainerProcess:
     async def wait(self) -> int:
         """Its exit code as a container's (128 + signal), when all its processes are gone and all output is read."""
         await self._exited.wait()
-        self.kill()  # what it left behind dies with it, as in a container when its first process ends
-        await asyncio.wait(self._readers)
+        pending = set(self._readers)
+        while pending:  # what it left behind dies with it, as in a container when its first process ends
+            self.kill()  # not once: while a process is being executed it shows no environment yet
+            _, pending = await asyncio.wait(pending, timeout=_AGAIN_S)
         code = self._process.returncode
         return 128 - code if code < 0 else code
 
