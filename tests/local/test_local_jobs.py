@@ -13,6 +13,7 @@ from endjobs import processes_of
 from machine_jobs import FOREVER, Jobs, wait_for
 
 from mlk_jupyter.backends.base import Backend, Refused
+from mlk_jupyter.backends.local import LocalBackend
 from mlk_jupyter.errors import JobNotFound
 from mlk_jupyter.model import Phase, RankState
 
@@ -110,7 +111,8 @@ def test_a_stopped_job_keeps_its_notebook_and_says_who_stopped_it(jobs: Jobs, mo
 
 
 @pytest.mark.slow
-def test_a_job_that_ignores_the_request_is_killed(jobs: Jobs) -> None:
+def test_a_job_that_ignores_the_request_is_killed(jobs: Jobs, data_dir: Path) -> None:
+    jobs.backend = LocalBackend(data_dir, grace_s=0.5)
     ignoring = "import signal, subprocess, sys\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)"
     child = "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(3600)'], start_new_session=True)"
     job = jobs.submit(f"{ignoring}\n{child}", FOREVER)

@@ -63,8 +63,13 @@ class LocalBackend:
     image: str | None = None
     carriage = Carriage(LIMIT, byte_code=True)
 
-    def __init__(self, root: Path | None = None) -> None:
-        """Args: root: the data directory; None means that of `record.folder.data_dir`."""
+    def __init__(self, root: Path | None = None, *, grace_s: float = launch.GRACE_S) -> None:
+        """
+        Args:
+            root:    the data directory; None means that of `record.folder.data_dir`.
+            grace_s: how long a job that is stopped may take to end by itself.
+        """
+        self._grace_s = grace_s
         self._data_dir = root or data_dir()
         self._jobs_dir = self._data_dir / "jobs"
         self._catalogue = Catalogue(self._jobs_dir)
@@ -216,7 +221,7 @@ class LocalBackend:
             self._sweep()
             made = Path(tempfile.mkdtemp(dir=self._jobs_dir, prefix=".new-"))
             try:
-                status = _fill(JobFolder(made), folder, spec, bundle, python, notices)
+                status = _fill(JobFolder(made), folder, spec, bundle, python, notices, self._grace_s)
                 with self._submitting():
                     known = self._find(request_id)  # a second submission in the same moment finds the first
                     if known is not None:
@@ -286,7 +291,13 @@ class LocalBackend:
 
 
 def _fill(
-    made: JobFolder, final: JobFolder, spec: JobSpec, bundle: Bundle, python: Interpreter, notices: list[str]
+    made: JobFolder,
+    final: JobFolder,
+    spec: JobSpec,
+    bundle: Bundle,
+    python: Interpreter,
+    notices: list[str],
+    grace_s: float,
 ) -> JobStatus:
     """Writes a new job folder, still under another name. Returns the job's first status.
 
@@ -321,6 +332,7 @@ def _fill(
         nonce=secrets.token_hex(8),
         env=python.env,
         uses_mlflow=bundle.uses_mlflow,
+        grace_s=grace_s,
     )
     launch.write(made, plan)
     made.write_status(status, lasting=False)

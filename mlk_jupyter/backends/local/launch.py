@@ -9,6 +9,8 @@ from pydantic import Field, ValidationError
 from ...model.base import TolerantModel
 from ...record.folder import JobFolder, write_atomically
 
+GRACE_S = 10.0
+
 
 class Launch(TolerantModel):
     """How the ranks of one job are started on this machine."""
@@ -23,6 +25,8 @@ class Launch(TolerantModel):
     """What the notebook's kernelspec sets."""
     uses_mlflow: bool = True
     """Whether the notebook imports MLflow, so that its store must be there before the ranks are."""
+    grace_s: float = GRACE_S
+    """From SIGTERM to SIGKILL when a person stops the job."""
 
 
 def read(folder: JobFolder) -> Launch | None:

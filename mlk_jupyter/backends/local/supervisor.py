@@ -36,8 +36,7 @@ from .queue import GpuQueue, Ticket, gpus_in_words
 from .ranks import Rank, Ranks, command
 from .recording import Recording
 
-GRACE_S = 10.0  # from SIGTERM to SIGKILL when a person stops the job
-FAILURE_GRACE_S = 4.0  # the same when another rank has failed
+FAILURE_GRACE_S = 4.0  # from SIGTERM to SIGKILL when another rank has failed
 _TICK_S = 0.25
 _QUEUE_TICK_S = 1.0
 
@@ -219,13 +218,13 @@ class Supervisor:
             return False
         limit = self._spec.time_limit_s
         if self._signalled == process.STOP.name:
-            self._end(verdict.stopped(None), GRACE_S)
+            self._end(verdict.stopped(None), self._launch.grace_s)
         elif self._signalled:
-            self._end(verdict.supervisor_signalled(self._signalled), GRACE_S)
+            self._end(verdict.supervisor_signalled(self._signalled), self._launch.grace_s)
         elif self._folder.stop_request.exists():
-            self._end(verdict.stopped(_who_asked(self._folder)), GRACE_S)
+            self._end(verdict.stopped(_who_asked(self._folder)), self._launch.grace_s)
         elif limit is not None and self._started is not None and time.monotonic() - self._started > limit:
-            self._end(verdict.over_time(limit), GRACE_S)
+            self._end(verdict.over_time(limit), self._launch.grace_s)
         return self._ending is None
 
     # Ending
