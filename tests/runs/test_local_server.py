@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -34,7 +35,37 @@ asyncio.run(main())
 """
 
 
-def local(folder: Path, **options: float) -> LocalServer:
+SERVES = """
+import http.server, json, os, sys, threading
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = json.dumps({"experiment": {"experiment_id": "0", "name": "Default"}}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+sys.stdin.readline()
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+os.write(1, json.dumps({"port": server.server_port}).encode())
+os.close(1)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def quick(tmp_path: Path) -> str:
+    """An "interpreter" that serves one experiment at once, where MLflow takes seconds of both cores to start."""
+    (tmp_path / "serves.py").write_text(SERVES)
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\n[ "$1" = -c ] && exit 0\nexec {sys.executable} {tmp_path}/serves.py\n')
+    python.chmod(0o755)
+    return str(python)
+
+
+def local(folder: Path, **options: Any) -> LocalServer:
     return LocalServer(tracking_uri(folder, {}), artifact_root(folder), log=folder / "server.log", **options)
 
 
@@ -96,11 +127,9 @@ def test_the_first_read_starts_it_the_next_ones_share_it_and_stopping_ends_it(st
     assert not lives(asyncio.run(story()))
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(300)
-def test_idle_it_stops_by_itself_and_the_next_read_starts_another(stored: Path) -> None:
+def test_idle_it_stops_by_itself_and_the_next_read_starts_another(stored: Path, quick: str) -> None:
     async def story() -> None:
-        one = local(stored, idle_s=0.2)
+        one = local(stored, idle_s=0.2, python=quick)
         await one.ready()
         first = one.pid
         assert first is not None
@@ -114,11 +143,9 @@ def test_idle_it_stops_by_itself_and_the_next_read_starts_another(stored: Path) 
     asyncio.run(story())
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(300)
-def test_when_it_is_killed_the_next_read_starts_another(stored: Path) -> None:
+def test_when_it_is_killed_the_next_read_starts_another(stored: Path, quick: str) -> None:
     async def story() -> None:
-        one = local(stored)
+        one = local(stored, python=quick)
         await one.ready()
         first = one.pid
         assert first is not None
