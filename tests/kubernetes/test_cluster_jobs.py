@@ -139,7 +139,7 @@ def test_a_failing_cell_is_told_as_cell_rank_and_exception(desk: Desk) -> None:
     status = desk.until_over(job)
     assert status.phase is Phase.FAILED and status.reason is not None
     assert status.reason.text == "Rank 1, cell 2: KeyError: 'train'" == status.error
-    assert desk.seen[job].error == status.error
+    wait_for(lambda: desk.seen[job].error == status.error, lambda: desk.seen)  # the end is told once it is written
     assert status.ranks[1].state is RankState.FAILED
 
 
