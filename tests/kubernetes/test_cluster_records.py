@@ -18,6 +18,7 @@ from kube.cluster import FakeCluster
 from mlk_jupyter.backends.kubernetes.kinds.indexed_job import IndexedJob
 from mlk_jupyter.backends.kubernetes.timing import Timing
 from mlk_jupyter.model import Phase
+from mlk_jupyter.model.api import WatchState
 
 Sit = Callable[..., Desk]
 QUIET_S = 2.0
@@ -208,10 +209,24 @@ def test_nothing_runs_and_nothing_is_asked_without_a_viewer_or_a_running_job(
     before = len(kube_cluster.requests)
     time.sleep(QUIET_S)  # the time in which nothing happens is what is tested
     assert len(kube_cluster.requests) == before
+    assert desk.backend._controller.state == (WatchState.IDLE, None)
     desk.view()
     assert desk.seen[job].phase is Phase.SUCCEEDED
     desk.close()
-    wait_for(lambda: kube_cluster.do(lambda: kube_cluster._runner.server.connections) == [])  # type: ignore[union-attr]
+    wait_for(lambda: kube_cluster.connections == 0)
+
+
+def test_what_comes_while_a_watch_lingers_that_nobody_needs_is_shown_at_once(sit: Sit, tmp_path: Path) -> None:
+    desk, other = sit(timing=Timing(linger_s=3600.0)), sit(root=tmp_path / "other machine")
+    desk.look_away()
+
+    def ended() -> int:
+        return sum(job.phase.final for job in desk.do(desk.backend.jobs()))
+
+    other.until_over(other.submit("1"))
+    wait_for(lambda: ended() == 1)  # from now on nobody needs the watch
+    other.until_over(other.submit("1"))
+    wait_for(lambda: ended() == 2)
 
 
 def test_a_running_job_is_recorded_though_nobody_looks(desk: Desk) -> None:

@@ -82,7 +82,7 @@ class Controller:
     @property
     def state(self) -> tuple[WatchState, str | None]:
         """How fresh it is, and why it is not fresher."""
-        if self._task is None:
+        if self._task is None or self._task.done():
             return WatchState.IDLE, None
         if self._informer is not None:
             return self._informer.state
@@ -260,6 +260,7 @@ class Controller:
                 self._owed.clear()
                 self._ready.set()
                 look_again_at = time.monotonic()
+                unneeded_since: float | None = None
                 while True:
                     longest_s = self._timing.elsewhere_s if self._others else self._timing.linger_s
                     await is_set_within(longest_s, self._wake)
@@ -270,7 +271,11 @@ class Controller:
                         look_again_at = time.monotonic() + self._timing.elsewhere_s
                     largest.mind(lambda: self._list.queued)
                     await self._take_all()
-                    if not self._needed() and not await self._needed_soon():
+                    if self._needed():
+                        unneeded_since = None
+                    elif unneeded_since is None:
+                        unneeded_since = time.monotonic()
+                    elif time.monotonic() - unneeded_since >= self._timing.linger_s:
                         return
             finally:
                 unsubscribe()
@@ -281,10 +286,6 @@ class Controller:
     def _needed(self) -> bool:
         recorded = self._tasks or self._attempts or self._waiting or self._others or self._wanted or self._owed
         return bool(self._list or self._arriving or recorded)
-
-    async def _needed_soon(self) -> bool:
-        await asyncio.sleep(self._timing.linger_s)
-        return self._needed()
 
     def _heard(self, job_ids: set[str]) -> None:
         self._changed |= job_ids
