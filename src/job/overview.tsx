@@ -126,7 +126,13 @@ function Timeline({ job, visible, trans }: IOverviewProps): JSX.Element {
 
 function Ranks({ job, trans, onLog }: IOverviewProps): JSX.Element {
   if (job.ranks.length === 0) {
-    return <p className="mlk-Overview-none">{trans.__('No process has been started yet.')}</p>;
+    return (
+      <p className="mlk-Overview-none">
+        {isFinal(job.phase)
+          ? trans.__('No process was started.')
+          : trans.__('No process has been started yet.')}
+      </p>
+    );
   }
   const hasGpus = job.gpus > 0 || job.ranks.some(rank => (rank.sample?.gpus.length ?? 0) > 0);
   return (
