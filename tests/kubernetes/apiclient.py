@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import ssl
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,8 +28,13 @@ class Api:
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         if pair:
             context.load_cert_chain(*pair)
+        self._url, self._authority = url, authority
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self.http = httpx.Client(base_url=url, verify=context, headers=headers, timeout=20)
+
+    def as_bearer(self, token: str) -> Api:
+        """Whoever bears that token at the same server: without the certificate that would say who we are."""
+        return Api(self._url, authority=self._authority, token=token, pair=None)
 
     def call(self, method: str, path: str, body: Any = None, **query: Any) -> httpx.Response:
         """Any request; `body` is sent as JSON."""
@@ -64,11 +71,13 @@ class Api:
 
 
 def of_kubeconfig(path: Path) -> Api:
-    """The client of a kubeconfig's current context: a token, a token file or a client certificate."""
+    """The client of a kubeconfig's current context: a token, a token file, a client certificate or an exec plugin."""
     config = yaml.safe_load(path.read_text(encoding="utf-8"))
     context = _named(config["contexts"], config["current-context"])["context"]
     cluster = _named(config["clusters"], context["cluster"])["cluster"]
     user = _named(config["users"], context["user"])["user"]
+    if "exec" in user:
+        user = _from_plugin(user["exec"])
     token = user.get("token") or (Path(user["tokenFile"]).read_text(encoding="utf-8") if "tokenFile" in user else None)
     authority = _content(cluster, "certificate-authority")
     pair = None
@@ -79,6 +88,20 @@ def of_kubeconfig(path: Path) -> Api:
         files[1].write_bytes(_content(user, "client-key") or b"")
         pair = (str(files[0]), str(files[1]))
     return Api(cluster["server"], authority=authority, token=token, pair=pair)
+
+
+def _from_plugin(asked: Object) -> Object:
+    """What a credential plugin gives, as a kubeconfig has it."""
+    told = {"apiVersion": asked["apiVersion"], "kind": "ExecCredential", "spec": {"interactive": False}}
+    env = {each["name"]: each["value"] for each in asked.get("env") or []}
+    said = subprocess.run(
+        [asked["command"], *(asked.get("args") or [])],
+        env={**os.environ, **env, "KUBERNETES_EXEC_INFO": json.dumps(told)}, stdout=subprocess.PIPE, check=True,
+    )  # fmt: skip
+    given = json.loads(said.stdout)["status"]
+    fields = {"client-certificate-data": "clientCertificateData", "client-key-data": "clientKeyData"}
+    pair = {key: base64.b64encode(given[name].encode()).decode() for key, name in fields.items() if name in given}
+    return {"token": given.get("token"), **pair}
 
 
 def _named(entries: list[Object], name: str) -> Object:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 
 import pytest
 from apiclient import Api
@@ -210,7 +211,8 @@ def test_a_pod_needs_a_service_account_that_is_there(api: Api, ns: str) -> None:
 
 
 def test_strangers_are_refused(api: Api, ns: str) -> None:
-    answer = api.http.get(maps(ns), headers={"Authorization": "Bearer nobody"})
+    with contextlib.closing(api.as_bearer("nobody")) as stranger:
+        answer = stranger.call("GET", maps(ns))
     assert answer.status_code == 401
     assert (answer.json()["reason"], answer.json()["message"]) == ("Unauthorized", "Unauthorized")
 
