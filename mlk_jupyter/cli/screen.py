@@ -8,10 +8,11 @@ import time
 from typing import Protocol, TextIO
 
 from .. import text
-from ..model import JobSummary, Phase
+from ..model import JobSummary, Phase, Step
 
 _BAR = 24
 _DETAIL_EVERY_S = 5.0  # plain lines: words and figures that change with every step are not worth a line each
+_ALL_IS_WELL = (Step.RUNNING, Step.READING_LOGS)
 _COLOURS = {Phase.SUCCEEDED: "32", Phase.FAILED: "31", Phase.STOPPED: "33", Phase.RUNNING: "36"}
 
 
@@ -90,7 +91,9 @@ class Lines:
 
     def show(self, job: JobSummary, code: str | None) -> None:
         progress, figures = job.progress, text.metrics(job.metrics)
-        step, detail = (job.phase, _why(job), progress.cell), (progress.text, figures)
+        # Words of a reason hold figures that change; another code is another step.
+        step = (job.phase, job.reason.code if job.reason and _why(job) else None, progress.cell)
+        detail = (_why(job), progress.text, figures)
         due = time.monotonic() - self._shown_at >= _DETAIL_EVERY_S
         if step == self._step and (detail == self._detail or not due):
             return
@@ -111,8 +114,10 @@ class Lines:
 
 
 def _why(job: JobSummary) -> str:
-    """What a job waits for. What it ended with is said once it is over, whole."""
-    return job.reason.text if job.reason and not job.phase.final and job.phase is not Phase.RUNNING else ""
+    """What a job waits for, or what is amiss with it. What it ended with is said once it is over, whole."""
+    if job.reason is None or job.phase.final or (job.phase is Phase.RUNNING and job.reason.code in _ALL_IS_WELL):
+        return ""
+    return job.reason.text
 
 
 def _elapsed(job: JobSummary) -> float:

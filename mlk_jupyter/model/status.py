@@ -38,6 +38,8 @@ class Step(str, Enum):
     """It was asked for; its place has not told anything of it yet."""
     NOT_CREATED = "not_created"
     """Its submission was cut off before anything was made."""
+    RUNNING = "running"
+    """Its ranks run, and nothing is amiss."""
     READING_LOGS = "reading_logs"
     """It is over in its cluster, and its record is not complete yet."""
 

@@ -57,12 +57,16 @@ export function metricText(job: JobSummary, trans: TranslationBundle): string | 
   return metric ? `${metric.name} ${figure(metric.value, trans)}` : null;
 }
 
+/** Codes of what is said of a job that runs as it should. */
+const ALL_IS_WELL = new Set(['running', 'reading_logs']);
+
 /** Why the job is where it is, where that is worth a line. */
 export function reasonText(job: JobSummary): string | null {
   switch (job.phase) {
     case 'Failed':
       return job.error ?? job.reason?.text ?? null;
-    case 'Running':
+    case 'Running': // that it runs is said already
+      return job.reason && !ALL_IS_WELL.has(job.reason.code) ? job.reason.text : null;
     case 'Succeeded':
       return null;
     default:
@@ -91,9 +95,9 @@ export function attemptText(
     : trans.__('attempt %1 of %2', job.attempt, Math.max(job.attempt, retries + 1));
 }
 
-/** Whether a row shows a bar: the job runs, and how far it is makes sense. */
+/** Whether a row shows a bar: the job runs, how far it is makes sense, and nothing worse is to be told. */
 export function showsProgress(job: JobSummary): boolean {
-  return job.phase === 'Running' || (job.phase === 'Starting' && !job.reason);
+  return (job.phase === 'Running' || job.phase === 'Starting') && reasonText(job) === null;
 }
 
 /** When the age of a job counts from: its end, or its submission. */

@@ -9,7 +9,11 @@ from mlk_jupyter.model import JobSummary, Metric, Phase, Progress, Reason
 
 
 def job(
-    phase: Phase = Phase.RUNNING, reason: str | None = None, loss: float | None = None, **progress: object
+    phase: Phase = Phase.RUNNING,
+    reason: str | None = None,
+    loss: float | None = None,
+    code: str = "because",
+    **progress: object,
 ) -> JobSummary:
     return JobSummary(
         id="a-1",
@@ -17,7 +21,7 @@ def job(
         notebook="digits.ipynb",
         backend="local",
         phase=phase,
-        reason=Reason(code="because", text=reason) if reason else None,
+        reason=Reason(code=code, text=reason) if reason else None,
         progress=Progress.model_validate(progress),
         metrics=[Metric(name="loss", value=loss, at=1.0)] if loss is not None else [],
         created_at=1000.0,
@@ -89,6 +93,24 @@ def test_a_waiting_job_says_what_it_waits_for() -> None:
     out = io.StringIO()
     Terminal(out, colour=False).show(job(Phase.QUEUED, "2 GPUs asked for, 1 free."), None)
     assert "2 GPUs asked for, 1 free." in out.getvalue()
+
+
+@pytest.mark.parametrize(("code", "said"), [("node_silent", True), ("running", False), ("reading_logs", False)])
+def test_a_running_job_says_what_is_amiss_and_nothing_else(code: str, said: bool) -> None:
+    lines, terminal = io.StringIO(), io.StringIO()
+    Lines(lines).show(job(reason="The node node1 has not answered for 45 s.", code=code), None)
+    Terminal(terminal, colour=False).show(job(reason="The node node1 has not answered for 45 s.", code=code), None)
+    for out in (lines, terminal):
+        assert ("has not answered for 45 s" in out.getvalue()) is said
+
+
+def test_a_reason_whose_figures_change_is_no_new_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mlk_jupyter.cli.screen.time.monotonic", lambda: 100.0)
+    out = io.StringIO()
+    lines = Lines(out)
+    for seconds in range(40, 60):
+        lines.show(job(reason=f"The node node1 has not answered for {seconds} s.", code="node_silent"), None)
+    assert len(out.getvalue().splitlines()) == 1
 
 
 def test_a_job_name_cannot_send_commands_to_the_terminal() -> None:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ...gpus import Inventory, inventory
-from ...model import JobStatus, Phase, RankState, RankStatus, Reason
+from ...model import JobStatus, Phase, RankState, RankStatus, Reason, Step
 from ...record.failure import Failure, first_of
 from ...record.folder import JobFolder, write_atomically
 from ...record.ledger import Ledger
@@ -338,8 +338,8 @@ class Supervisor:
     def _running_in_words(self, started: int) -> Reason:
         total = self._spec.world_size
         if started < total:
-            return Reason(code="running", text=f"{started} of {total} ranks have started.")
-        return Reason(code="running", text=f"{self._ranks_in_words()} running.")
+            return Reason(code=Step.RUNNING.value, text=f"{started} of {total} ranks have started.")
+        return Reason(code=Step.RUNNING.value, text=f"{self._ranks_in_words()} running.")
 
     def _ranks_in_words(self) -> str:
         total = self._spec.world_size
