@@ -28,6 +28,7 @@ class Death(str, Enum):
     """The kernel killed it because memory ran out."""
 
 
+_WHO_SENT = "Nothing says who sent that: the job's own code, or somebody on its machine."
 SIGNALS = {
     "SIGSEGV": Signalled(
         "segmentation_fault",
@@ -53,8 +54,8 @@ SIGNALS = {
         "was killed (SIGKILL)",
         "Often the machine ran out of memory: use smaller batches or fewer workers.",
     ),
-    "SIGTERM": Signalled("terminated", "was asked to end (SIGTERM)", "Something outside the job ended it."),
-    "SIGINT": Signalled("terminated", "was interrupted (SIGINT)", "Something outside the job ended it."),
+    "SIGTERM": Signalled("terminated", "was asked to end (SIGTERM)", _WHO_SENT),
+    "SIGINT": Signalled("terminated", "was interrupted (SIGINT)", _WHO_SENT),
     "SIGXCPU": Signalled("killed", "passed its limit of processor time (SIGXCPU)", "Raise that limit (`ulimit -t`)."),
     "SIGXFSZ": Signalled("killed", "wrote a file larger than allowed (SIGXFSZ)", "Raise that limit (`ulimit -f`)."),
     "SIGPIPE": Signalled("killed", "wrote to a pipe that nobody reads (SIGPIPE)", "See the log's last lines."),
@@ -85,6 +86,8 @@ def signal_in(exit_code: Optional[int]) -> Optional[str]:
 def explain(number: int, killed_for_memory: Optional[bool], peak_bytes: Optional[int], stopping: bool) -> str:
     """Why a signal ended the process, in a sentence. `killed_for_memory` None: not known."""
     name = name_of(number)
+    if stopping and name in ("SIGTERM", "SIGINT"):
+        return f"The process ended as it was asked to ({name})."
     peak = "" if not peak_bytes else f" Its peak was {peak_bytes / 2**30:.2f} GiB."
     if name != "SIGKILL":
         what = signalled(name)

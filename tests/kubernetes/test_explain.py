@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -25,6 +26,8 @@ from signals_before import ADMISSION, SCHEDULING
 from signals_of_pods import CONTAINERS, ENDS
 from signals_of_queues import QUEUES
 
+from mlk_jupyter.backends.kubernetes import labels
+from mlk_jupyter.backends.kubernetes.resources import Manifest
 from mlk_jupyter.backends.kubernetes.status.attempts import retryable
 from mlk_jupyter.backends.kubernetes.status.explain.scheduling import Background, Cause, largest_of, parse
 from mlk_jupyter.backends.kubernetes.status.read import Reading, read
@@ -179,6 +182,55 @@ def test_a_pod_that_is_gone_is_explained_by_its_event() -> None:
     given = objects(failed_job(2), pods=[ended(0, 75)], events=[preempted])
     reading = read(given, spec(2))
     assert reading.reason is not None and reading.reason.code == "preempted" and "Rank 1" in reading.reason.text
+
+
+EVICTED = [condition("DisruptionTarget", "EvictionByEvictionAPI", when=45)]
+STOP = {labels.STOPPED: json.dumps({"by": "alice", "at": NOW + 40})}
+ASKED = ended(0, 143, deleted=80)
+KILLED = ended(0, 137, deleted=80)  # it did not end in its grace period
+LOST_PEER = ended(0, 75, message=words(ename="RuntimeError", evalue="Connection closed by peer"))
+
+
+@pytest.mark.parametrize(
+    ("rank_0", "others", "whole", "said"),
+    [
+        (ASKED, [], failed_job(reason="DeadlineExceeded", deadline_s=6), "because the job's time limit had passed."),
+        (KILLED, [], failed_job(reason="DeadlineExceeded", deadline_s=6), "because the job's time limit had passed."),
+        (ASKED, [running(1, deleted=80)], job(2, suspend=True, annotations=STOP), "because the job was stopped."),
+        (ASKED, [], job(metadata={"deletionTimestamp": at(40)}), "because the job was deleted."),
+        (ASKED, [], job(suspend=True, queue="research"), "because the job was suspended."),
+        (ASKED, [ended(1, 143, conditions=EVICTED)], failed_job(2), "because of rank 1. Rank 1 was evicted, as when"),
+        (LOST_PEER, [ended(1, 137, conditions=EVICTED)], failed_job(2), "connection to rank 1. Rank 1 was evicted"),
+        (ASKED, [ended(1, 3, when=40)], failed_job(2), "because of rank 1. Rank 1 ended with exit code 3."),
+        (LOST_PEER, [ended(1, 3)], failed_job(2), "lost its connection to rank 1. Rank 1 ended with exit code 3."),
+    ],
+)
+def test_a_rank_that_was_ended_says_on_whose_account(
+    rank_0: Manifest, others: list[Manifest], whole: Manifest, said: str
+) -> None:
+    why = read(objects(whole, pods=[rank_0, *others]), spec(1 + len(others))).ranks_by_worker[0].why
+    assert why is not None and why.startswith("Rank 0 ") and said in why, why
+
+
+def test_a_rank_says_so_too_when_the_evicted_pod_is_gone_already() -> None:
+    evicted = running(1, conditions=EVICTED, deleted=80)
+    before = read(objects(job(2), pods=[running(0), evicted]), spec(2))
+    ending = read(objects(job(2), pods=[running(0, deleted=80)]), spec(2), before=before)
+    assert ending.reason is not None and ending.reason.code == "drained"
+    why = read(objects(failed_job(2), pods=[ASKED]), spec(2), before=ending).ranks_by_worker[0].why
+    assert why is not None and "because of rank 1. Rank 1 was evicted" in why
+
+
+def test_a_job_that_is_started_again_by_itself_is_not_to_be_run_again() -> None:
+    evicted = objects(failed_job(), pods=[ended(0, 137, conditions=EVICTED)])
+    hints = [reason.hint or "" for retries in (0, 1) if (reason := read(evicted, spec(retries=retries)).reason)]
+    assert "Run it again" in hints[0] and "started again without your doing" in hints[1]
+
+
+def test_ranks_that_are_done_do_not_wait_for_those_to_come() -> None:
+    late = unschedulable("0/3 nodes are available: 3 Insufficient nvidia.com/gpu.", 1, limits={"nvidia.com/gpu": "1"})
+    reason = read(objects(job(2), pods=[ended(0), late]), spec(2, 1)).reason
+    assert reason is not None and reason.text.startswith("Rank 1 of 2 does not run yet. Needs 2 × 1 GPU;")
 
 
 def test_text_of_a_cluster_is_cut_and_holds_no_control_characters_or_secrets() -> None:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import signal
 from dataclasses import dataclass, field
 
-from ....model import Attempt, JobSpec, Phase, RankState, Reason, Transition
+from ....model import Attempt, JobSpec, Phase, Reason, Transition
 from ..kinds.attempt import Started
 from ..kinds.fields import WorkerStatus, created_at, since, worker_status
 from ..kinds.registry import starts
 from ..resources import Manifest, Objects
-from .explain.disruptions import explain_disruption
 from .explain.ending import (
+    NO_FAILURES,
     explain_disruptions,
     explain_failure,
     explain_running,
@@ -20,8 +19,7 @@ from .explain.ending import (
     explain_stopping,
     explain_success,
 )
-from .explain.exits import explain_exit
-from .explain.messages import who
+from .explain.peers import explain_workers
 from .explain.scheduling import Background
 from .explain.waiting import explain_waiting
 from .phases import finished_at, forward, phase_of, timeline
@@ -30,8 +28,6 @@ __all__ = ["Background", "Reading", "WorkerStatus", "forward", "read"]
 
 # Said of an end when the pods that could tell more are gone.
 _VAGUE = frozenset({"failed", "pod_deleted", "restarted", "restarts_used_up"})
-# Said of a job that has not failed.
-_NO_FAILURES = frozenset({"stopping", "deleting", "node_silent", "pod_ending", "stuck_pod", "held_by_finalizer"})
 
 
 @dataclass(frozen=True)
@@ -86,7 +82,7 @@ def read(objects: Objects, spec: JobSpec, *, facts: Background | None = None, be
     now = Reading(
         phase=phase,
         reason=waiting or _reason(last, workers, spec, phase, disrupted),
-        ranks_by_worker=_with_why(last, workers, each, spec),
+        ranks_by_worker=workers,
         created_at=_earliest([created_at(start.owner) for start in every]),
         started_at=_earliest([*(worker.started_at for worker in workers.values()), *earlier]),
         finished_at=finished_at(last, workers, phase),
@@ -95,7 +91,8 @@ def read(objects: Objects, spec: JobSpec, *, facts: Background | None = None, be
         transitions=_timeline(every, workers, phase, spec),
         disrupted=disrupted or (same.disrupted if same is not None else None),
     )
-    return now if before is None else _with_before(before, now)
+    now = now if before is None else _with_before(before, now)
+    return dataclasses.replace(now, ranks_by_worker=explain_workers(last, now.ranks_by_worker, each, now.reason, spec))
 
 
 def _workers(start: Started) -> dict[int, WorkerStatus]:
@@ -125,11 +122,11 @@ def _kept_reason(before: Reading, now: Reading) -> Reason | None:
     known = before.reason if before.phase in (Phase.RUNNING, Phase.STOPPING) else None
     if before.attempt > now.attempt:
         known = next((one.reason for one in before.attempts if one.number == now.attempt), None)
-    elif known is None or known.code in _NO_FAILURES:
+    elif known is None or known.code in NO_FAILURES:
         known = now.disrupted
-    if now.reason is None and now.phase is Phase.RUNNING:
-        return now.disrupted
-    if known is None or now.reason is None or known.code in _NO_FAILURES:
+    if now.phase is Phase.RUNNING and (now.reason is None or now.reason.code == "pod_ending"):
+        return now.disrupted or now.reason  # its other pods are ended because of that
+    if known is None or now.reason is None or known.code in NO_FAILURES:
         return now.reason
     if now.reason.code in _VAGUE:  # also while it runs: a pod that was evicted is gone before its Job has failed
         return known
@@ -140,7 +137,7 @@ def _kept_reason(before: Reading, now: Reading) -> Reason | None:
 def _joined_attempts(before: Reading, now: Reading) -> list[Attempt]:
     found = {attempt.number: attempt for attempt in now.attempts}
     told = list(before.attempts)
-    if before.attempt < now.attempt and before.reason is not None and before.reason.code not in _NO_FAILURES:
+    if before.attempt < now.attempt and before.reason is not None and before.reason.code not in NO_FAILURES:
         told.append(Attempt(number=before.attempt, started_at=before.started_at, reason=before.reason))
     for attempt in told:
         if attempt.number not in found or found[attempt.number].reason.code in _VAGUE:
@@ -166,30 +163,6 @@ def _reason(
             hint="Whoever suspended it can let it go on: set spec.suspend of the Job to false.",
         )
     return explain_running(start, workers, spec, disrupted) if phase is Phase.RUNNING else None
-
-
-def _with_why(
-    start: Started, workers: dict[int, WorkerStatus], each: dict[int, Reason], spec: JobSpec
-) -> dict[int, WorkerStatus]:
-    found = {}
-    failed = [index for index, worker in workers.items() if worker.state is RankState.FAILED and not _was_asked(worker)]
-    for index, worker in workers.items():
-        reason = each.get(index)
-        name = who(index, spec.ranks_in_worker)
-        why = reason.text if reason is not None else None
-        if worker.state is RankState.FAILED:
-            disrupted = explain_disruption(start.pods[index], name)
-            if disrupted is None and failed and _was_asked(worker):
-                why = f"{name} was ended because {who(failed[0], spec.ranks_in_worker).lower()} had failed."
-            else:
-                why = (disrupted or explain_exit(start.pods[index], worker, name)).text
-        found[index] = dataclasses.replace(worker, why=why)
-    return found
-
-
-def _was_asked(worker: WorkerStatus) -> bool:
-    """Whether it ended on SIGTERM, which is how a cluster ends the other pods of a job that has failed."""
-    return worker.exit_code == 128 + signal.SIGTERM or worker.signal == "SIGTERM"
 
 
 def _earlier(every: list[Started], spec: JobSpec) -> list[Attempt]:

@@ -27,6 +27,7 @@ AGAIN = frozenset(
 """Codes of ends that are nobody's fault: the same job, started again, may well succeed."""
 
 _HINT = "This is not an error of the notebook. Run it again, or allow retries and save checkpoints."
+_STARTS_AGAIN = "This is not an error of the notebook: all ranks are started again without your doing."
 _OWN_DISK = re.compile(
     r"ephemeral local storage usage exceeds|EmptyDir volume \"([^\"]*)\" exceeds|exceeded its local ephemeral storage"
 )
@@ -77,6 +78,11 @@ def explain_disruption(pod: Manifest, who: str) -> Reason | None:
     if target.get("reason") == "TerminationByKubelet":
         return _reason(("evicted", f"was ended by its node: {words}"), pod, who)
     return _reason(("disrupted", f"was ended by the cluster: {words}"), pod, who)
+
+
+def starting_again(reason: Reason) -> Reason:
+    """The same of a job that has retries left: there is nothing to do."""
+    return reason.model_copy(update={"hint": _STARTS_AGAIN}) if reason.hint == _HINT else reason
 
 
 def explain_disrupting_event(event: Manifest, who: str) -> Reason | None:

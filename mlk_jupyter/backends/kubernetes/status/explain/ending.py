@@ -29,13 +29,16 @@ from ...kinds.fields import (
 from ...resources import Manifest
 from ..phases import completed_workers, finished_at, running_since, workers_asked
 from .admission import explain_refused
-from .disruptions import disrupted_at, explain_disrupting_event, explain_disruption
+from .disruptions import disrupted_at, explain_disrupting_event, explain_disruption, starting_again
 from .exits import explain_exit
 from .messages import clean, duration, who
 
 # A rank whose peer was taken away fails within a moment of it; pods' times are whole seconds.
 _SAME_MOMENT_S = 1.0
 _STUCK_S = 60.0
+
+NO_FAILURES = frozenset({"stopping", "deleting", "node_silent", "pod_ending", "stuck_pod", "held_by_finalizer"})
+"""Codes of what is said of a job that has not failed."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +135,7 @@ def explain_disruptions(start: Started, workers: dict[int, WorkerStatus], spec: 
         name_ = who(index, spec.ranks_in_worker)
         reason = explain_disruption(pod, name_)
         if reason is not None and workers[index].state is not RankState.SUCCEEDED:
+            reason = starting_again(reason) if start.number <= spec.cluster.retries else reason
             at = disrupted_at(pod) or workers[index].finished_at or 0.0
             found.append((at, reason))
     at, reason = min(found, key=lambda one: one[0], default=(0.0, None))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .....model import JobSpec, Phase, Reason
+from .....model import JobSpec, Phase, RankState, Reason
 from .....text import listed
 from ...kinds.attempt import Started
 from ...kinds.fields import WorkerStatus, condition, mapping, scheduled, text
@@ -45,8 +45,10 @@ def explain_waiting(
     worst = max(weight.values())
     index = min(index for index, reason in reasons.items() if weight[reason.code] == worst)
     alike = sorted(other for other, reason in reasons.items() if reason.code == reasons[index].code)
-    begun = sum(worker.started_at is not None for worker in workers.values())
-    return _of_part(reasons[index], alike, begun, asked, spec), each
+    if not any(worker.started_at is not None for worker in workers.values()):
+        return reasons[index], each
+    run = sum(worker.state is RankState.RUNNING for worker in workers.values())
+    return _of_part(reasons[index], alike, run, asked, spec), each
 
 
 def explain_worker(pod: Manifest, start: Started, worker: WorkerStatus, spec: JobSpec, facts: Background) -> Reason:
@@ -100,17 +102,16 @@ def _weight(reason: Reason) -> int:
     return _PASSING.index(reason.code) if reason.code in _PASSING else len(_PASSING)
 
 
-def _of_part(reason: Reason, alike: list[int], begun: int, asked: int, spec: JobSpec) -> Reason:
-    """The reason as the job's: when other workers run already, it says which of them is missed."""
-    if not begun or len(alike) >= asked:
+def _of_part(reason: Reason, alike: list[int], run: int, asked: int, spec: JobSpec) -> Reason:
+    """The reason as the job's: when other workers have begun, it says which of them is missed, and who waits."""
+    if len(alike) >= asked:
         return reason
     noun = "rank" if spec.ranks_in_worker == 1 else "worker"
     one = len(alike) == 1
     names = f"{noun if one else f'{noun}s'} {listed([str(index) for index in alike])}"
-    others = "the one that runs waits" if begun == 1 else f"the {begun} that run wait"
-    head = (
-        f"{_capital(names)} of {asked} {'does' if one else 'do'} not run yet; {others} for {'it' if one else 'them'}."
-    )
+    others = "the one that runs waits" if run == 1 else f"the {run} that run wait"
+    wait = f"; {others} for {'it' if one else 'them'}" if run else ""
+    head = f"{_capital(names)} of {asked} {'does' if one else 'do'} not run yet{wait}."
     return reason.model_copy(update={"text": f"{head} {_capital(reason.text.removeprefix('Waiting: '))}"})
 
 
