@@ -44,6 +44,11 @@ def attempt_name(job_id: str, attempt: int) -> str:
     return job_id if attempt == 1 else f"{job_id}-r{attempt}"
 
 
+def is_attempt_name(name: str, job_id: str) -> bool:
+    """Whether an object is called as the one of an attempt is, and not as what a controller makes of that."""
+    return re.fullmatch(rf"{re.escape(job_id)}(-r\d{{1,3}})?", name) is not None
+
+
 def bundle_name(owner: str) -> str:
     """Name of the ConfigMap that belongs to the object of one attempt."""
     return f"{owner}-bundle"

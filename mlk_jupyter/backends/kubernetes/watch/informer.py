@@ -320,13 +320,18 @@ def _objects(job_id: str, group: _Group, now: float) -> Objects:
     jobs = _by_age(group.jobs.values())
     return Objects(
         job_id=job_id,
-        owners=[job for job in jobs if not controller(job)],
-        children=[job for job in jobs if controller(job)],
+        owners=[job for job in jobs if _is_owner(job, job_id)],
+        children=[job for job in jobs if not _is_owner(job, job_id)],
         pods=_by_age(group.pods.values()),
         events=sorted(map(unpacked, group.events.values()), key=_event_time),
         workload=next(iter(reversed(_by_age(group.workloads.values()))), None),
         now=now,
     )
+
+
+def _is_owner(job: Manifest, job_id: str) -> bool:
+    """By name too: a Job that was made of a JobSet, and has lost its reference to it, is no attempt of ours."""
+    return not controller(job) and labels.is_attempt_name(job["metadata"]["name"], job_id)
 
 
 def _by_age(some: Iterable[Manifest]) -> list[Manifest]:
