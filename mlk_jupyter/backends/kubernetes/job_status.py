@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 
-from ...model import JobStatus, Phase, Reason, RunRef, RunState, Step
+from ...model import JobStatus, Phase, Progress, Reason, RunRef, RunState, Step
 from .recording.merging import timeline_of
 from .resources import Manifest, Objects
 from .status import attempts
@@ -86,8 +86,11 @@ def status_of(
     reading = reading_of(objects, submitted_job, facts)
     before = written or _unwritten(submitted_job, reading, backend)
     phase = forward(before.phase, reading.phase) if written is not None else reading.phase
+    # How far the attempt before was is none of this one's.
+    fresh = {"progress": Progress(), "metrics": [], "ranks": []} if reading.attempt > before.attempt else {}
     return before.model_copy(
         update={
+            **fresh,
             "phase": phase,
             "reason": reading.reason if phase is reading.phase else before.reason,
             "error": reading.reason.text if phase is Phase.FAILED and reading.reason else before.error,

@@ -12,7 +12,21 @@ from ..manifests.network import network_policy
 from ..manifests.render_context import RenderContext
 from ..resources import JOBS, Manifest, Objects, Resource, Rule
 from .attempt import Started, attempt_of, events_of, in_order, workload_of
-from .fields import controller, indexed_worker, mapping, metadata, newest_pods, sequence, status, text, uid
+from .fields import (
+    before_resumption,
+    controller,
+    created_at,
+    deleted_at,
+    indexed_worker,
+    mapping,
+    metadata,
+    newest_pods,
+    over,
+    sequence,
+    status,
+    text,
+    uid,
+)
 
 
 class JobKind(ABC):
@@ -123,7 +137,9 @@ class JobKind(ABC):
     def _start(self, number: int, owner: Manifest | None, objects: Objects, events: list[Manifest]) -> Started:
         pods = [pod for pod in objects.pods if self._is_of(pod, number, owner)]
         job = self.job_of(owner, [one for one in objects.children if self._is_of(one, number, owner)])
-        chosen = newest_pods(pods, self.worker_of)
+        # What still ends of a run before the Job was suspended and resumed is none of its workers.
+        live = [pod for pod in pods if not (_ends(pod) and before_resumption(job, created_at(pod)))]
+        chosen = newest_pods(live, self.worker_of)
         kept = {id(pod) for pod in chosen.values()}
         about = events_of(owner, events) + (events_of(job, events) if job is not owner else [])
         return Started(
@@ -159,3 +175,7 @@ class JobKind(ABC):
             Rule("stop", resource, ("patch",), f"suspends {noun}"),
             Rule("delete", resource, ("delete",), f"removes {noun} and, through it, all it owns"),
         ]
+
+
+def _ends(pod: Manifest) -> bool:
+    return deleted_at(pod) is not None or (over(pod) and status(pod).get("phase") != "Succeeded")

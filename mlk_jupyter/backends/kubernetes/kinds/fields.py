@@ -21,6 +21,7 @@ from ..resources import Manifest
 COMPLETION_INDEX = "batch.kubernetes.io/job-completion-index"
 QUEUE = "kueue.x-k8s.io/queue-name"
 
+_SLACK_S = 1.0
 _FRACTION = re.compile(r"\.(\d+)")
 
 
@@ -48,6 +49,8 @@ class WorkerStatus:
     finished_at: float | None = None
     disruption: str | None = None
     """Reason of the pod's DisruptionTarget condition, e.g. PreemptionByScheduler."""
+    created_at: float | None = None
+    """When its pod was made, by the clock of the API server."""
 
 
 def mapping(value: Any) -> dict[str, Any]:
@@ -116,6 +119,16 @@ def created_at(item: Mapping[str, Any] | None) -> float | None:
 def deleted_at(item: Mapping[str, Any] | None) -> float | None:
     """When its deletion was asked for, or for a pod: when its time to end runs out. None if it is not being deleted."""
     return seconds(metadata(item).get("deletionTimestamp"))
+
+
+def before_resumption(job: Mapping[str, Any] | None, at: float | None) -> bool:
+    """Whether that was before a Job that was suspended went on; `startTime` is set anew then.
+
+    Some slack: whoever stamps pods and whoever stamps Jobs may have two clocks.
+    """
+    resumed = condition(job, "Suspended")
+    began = seconds(status(job).get("startTime"))
+    return resumed is not None and at is not None and began is not None and at < began - _SLACK_S
 
 
 def number(value: Any) -> int | None:
@@ -265,6 +278,7 @@ def worker_status(pod: Manifest, worker: int) -> WorkerStatus:
         started_at=seconds(mapping(running or ran).get("startedAt")),
         finished_at=seconds(mapping(ended).get("finishedAt")),
         disruption=(text(target.get("reason")) or "Unknown") if target is not None else None,
+        created_at=created_at(pod),
     )
 
 

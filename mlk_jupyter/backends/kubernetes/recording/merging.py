@@ -162,7 +162,8 @@ def changes(
     """The fields of a status that both accounts give, phase and run left out."""
     ranks = ranks_of(status.spec, reading, replay, sample, last_line)
     known = {rank.rank for rank in ranks}
-    ranks += [rank for rank in status.ranks if rank.rank not in known]  # their pods were removed
+    if status.attempt >= reading.attempt:
+        ranks += [rank for rank in status.ranks if rank.rank not in known]  # their pods were removed
     if reading.phase is Phase.STOPPED:
         ranks = [_told_to_stop(rank) for rank in ranks]
     started = [at for at in (status.started_at, reading.started_at, replay.started_at) if at is not None]

@@ -271,7 +271,7 @@ class Recorder:
         """Reads what the attempt before left behind, puts it aside, and begins anew."""
         before, deadline = self._positions.attempt, time.monotonic() + self._timing.last_logs_s
         while followers.sync(self._current()[0], before, over=True) and time.monotonic() < deadline:
-            await self._write_down(followers, self._current()[1])
+            await self._write(self._intake.cut(followers.positions()), snap=False, save=False)
             await self._pause(self._timing.tick_s, hurry=True)
         await self._put_away(followers)
         try:

@@ -38,12 +38,15 @@ def between(objects: Objects, reading: Reading, number: int, spec: JobSpec) -> R
             reading, phase=Phase.STOPPED, reason=reason.model_copy(update={"text": text}), finished_at=ended_at
         )
     text = f"{last.text} Attempt {number} of {spec.cluster.retries + 1} is being started."
-    attempt = Attempt(number=reading.attempt, started_at=reading.started_at, ended_at=reading.finished_at, reason=last)
+    attempt = Attempt(number=reading.attempt, started_at=reading.began_at, ended_at=reading.finished_at, reason=last)
     return dataclasses.replace(
         reading,
         phase=Phase.QUEUED,
         reason=Reason(code="restarting", text=text, hint=None),
         starts_again=True,
+        ranks_by_worker={},  # those of the attempt that is over
+        disrupted=None,
+        began_at=None,
         finished_at=None,
         attempt=number,
         attempts=[*reading.attempts, attempt],

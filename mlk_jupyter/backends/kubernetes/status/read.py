@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from ....model import Attempt, JobSpec, Phase, Reason, Transition
 from ..kinds.attempt import Started
-from ..kinds.fields import WorkerStatus, created_at, since, worker_status
+from ..kinds.fields import WorkerStatus, before_resumption, created_at, since, worker_status
 from ..kinds.registry import starts
 from ..resources import Manifest, Objects
 from .explain.ending import (
@@ -53,6 +53,8 @@ class Reading:
     """Sentences worth reading that are no failure."""
     disrupted: Reason | None = None
     """What the cluster did to a worker of this attempt; known also when the pod that told it is gone."""
+    began_at: float | None = None
+    """When the first container of this attempt ran."""
     starts_again: bool = False
     """Its last attempt is over, and we are to make the next one, number `attempt`."""
 
@@ -73,7 +75,7 @@ def read(objects: Objects, spec: JobSpec, *, facts: Background | None = None, be
     if before is not None and before.phase.final and last.number <= before.attempt:
         return before
     workers = _workers(last)
-    same = before if before is not None and before.attempt == last.number else None
+    same = before if before is not None and before.attempt == last.number and not _anew(before, last) else None
     known = {**same.ranks_by_worker, **workers} if same is not None else workers
     earlier = [worker_status(pod, 0).started_at for start in every for pod in _others(start, last)]
     phase = phase_of(last, known, spec)  # one whose pod is gone has begun all the same
@@ -90,9 +92,19 @@ def read(objects: Objects, spec: JobSpec, *, facts: Background | None = None, be
         attempts=_earlier(every, spec),
         transitions=_timeline(every, workers, phase, spec),
         disrupted=disrupted or (same.disrupted if same is not None else None),
+        began_at=_began(workers),
     )
-    now = now if before is None else _with_before(before, now)
+    now = now if before is None else _with_before(before, now, anew=_anew(before, last))
     return dataclasses.replace(now, ranks_by_worker=explain_workers(last, now.ranks_by_worker, each, now.reason, spec))
+
+
+def _anew(before: Reading, last: Started) -> bool:
+    """Whether the ranks known from before are none of this start: its Job was suspended since, as by Kueue, which takes
+    a job out of the cluster and queues it again under the same name."""
+    if last.suspended and last.stop is None:
+        return True
+    made = [worker.created_at for worker in before.ranks_by_worker.values()]
+    return before.attempt == last.number and any(before_resumption(last.job, at) for at in made)
 
 
 def _workers(start: Started) -> dict[int, WorkerStatus]:
@@ -104,8 +116,13 @@ def _others(start: Started, last: Started) -> list[Manifest]:
     return start.others if start is last else [*start.pods.values(), *start.others]
 
 
-def _with_before(before: Reading, now: Reading) -> Reading:
-    same = before.attempt >= now.attempt  # greater: the next attempt was announced, and is not there yet
+def _began(workers: dict[int, WorkerStatus]) -> float | None:
+    return _earliest([worker.started_at for worker in workers.values()])
+
+
+def _with_before(before: Reading, now: Reading, *, anew: bool) -> Reading:
+    # Greater: the next attempt was announced, and is not there yet.
+    same = before.attempt >= now.attempt and not anew
     workers = {**(before.ranks_by_worker if same else {}), **now.ranks_by_worker}
     return dataclasses.replace(
         now,
@@ -113,8 +130,16 @@ def _with_before(before: Reading, now: Reading) -> Reading:
         ranks_by_worker=dict(sorted(workers.items())),
         created_at=_earliest([before.created_at, now.created_at]),
         started_at=_earliest([before.started_at, now.started_at]),
+        began_at=_earliest([_known_of(before, now.attempt) if same else None, now.began_at]),
         attempts=_joined_attempts(before, now),
     )
+
+
+def _known_of(before: Reading, attempt: int) -> float | None:
+    """When an attempt began."""
+    if before.attempt == attempt:
+        return before.began_at
+    return next((one.started_at for one in before.attempts if one.number == attempt), None)
 
 
 def _kept_reason(before: Reading, now: Reading) -> Reason | None:
@@ -137,11 +162,17 @@ def _kept_reason(before: Reading, now: Reading) -> Reason | None:
 def _joined_attempts(before: Reading, now: Reading) -> list[Attempt]:
     found = {attempt.number: attempt for attempt in now.attempts}
     told = list(before.attempts)
-    if before.attempt < now.attempt and before.reason is not None and before.reason.code not in NO_FAILURES:
-        told.append(Attempt(number=before.attempt, started_at=before.started_at, reason=before.reason))
+    ended = before.disrupted if before.phase in (Phase.QUEUED, Phase.STARTING) else before.reason
+    if before.attempt < now.attempt and ended is not None and ended.code not in NO_FAILURES:
+        told.append(Attempt(number=before.attempt, started_at=before.began_at, reason=ended))
     for attempt in told:
-        if attempt.number not in found or found[attempt.number].reason.code in _VAGUE:
-            found[attempt.number] = attempt
+        known = found.setdefault(attempt.number, attempt)
+        found[attempt.number] = Attempt(
+            number=attempt.number,
+            started_at=known.started_at or attempt.started_at,
+            ended_at=known.ended_at or attempt.ended_at,
+            reason=attempt.reason if known.reason.code in _VAGUE else known.reason,
+        )
     return [found[number] for number in sorted(found) if number < now.attempt]
 
 
@@ -173,10 +204,9 @@ def _earlier(every: list[Started], spec: JobSpec) -> list[Attempt]:
     found = []
     for start in every[:-1]:
         workers = _workers(start)
-        began = [worker.started_at for worker in workers.values() if worker.started_at is not None]
         ended = since(start.holds("Failed"))
         reason = explain_failure(start, workers, spec, explain_disruptions(start, workers, spec))
-        found.append(Attempt(number=start.number, started_at=min(began, default=None), ended_at=ended, reason=reason))
+        found.append(Attempt(number=start.number, started_at=_began(workers), ended_at=ended, reason=reason))
     return found
 
 
