@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import math
 import secrets
+import sys
 from collections.abc import Awaitable, Callable
 from http.client import responses
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,6 +16,8 @@ from jupyter_core.utils import ensure_async
 from jupyter_server.base.handlers import APIHandler, JupyterHandler
 from jupyter_server.extension.handler import ExtensionHandlerMixin
 from tornado import web
+from tornado.concurrent import future_set_result_unless_cancelled
+from tornado.iostream import StreamClosedError
 
 from ..errors import MlkError
 from .limits import TooManyRequests
@@ -35,6 +39,8 @@ JOB_ID = r"(?P<job_id>[a-z][a-z0-9-]{0,62})"
 
 BODY_LIMIT = 1 << 20
 """Most bytes of a request body; the server's own limit is 512 MiB."""
+READ_LIMIT = 64 << 20
+"""Most bytes of a body that is refused and read to its end all the same, so that its connection stays of use."""
 
 VERBS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _UNIMPLEMENTED = web.RequestHandler._unimplemented_method
@@ -90,6 +96,7 @@ def allowed(action: Action, *, is_activity: bool = False) -> Callable[[Handled],
         @functools.wraps(method)
         async def checked(self: Handler, *args: Any, **kwargs: Any) -> None:
             await authorize(self, action)
+            self.check_body()
             self._track_activity = is_activity
             with self.services.requests.held(self.user):
                 await method(self, *args, **kwargs)
@@ -172,24 +179,50 @@ class OwnErrors(JupyterHandler):
 
 @web.stream_request_body
 class Handler(OwnErrors, ExtensionHandlerMixin, APIHandler):
-    """Base of all REST handlers. Polls are no activity; a body is read only from those who may send one."""
+    """Base of all REST handlers. Polls are no activity; a body is kept only of those who may send one.
+
+    A refusal waits for the end of the body. Answered earlier, tornado would close the connection, and a proxy that
+    keeps it for other people's requests finds that out by sending the next of them.
+    """
 
     _track_activity = False
 
     def initialize(self, *args: Any, **kwargs: Any) -> None:
         super().initialize(*args, **kwargs)
         self._body = bytearray()
+        self._received_bytes = 0
+        self._keeps_body = True
 
     async def prepare(self) -> None:  # type: ignore[override]
-        await super().prepare()
-        declared = self.request.headers.get("Content-Length", "0")
-        if declared.isdigit() and int(declared) > BODY_LIMIT:
-            raise BodyTooLarge
-        # The connection refuses what comes in chunks.
-        self.request.connection.set_max_body_size(BODY_LIMIT)  # type: ignore[union-attr]
+        # Tornado's own limit closes the connection without an answer; `data_received` counts instead.
+        self.request.connection.set_max_body_size(sys.maxsize)  # type: ignore[union-attr]
+        try:
+            await super().prepare()
+        except Exception:
+            self._keeps_body = False
+            await self._end_of_body()
+            raise
+
+    async def _end_of_body(self) -> None:
+        """Takes the rest of the body, as tornado does between `prepare` and the method."""
+        future_set_result_unless_cancelled(self._prepared_future, None)  # type: ignore[arg-type]
+        with contextlib.suppress(StreamClosedError):  # then nobody waits for the answer
+            await self.request._body_future
 
     def data_received(self, chunk: bytes) -> None:
-        self._body += chunk
+        self._received_bytes += len(chunk)
+        if self._received_bytes > BODY_LIMIT:
+            self._body.clear()
+        elif self._keeps_body:
+            self._body += chunk
+        if self._received_bytes > READ_LIMIT and not self._finished:
+            refused = BodyTooLarge()
+            self.send_error(refused.status, exc_info=(BodyTooLarge, refused, None))
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        if not self.request._body_future.done():
+            self.set_header("Connection", "close")  # which tornado does, and does not say
+        super().write_error(status_code, **kwargs)
 
     @property
     def services(self) -> Services:
@@ -202,6 +235,11 @@ class Handler(OwnErrors, ExtensionHandlerMixin, APIHandler):
     @property
     def user(self) -> str:
         return user_key(self)
+
+    def check_body(self) -> None:
+        """Raises: BodyTooLarge."""
+        if self._received_bytes > BODY_LIMIT:
+            raise BodyTooLarge
 
     def json_body(self, model: type[ModelT]) -> ModelT:
         """The body as a model.

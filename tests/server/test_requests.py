@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import threading
 import time
@@ -128,28 +127,6 @@ async def test_a_wrong_field_is_named(fetch: Any, backend: MemoryBackend) -> Non
     _, error = await fetch("jobs", "POST", submission(workers=0, gpus="many"))
     assert error["code"] == "bad_input"
     assert "spec.workers" in error["detail"] and "spec.gpus" in error["detail"]
-
-
-async def test_a_body_that_is_too_large_is_refused_though_it_does_not_say_so(
-    backend: MemoryBackend, http_server_client: Any, jp_auth_header: dict[str, str], jp_serverapp: Any
-) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", http_server_client.get_http_port())
-    path = f"{jp_serverapp.web_app.settings['base_url']}mlk/jobs"
-    head = [f"POST {path} HTTP/1.1", "Host: 127.0.0.1", "Transfer-Encoding: chunked"]
-    head += [f"{name}: {value}" for name, value in jp_auth_header.items()]
-    writer.write("\r\n".join([*head, "", ""]).encode())
-    with contextlib.suppress(ConnectionError):
-        for _ in range(40):
-            writer.write(b"10000\r\n" + b" " * 65_536 + b"\r\n")
-            await writer.drain()
-        writer.write(b"0\r\n\r\n")
-        await writer.drain()
-    answer = b""
-    with contextlib.suppress(ConnectionError):  # the rest of what we send meets a closed socket
-        answer = await asyncio.wait_for(reader.read(), 20)
-    assert answer.split(b"\r\n")[0] in (b"", b"HTTP/1.1 400 Bad Request")
-    writer.close()
-    assert backend.statuses == {}
 
 
 ELSEWHERE = [
