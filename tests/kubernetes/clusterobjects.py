@@ -73,6 +73,7 @@ def pod(
     phase: str = "Pending",
     state: Manifest | None = None,
     init: Manifest | None = None,
+    init_name: str = "staging",
     conditions: list[Manifest] | None = None,
     limits: dict[str, str] | None = None,
     requests: dict[str, str] | None = None,
@@ -103,7 +104,9 @@ def pod(
     if state is not None:
         found["status"]["containerStatuses"] = [{"name": "worker", "state": state}]
     if init is not None:
-        found["status"]["initContainerStatuses"] = [{"name": "staging", "state": init}]
+        found["status"]["initContainerStatuses"] = [
+            {"name": init_name, **(init if "state" in init else {"state": init})}
+        ]
     if deleted is not None:
         found["metadata"]["deletionTimestamp"] = at(deleted)
     return found

@@ -135,6 +135,25 @@ CONTAINERS = [
         "`dvc pull` has run for 40 s",
         staging=["dvc", "pull"],
     ),
+    stuck(
+        "init container of somebody else",
+        pod(init={"running": {"startedAt": at(20)}}, init_name="vault-agent"),
+        "staging",
+        "init container vault-agent has run for 40 s",
+    ),
+    stuck(
+        "init container that crashes and is tried again",
+        pod(
+            init={
+                "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s restarting failed"}},
+                "lastState": {"terminated": {"exitCode": 4, "message": "no token"}},
+            },
+            init_name="vault-agent",
+        ),
+        "crash_loop",
+        "vault-agent",
+        "exit code 4: no token",
+    ),
     stuck("gated", pod(), "creating"),
 ]
 
@@ -210,6 +229,18 @@ ENDS = [
         pod(phase="Failed", init={"terminated": {"exitCode": 1, "message": "no remote", "finishedAt": at(9)}}),
         "staging_failed",
         "exit code 1: no remote",
+    ),
+    over(
+        "init container of somebody else fails",
+        pod(phase="Failed", init={"terminated": {"exitCode": 3, "message": "no token"}}, init_name="vault-agent"),
+        "init_failed",
+        "The init container vault-agent of rank 0 ended with exit code 3: no token.",
+    ),
+    over(
+        "init container of somebody else without memory",
+        pod(phase="Failed", init={"terminated": {"exitCode": 137, "reason": "OOMKilled"}}, init_name="vault-agent"),
+        "out_of_memory",
+        "The init container vault-agent of rank 0",
     ),
     over("without a word", pod(phase="Failed", message="Pod was rejected"), "pod_failed", "Pod was rejected"),
     over(

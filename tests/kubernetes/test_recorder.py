@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from clusterobjects import ID, condition, failed_job, job, pod, spec
+from clusterobjects import ID, condition, failed_job, job, objects, pod, spec
 from logserver import LogServer, Refusal
 
 from mlk_jupyter.backends.kubernetes.recording import recorder as recording
@@ -505,6 +505,23 @@ def test_the_log_of_the_staging_step_comes_before_that_of_its_rank(scene: Callab
     status = asyncio.run(one.to_the_end(done))
     assert status.notices == []
     assert one.folder.log(0).read_bytes().startswith(b"fetching data\nforeign text before")
+
+
+def test_what_a_failing_init_container_of_somebody_else_wrote_last_is_told(scene: Callable[..., Scene]) -> None:
+    one = scene()
+    init = LogServer(over=True)
+    init.write(1, b"asking for a token\n")
+    init.write(2, b"no token for this pod\n")
+    failed = pod(phase="Failed", init={"terminated": {"exitCode": 3}}, init_name="vault-agent")
+    one.cluster.logs[failed["metadata"]["name"]] = init
+    status = asyncio.run(one.to_the_end(objects(failed_job(), pods=[failed])))
+    assert status.reason is not None
+    assert status.reason.text == (
+        "The init container vault-agent of rank 0 ended with exit code 3. "
+        "The last line of rank 0's log: no token for this pod"
+    )
+    assert status.reason.hint is not None and "-c vault-agent" in status.reason.hint
+    assert one.folder.log(0).read_bytes() == b"asking for a token\nno token for this pod\n"
 
 
 def test_a_pod_of_several_ranks_is_one_log(scene: Callable[..., Scene]) -> None:

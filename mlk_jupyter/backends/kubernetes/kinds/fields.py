@@ -184,10 +184,21 @@ def container(pod: Manifest) -> dict[str, Any] | None:
     return statuses[0] if named is None and len(statuses) == 1 else named
 
 
-def staging_container(pod: Manifest) -> dict[str, Any] | None:
-    """The status of the init container that stages data."""
-    statuses = map(mapping, sequence(status(pod).get("initContainerStatuses")))
-    return next((one for one in statuses if one.get("name") == labels.STAGING), None)
+def init_containers(pod: Manifest, *, sidecars: bool = False) -> list[dict[str, Any]]:
+    """The statuses of the init containers in the order in which they run: ours that stages data, and those that others
+    put into the pod. Without `sidecars`, those that go on beside the ranks (`restartPolicy: Always`) are left out."""
+    asked = map(mapping, sequence(spec_of(pod).get("initContainers")))
+    beside = {one.get("name") for one in asked if one.get("restartPolicy") == "Always"}
+    found = map(mapping, sequence(status(pod).get("initContainerStatuses")))
+    return [one for one in found if sidecars or one.get("name") not in beside]
+
+
+def failed_init_container(pod: Manifest) -> dict[str, Any] | None:
+    """The status of the init container that failed, so that the ranks never ran; None where none did."""
+    for one in init_containers(pod):
+        if number(mapping(state_of(one, "terminated")).get("exitCode")):
+            return one
+    return None
 
 
 def container_asked(pod: Manifest) -> dict[str, Any]:
@@ -251,8 +262,7 @@ def worker_status(pod: Manifest, worker: int) -> WorkerStatus:
     ran = ended = state_of(own, "terminated")
     running = state_of(own, "running")
     if ended is None and running is None:
-        staging = state_of(staging_container(pod), "terminated")
-        ended = staging if number(mapping(staging).get("exitCode")) else None
+        ended = state_of(failed_init_container(pod), "terminated")
     phase = status(pod).get("phase")
     exit_code = number(mapping(ended).get("exitCode"))
     if phase == "Failed" or exit_code:

@@ -9,7 +9,17 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from .. import labels
-from ..kinds.fields import container, main_container, mapping, name, number, staging_container, state_of, uid
+from ..kinds.fields import (
+    container,
+    failed_init_container,
+    init_containers,
+    main_container,
+    mapping,
+    name,
+    number,
+    state_of,
+    uid,
+)
 from ..kinds.registry import kind_of_job
 from ..resources import Objects
 from ..timing import RecordingTiming
@@ -32,7 +42,7 @@ class _Log:
     worker: int
     pod: str
     key: str
-    """In `positions.json`: the pod's uid, and for the staging container its name behind it."""
+    """In `positions.json`: the pod's uid, and for an init container its name behind it."""
     container: str
     ended: bool
     failed: bool
@@ -140,9 +150,11 @@ class Followers:
         else:
             chosen = set([worker for worker in workers if worker == 0 or worker in looked | failing][:AT_ONCE])
         found = [log for log in order if log.worker in chosen and not self._position(log.key).whole]
-        # A pod's staging log comes whole before that of its worker: both go to the same rank's.
-        staging = {log.worker for log in found if log.container == labels.STAGING}
-        return [log for log in found if log.container == labels.STAGING or log.worker not in staging]
+        # A pod's logs come whole one after the other, in the order in which its containers ran: all go to one rank's.
+        first: dict[int, _Log] = {}
+        for log in found:
+            first.setdefault(log.worker, log)
+        return list(first.values())
 
     def _start(self, log: _Log, *, ended: bool) -> None:
         def feed(data: bytes) -> None:
@@ -175,8 +187,11 @@ def _logs_of(objects: Objects, attempt: int) -> list[_Log]:
     """The containers of the attempt's pods that have a log, or had one."""
     found = []
     for worker, pod in kind_of_job(objects).pods_of(objects, attempt).items():
-        staging = staging_container(pod), f"{uid(pod)}/{labels.STAGING}", labels.STAGING
-        for said, key, called in (staging, (container(pod), uid(pod), main_container(pod))):
+        failed_init = failed_init_container(pod)
+        # Those that others put into the pod are of interest when the ranks do not run because of them.
+        inits = [one for one in init_containers(pod) if one.get("name") == labels.STAGING or one == failed_init]
+        logs = [(one, f"{uid(pod)}/{one.get('name')}", str(one.get("name"))) for one in inits]
+        for said, key, called in (*logs, (container(pod), uid(pod), main_container(pod))):
             terminated = state_of(said, "terminated")
             if terminated is not None or state_of(said, "running") is not None:
                 failed = bool(number(mapping(terminated).get("exitCode")))

@@ -5,6 +5,7 @@ Pure. The objects know the phase and why the cluster ended something; the frames
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -20,6 +21,8 @@ from ..status.submitted import SubmittedJob
 
 # What the objects say when all they know is that a container ended badly: the frames know better.
 _PLAIN_FAILURES = frozenset({"cell_failed", "rank_failed", "pod_failed", "failed"})
+# An init container of somebody else's, of which the cluster does not tell what it wrote last: its log does.
+_UNTOLD_INIT = re.compile(r"^init_failed: .* exit code \d+\.$")
 _TOLD_TO_END = frozenset({130, 137, 143})  # exit codes of processes that SIGINT, SIGKILL, SIGTERM end
 _MOST_RANKS = 4_096
 _MOST_SAID = 8  # ranks whose missing messages are told one by one
@@ -44,13 +47,18 @@ def first_status(job: SubmittedJob, backend: str, folder: JobFolder) -> JobStatu
     )
 
 
-def reason_of(reading: Reading, replay: Replay) -> Reason | None:
+def reason_of(spec: JobSpec, reading: Reading, replay: Replay, last_line: Callable[[int], str | None]) -> Reason | None:
     """Why the job is in its phase. A failing cell is told as cell, exception and rank, not as an exit code.
 
     Where the cluster ended a pod (eviction, memory, time limit) its account stays: exceptions in other ranks are then
     the broken connections to that one.
     """
     reason = reading.reason
+    if reason is not None and _UNTOLD_INIT.search(f"{reason.code}: {reason.text}"):
+        worker = next((one.worker for one in reading.ranks_by_worker.values() if one.why == reason.text), 0)
+        said = last_line(rank := worker * spec.ranks_in_worker)
+        more = f" The last line of rank {rank}'s log: {said[:200]}" if said else ""
+        return reason.model_copy(update={"text": f"{reason.text}{more}"})
     ends_badly = reading.phase is Phase.FAILED or (
         reading.phase is Phase.STOPPING and reason is not None and reason.code in _PLAIN_FAILURES
     )

@@ -355,7 +355,10 @@ class Recorder:
                 reason=Reason(code=Step.READING_LOGS.value, text="It is over; the rest of its logs is being read.")
             )
         else:
-            self._enter(reading.phase, merging.reason_of(reading, self._replay), reading)
+            self._enter(reading.phase, self._reason_of(reading), reading)
+
+    def _reason_of(self, reading: Reading) -> Reason | None:
+        return merging.reason_of(self._job.spec, reading, self._replay, self._intake.writer.last_line)
 
     def _enter(self, phase: Phase, reason: Reason | None, reading: Reading) -> None:
         timeline = merging.timeline_of(self._ledger.status.timeline, reading, phase, time.time())
@@ -388,7 +391,7 @@ class Recorder:
             try:
                 await whole(in_thread(self._write_notebook))
                 self._merge(reading)
-                reason = merging.reason_of(reading, self._replay)
+                reason = self._reason_of(reading)
                 error = reason.text if reason is not None and reading.phase is Phase.FAILED else None
                 ledger.update(
                     finished_at=reading.finished_at or time.time(),

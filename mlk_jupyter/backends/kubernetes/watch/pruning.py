@@ -28,7 +28,7 @@ _METADATA = (
 )
 _OWN_ANNOTATIONS = "mlk-jupyter.io/"
 _ANNOTATIONS = ("batch.kubernetes.io/job-completion-index", labels.DEFAULT_CONTAINER)
-_CONTAINER = ("name", "image", "resources")
+_CONTAINER = ("name", "image", "resources", "restartPolicy")
 _POD_SPEC = (
     "nodeName",
     "nodeSelector",

@@ -6,15 +6,18 @@ import re
 
 from .....model import JobSpec, Reason
 from .....text import listed
+from ... import labels
 from ...kinds.fields import (
     container,
     container_asked,
+    init_containers,
+    main_container,
     mapping,
     name,
+    number,
     seconds,
     sequence,
     spec_of,
-    staging_container,
     state_of,
     text,
 )
@@ -43,12 +46,14 @@ def explain_container(pod: Manifest, events: list[Manifest], spec: JobSpec, now:
 
     Args: events: the pod's, oldest first. now: seconds since the epoch by the cluster's clock.
     """
-    staging = staging_container(pod)
-    if state_of(staging, "running") is not None:
-        began = seconds(mapping(state_of(staging, "running")).get("startedAt"))
-        took = f" for {duration(now - began)}" if began is not None and now >= began else ""
-        return Reason(code="staging", text=f"Staging data: `{_staging(spec)}` has run{took}.")
-    for status in (staging, container(pod)):
+    for init in init_containers(pod):
+        if state_of(init, "running") is not None:
+            began = seconds(mapping(state_of(init, "running")).get("startedAt"))
+            took = f" for {duration(now - began)}" if began is not None and now >= began else ""
+            if init.get("name") == labels.STAGING:
+                return Reason(code="staging", text=f"Staging data: `{_staging(spec)}` has run{took}.")
+            return Reason(code="staging", text=f"Its init container {clean(init.get('name'), 60)} has run{took}.")
+    for status in (*init_containers(pod, sidecars=True), container(pod)):
         waiting = state_of(status, "waiting")
         if waiting is None:
             continue
@@ -59,10 +64,21 @@ def explain_container(pod: Manifest, events: list[Manifest], spec: JobSpec, now:
         if kind in ("CreateContainerConfigError", "CreateContainerError", "RunContainerError", "StartError"):
             return explain_config(message)
         if kind == "CrashLoopBackOff":
-            return Reason(
-                code="crash_loop", text="Its container ends again and again as soon as it starts.", hint="See its log."
-            )
+            return _crash_loop(pod, mapping(status))
     return _creating(pod, events, spec, now)
+
+
+def _crash_loop(pod: Manifest, status: Manifest) -> Reason:
+    called = clean(status.get("name"), 60)
+    if status.get("name") == main_container(pod):
+        text_, hint = "Its container ends again and again as soon as it starts", "See its log."
+    else:
+        text_ = f"Its container {called}, which has to run before its ranks do, ends again and again"
+        hint = f"`kubectl logs {name(pod)} -c {called} --previous` shows what it wrote."
+    ended = mapping(mapping(status.get("lastState")).get("terminated"))
+    code, message = number(ended.get("exitCode")), clean(ended.get("message"), 200)
+    last = f", the last time with exit code {code}{f': {message}' if message else ''}" if code is not None else ""
+    return Reason(code="crash_loop", text=f"{text_}{last}.", hint=hint)
 
 
 def explain_config(message: str) -> Reason:

@@ -6,15 +6,17 @@ from ..... import quantities
 from .....model import Reason
 from .....record.verdict import failed
 from .....worker.deaths import Death, signalled
+from ... import labels
 from ...kinds.fields import (
     WorkerStatus,
     container,
     container_asked,
+    failed_init_container,
     mapping,
+    name,
     number,
     sequence,
     spec_of,
-    staging_container,
     state_of,
     text,
 )
@@ -25,10 +27,10 @@ from .messages import clean
 
 def explain_exit(pod: Manifest, worker: WorkerStatus, who: str) -> Reason:
     """Words for the end of a worker that did not end well, by its own doing."""
-    staging = state_of(staging_container(pod), "terminated")
+    init = failed_init_container(pod)
     ended = state_of(container(pod), "terminated")
-    if ended is None and staging is not None:
-        return _staging_failed(staging, who)
+    if ended is None and init is not None:
+        return _init_failed(init, pod, who)
     ended = mapping(ended)
     kind, message = text(ended.get("reason")), text(ended.get("message"))[:20_000]
     words = worker.last_words
@@ -79,19 +81,27 @@ def _out_of_memory(pod: Manifest, who: str) -> Reason:
     )
 
 
-def _staging_failed(ended: dict[str, object], who: str) -> Reason:
+def _init_failed(init: Manifest, pod: Manifest, who: str) -> Reason:
+    ended, called = mapping(state_of(init, "terminated")), clean(init.get("name"), 60)
     code, message = number(ended.get("exitCode")), clean(ended.get("message"), 200)
+    ours = called == labels.STAGING
+    what = f"Staging data for {who.lower()}" if ours else f"The init container {called} of {who.lower()}"
     if ended.get("reason") == "OOMKilled":
-        text_ = f"Staging data for {who.lower()} was killed because it used more memory than its limit."
-        return Reason(code="out_of_memory", text=text_, hint="Ask for more memory.")
+        text_ = f"{what} was killed because it used more memory than its limit."
+        return Reason(code="out_of_memory", text=text_, hint="Ask for more memory." if ours else _not_ours(pod, called))
     if ended.get("reason") in ("StartError", "ContainerCannotRun"):
-        return explain_start(text(ended.get("message"))[:20_000], f"Staging data for {who.lower()}")
+        reason = explain_start(text(ended.get("message"))[:20_000], what)
+        return reason if ours else reason.model_copy(update={"hint": _not_ours(pod, called)})
     missing = ": the command was not found in its image" if code == 127 else ""
     return Reason(
-        code="staging_failed",
-        text=f"Staging data for {who.lower()} ended with exit code {code}{f': {message}' if message else missing}.",
-        hint="See the log of the staging step; try the command in the same image.",
+        code="staging_failed" if ours else "init_failed",
+        text=f"{what} ended with exit code {code}{f': {message}' if message else missing}.",
+        hint="See the log of the staging step; try the command in the same image." if ours else _not_ours(pod, called),
     )
+
+
+def _not_ours(pod: Manifest, called: str) -> str:
+    return f"Whoever puts it into pods here can say why. `kubectl logs {name(pod)} -c {called}` shows all it wrote."
 
 
 def _limit(pod: Manifest, resource: str) -> str | None:
