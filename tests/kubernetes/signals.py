@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from clusterobjects import condition, ended, event, failed_job, job, objects, spec, unschedulable
 
 from mlk_jupyter.backends.kubernetes.resources import Manifest, Objects
-from mlk_jupyter.backends.kubernetes.status.explain.scheduling import Background
+from mlk_jupyter.backends.kubernetes.status.explain.background import Background
 from mlk_jupyter.model import JobSpec, Phase
 
 GPU = {"nvidia.com/gpu": "16"}
+NO_VICTIMS = " preemption: 0/5 nodes are available: 5 No preemption victims found for incoming pod."
 PREEMPTION = " preemption: 0/5 nodes are available: 5 Preemption is not helpful for scheduling."
 
 

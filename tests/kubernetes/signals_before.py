@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from clusterobjects import spec
-from signals import CLAIM, FIT, FORBIDDEN, GPU, PREEMPTION, placed, refused
+from signals import CLAIM, FIT, FORBIDDEN, GPU, NO_VICTIMS, PREEMPTION, placed, refused
+
+from mlk_jupyter.backends.kubernetes.status.explain.background import Background
+
+TAINTS = [
+    {"key": "spot", "effect": "NoExecute"},
+    {"key": "dedicated", "value": "db", "effect": "NoSchedule"},
+    {"key": "dedicated", "value": "db", "effect": "NoSchedule"},
+    {"key": "soft", "effect": "PreferNoSchedule"},
+]
 
 SCHEDULING = [
     placed(
@@ -17,7 +26,7 @@ SCHEDULING = [
     ),
     placed(
         "GPUs in use",
-        "0/5 nodes are available: 5 Insufficient nvidia.com/gpu. no new claims to deallocate," + PREEMPTION,
+        "0/5 nodes are available: 5 Insufficient nvidia.com/gpu. no new claims to deallocate," + NO_VICTIMS,
         "insufficient_gpu",
         "needs 4 GPUs",
         "none of the 5 nodes",
@@ -68,6 +77,28 @@ SCHEDULING = [
         limits={"memory": "60Gi"},
         facts=FIT,
     ),
+    placed(
+        "CPU that no node could give, by the scheduler's word",
+        "0/5 nodes are available: 1 node(s) had untolerated taint(s), 4 Insufficient cpu." + PREEMPTION,
+        "larger_than_any_node",
+        "needs 200 cores of CPU; each node that it may use has less than that, also when nothing else runs there.",
+        limits={"cpu": "200"},
+    ),
+    placed(
+        "CPU that no node could give, where the nodes are known",
+        "0/5 nodes are available: 5 Insufficient cpu." + NO_VICTIMS,
+        "larger_than_any_node",
+        "needs 200 cores of CPU; the largest node has 32 cores.",
+        limits={"cpu": "200"},
+        facts=FIT,
+    ),
+    placed(
+        "memory and CPU that no node has together",
+        "0/5 nodes are available: 5 Insufficient cpu, 5 Insufficient memory." + PREEMPTION,
+        "larger_than_any_node",
+        "with memory",
+        limits={"cpu": "8", "memory": "9Gi"},
+    ),
     placed("disk", "0/3 nodes are available: 3 Insufficient ephemeral-storage.", "insufficient_disk", "local disk"),
     placed(
         "taint on GPU nodes",
@@ -90,6 +121,29 @@ SCHEDULING = [
         "0/4 nodes are available: 4 node(s) had untolerated taint(s).",
         "untolerated_taint",
         "a taint that it does not tolerate",
+    ),
+    placed(
+        "taint that the nodes name",
+        "0/4 nodes are available: 4 node(s) had untolerated taint(s).",
+        "untolerated_taint",
+        "4 nodes of 4 repel it by the taints dedicated=db and spot.",
+        facts=Background(taints=TAINTS),
+    ),
+    placed(
+        "taint that the GPU nodes name",
+        "0/8 nodes are available: 2 node(s) had untolerated taint(s), 6 Insufficient nvidia.com/gpu." + PREEMPTION,
+        "untolerated_taint",
+        "2 nodes of 8 repel it by the taint nvidia.com/gpu=present.",
+        "6 have too few GPUs free",
+        facts=Background(taints=[{"key": "nvidia.com/gpu", "value": "present", "effect": "NoSchedule"}]),
+        limits=GPU,
+    ),
+    placed(
+        "taint of a node that is not well",
+        "0/1 nodes are available: 1 node(s) had untolerated taint(s).",
+        "untolerated_taint",
+        "1 node of 1 repels it by the taint node.kubernetes.io/disk-pressure.",
+        facts=Background(taints=[{"key": "node.kubernetes.io/disk-pressure", "effect": "NoSchedule"}]),
     ),
     placed(
         "GPU product absent",

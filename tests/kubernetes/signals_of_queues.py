@@ -5,7 +5,7 @@ from __future__ import annotations
 from clusterobjects import job, objects
 from signals import Told, evicted, pending, queued
 
-from mlk_jupyter.backends.kubernetes.status.explain.scheduling import Background
+from mlk_jupyter.backends.kubernetes.status.explain.background import Background
 
 QUEUES = [
     queued(

@@ -48,6 +48,31 @@ def test_more_workers_than_there_are_gpus_for_are_refused() -> None:
     assert finding.hint == "Ask for at most 3 workers."
 
 
+@pytest.mark.parametrize(
+    ("asked", "used", "code", "level"),
+    [
+        ({"cpu": "3"}, "1", "workers_over_cluster", Level.ERROR),  # one fits on each of two nodes of four cores
+        ({"cpu": "500m", "memory": "5Gi"}, "1", "workers_over_cluster", Level.ERROR),
+        ({"cpu": "500m", "memory": "1Gi"}, "3500m", "nodes_busy", Level.NOTE),
+    ],
+)
+def test_workers_that_the_cluster_never_has_room_for_are_not_told_to_wait(
+    asked: dict[str, str], used: str, code: str, level: Level
+) -> None:
+    nodes = [node(name, cpu="4", memory="8Gi") for name in "ab"]
+    held = [pod(f"other-{each['metadata']['name']}", each["metadata"]["name"], cpu=used) for each in nodes]
+    finding = found(job(asked, workers=3), facts(nodes=nodes, all_pods=held))[code]
+    assert finding.level is level
+    if code == "workers_over_cluster":
+        assert "have room for 2, also when nothing else runs there" in finding.text
+        assert finding.hint == "Ask for at most 2, or for smaller workers."
+
+
+def test_a_node_that_is_closed_for_now_counts_as_room_to_come() -> None:
+    nodes = [node("a", cpu="4"), {**node("b", cpu="4"), "spec": {"unschedulable": True}}]
+    assert "workers_over_cluster" not in found(job({"cpu": "3"}, workers=2), facts(nodes=nodes))
+
+
 def test_a_resource_that_no_node_has_is_answered_with_those_there_are() -> None:
     known = facts(nodes=[node("a", has={"nvidia.com/mig-1g.10gb": "7"}), node("b", has={"amd.com/gpu": "8"})])
     finding = found(job(gpus=1), known)["no_such_gpus"]

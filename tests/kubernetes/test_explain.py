@@ -29,7 +29,8 @@ from signals_of_queues import QUEUES
 from mlk_jupyter.backends.kubernetes import labels
 from mlk_jupyter.backends.kubernetes.resources import Manifest
 from mlk_jupyter.backends.kubernetes.status.attempts import retryable
-from mlk_jupyter.backends.kubernetes.status.explain.scheduling import Background, Cause, largest_of, parse
+from mlk_jupyter.backends.kubernetes.status.explain.background import Background, largest_of
+from mlk_jupyter.backends.kubernetes.status.explain.scheduling import Cause, parse
 from mlk_jupyter.backends.kubernetes.status.read import Reading, read
 from mlk_jupyter.model import Phase
 
@@ -97,7 +98,7 @@ def test_a_scheduler_s_message_is_taken_apart_into_causes_with_their_counts() ->
     assert verdict is not None
     assert (verdict.fitting, verdict.total) == (0, 9)
     assert verdict.causes == [
-        Cause("untolerated_taint", 1, "a/b: c"),
+        Cause("untolerated_taint", 1, "node(s) had untolerated taint {…}", ("a/b=c",)),
         Cause("insufficient", 2, "cpu"),
         Cause("insufficient", 3, "memory"),
         Cause("node_selector", 3, "node(s) didn't match Pod's node affinity/selector"),

@@ -105,7 +105,7 @@ def test_each_node_says_why_it_does_not_take_a_pod(cluster: FakeCluster) -> None
     cluster.store.change(names.NODES, None, "node1", lambda node: node["spec"].update(taints=[taint]))
     submit(cluster, "pass", pod=template("pass", gpus=16))
     start = "0/3 nodes are available"
-    why = "1 node(s) had untolerated taint {team: other}, 2 Insufficient nvidia.com/gpu"
+    why = "1 node(s) had untolerated taint(s), 2 Insufficient nvidia.com/gpu"
     outlook = f"preemption: {start}: 3 Preemption is not helpful for scheduling."
     assert refusal(cluster) == f"{start}: {why}. no new claims to deallocate, {outlook}"
 

@@ -29,7 +29,7 @@ TOLD: list[tuple[str, list[Phase], str, list[str]]] = [
     ("retries-then-succeeds", [Q, S, R, S, R, OK], "succeeded", ["All 2 ranks"]),
     ("succeeds", [Q, S, R, OK], "succeeded", ["All 2 ranks"]),
     ("suspended-then-resumed", [SUSPENDED, Q, S, R, OK], "succeeded", ["All 2 ranks"]),
-    ("unschedulable-gpu", [Q], "insufficient_gpu", ["needs 2 × 16 GPUs", "the only node"]),
+    ("unschedulable-gpu", [Q], "larger_than_any_node", ["needs 2 × 16 GPUs; the only node has less than that"]),
     ("volume-pending", [Q], "claim_unbound", ["imagenet", "no volume"]),
 ]
 

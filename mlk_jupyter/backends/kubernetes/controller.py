@@ -28,7 +28,7 @@ from .lifecycle.attempts import AttemptStarter
 from .other_processes import OtherProcesses
 from .recording.records import Record, Records
 from .resources import Objects
-from .status.explain.scheduling import Background
+from .status.explain.background import Background
 from .status.submitted import SubmittedJob
 from .timing import Timing
 from .watch.informer import Informer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -16,7 +16,7 @@ from .api.connection import Connection
 from .manifests.placement import GPU_PRODUCT
 from .resources import NODES
 from .rights.access import Access
-from .status.explain.scheduling import Background, largest_of
+from .status.explain.background import Background, largest_of
 
 _FRESH_S = 60.0
 _LIMIT_S = 5.0
@@ -34,6 +34,8 @@ class Hardware:
     gpu_names: list[str] = field(default_factory=list)
     largest: Mapping[str, str] | None = None
     """By resource the most that one node can give, as a quantity."""
+    taints: Sequence[Mapping[str, Any]] | None = None
+    """Of all nodes, each as often as nodes bear it."""
     why: str | None = None
 
 
@@ -65,11 +67,11 @@ class Inventory:
 
 
 class LargestNode:
-    """What the largest node can give, asked again while a job waits for it: an autoscaler adds larger ones.
+    """What the largest node can give, and what taints keep pods off, asked again while a job waits: nodes come and go.
 
     Args:
         ask:       gives what there is; never raises.
-        on_change: called when the largest node became another.
+        on_change: called when that became something else.
         fresh_s:   how old the answer may be while a job waits.
     """
 
@@ -85,7 +87,8 @@ class LargestNode:
     async def learn(self) -> None:
         """Asks now."""
         self._asked_at = time.monotonic()
-        known = Background(largest=(await self._ask()).largest)
+        there = await self._ask()
+        known = Background(largest=there.largest, taints=there.taints)
         if known != self.background:
             self.background = known
             self._on_change()
@@ -108,6 +111,7 @@ def _kept(node: dict[str, Any]) -> dict[str, Any]:
     return {
         "cordoned": bool((node.get("spec") or {}).get("unschedulable")),
         "product": ((node.get("metadata") or {}).get("labels") or {}).get(GPU_PRODUCT),
+        "taints": (node.get("spec") or {}).get("taints") or [],
         "status": {"allocatable": (node.get("status") or {}).get("allocatable") or {}},
     }
 
@@ -126,5 +130,6 @@ def _summed(nodes: list[dict[str, Any]]) -> Hardware:
         gpus=gpus,
         gpu_names=sorted({node["product"] for node in nodes if node["product"]}),
         largest=largest_of(nodes),
+        taints=[taint for node in nodes for taint in node["taints"] if isinstance(taint, dict)],
         why=None if gpus else "No node offers a GPU.",
     )

@@ -9,7 +9,7 @@ from ...model import JobStatus, Phase, Progress, Reason, RunRef, RunState, Step
 from .recording.merging import timeline_of
 from .resources import Manifest, Objects
 from .status import attempts
-from .status.explain.scheduling import Background
+from .status.explain.background import Background
 from .status.read import Reading, forward, read
 from .status.submitted import SubmittedJob, submitted
 

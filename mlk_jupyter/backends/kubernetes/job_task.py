@@ -19,7 +19,7 @@ from .lifecycle.attempts import AttemptStarter
 from .recording.recorder import Recorder
 from .recording.records import Records
 from .resources import Objects
-from .status.explain.scheduling import Background
+from .status.explain.background import Background
 from .status.read import Reading
 from .status.submitted import SubmittedJob
 from .timing import RecordingTiming

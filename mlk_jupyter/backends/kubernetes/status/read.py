@@ -10,6 +10,7 @@ from ..kinds.attempt import Started
 from ..kinds.fields import WorkerStatus, before_resumption, created_at, since, worker_status
 from ..kinds.registry import starts
 from ..resources import Manifest, Objects
+from .explain.background import Background
 from .explain.ending import (
     NO_FAILURES,
     explain_disruptions,
@@ -20,7 +21,6 @@ from .explain.ending import (
     explain_success,
 )
 from .explain.peers import explain_workers
-from .explain.scheduling import Background
 from .explain.waiting import explain_waiting
 from .phases import finished_at, forward, phase_of, timeline
 

@@ -37,6 +37,7 @@ _POD_SPEC = (
     "schedulerName",
     "schedulingGates",
     "terminationGracePeriodSeconds",
+    "tolerations",
 )
 _EVENT = (
     "reason",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 from .....model.api import Finding
@@ -20,7 +21,7 @@ def check(case: Case) -> list[Finding]:
     if nodes is None:
         return _unknown(case)
     gpus = [*_product(case, nodes)] or [*_gpus(case, nodes)] if case.spec.gpus else []
-    return gpus or [*_machine(case, nodes)] or [*_choice(case, nodes)] or [*_busy(case, nodes)]
+    return gpus or [*_machine(case, nodes)] or [*_choice(case, nodes)] or [*_room(case, nodes)]
 
 
 def has_room(case: Case) -> bool | None:
@@ -128,9 +129,19 @@ def _choice(case: Case, nodes: Sequence[Node]) -> Iterator[Finding]:
     yield _never(nodes, "no_node_fits", text, hint, field)
 
 
-def _busy(case: Case, nodes: Sequence[Node]) -> Iterator[Finding]:
+def _room(case: Case, nodes: Sequence[Node]) -> Iterator[Finding]:
+    """Room for all workers at once: now, or at least where nothing else ran."""
     taken, workers, name = _placed(case, nodes), case.pod.count, case.options.gpu_resource
     if taken >= workers:
+        return
+    usable = [replace(node, cordoned=False, ready=True, allocated={}) for node in nodes]
+    most = _placed(case, usable)
+    if most < workers:
+        asked = case.pod.requests
+        sizes = [_amount(one, asked[one]) for one in ("cpu", "memory") if one in asked]
+        needs = f"{counted(workers, 'worker')}{' of ' if sizes else ''}{' and '.join(sizes)}"
+        text = f"The job needs {needs}; the nodes that fit have room for {most}, also when nothing else runs there."
+        yield _never(nodes, "workers_over_cluster", text, f"Ask for at most {most}, or for smaller workers.", "workers")
         return
     hint = "It starts by itself when there is room."
     if case.spec.gpus:

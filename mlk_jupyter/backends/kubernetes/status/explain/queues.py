@@ -8,8 +8,8 @@ from .....model import JobSpec, Reason
 from .....quantities import resource_word
 from ...kinds.attempt import Started
 from ...kinds.fields import condition, holds, mapping, sequence, spec_of, status, text
+from .background import Background
 from .messages import clean
-from .scheduling import Background
 
 _UNUSED = re.compile(r"insufficient unused quota for ([\w./-]+) in flavor ([\w.-]+), (\S+) more needed")
 _MOST = re.compile(

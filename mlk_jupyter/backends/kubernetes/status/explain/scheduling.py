@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..... import quantities
 from .....model import JobSpec, Reason
 from .....quantities import resource_word
 from .....text import counted, listed
-from ...kinds.fields import mapping, sequence, spec_of, status, text
+from ...kinds.fields import mapping, sequence, spec_of, text
 from ...resources import Manifest
+from .background import Background, taint_in_words
 from .messages import clean
 
 _HEAD = re.compile(r"(\d+)/(\d+) nodes are available:?\s*")
 _TAIL = re.compile(r"[.,;]?\s*(?:no new claims to deallocate|preemption: ).*", re.DOTALL)
+# Of a node on which even an empty place would not do; since 1.31 also of one that has less than is asked for.
+_IN_VAIN = re.compile(r"(\d+) Preemption is not helpful for scheduling")
 _CAUSE = re.compile(r"(?:(\d+) )?(.+)", re.DOTALL)
 _TAINT = re.compile(r"taints?(?:\(s\))? \{([^}]*)\}")
+# Prefixes of taints that say how a node fares, and not who may use it.
+_OF_THE_NODE = ("node.kubernetes.io/", "node.cloudprovider.kubernetes.io/")
 _NO_NODES = "no nodes available to schedule pods"
 
 
@@ -29,7 +35,9 @@ class Cause:
     nodes: int | None
     """How many; None where the message gives no number, as then it concerns all."""
     detail: str
-    """The resource, the taint, or the scheduler's own words."""
+    """The resource, or the scheduler's own words."""
+    taints: tuple[str, ...] = ()
+    """As far as they are named."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +47,8 @@ class Verdict:
     fitting: int
     total: int
     causes: list[Cause]
+    never: bool = False
+    """Whether no node could take the pod as it is, whatever else went from it."""
 
 
 # In the order in which the scheduler asks: a node that fails on a later line has passed the earlier ones.
@@ -75,8 +85,9 @@ def parse(message: str) -> Verdict | None:
     if head is None:
         return Verdict(0, 0, [Cause("no_nodes", None, _NO_NODES)]) if _NO_NODES in message else None
     body = _TAIL.sub("", message[head.end() :]).strip()
+    in_vain = sum(int(number) for number in _IN_VAIN.findall(message))
     parts = (part.strip().rstrip(".").strip() for part in re.split(r",\s+(?=\d+ )", body))
-    return Verdict(int(head[1]), int(head[2]), [_cause(part) for part in parts if part])
+    return Verdict(int(head[1]), int(head[2]), [_cause(part) for part in parts if part], in_vain >= int(head[2]))
 
 
 def explain_unschedulable(message: str, pod: Manifest, spec: JobSpec, facts: Background) -> Reason:
@@ -88,13 +99,21 @@ def explain_unschedulable(message: str, pod: Manifest, spec: JobSpec, facts: Bac
             text=f"Waiting: the scheduler finds no node for it: {clean(message, 220)}",
             hint="An administrator of the cluster knows more.",
         )
-    main = _main(verdict.causes)
+    causes = [_named(cause, pod, facts) for cause in verdict.causes]
+    main = _main(causes)
     reason = _WORDS[main.code](main, verdict, pod, spec, facts)
-    others = [cause for cause in verdict.causes if cause is not main]
+    others = [cause for cause in causes if cause is not main]
     if not others or main.code == "no_nodes":
         return reason
     rest = listed([_short(cause) for cause in [main, *others]])
     return reason.model_copy(update={"text": f"{reason.text} Of {counted(verdict.total, 'node')}, {rest}."})
+
+
+def _named(cause: Cause, pod: Manifest, facts: Background) -> Cause:
+    """The same with the taints, which schedulers since 1.35 leave to the nodes to tell."""
+    if cause.code != "untolerated_taint" or cause.taints:
+        return cause
+    return dataclasses.replace(cause, taints=tuple(facts.untolerated(sequence(spec_of(pod).get("tolerations")))))
 
 
 def requests_of(pod: Manifest) -> dict[str, str]:
@@ -112,14 +131,15 @@ def _cause(part: str) -> Cause:
         found = pattern.search(words)
         if found:
             taint = _TAINT.search(words)
-            detail = taint[1] if taint else found[1] if found.groups() and found[1] else words
-            return Cause(code, nodes, clean(detail.rstrip(".,"), 120))
+            taints = (_taint(clean(taint[1], 120)),) if taint else ()
+            detail = found[1] if found.groups() and found[1] else words
+            return Cause(code, nodes, clean(detail.rstrip(".,"), 120), taints)
     return Cause("unschedulable", nodes, clean(words, 160))
 
 
 def _main(causes: list[Cause]) -> Cause:
     """The cause that stands nearest to a node. GPU nodes that repel the pod matter more than nodes without GPUs."""
-    repelled = next((cause for cause in causes if cause.code == "untolerated_taint" and "gpu" in cause.detail), None)
+    repelled = next((cause for cause in causes if any("gpu" in taint for taint in cause.taints)), None)
     if repelled is not None and all(cause.code in ("untolerated_taint", "insufficient") for cause in causes):
         return repelled
     return max(causes, key=lambda cause: (_ORDER.get(cause.code, -1), _is_gpu(cause), cause.nodes or 0))
@@ -138,7 +158,7 @@ def _short(cause: Cause) -> str:
         "insufficient": f"{have} too little {resource_word(cause.detail)} free"
         if cause.detail in ("cpu", "memory", "ephemeral-storage")
         else f"{have} too few {resource_word(cause.detail)} free",
-        "untolerated_taint": f"{have} the taint {_taint(cause.detail)}",
+        "untolerated_taint": f"{have} {_tainted(cause)}",
         "node_selector": f"{does} not match what was asked of nodes",
         "node_cordoned": f"{is_} closed for maintenance",
         "node_not_ready": f"{is_} not ready",
@@ -149,10 +169,16 @@ def _short(cause: Cause) -> str:
     return f"{nodes} {words.get(cause.code, cause.detail)}" if cause.nodes is not None else cause.detail
 
 
+def _tainted(cause: Cause) -> str:
+    if not cause.taints:
+        return "a taint that it does not tolerate"
+    return f"the taint{'s' if len(cause.taints) > 1 else ''} {listed(cause.taints)}"
+
+
 def _taint(detail: str) -> str:
     """`key: value` as a taint is written: key=value, or key alone."""
     key, _, value = detail.partition(":")
-    return f"{key.strip()}={value.strip()}" if value.strip() else key.strip()
+    return taint_in_words(key.strip(), value.strip())
 
 
 def _insufficient(cause: Cause, verdict: Verdict, pod: Manifest, spec: JobSpec, facts: Background) -> Reason:
@@ -176,6 +202,15 @@ def _insufficient(cause: Cause, verdict: Verdict, pod: Manifest, spec: JobSpec, 
             code="larger_than_any_node",
             text=f"{needs}; the largest node has {has}.",
             hint=f"Ask for at most {has} per worker.",
+        )
+    if verdict.never:
+        short = {one.detail for one in verdict.causes if one.code == "insufficient"}
+        what = "that" if short == {resource} else f"that with {listed(sorted(map(resource_word, short - {resource})))}"
+        which = "the only node" if verdict.total == 1 else "each node that it may use"
+        return Reason(
+            code="larger_than_any_node",
+            text=f"{needs}; {which} has less than {what}, also when nothing else runs there.",
+            hint="Ask for less per worker: waiting does not help.",
         )
     code = {"cpu": "insufficient_cpu", "memory": "insufficient_memory", "ephemeral-storage": "insufficient_disk"}.get(
         resource, "insufficient_gpu" if "gpu" in resource or "mig-" in resource else "insufficient_resource"
@@ -208,20 +243,17 @@ def _figure(resource: str, quantity: str | None) -> str:
 
 
 def _untolerated(cause: Cause, verdict: Verdict, pod: Manifest, spec: JobSpec, facts: Background) -> Reason:
-    taint = _taint(cause.detail)
-    nodes = counted(cause.nodes or verdict.total, "node")
-    repel = "repels" if (cause.nodes or verdict.total) == 1 else "repel"
-    if not _TAINT.search(f"taint {{{cause.detail}}}") or "node(s)" in cause.detail:
-        return Reason(
-            code="untolerated_taint",
-            text=f"Waiting: {nodes} of {verdict.total} {repel} it by a taint that it does not tolerate.",
-            hint="Add the toleration that the cluster's administrator names.",
-        )
-    return Reason(
-        code="untolerated_taint",
-        text=f"Waiting: {nodes} of {verdict.total} {repel} it by the taint {taint}.",
-        hint=f"If it may run there, add a toleration for {taint}.",
-    )
+    number = cause.nodes or verdict.total
+    nodes, repel = counted(number, "node"), "repels" if number == 1 else "repel"
+    text_ = f"Waiting: {nodes} of {verdict.total} {repel} it by {_tainted(cause)}."
+    if not cause.taints:
+        hint = "Add the toleration that the cluster's administrator names."
+        return Reason(code="untolerated_taint", text=text_, hint=hint)
+    own = [taint for taint in cause.taints if not taint.startswith(_OF_THE_NODE)]
+    hint = "The cluster removes that taint when the node is well again. If it lasts, tell an administrator."
+    if own:
+        hint = f"If it may run there, add a toleration for {listed(own)}."
+    return Reason(code="untolerated_taint", text=text_, hint=hint)
 
 
 def _selector(cause: Cause, verdict: Verdict, pod: Manifest, spec: JobSpec, facts: Background) -> Reason:
@@ -338,28 +370,3 @@ _WORDS: dict[str, Callable[[Cause, Verdict, Manifest, JobSpec, Background], Reas
         "unschedulable", "the scheduler finds no node for it: {detail}.", "An administrator of the cluster knows more."
     ),
 }
-
-
-@dataclass(frozen=True)
-class Background:
-    """None means "not known"."""
-
-    largest: Mapping[str, str] | None = None
-    """By resource the most that any one node can give, as a quantity. What is not in it, no node has."""
-    ahead: int | None = None
-    """Workloads before this one in its queue."""
-
-    def most(self, resource: str) -> str | None:
-        """The most that one node can give of a resource: "0" where no node has it; None when it is not known."""
-        return None if self.largest is None else self.largest.get(resource, "0")
-
-
-def largest_of(nodes: Iterable[Manifest]) -> dict[str, str]:
-    """By resource the most that any one of the nodes can give, for `Background.largest`."""
-    found: dict[str, str] = {}
-    for node in nodes:
-        for resource, amount in mapping(status(node).get("allocatable")).items():
-            value, best = quantities.find(amount), quantities.find(found.get(resource, "0"))
-            if value is not None and best is not None and value > best:
-                found[resource] = str(amount)
-    return found

@@ -9,11 +9,12 @@ from ...kinds.fields import WorkerStatus, condition, mapping, scheduled, text
 from ...resources import Manifest
 from ..phases import completed_workers, workers_asked
 from .admission import explain_refused
+from .background import Background
 from .containers import explain_container
 from .exits import explain_exit
 from .messages import clean, ordinal, who
 from .queues import explain_queue
-from .scheduling import Background, explain_unschedulable
+from .scheduling import explain_unschedulable
 
 # What passes by itself, the least telling first. Anything else stands above these.
 _PASSING = ("pods_to_come", "restarting", "scheduling", "creating", "mounting", "pulling_image", "staging")
