@@ -160,6 +160,12 @@ def explained(error: ValidationError, model: type[BaseModel]) -> BadInput:
     return BadInput(detail, hint=" ".join(dict.fromkeys(hints)) or "Correct the fields named above.")
 
 
+def submitter() -> str | None:
+    """Who submits what this process submits; None where that need not be told apart. A JupyterHub says whose server,
+    and so whose kernels and terminals, these are."""
+    return os.environ.get("JUPYTERHUB_USER") or None
+
+
 async def find(backend: Backends, name_or_id: str) -> JobSummary:
     """The job with this id, else the newest of this name, else the only one whose id begins so.
 

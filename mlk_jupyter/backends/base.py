@@ -58,9 +58,12 @@ class Backend(Protocol):
         """What submitting this would create, as YAML for `kubectl apply`; None where no object is created."""
         ...
 
-    async def submit(self, spec: JobSpec, bundle: Bundle, *, request_id: str) -> JobStatus:
+    async def submit(
+        self, spec: JobSpec, bundle: Bundle, *, request_id: str, submitted_by: str | None = None
+    ) -> JobStatus:
         """Creates the job, or returns the one that the same `request_id` created before.
 
+        Args:   submitted_by: who does, where several people do.
         Raises: Refused when the preflight finds an error.
         """
         ...

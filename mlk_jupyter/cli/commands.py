@@ -146,6 +146,7 @@ def _story(job: JobStatus) -> list[str]:
         ("Job", job.id),
         ("Name", job.name),
         ("Notebook", job.notebook),
+        ("By", job.submitted_by),
         ("Phase", f"{job.phase.value}: {job.reason.text}" if job.reason else job.phase.value),
         ("What to do", job.reason.hint if job.reason else None),
         ("Error", job.error),

@@ -46,7 +46,7 @@ async def _run_at(backends: Backends, backend: Backend, options: argparse.Namesp
     for finding in (await backend.preflight(spec, bundle)).findings:
         if finding.level is not Level.ERROR:  # errors are raised by submit
             screen.say(text.sentences(finding.text, finding.hint))
-    job = await backend.submit(spec, bundle, request_id=uuid.uuid4().hex)
+    job = await backend.submit(spec, bundle, request_id=uuid.uuid4().hex, submitted_by=library.submitter())
     if options.detach:
         screen.say(
             f"Submitted {job.id}. Follow it with `mlk logs {job.id} --follow`, stop it with `mlk stop {job.id}`."

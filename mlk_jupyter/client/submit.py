@@ -116,7 +116,7 @@ async def hand_over(backend: Backend, spec: JobSpec, bundle: Bundle) -> JobStatu
 
 
 async def _submit(backend: Backend, spec: JobSpec, bundle: Bundle) -> JobStatus:
-    status = await backend.submit(spec, bundle, request_id=uuid.uuid4().hex)
+    status = await backend.submit(spec, bundle, request_id=uuid.uuid4().hex, submitted_by=library.submitter())
     key = await in_thread(_key_in, bundle.data)
     if key is not None:
         await in_thread(keep_key, backend.folder(status.id), key)

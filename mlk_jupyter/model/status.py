@@ -194,6 +194,8 @@ class JobSummary(TolerantModel):
     error: str | None = None
     """Last line of the error of a failed job."""
     run: RunRef | None = None
+    submitted_by: str | None = None
+    """Who submitted it through a server that knows several people; None for whoever else may."""
     created_at: float
     """Seconds since the epoch."""
     started_at: float | None = None

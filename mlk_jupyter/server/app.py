@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from jupyter_server.extension.application import ExtensionApp
-from traitlets import Integer, Unicode
+from traitlets import Float, Integer, Unicode
 
 from . import registry
 from .features import Feature
@@ -33,6 +33,12 @@ class MlkJupyterApp(ExtensionApp):
         64, min=1, help="Requests of one user that are worked on at the same time, whatever they ask for."
     ).tag(config=True)
     followers_per_user = Integer(8, min=1, help="Logs that one user may follow at the same time.").tag(config=True)
+    access_check_s = Float(
+        45.0,
+        min=0.0,
+        help="Seconds after which it is asked again whether the user of an open websocket may still use this server. "
+        "With JupyterHub each time costs one request to the Hub.",
+    ).tag(config=True)
 
     @property
     def features(self) -> Sequence[Feature]:

@@ -13,6 +13,7 @@ from http.client import responses
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from jupyter_core.utils import ensure_async
+from jupyter_server.auth.identity import IdentityProvider, LegacyIdentityProvider, PasswordIdentityProvider
 from jupyter_server.base.handlers import APIHandler, JupyterHandler
 from jupyter_server.extension.handler import ExtensionHandlerMixin
 from tornado import web
@@ -70,6 +71,18 @@ class BadRequest(MlkError):
     code, title, status = "bad_request", "The request cannot be read", 400
 
 
+class LoginUnavailable(MlkError):
+    """Whoever this server asks who somebody is does not answer: JupyterHub is away, or being started again."""
+
+    code, title, status = "login_unavailable", "Logins cannot be checked", 503
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This server asks JupyterHub, or another service, who sent a request, and gets no answer.",
+            hint="Jobs go on running. Wait a minute; if it stays so, tell whoever runs the Hub.",
+        )
+
+
 class BodyTooLarge(MlkError):
     """More bytes than any request of ours needs."""
 
@@ -113,12 +126,23 @@ async def authorize(handler: JupyterHandler, action: Action, resource: str = RES
     Raises: NotLoggedIn, NotAllowed.
     """
     if handler.current_user is None:
-        raise NotLoggedIn("The request bears no valid token or cookie.", hint="Reload the page and log in again.")
+        raise _unrecognised(handler)
     if not await may(handler, action, resource):
         what = "jobs" if resource == RESOURCE else resource
         raise NotAllowed(
             f"This server does not let you {action} {what}.", hint="Ask the owner of the server for access."
         )
+
+
+def _unrecognised(handler: JupyterHandler) -> MlkError:
+    """Why somebody is not let in at all."""
+    known = getattr(handler, "_cached_hub_user", None)  # set by JupyterHub's provider, also for those it lets not in
+    if not isinstance(known, dict):
+        return NotLoggedIn("The request bears no valid token or cookie.", hint="Reload the page and log in again.")
+    return NotAllowed(
+        f"JupyterHub knows who this is ({str(known.get('name'))[:100]}), and that they have no access to this server.",
+        hint="Ask the owner of the server to share it, or take a token with the scope access:servers.",
+    )
 
 
 async def may(handler: JupyterHandler, action: Action, resource: str = RESOURCE) -> bool:
@@ -127,11 +151,20 @@ async def may(handler: JupyterHandler, action: Action, resource: str = RESOURCE)
     return bool(await ensure_async(handler.authorizer.is_authorized(handler, user, action, resource)))
 
 
-def user_key(handler: JupyterHandler) -> str:
-    """Who a limit counts for. With a shared token names are made up for each request, so all its users are one."""
-    if handler.token_authenticated:
-        return "token"
+def name_of(handler: JupyterHandler) -> str | None:
+    """What the identity provider calls who sent a request; None where the server knows one person only: with one token
+    or password for all, names are made up for each browser."""
+    if type(handler.identity_provider) in (IdentityProvider, PasswordIdentityProvider, LegacyIdentityProvider):
+        return None
     return str(handler.current_user.username)
+
+
+def user_key(handler: JupyterHandler) -> str:
+    """Who a limit counts for. Without a cookie a name is made up for each request, so all its users are one."""
+    name = name_of(handler)
+    if name is None and handler.token_authenticated:
+        return "token"
+    return name or str(handler.current_user.username)
 
 
 class OwnErrors(JupyterHandler):
@@ -144,6 +177,18 @@ class OwnErrors(JupyterHandler):
         super().set_default_headers()
         self.set_header("Cache-Control", "no-store")
         self.set_header("Cross-Origin-Resource-Policy", "same-origin")
+
+    async def prepare(self) -> None:  # type: ignore[override]
+        """Who comes here.
+
+        Raises: LoginUnavailable when whoever knows that does not answer; else as jupyter_server's.
+        """
+        try:
+            await super().prepare()
+        except web.HTTPError as error:
+            if error.status_code < 500:
+                raise
+            raise LoginUnavailable() from error
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Every failure as {code, title, detail, hint}. What we did not foresee shows only a reference into the log."""
@@ -285,7 +330,7 @@ def explain(status: int, cause: BaseException | None, handler: JupyterHandler) -
     if isinstance(cause, MlkError):
         return cause
     if status == 403 and handler.current_user is None:
-        return NotLoggedIn("The request bears no valid token or cookie.", hint="Reload the page and log in again.")
+        return _unrecognised(handler)
     if isinstance(cause, web.HTTPError) and status < 500:
         words = responses.get(status, "Refused")
         refused = BadRequest(f"{words} (HTTP {status}).", hint="Reload the page; if it stays, report it.")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import copy
+import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from jupyter_core.utils import ensure_async
 from jupyter_server.auth.decorator import ws_authenticated
 from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server.base.websocket import WebSocketMixin
@@ -14,14 +17,18 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from ..errors import MlkError
 from ..threads import in_thread
-from .base import OwnErrors, authorize, parse, user_key
+from .base import NotAllowed, NotLoggedIn, OwnErrors, authorize, parse, user_key
 from .features import Feature, Route
+from .viewer import viewer_of
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from .services import Services
+    from .viewer import Viewer
     from .window import Window
+
+logger = logging.getLogger(__name__)
 
 MESSAGE_LIMIT = 64 * 1024
 """Most bytes of one message from a window; tornado's own limit is 10 MiB."""
@@ -60,6 +67,7 @@ class ChannelHandler(OwnErrors, ExtensionHandlerMixin, WebSocketMixin, WebSocket
     """Checks who comes in and carries messages; what they mean is the window's affair."""
 
     _window: Window | None = None
+    _guard: asyncio.Task[None] | None = None
 
     # The heartbeat is the window's: this mixin counts in milliseconds what tornado reads as seconds, and would find a
     # dead window only after two minutes.
@@ -77,9 +85,37 @@ class ChannelHandler(OwnErrors, ExtensionHandlerMixin, WebSocketMixin, WebSocket
     async def get(self, *args: Any, **kwargs: Any) -> None:
         # `@authorized` would ask whether the user may "read", since a websocket begins as a GET.
         await authorize(self, "execute")
+        self._viewer = await viewer_of(self)
         # The first window brings everything of ours into the server: half a second in which it would serve nobody.
         await in_thread(_load, self.services)
         await super().get(*args, **kwargs)
+
+    async def prepare(self) -> None:  # type: ignore[override]
+        self._as_it_came = copy.copy(self)
+        await super().prepare()
+
+    async def _guard_access(self) -> None:
+        """Closes the socket when its user has logged out, or may no longer do this: asked again while it is open."""
+        while self._window is not None:
+            await asyncio.sleep(self.services.access_check_s)
+            try:
+                self._window.viewer = await self._ask_again()
+            except (NotLoggedIn, NotAllowed) as error:
+                self.close(1008, error.title)
+                return
+            except Exception as error:  # who may come in is not known: nobody is turned out for that
+                logger.warning("Whether a websocket may stay open was not answered: %s", error)
+
+    async def _ask_again(self) -> Viewer:
+        """Raises: NotLoggedIn, NotAllowed; whatever the identity provider does when it gets no answer."""
+        asker = copy.copy(self._as_it_came)  # what a provider once found out it keeps on the handler
+        hub = getattr(asker.identity_provider, "hub_auth", None)
+        if hub is not None:
+            hub.cache.clear()  # else JupyterHub's provider says for five minutes what the Hub said last
+        user = await ensure_async(asker.identity_provider.get_user(asker))
+        asker.current_user = asker._jupyter_current_user = user
+        await authorize(asker, "execute")
+        return await viewer_of(asker)
 
     def open(self, *args: str, **kwargs: str) -> None:
         from .window import Window
@@ -89,12 +125,14 @@ class ChannelHandler(OwnErrors, ExtensionHandlerMixin, WebSocketMixin, WebSocket
             features=self.extensionapp.features,  # type: ignore[attr-defined]
             services=self.services,
             user=user_key(self),
+            viewer=self._viewer,
             send=self._send,
             ping=self._send_ping,
             hang_up=self._hang_up,
         )
         self.services.the(Windows).every.add(self._window)
         self._window.start()
+        self._guard = asyncio.create_task(self._guard_access(), name="mlk channel guard")
 
     async def on_message(self, message: str | bytes) -> None:
         from ..model.api import Topic
@@ -115,6 +153,8 @@ class ChannelHandler(OwnErrors, ExtensionHandlerMixin, WebSocketMixin, WebSocket
 
     def on_close(self) -> None:
         window, self._window = self._window, None
+        if self._guard is not None:
+            self._guard.cancel()
         if window is not None:
             self.services.the(Windows).drop(window)
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from tornado import web
 
-from .base import JOB_ID, Handler, allowed, may
+from .base import JOB_ID, Handler, allowed, name_of
 from .features import Feature, Feed, Route, Subscription, TopicKind
 from .submission import prepared
+from .viewer import viewer_of
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -19,7 +20,14 @@ if TYPE_CHECKING:
     from .services import Services
 
 
-class JobsHandler(Handler):
+class _JobHandler(Handler):
+    """Answers with a job."""
+
+    async def _tell(self, job: JobStatus, status: int = 200) -> None:
+        self.answer((await viewer_of(self)).shown(job), status)
+
+
+class JobsHandler(_JobHandler):
     """All jobs."""
 
     @web.authenticated
@@ -41,19 +49,17 @@ class JobsHandler(Handler):
         with self.services.preparations.held(self.user):
             backend, bundle = await prepared(self, asked.spec, asked.backend)
             new = not _has(backend, job_id)
-            status = await backend.submit(asked.spec, bundle, request_id=asked.request_id)
-        self.answer(status, 201 if new and status.id == job_id else 200)
+            status = await backend.submit(asked.spec, bundle, request_id=asked.request_id, submitted_by=name_of(self))
+        await self._tell(status, 201 if new and status.id == job_id else 200)
 
 
-class JobHandler(Handler):
+class JobHandler(_JobHandler):
     """One job."""
 
     @web.authenticated
     @allowed("read")
     async def get(self, job_id: str) -> None:
-        status = await self.backend.job(job_id)
-        # Values of environment variables are often secrets: they are for who could set them.
-        self.answer(status if await may(self, "write") else _without_values(status))
+        await self._tell(await self.backend.job(job_id))
 
     @web.authenticated
     @allowed("write", is_activity=True)
@@ -63,14 +69,14 @@ class JobHandler(Handler):
         self.finish()
 
 
-class StopHandler(Handler):
+class StopHandler(_JobHandler):
     """Asks one job to stop."""
 
     @web.authenticated
     @allowed("write", is_activity=True)
     async def post(self, job_id: str) -> None:
         await self.backend.stop(job_id)
-        self.answer(await self.backend.job(job_id), 202)
+        await self._tell(await self.backend.job(job_id), 202)
 
 
 def _has(backend: Backend, job_id: str) -> bool:
@@ -82,12 +88,6 @@ def _has(backend: Backend, job_id: str) -> bool:
     except JobNotFound:
         return False
     return True
-
-
-def _without_values(status: JobStatus) -> JobStatus:
-    """A job with the names of its environment variables only."""
-    spec = status.spec.model_copy(update={"env": dict.fromkeys(status.spec.env, "")})
-    return status.model_copy(update={"spec": spec})
 
 
 def _open_list(asked: Subscription) -> Feed:

@@ -26,6 +26,7 @@ class Settings(Protocol):
     concurrent_preparations: int
     concurrent_requests: int
     followers_per_user: int
+    access_check_s: float
 
 
 class Services:
@@ -35,6 +36,11 @@ class Services:
         self._settings = settings
         self._made: dict[Callable[[Services], Any], Any] = {}
         self._closers: list[Callable[[], Awaitable[None]]] = []
+
+    @property
+    def access_check_s(self) -> float:
+        """After how many seconds it is asked again whether an open websocket may stay."""
+        return self._settings.access_check_s
 
     @functools.cached_property
     def backend(self) -> Backends:

@@ -20,6 +20,7 @@ from .records import error_body
 
 if TYPE_CHECKING:
     from .services import Services
+    from .viewer import Viewer
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +54,7 @@ class Window:
         features: Sequence[Feature],
         services: Services,
         user: str,
+        viewer: Viewer,
         send: Callable[[str], Awaitable[None]],
         ping: Callable[[], None],
         hang_up: Callable[[], None],
@@ -60,6 +62,7 @@ class Window:
         self._features = features
         self._services = services
         self._user = user
+        self.viewer = viewer
         self._send = send
         self._ping = ping
         self._hang_up = hang_up
@@ -195,7 +198,7 @@ class Window:
 
     async def _send_one(self, followed: _Followed, kind: Kind, data: Encoded | BaseModel) -> None:
         """Sends a `Message`, whose data may be JSON already: for many windows it was made once."""
-        text = data if isinstance(data, Encoded) else data.model_dump_json()
+        text = data if isinstance(data, Encoded) else self.viewer.shown(data).model_dump_json()
         seq, followed.seq = followed.seq, followed.seq + 1
         await self._send(f'{{"topic":{json.dumps(followed.topic)},"kind":"{kind}","seq":{seq},"data":{text}}}')
 

@@ -93,6 +93,7 @@ export function job(id: string, fields: Partial<JobSummary> = {}): JobSummary {
     workers: 1,
     gpus: 0,
     world_size: 1,
+    submitted_by: null,
     progress: {
       cells_done: 0,
       cells_total: null,

@@ -1155,6 +1155,12 @@ export interface components {
              * @default null
              */
             readonly started_at: number | null;
+            /**
+             * Submitted By
+             * @description Who submitted it through a server that knows several people; None for whoever else may.
+             * @default null
+             */
+            readonly submitted_by: string | null;
             /** Timeline */
             readonly timeline: readonly components["schemas"]["Transition"][];
             /**
@@ -1239,6 +1245,12 @@ export interface components {
              * @default null
              */
             readonly started_at: number | null;
+            /**
+             * Submitted By
+             * @description Who submitted it through a server that knows several people; None for whoever else may.
+             * @default null
+             */
+            readonly submitted_by: string | null;
             /**
              * Workers
              * @default 1

@@ -69,6 +69,9 @@ export function Overview(props: IOverviewProps): JSX.Element {
               [trans.__('Runs on'), backend?.title ?? job.backend],
               ...placeRows(backend, trans),
               [trans.__('Job'), <Copy key="id" text={job.id} {...props} />],
+              ...(job.submitted_by === null
+                ? []
+                : [[trans.__('Submitted by'), job.submitted_by] as const]),
               [trans.__('Notebook'), <Copy key="notebook" text={job.notebook} {...props} />],
               [
                 trans.__('Folder'),

@@ -59,7 +59,8 @@ export const JobRow = memo((props: IJobRowProps): JSX.Element => {
     sizeText(job, trans),
     attemptText(job, trans),
     metricText(job, trans),
-    props.showsPlace ? (backend?.title ?? job.backend) : null
+    props.showsPlace ? (backend?.title ?? job.backend) : null,
+    job.submitted_by && trans.__('by %1', job.submitted_by)
   ]
     .filter(Boolean)
     .join(' · ');

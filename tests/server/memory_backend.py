@@ -135,13 +135,17 @@ class MemoryBackend:
     async def close(self) -> None:
         self.closed = True
 
-    async def submit(self, spec: JobSpec, bundle: Bundle, *, request_id: str) -> JobStatus:
+    async def submit(
+        self, spec: JobSpec, bundle: Bundle, *, request_id: str, submitted_by: str | None = None
+    ) -> JobStatus:
         self._check()
         if request_id in self.requests:
             return self.statuses[self.requests[request_id]]
         job_id = new_job_id(spec.name, request_id)
         self.requests[request_id] = job_id
-        return self.put(job_id, Phase.QUEUED, name=spec.name, notebook=spec.notebook, spec=spec)
+        return self.put(
+            job_id, Phase.QUEUED, name=spec.name, notebook=spec.notebook, spec=spec, submitted_by=submitted_by
+        )
 
     async def jobs(self) -> list[JobSummary]:
         self._check()

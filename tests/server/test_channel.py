@@ -19,6 +19,7 @@ from mlk_jupyter.model import Phase
 from mlk_jupyter.server import feeds, window
 from mlk_jupyter.server.app import MlkJupyterApp
 from mlk_jupyter.server.channel import Windows
+from mlk_jupyter.server.viewer import Viewer
 
 Connect = Callable[[], Awaitable[Socket]]
 
@@ -365,6 +366,7 @@ def new_window(app: MlkJupyterApp, send: Callable[[str], Awaitable[None]], hang_
         features=app.features,
         services=app.services,
         user="somebody",
+        viewer=Viewer(None, may_write=True),
         send=send,
         ping=lambda: None,
         hang_up=hang_up or (lambda: None),

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from socket_window import Socket
 from tornado.httpclient import HTTPResponse
 from tornado.routing import PathMatches, Rule
 from tornado.web import RequestHandler
 from tornado.websocket import WebSocketHandler
+
+from mlk_jupyter.server.registry import FEATURES, routes
 
 XSRF = {"Cookie": "_xsrf=a", "X-XSRFToken": "a"}
 UPGRADE = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Key": "x3JJHMbDL1EzLkh9GBhXDw=="}
@@ -69,6 +73,23 @@ async def check_anonymous_is_refused(client: Any, web_app: Any) -> list[Endpoint
         assert response.code in (401, 403), f"{endpoint} answered {response.code}"
         assert b'"code": "not_logged_in"' in response.body, f"{endpoint}: {response.body!r}"
     return found
+
+
+async def everything_told_of(
+    fetch: Callable[..., Awaitable[HTTPResponse]], connect: Callable[[], Awaitable[Socket]], job_id: str = "x"
+) -> str:
+    """What all answers and all topics say to somebody who looks at a job."""
+    told = []
+    for route in routes():
+        if route.method == "GET" and route.operation not in ("openChannel", "getForm"):
+            path = route.path.format(job_id=job_id).strip("/").split("/")
+            told.append((await fetch(*path, raise_error=False)).body.decode())
+    socket = await connect()
+    for kind in (kind for feature in FEATURES for kind in feature.topics):
+        topic = kind.usage.replace("ID", job_id).replace("RANK", "0")
+        await socket.ask("subscribe", topic)
+        told.append(json.dumps((await socket.until(lambda message: message["topic"] == topic))[-1]))  # noqa: B023
+    return "".join(told).replace(": ", ":")
 
 
 def _rules(rules: list[Rule]) -> Iterator[Rule]:

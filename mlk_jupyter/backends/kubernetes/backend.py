@@ -169,16 +169,20 @@ class KubernetesBackend:
         what = await context_of(self._cluster, spec, bundle.data, preview_request(spec, bundle), image=self.image)
         return as_yaml(manifests(what, served))
 
-    async def submit(self, spec: JobSpec, bundle: Bundle, *, request_id: str) -> JobStatus:
+    async def submit(
+        self, spec: JobSpec, bundle: Bundle, *, request_id: str, submitted_by: str | None = None
+    ) -> JobStatus:
         """Creates the job, or returns the one that the same `request_id` created before, completing it if need be.
 
         Raises: Refused, SubmissionUnknown, RecordUnwritable, ApiError.
         """
         job_id = new_job_id(spec.name, request_id)
         async with self._submitting.setdefault(job_id, asyncio.Lock()):
-            return await self._submit(spec, bundle, job_id, request_id)
+            return await self._submit(spec, bundle, job_id, request_id, submitted_by)
 
-    async def _submit(self, spec: JobSpec, bundle: Bundle, job_id: str, request_id: str) -> JobStatus:
+    async def _submit(
+        self, spec: JobSpec, bundle: Bundle, job_id: str, request_id: str, submitted_by: str | None
+    ) -> JobStatus:
         offer = await self._offer()
         if await in_thread(self._was_cut_off, job_id):
             await self._controller.leave(job_id)  # else it would be written down meanwhile that it was never created
@@ -189,7 +193,7 @@ class KubernetesBackend:
         if not findings.ok or context is None:
             self._controller.stay(job_id)
             raise Refused(findings)
-        what = for_request(context, request_id)
+        what = for_request(context, request_id, submitted_by)
         first = functools.partial(first_status, what, backend=self.name)
         try:
             begun = await in_thread(

@@ -115,6 +115,7 @@ def _unwritten(submitted_job: SubmittedJob, reading: Reading, backend: str) -> J
         gpus=spec.gpus,
         world_size=spec.world_size,
         run=RunRef(state=RunState.PENDING if spec.mlflow else RunState.OFF),
+        submitted_by=submitted_job.submitted_by,
         created_at=reading.created_at or 0.0,
         spec=spec,
         notices=list(submitted_job.notices),

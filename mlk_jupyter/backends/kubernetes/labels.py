@@ -18,6 +18,7 @@ REQUEST = "mlk-jupyter.io/request"  # annotation: the request_id that made it
 NONCE = "mlk-jupyter.io/nonce"  # annotation: of the frames
 BUNDLE = "mlk-jupyter.io/bundle-sha256"  # annotation
 CREATED_BY = "mlk-jupyter.io/created-by"  # annotation: the user as they are called
+SUBMITTED_BY = "mlk-jupyter.io/submitted-by"  # annotation: who of those that share the user, where that is known
 NOTICES = "mlk-jupyter.io/notices"  # annotation: JSON list of sentences known when it was submitted
 STOPPED = "mlk-jupyter.io/stopped"  # annotation: JSON {"by": str | null, "at": seconds since the epoch}
 

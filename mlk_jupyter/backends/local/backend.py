@@ -86,7 +86,9 @@ class LocalBackend:
         """Nothing: processes are no objects of a cluster."""
         return None
 
-    async def submit(self, spec: JobSpec, bundle: Bundle, *, request_id: str) -> JobStatus:
+    async def submit(
+        self, spec: JobSpec, bundle: Bundle, *, request_id: str, submitted_by: str | None = None
+    ) -> JobStatus:
         """Creates the job and starts its supervisor, or returns the job that this `request_id` created before.
 
         Raises: Refused when the preflight finds an error; FolderUnwritable.
@@ -98,7 +100,8 @@ class LocalBackend:
         if not findings.ok:
             raise Refused(findings)
         warnings = [finding.text for finding in findings.findings if finding.level is Level.WARNING]
-        return await in_thread(self._create, spec, bundle, python, [*bundle.notices, *warnings], request_id)
+        notices = [*bundle.notices, *warnings]
+        return await in_thread(self._create, spec, bundle, python, notices, request_id, submitted_by)
 
     async def jobs(self) -> list[JobSummary]:
         """All jobs, newest first."""
@@ -211,7 +214,13 @@ class LocalBackend:
         return None
 
     def _create(
-        self, spec: JobSpec, bundle: Bundle, python: Interpreter, notices: list[str], request_id: str
+        self,
+        spec: JobSpec,
+        bundle: Bundle,
+        python: Interpreter,
+        notices: list[str],
+        request_id: str,
+        submitted_by: str | None,
     ) -> JobStatus:
         job_id = new_job_id(spec.name, request_id)
         folder = JobFolder(self._jobs_dir / job_id)
@@ -221,7 +230,8 @@ class LocalBackend:
             self._sweep()
             made = Path(tempfile.mkdtemp(dir=self._jobs_dir, prefix=".new-"))
             try:
-                status = _fill(JobFolder(made), folder, spec, bundle, python, notices, self._grace_s)
+                first = _first_status(folder, spec, notices, submitted_by)
+                _fill(JobFolder(made), folder, first, bundle, python, self._grace_s)
                 with self._submitting():
                     known = self._find(request_id)  # a second submission in the same moment finds the first
                     if known is not None:
@@ -233,7 +243,7 @@ class LocalBackend:
         except OSError as error:
             shutil.rmtree(folder.path, ignore_errors=True)
             raise FolderUnwritable(error, folder.path) from error
-        return status
+        return first
 
     def _status(self, folder: JobFolder) -> JobStatus:
         status = folder.read_status()
@@ -290,21 +300,9 @@ class LocalBackend:
                     shutil.rmtree(path, ignore_errors=True)
 
 
-def _fill(
-    made: JobFolder,
-    final: JobFolder,
-    spec: JobSpec,
-    bundle: Bundle,
-    python: Interpreter,
-    notices: list[str],
-    grace_s: float,
-) -> JobStatus:
-    """Writes a new job folder, still under another name. Returns the job's first status.
-
-    Its supervisor makes it survive a power cut: a job that has not begun by then would not begin after it.
-    """
+def _first_status(final: JobFolder, spec: JobSpec, notices: list[str], submitted_by: str | None) -> JobStatus:
     now = time.time()
-    status = JobStatus(
+    return JobStatus(
         id=final.id,
         name=spec.name,
         notebook=spec.notebook,
@@ -315,17 +313,27 @@ def _fill(
         gpus=spec.gpus,
         world_size=spec.world_size,
         run=RunRef(state=RunState.PENDING if spec.mlflow else RunState.OFF),
+        submitted_by=submitted_by,
         created_at=now,
         spec=spec,
         timeline=[Transition(phase=Phase.QUEUED, at=now)],
         notices=notices,
         folder=str(final.path),
     )
+
+
+def _fill(
+    made: JobFolder, final: JobFolder, first: JobStatus, bundle: Bundle, python: Interpreter, grace_s: float
+) -> None:
+    """Writes a new job folder, still under another name.
+
+    Its supervisor makes it survive a power cut: a job that has not begun by then would not begin after it.
+    """
     directory = bundle.directory or final.path / "files"
     for name in ("files", "outputs", "checkpoints", "logs"):
         (made.path / name).mkdir()
     made.bundle.write_bytes(bundle.data)
-    made.write_spec(spec)
+    made.write_spec(first.spec)
     plan = Launch(
         python=python.path,
         directory=str(directory),
@@ -335,8 +343,7 @@ def _fill(
         grace_s=grace_s,
     )
     launch.write(made, plan)
-    made.write_status(status, lasting=False)
-    return status
+    made.write_status(first, lasting=False)
 
 
 def _stop_unstarted(folder: JobFolder) -> None:

@@ -24,6 +24,7 @@ const JOB: JobStatus = {
   metrics: [],
   error: "cell 2, rank 1: KeyError: 'train'",
   run: null,
+  submitted_by: 'ada',
   created_at: 1000,
   started_at: 1005,
   finished_at: 1065,
@@ -92,6 +93,7 @@ describe('Overview', () => {
     expect(screen.getByText("cell 2, rank 1: KeyError: 'train'")).toBeTruthy();
     expect(screen.getByText('IPython is missing.')).toBeTruthy();
     expect(screen.getByText('SECRET')).toBeTruthy();
+    expect(screen.getByText('Submitted by').nextSibling?.textContent).toBe('ada');
     expect(document.body.textContent).not.toContain('hush');
   });
 

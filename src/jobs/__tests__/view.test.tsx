@@ -59,6 +59,11 @@ describe('a row', () => {
     expect(within(row).getByRole('progressbar').getAttribute('aria-valuenow')).toBe('50');
   });
 
+  it('says who submitted the job where several people do', () => {
+    render(<JobsView {...props({ jobs: [job('a', { submitted_by: 'ada' })] })} />);
+    expect(screen.getByRole('listitem').textContent).toContain('by ada');
+  });
+
   it.each([
     [
       'Queued',

@@ -86,13 +86,14 @@ async def context_of(
     return dataclasses.replace(plain, addresses=await cluster.addresses(host_to_resolve(plain)))
 
 
-def for_request(context: RenderContext, request_id: str) -> RenderContext:
+def for_request(context: RenderContext, request_id: str, submitted_by: str | None) -> RenderContext:
     """The same for another request: under its own name, with its own frames and run."""
     job_id = new_job_id(context.spec.name, request_id)
     return dataclasses.replace(
         context,
         id=job_id,
         request_id=request_id,
+        submitted_by=submitted_by,
         nonce=nonce_of(request_id),
         mlflow=mlflow_environment(context.spec, job_id),
     )
@@ -125,6 +126,7 @@ def first_status(context: RenderContext, folder: JobFolder, backend: str) -> Job
         gpus=spec.gpus,
         world_size=spec.world_size,
         run=RunRef(state=RunState.PENDING if spec.mlflow else RunState.OFF),
+        submitted_by=context.submitted_by,
         created_at=now,
         spec=spec,
         timeline=[Transition(phase=Phase.QUEUED, at=now)],
@@ -189,6 +191,7 @@ async def _context_again(
         attempt=attempt,
         workload_priority=label(owner, WORKLOAD_PRIORITY) is not None,
     )
+    context = dataclasses.replace(context, submitted_by=job.submitted_by)
     return _as_served(context, (await cluster.offer()).served)
 
 

@@ -59,6 +59,8 @@ class RenderContext:
     """Whether the cluster has a WorkloadPriorityClass of the name that the spec gives as priority."""
     names_user: bool = True
     """Whether restricted pods say which user they run as; not so where the cluster chooses one."""
+    submitted_by: str | None = None
+    """Who of those that share the user."""
 
     @cached_property
     def sha256(self) -> str:
@@ -103,6 +105,8 @@ def owner_manifest(resource: Resource, context: RenderContext) -> Manifest:
         labels.BUNDLE: context.sha256,
         labels.CREATED_BY: context.user,
     }
+    if context.submitted_by is not None:
+        ours[labels.SUBMITTED_BY] = context.submitted_by
     if context.notices:
         ours[labels.NOTICES] = json.dumps(list(context.notices), ensure_ascii=False)
     annotations = {**options.annotations, **ours}

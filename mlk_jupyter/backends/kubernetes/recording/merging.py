@@ -40,6 +40,7 @@ def first_status(job: SubmittedJob, backend: str, folder: JobFolder) -> JobStatu
         workers=spec.workers,
         gpus=spec.gpus,
         world_size=spec.world_size,
+        submitted_by=job.submitted_by,
         created_at=time.time(),
         spec=spec,
         notices=list(job.notices),

@@ -26,7 +26,9 @@ class SubmittedJob:
     nonce: str
     """Of its frames, in all attempts."""
     user: str = ""
-    """Who submitted it, as they are called."""
+    """The cluster's user who submitted it, as they are called."""
+    submitted_by: str | None = None
+    """Who of those that share this user."""
     notices: Sequence[str] = ()
     """Sentences known when it was submitted."""
 
@@ -46,6 +48,7 @@ def submitted(owner: Manifest) -> SubmittedJob | None:
         spec=asked,
         nonce=nonce,
         user=annotation(owner, labels.CREATED_BY) or "",
+        submitted_by=annotation(owner, labels.SUBMITTED_BY) or None,
         notices=_sentences(annotation(owner, labels.NOTICES)),
     )
 
