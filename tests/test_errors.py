@@ -58,7 +58,7 @@ WORDED: dict[type[MlkError], Callable[[], MlkError]] = {
     NoImage: NoImage,
     NoKubernetesPackage: NoKubernetesPackage,
     NoName: NoName,
-    NotGone: lambda: NotGone("digits-1", ["digits-1-0-abcde"], []),
+    NotGone: lambda: NotGone("digits-1", ["digits-1-0-abcde"], ["Nothing has asked it to end."]),
     PluginFailed: lambda: PluginFailed("aws", "exit code 255"),
     RecordUnwritable: lambda: RecordUnwritable(OSError(28, "No space left on device"), Path("jobs")),
     SubmissionUnknown: lambda: SubmissionUnknown("digits-1", api_errors.Unreachable("It is gone.", hint="Wait.")),

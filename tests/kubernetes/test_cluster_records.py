@@ -182,7 +182,8 @@ def test_what_a_job_left_behind_is_found_and_removed(desk: Desk, kube_cluster: F
         kube_cluster.do(lambda name=name: kube_cluster.store.delete(names.PODS, NAMESPACE, name, grace_s=0))
     foreign = {"metadata": {"name": "foreign", "labels": {"mlk-jupyter.io/job": job}}, "data": {}}
     kube_cluster.create(names.CONFIG_MAPS, foreign, NAMESPACE)
-    assert desk.do(desk.backend.orphans()) == [], "they are young: their job may be about to be created"
+    # The watch hears a little later that the pods are gone; the rest is young: its job may be about to be created.
+    wait_for(lambda: desk.do(desk.backend.orphans()) == [])
     for one in (kept, job):
         grow_old(kube_cluster, names.CONFIG_MAPS, f"{one}-bundle")
         grow_old(kube_cluster, names.SERVICES, one)

@@ -41,6 +41,7 @@ from .recording.records import Records, RecordUnwritable
 from .resources import Objects
 from .rights.discovery import Served
 from .timing import Timing
+from .watch.informer import Snapshot
 
 logger = logging.getLogger(__name__)
 
@@ -314,23 +315,19 @@ class KubernetesBackend:
         """Objects of ours whose job is gone."""
         if not self._engaged.is_set():
             return []
-        living = self._controller.living()  # each window asks when it opens the panel
-        return await self._orphans(set(await self._cluster.snapshot()) if living is None else living)
+        known = self._controller.snapshot()  # each window asks when it opens the panel
+        return await self._orphans(await self._cluster.snapshot() if known is None else known)
 
     async def remove_orphans(self) -> list[Orphan]:
         """Removes them; gives those that it removed."""
         if not self._engaged.is_set():
             return []
-        found = await self._orphans(set(await self._cluster.snapshot()))  # asked again: a watch may be late
+        found = await self._orphans(await self._cluster.snapshot())  # asked again: a watch may be late
         return await removal.remove_orphans(self._cluster.connection, self._cluster.namespace, found)
 
-    async def _orphans(self, living: set[str]) -> list[Orphan]:
+    async def _orphans(self, held: Snapshot) -> list[Orphan]:
         return await removal.orphans(
-            self._cluster.connection,
-            self._cluster.namespace,
-            self._cluster.user,
-            living,
-            young_s=self._timing.young_s,
+            self._cluster.connection, self._cluster.namespace, self._cluster.user, held, young_s=self._timing.young_s
         )
 
     async def resume(self) -> None:

@@ -8,7 +8,6 @@ import getpass
 import os
 import socket
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from urllib.parse import urlsplit
@@ -21,11 +20,10 @@ from .api.connection import Connection
 from .api.targets import Target
 from .hardware import Hardware, Inventory
 from .kinds.registry import BUILT_IN, kinds
-from .resources import Objects
 from .rights.access import Access, Reviewer
 from .rights.discovery import Discovery, Served
 from .timing import Limits
-from .watch.informer import snapshot
+from .watch.informer import Snapshot, snapshot
 
 _QUEUES_S = 60.0  # queues come and go about as often as teams
 
@@ -86,7 +84,7 @@ class Cluster:
             self._queues = (time.monotonic(), sorted(str(item["metadata"]["name"]) for item in listing.items))
         return self._queues[1]
 
-    async def snapshot(self, job_id: str | None = None) -> Mapping[str, Objects]:
+    async def snapshot(self, job_id: str | None = None) -> Snapshot:
         """What the cluster holds now of all jobs of this user, or of one.
 
         Raises: ApiError.

@@ -23,7 +23,8 @@ from .cluster import Cluster, Offer
 from .hardware import LargestNode
 from .job_list import JobList
 from .job_status import being_removed, status_of, submission_of
-from .job_task import End, Host, JobTask
+from .job_task import NO_NONCE, End, Host, JobTask
+from .kinds.fields import orphaned
 from .lifecycle.attempts import AttemptStarter
 from .other_processes import OtherProcesses
 from .recording.records import Record, Records
@@ -31,7 +32,7 @@ from .resources import Objects
 from .status.explain.background import Background
 from .status.submitted import SubmittedJob
 from .timing import Timing
-from .watch.informer import Informer
+from .watch.informer import Informer, Snapshot
 
 logger = logging.getLogger(__name__)
 
@@ -115,9 +116,9 @@ class Controller:
         """The same; None also when what is known may be old."""
         return self._observed(job_id) if self._fresh else None
 
-    def living(self) -> set[str] | None:
-        """Jobs that the cluster holds something of; None when what is known of them may be old."""
-        return self._informer.job_ids() if self._informer is not None and self._fresh else None
+    def snapshot(self) -> Snapshot | None:
+        """All that the cluster holds; None when what is known of it may be old."""
+        return self._informer.snapshot() if self._informer is not None and self._fresh else None
 
     @property
     def _fresh(self) -> bool:
@@ -360,10 +361,10 @@ class Controller:
         submitted_job = submission_of(objects)
         if submitted_job is not None:
             self._take_described(submitted_job, objects, record)
-        elif exists:  # and says nothing that can be understood
+        elif exists and not orphaned(objects):  # and says nothing that can be understood
             self._wanted.discard(job_id)
         else:
-            self._take_gone(job_id, record)
+            self._take_gone(job_id, record, objects)
 
     def _take_described(self, submitted_job: SubmittedJob, objects: Objects, record: Record) -> None:
         """A job that the cluster describes, and nobody here records yet."""
@@ -389,8 +390,8 @@ class Controller:
         else:
             self._begin(submitted_job, known_final=status.phase.final)
 
-    def _take_gone(self, job_id: str, record: Record) -> None:
-        """A job that the cluster holds nothing of: its record, if there is one, gets its end."""
+    def _take_gone(self, job_id: str, record: Record, objects: Objects) -> None:
+        """A job that the cluster holds nothing of, or pods alone: its record, if there is one, gets its end."""
         written = record.status
         if written is None:
             self.forget(job_id)
@@ -400,9 +401,9 @@ class Controller:
         elif record.being_submitted:
             self._others.record(job_id, self._timing.elsewhere_s)
         else:
-            # Without its objects nobody knows the nonce of its frames, and nothing is left that could be read with it.
-            nobodys = SubmittedJob(id=job_id, namespace=self._cluster.namespace, spec=written.spec, nonce="0" * 16)
-            self._begin(nobodys, known_final=True, missing=True)
+            nobodys = SubmittedJob(id=job_id, namespace=self._cluster.namespace, spec=written.spec, nonce=NO_NONCE)
+            runs_on = bool(orphaned(objects))
+            self._begin(nobodys, known_final=not runs_on, missing=not runs_on)
 
     def _ended_long_ago(self, status: JobStatus) -> bool:
         return status.finished_at is not None and time.time() - status.finished_at > self._timing.catch_up_s

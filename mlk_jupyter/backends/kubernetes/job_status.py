@@ -6,6 +6,7 @@ import dataclasses
 import time
 
 from ...model import JobStatus, Phase, Progress, Reason, RunRef, RunState, Step
+from .kinds.fields import orphaned
 from .recording.merging import timeline_of
 from .resources import Manifest, Objects
 from .status import attempts
@@ -81,6 +82,8 @@ def status_of(
     if written is not None and written.phase.final:
         return written
     submitted_job = submitted_job or submission_of(objects)
+    if submitted_job is None and written is not None and orphaned(objects):
+        submitted_job = SubmittedJob(id=written.id, namespace="", spec=written.spec, nonce="")
     if submitted_job is None:
         return written
     reading = reading_of(objects, submitted_job, facts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,14 +16,19 @@ from ...threads import in_thread
 from .api.api_errors import ApiError
 from .cluster import Cluster
 from .job_status import gone, reading_of, submission_of
+from .kinds.fields import literal, orphaned
 from .lifecycle.attempts import AttemptStarter
+from .manifests.environment import NONCE
 from .recording.recorder import Recorder
 from .recording.records import Records
-from .resources import Objects
+from .resources import PODS, Objects
 from .status.explain.background import Background
-from .status.read import Reading
+from .status.read import Reading, read
 from .status.submitted import SubmittedJob
 from .timing import RecordingTiming
+
+NO_NONCE = "0" * 16
+"""Of a job whose own object is gone, as long as no pod says it: nothing that it writes is taken for a frame."""
 
 logger = logging.getLogger(__name__)
 
@@ -116,6 +122,10 @@ class JobTask:
         if recorder is None:
             return
         submitted_job = submission_of(objects)
+        if submitted_job is None and orphaned(objects):
+            self._before = reading = read(objects, self._job.spec, facts=facts, before=self._before)
+            recorder.update(objects, reading)
+            return
         if submitted_job is None:
             # A submission that was cut off may be taken up again at any moment: it is not over while somebody makes it.
             if not objects.exists and not recorder.status.phase.final and not being_submitted:
@@ -160,6 +170,16 @@ class JobTask:
         self._created = not record.submitting
         return None if record.exists else End.DELETED  # by another process, meanwhile
 
+    async def _with_nonce(self) -> SubmittedJob:
+        """The job; where its own object is gone and pods of it run on, with the nonce that these bear."""
+        objects, cluster = self._host.objects(self.id), self._host.cluster
+        if self._job.nonce != NO_NONCE or objects is None or not objects.pods:
+            return self._job
+        with contextlib.suppress(ApiError):
+            pod = await cluster.connection.get(PODS.path(cluster.namespace, objects.pods[-1]["metadata"]["name"]))
+            return dataclasses.replace(self._job, nonce=literal(pod, NONCE) or NO_NONCE)
+        return self._job
+
     async def _record(self) -> End:
         host = self._host
         if not self._urgent:
@@ -167,7 +187,7 @@ class JobTask:
         async with host.catching_up if self._known_final else contextlib.nullcontext():
             await in_thread(host.records.begun, [self.id])
             recorder = Recorder(
-                host.records.folder(self.id), self._job, host.cluster.connection, backend=host.backend,
+                host.records.folder(self.id), await self._with_nonce(), host.cluster.connection, backend=host.backend,
                 on_change=host.show, timing=host.timing,
             )  # fmt: skip
             try:

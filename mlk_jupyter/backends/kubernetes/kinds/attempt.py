@@ -48,6 +48,8 @@ class Started:
     """Events that say that pods, or what makes them, could not be created; oldest first."""
     restarts_itself: bool = False
     """Whether the owner starts all ranks again by itself."""
+    orphaned: bool = False
+    """Whether the owner is gone and has left behind what it had made, which runs on."""
     failure: Reason | None = None
     """What the owner says of its failure beside what its pods say."""
 

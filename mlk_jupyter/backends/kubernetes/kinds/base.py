@@ -21,6 +21,7 @@ from .fields import (
     mapping,
     metadata,
     newest_pods,
+    orphaned,
     over,
     sequence,
     status,
@@ -155,6 +156,7 @@ class JobKind(ABC):
             suspended=self.suspended(owner),
             refusals=[event for event in about if event.get("reason") in self.refusals],
             restarts_itself=self.restarts_itself,
+            orphaned=owner is None and bool(orphaned(objects)),
             failure=self.explain_failure(owner) if owner is not None else None,
         )
 

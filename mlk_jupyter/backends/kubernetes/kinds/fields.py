@@ -16,7 +16,7 @@ from ....model import RankState
 from ....record.failure import Failure, failure_of
 from ....worker.deaths import name_of, signal_in
 from .. import labels
-from ..resources import Manifest
+from ..resources import Manifest, Objects
 
 COMPLETION_INDEX = "batch.kubernetes.io/job-completion-index"
 QUEUE = "kueue.x-k8s.io/queue-name"
@@ -161,6 +161,15 @@ def controller(item: Mapping[str, Any]) -> dict[str, Any]:
     return next((owner for owner in owners if owner.get("controller") is True), {})
 
 
+def orphaned(objects: Objects) -> list[Manifest]:
+    """What nobody owns any more and nothing ends: pods of a job that was deleted with `--cascade=orphan`."""
+    return [
+        one
+        for one in (*objects.children, *objects.pods)
+        if not sequence(metadata(one).get("ownerReferences")) and deleted_at(one) is None
+    ]
+
+
 def indexed_worker(pod: Manifest) -> int:
     """The number of the worker that a pod of an Indexed Job is; 0 where nothing says it."""
     for value in (annotation(pod, COMPLETION_INDEX), label(pod, COMPLETION_INDEX)):
@@ -206,6 +215,12 @@ def container_asked(pod: Manifest) -> dict[str, Any]:
     asked = [mapping(one) for one in sequence(spec_of(pod).get("containers"))]
     named = next((one for one in asked if one.get("name") == main_container(pod)), None)
     return named or (asked[0] if asked else {})
+
+
+def literal(pod: Manifest, variable: str) -> str | None:
+    """The value of an environment variable of the container that runs the ranks, where it stands in the pod."""
+    env = map(mapping, sequence(container_asked(pod).get("env")))
+    return next((text(one.get("value")) or None for one in env if one.get("name") == variable), None)
 
 
 def state_of(container_status: Mapping[str, Any] | None, which: str) -> dict[str, Any] | None:

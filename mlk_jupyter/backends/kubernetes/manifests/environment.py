@@ -11,6 +11,8 @@ from .render_context import RenderContext
 BUNDLE, WORK, HOME, CHECKPOINTS = "/mlk/bundle", "/mlk/work", "/mlk/home", "/mlk/checkpoints"
 ARCHIVE = f"{BUNDLE}/bundle.pyz"
 LAST_WORDS = "/dev/termination-log"
+NONCE = "MLK_NONCE"
+"""Variable with the nonce of the job's frames."""
 PORT = 29500  # where rank 0 listens: what torch.distributed takes where nothing is said
 USER_ID = 10001
 
@@ -24,7 +26,7 @@ def variables(context: RenderContext, master: str) -> list[dict[str, Any]]:
     values = {
         "MLK_POD": "1",
         "MLK_JOB": context.id,
-        "MLK_NONCE": context.nonce,
+        NONCE: context.nonce,
         "MLK_WORKERS": str(spec.workers),
         "MLK_RANKS_PER_WORKER": str(spec.ranks_in_worker),
         "MLK_GRACE_S": str(options.grace_period_s),

@@ -68,6 +68,7 @@ _RULES = (
     Rule("logs", PODS, ("get",), "reads logs, which carry the live notebook", subresource="log"),
     Rule("delete", CONFIG_MAPS, ("get", "delete"), "removes the code of a job that nothing owns"),
     Rule("delete", SERVICES, ("get", "delete"), "removes the service of a job that nothing owns"),
+    Rule("orphans", PODS, ("list", "delete"), "finds and ends pods whose job is gone"),
     Rule("orphans", CONFIG_MAPS, ("list", "delete"), "finds and removes code whose job is gone"),
     Rule("orphans", SERVICES, ("list", "delete"), "finds and removes services whose job is gone"),
     Rule("quota", QUOTAS, ("list",), "says before submission what a quota would refuse"),

@@ -159,6 +159,10 @@ class Informer:
         group = self._groups.get(job_id)
         return group is not None and bool(group.jobs)
 
+    def snapshot(self) -> Snapshot:
+        """All that the cluster holds now."""
+        return Snapshot(self._groups, self._connection.clock())
+
     def objects(self, job_id: str) -> Objects:
         """What the cluster holds of one job; empty for one that it does not know."""
         return _objects(job_id, self._groups.get(job_id) or _Group(), self._connection.clock())
@@ -257,7 +261,7 @@ async def snapshot(
     kinds: Sequence[Resource],
     workloads: Resource | None,
     job_id: str | None = None,
-) -> Mapping[str, Objects]:
+) -> Snapshot:
     """All jobs' objects at this moment, by one LIST a resource; for whoever looks once.
 
     Args:   job_id: only this one's.
@@ -273,10 +277,10 @@ async def snapshot(
             if its_job is not None and job_id in (None, its_job):
                 getattr(groups.setdefault(its_job, _Group()), kind.place)[item["uid"]] = item
     held = {its_job: group for its_job, group in groups.items() if group.jobs or group.pods}
-    return _Snapshot(held, connection.clock())
+    return Snapshot(held, connection.clock())
 
 
-class _Snapshot(Mapping[str, Objects]):
+class Snapshot(Mapping[str, Objects]):
     """Unpacks a job's objects when they are asked for: those of 10,000 at once are 200 MB."""
 
     def __init__(self, groups: dict[str, _Group], now: float) -> None:
@@ -290,6 +294,20 @@ class _Snapshot(Mapping[str, Objects]):
 
     def __len__(self) -> int:
         return len(self._groups)
+
+    @property
+    def owned(self) -> set[str]:
+        """Jobs whose own object is there, or one that a controller made of it and that goes with it."""
+        return {
+            job_id for job_id, group in self._groups.items() if any(not _is_orphan(one) for one in group.jobs.values())
+        }
+
+    @property
+    def orphans(self) -> list[Manifest]:
+        """What runs, or ran, and lost its owner."""
+        groups = self._groups.values()
+        found = [one for group in groups for one in (*group.jobs.values(), *group.pods.values()) if _is_orphan(one)]
+        return _by_age(found)
 
 
 async def _listed(connection: Connection, kind: _Kind, user: str | None) -> list[Manifest]:
@@ -332,6 +350,12 @@ def _objects(job_id: str, group: _Group, now: float) -> Objects:
 def _is_owner(job: Manifest, job_id: str) -> bool:
     """By name too: a Job that was made of a JobSet, and has lost its reference to it, is no attempt of ours."""
     return not controller(job) and labels.is_attempt_name(job["metadata"]["name"], job_id)
+
+
+def _is_orphan(packed: Manifest) -> bool:
+    """Whether a packed pod, or object that makes pods, has lost its owner: nothing ends it but its own end."""
+    name: str = packed["name"]
+    return packed["loose"] and not labels.is_attempt_name(name, labels.job_of(name) or "")
 
 
 def _by_age(some: Iterable[Manifest]) -> list[Manifest]:

@@ -157,6 +157,7 @@ def packing(keep: Keep, about: Callable[[Json], str]) -> Keep:
             return None
         packed: Json = {key: str(few["metadata"].get(key, "")) for key in ("uid", "name", "resourceVersion")}
         packed["about"], packed["packed"] = about(few), marshal.dumps(few)  # never leaves this process
+        packed["loose"] = not few["metadata"].get("ownerReferences")
         return packed
 
     return keep_packed

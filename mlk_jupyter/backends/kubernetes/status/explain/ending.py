@@ -37,7 +37,9 @@ from .messages import clean, duration, who
 _SAME_MOMENT_S = 1.0
 _STUCK_S = 60.0
 
-NO_FAILURES = frozenset({"stopping", "deleting", "node_silent", "pod_ending", "stuck_pod", "held_by_finalizer"})
+NO_FAILURES = frozenset(
+    {"stopping", "deleting", "node_silent", "pod_ending", "stuck_pod", "held_by_finalizer", "orphaned"}
+)
 """Codes of what is said of a job that has not failed."""
 
 
@@ -103,6 +105,12 @@ def explain_running(
         return explain_failure(start, workers, spec, disrupted)
     if disrupted is not None:
         return disrupted
+    if start.orphaned:
+        return Reason(
+            code="orphaned",
+            text="Its Job was deleted without its pods, which run on: nothing counts, ends or removes them.",
+            hint="Let them finish, or stop or delete the job here, which ends them.",
+        )
     for index, pod in start.pods.items():
         one = who(index, spec.ranks_in_worker).lower()
         silence = _silence(pod, start, one)
@@ -252,11 +260,13 @@ def _stuck(start: Started, spec: JobSpec) -> Reason | None:
     for index, pod in start.pods.items():
         until = deleted_at(pod)
         if until is not None and start.now - until > _STUCK_S and not over(pod):
+            one = who(index, spec.ranks_in_worker).lower()
+            silence = _silence(pod, start, one)
             node = clean(spec_of(pod).get("nodeName"), 80) or "unknown"
             return Reason(
                 code="stuck_pod",
-                text=f"The pod of {who(index, spec.ranks_in_worker).lower()} should have ended "
-                f"{duration(start.now - until)} ago; its node {node} does not answer.",
+                text=f"The pod of {one} should have ended {duration(start.now - until)} ago. "
+                + (silence.text if silence is not None else f"Its node {node} has not said that it did."),
                 hint="If the node is gone for good, an administrator can delete the pod by force.",
             )
     asked = deleted_at(start.owner)
