@@ -26,6 +26,7 @@ from .job_status import being_removed, status_of, submission_of
 from .job_task import NO_NONCE, End, Host, JobTask
 from .kinds.fields import orphaned
 from .lifecycle.attempts import AttemptStarter
+from .lifecycle.expiry import Expiry
 from .other_processes import OtherProcesses
 from .recording.records import Record, Records
 from .resources import Objects
@@ -68,6 +69,7 @@ class Controller:
         self._task: asyncio.Task[None] | None = None
         self._trouble: ApiError | None = None
         self._attempts = AttemptStarter(cluster, records, self._heard)
+        self._expiry = Expiry(cluster)
         self._host = Host(
             cluster, records, backend, self._attempts, self._ready, asyncio.Semaphore(_AT_ONCE),
             self._observed, self._heard, self._list.show, self._timing.recording,
@@ -270,6 +272,7 @@ class Controller:
                         self._changed.update(await self._others.written())
                         self._changed.update(await self._others.deleted(self._tasks))
                         look_again_at = time.monotonic() + self._timing.elsewhere_s
+                        self._expiry.remove_due(informer.objects)
                     largest.mind(lambda: self._list.queued)
                     await self._take_all()
                     if self._needed():
@@ -282,6 +285,7 @@ class Controller:
                 unsubscribe()
                 self._informer = None
                 self._ready.clear()
+                await self._expiry.close()
                 await largest.close()
 
     def _needed(self) -> bool:
@@ -354,6 +358,8 @@ class Controller:
                 del self._leaving[job_id]
             return
         known = self._list.jobs.get(job_id)
+        if known is not None and known.phase is Phase.STOPPED:
+            self._expiry.note(self._informer.objects(job_id))
         wanted = job_id in self._wanted
         if known is not None and known.phase.final and not record.unfinished and not wanted and exists:
             return
@@ -428,6 +434,8 @@ class Controller:
             self._changed.add(task.id)
         elif end is not End.UNHEARD:
             self._wanted.discard(task.id)
+            if end is End.WRITTEN:  # how long it is kept is for whoever looks at those that are over
+                self._changed.add(task.id)
         self._wake.set()
 
     async def _end_all(self) -> None:

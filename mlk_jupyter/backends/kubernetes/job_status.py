@@ -7,6 +7,7 @@ import time
 
 from ...model import JobStatus, Phase, Progress, Reason, RunRef, RunState, Step
 from .kinds.fields import orphaned
+from .kinds.registry import kind_of, starts
 from .recording.merging import timeline_of
 from .resources import Manifest, Objects
 from .status import attempts
@@ -38,6 +39,16 @@ def being_removed(objects: Objects) -> bool:
     """Whether somebody has deleted the job, and the cluster is at it."""
     owner = owner_of(objects)
     return owner is not None and owner["metadata"].get("deletionTimestamp") is not None
+
+
+def expires_at(objects: Objects) -> float | None:
+    """When a stopped job is to be removed that the cluster does not remove by itself, since it is suspended and, as it
+    says, not finished. Seconds since the epoch; None for any other job."""
+    owner, submitted_job = _owner(objects)
+    if owner is None or submitted_job is None or kind_of(owner).is_over(owner) or being_removed(objects):
+        return None
+    stop = starts(objects)[-1].stop
+    return stop.at + submitted_job.spec.cluster.keep_s if stop is not None and stop.at is not None else None
 
 
 def gone(objects: Objects, status: JobStatus, *, created: bool) -> Reading:

@@ -42,6 +42,8 @@ class JobKind(ABC):
     by the same object anew for each attempt."""
     suspend: ClassVar[tuple[str, ...]] = ("spec", "suspend")
     """Where it says whether it is to have no pods."""
+    deadline: ClassVar[tuple[str, ...] | None] = None
+    """Where it says how many seconds it may be active, so that it ends for good; None where it cannot be ended so."""
     condition_types: ClassVar[Mapping[str, str]] = {}
     """Its own types of condition → what a Job's are called, where they differ."""
     refusals: ClassVar[tuple[str, ...]] = ("FailedCreate",)

@@ -18,6 +18,7 @@ class IndexedJob(JobKind):
 
     resource = JOBS
     creates = (SERVICES,)
+    deadline = ("spec", "activeDeadlineSeconds")
 
     def preference(self, spec: JobSpec) -> int:
         return 1

@@ -24,6 +24,7 @@ _QUEUE = "kueue.x-k8s.io/queue-name"
 _GONE_LIMIT_S = 60.0
 _FIRST_PAUSE_S, _LAST_PAUSE_S = 0.2, 5.0  # between two lists of what is left
 _LOOK_AGAIN_S = 0.1  # at what a watch knows: costs nothing
+_AT_ONCE_S = 1  # of activity: the shortest deadline
 _MOST_ASKED = 4  # pods of which it is asked why they are still there
 _LEFT_BEHIND = (CONFIG_MAPS, SERVICES, NETWORK_POLICIES)
 
@@ -51,8 +52,10 @@ async def stop(
 ) -> None:
     """Ends the pods of a job and keeps its objects, and so its logs for as long as the pods last.
 
-    Suspends the owner. With Kueue, which would start it again, its Workload is deactivated instead. Pods that nobody
-    owns have nobody who could end them, and are deleted.
+    A Job is over by a deadline in the past, and the cluster removes it when its time is up. Where there is no such
+    thing (another kind of job, or one that is suspended, for which no deadline counts) the owner is suspended; with
+    Kueue, which would start it again, its Workload is deactivated instead. That is no end for the cluster: `expire`.
+    Pods that nobody owns have nobody who could end them, and are deleted.
 
     Args: workloads: Kueue's, as it is served.
     """
@@ -65,6 +68,10 @@ async def stop(
         if kind.is_over(owner):
             if owner is objects.owners[-1] and _goes_on(objects):
                 await _patch(connection, owner, resource, namespace, _annotated(owner, labels.STOPPED, note))
+            continue
+        if kind.deadline is not None and not kind.suspended(owner):
+            changes = [*_annotated(owner, labels.STOPPED, note), _set("/" + "/".join(kind.deadline), _AT_ONCE_S)]
+            await _patch(connection, owner, resource, namespace, changes)
             continue
         labelled = _QUEUE in (owner["metadata"].get("labels") or {})
         queued = labelled and objects.workload is not None and workloads is not None
@@ -105,6 +112,15 @@ async def delete(
         for resource, its_name in ((CONFIG_MAPS, labels.bundle_name(name)), (SERVICES, name), (NETWORK_POLICIES, name)):
             await _delete_ours(connection, resource, its_name, objects.job_id, namespace)
     await _until_gone(connection, objects, namespace, watched, limit_s)
+
+
+async def expire(connection: Connection, objects: Objects, namespace: str) -> None:
+    """Removes what is left of a job that was stopped and is kept no longer: the cluster takes it for suspended."""
+    for owner in objects.owners:
+        if is_ours(owner, objects.job_id):
+            path = resource_of(owner).path(namespace, owner["metadata"]["name"])
+            with contextlib.suppress(Conflict):
+                await connection.delete(path, uid=owner["metadata"]["uid"])
 
 
 async def orphans(connection: Connection, namespace: str, user: str, held: Snapshot, *, young_s: float) -> list[Orphan]:
