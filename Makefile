@@ -23,6 +23,8 @@ NODE_EXTRA_CA_CERTS ?= $(firstword $(wildcard /etc/ssl/certs/ca-certificates.crt
 export NODE_EXTRA_CA_CERTS
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# The packages are installed without byte code: were none written, each of some thousand processes would compile them anew.
+unexport PYTHONDONTWRITEBYTECODE
 export PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD := 1
 
 # The browser of the browser tests: one that is installed, else Playwright's own.
