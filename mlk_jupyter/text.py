@@ -66,6 +66,8 @@ def shape(job: JobSummary) -> str:
 
 def plain(words: str) -> str:
     """Words on one line, without characters that move a terminal's cursor."""
+    if words.isprintable():  # as nearly all are
+        return words
     return "".join(" " if unicodedata.category(char).startswith("C") else char for char in words)
 
 

@@ -392,7 +392,8 @@ class KubernetesBackend:
                 before = written.get(job_id)
                 if before is not None and before.phase.final:
                     continue
-                status = status_of(snapshot[job_id], self._records.folder(job_id).read_status(), self.name)
+                record = self._records.folder(job_id).read_status() if before is not None else None
+                status = status_of(snapshot[job_id], record, self.name)
                 if status is not None:
                     found[job_id] = status.summary()
             return found
