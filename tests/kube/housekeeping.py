@@ -1,4 +1,11 @@
-"""What runs beside the API server whatever the controllers do: garbage collection, the sums of quotas."""
+"""What runs beside the API server whatever the controllers do: garbage collection, the end of namespaces, the sums of
+quotas.
+
+Imitates, of namespaces: kubernetes.io/docs/concepts/overview/working-with-objects/namespaces and the finalizer
+`kubernetes` in their spec. A namespace that is deleted is Terminating, everything in it is deleted, and it goes when
+nothing is left; what is created in it meanwhile is refused (`registry`).
+Leaves out: its conditions (NamespaceContentRemaining and others).
+"""
 
 from __future__ import annotations
 
@@ -41,9 +48,24 @@ class Housekeeping:
         rounds = 0
         while self._store.collect() and rounds < 50:
             rounds += 1
+        self._end_namespaces()
         while self._namespaces:
             with contextlib.suppress(KeyError):
                 self._count(self._namespaces.pop())
+
+    def _end_namespaces(self) -> None:
+        with self._store.lock:
+            for namespace in self._store.peek_all(names.NAMESPACES):
+                name = namespace["metadata"]["name"]
+                if not namespace["metadata"].get("deletionTimestamp"):
+                    continue
+                inside = [(kind, each) for kind in self._store.resources() for each in self._store.peek_all(kind, name)]
+                for kind, each in inside:
+                    if not each["metadata"].get("deletionTimestamp"):
+                        with contextlib.suppress(Problem):
+                            self._store.delete(kind, name, each["metadata"]["name"])
+                if not inside:
+                    self._store.change(names.NAMESPACES, None, name, lambda found: found["spec"].update(finalizers=[]))
 
     def _count(self, namespace: str) -> None:
         with self._store.lock:

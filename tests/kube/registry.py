@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import uuid
 from dataclasses import dataclass, field
 from typing import Any
@@ -149,7 +148,8 @@ class Registry:
                 propagation=policy or "Background",
             )
             if kind.resource == names.NAMESPACES and not asked.dry_run:
-                self._empty(name)
+                self.store.change(kind.resource, None, name, lambda each: each["status"].update(phase="Terminating"))
+                return self.store.get(kind.resource, None, name)
             if kind.resource == names.CRDS and not asked.dry_run:
                 self.catalog.forget(old)
             return gone
@@ -207,12 +207,6 @@ class Registry:
             self.create_as_system(names.SERVICE_ACCOUNTS, {"metadata": {**meta, "name": "default"}})
             root = {"metadata": {**meta, "name": "kube-root-ca.crt"}, "data": {"ca.crt": ""}}
             self.create_as_system(names.CONFIG_MAPS, root)
-
-    def _empty(self, namespace: str) -> None:
-        for resource in self.store.resources():
-            for found in self.store.peek_all(resource, namespace):
-                with contextlib.suppress(Problem):
-                    self.store.delete(resource, namespace, found["metadata"]["name"])
 
     def _scratch(self, kind: Kind, old: Object) -> Store:
         scratch = Store()

@@ -238,7 +238,7 @@ class Store:
             grace = _grace(resource, old, grace_s)
             if meta.get("deletionTimestamp"):
                 grace = min(grace, int(meta.get("deletionGracePeriodSeconds") or 0))
-            if grace or meta.get("finalizers"):
+            if grace or _finalizers(new):
                 if meta.get("deletionGracePeriodSeconds") != grace or "deletionTimestamp" not in meta:
                     meta["deletionTimestamp"] = timestamp(self.now() + timedelta(seconds=grace))
                     meta["deletionGracePeriodSeconds"] = grace
@@ -359,9 +359,12 @@ def _owners(found: Object | None) -> set[str]:
 
 def _may_go(found: Object) -> bool:
     meta = found["metadata"]
-    return bool(
-        meta.get("deletionTimestamp") and not meta.get("finalizers") and not meta.get("deletionGracePeriodSeconds")
-    )
+    return bool(meta.get("deletionTimestamp") and not _finalizers(found) and not meta.get("deletionGracePeriodSeconds"))
+
+
+def _finalizers(found: Object) -> list[str]:
+    """What holds an object that is deleted; a namespace has another such list in its spec."""
+    return [*(found["metadata"].get("finalizers") or []), *((found.get("spec") or {}).get("finalizers") or [])]
 
 
 def _grace(resource: str, found: Object, asked: int | None) -> int:

@@ -37,9 +37,11 @@ from .manifests.yaml_dump import as_yaml
 from .preflight.dry_run import dry_run
 from .preflight.lookup import look_up
 from .preflight.verdict import preflight
+from .recording.namespaces import end_of
 from .recording.records import Records, RecordUnwritable
 from .resources import Objects
 from .rights.discovery import Served
+from .status.explain.namespaces import LOSSES
 from .timing import Timing
 from .watch.informer import Snapshot
 
@@ -249,6 +251,9 @@ class KubernetesBackend:
         if found is None:
             raise JobNotFound(job_id)
         self._known.add(job_id)
+        if found.reason is not None and found.reason.code in LOSSES:
+            lost = await end_of(self._cluster.connection, self._cluster.namespace)
+            return found.model_copy(update={"reason": lost or found.reason})
         return found
 
     async def watch(self) -> AsyncIterator[Changes]:

@@ -47,6 +47,7 @@ from .followers import Followers
 from .intake import Batch, Intake, whole
 from .logs import LogSource
 from .mlflow import Recording
+from .namespaces import NamespaceWatch
 from .positions import Positions
 
 
@@ -83,6 +84,7 @@ class Recorder:
         self._timing = timing or RecordingTiming()
         self._ownership = Ownership(folder)
         self._mlflow = Recording(folder, job.spec)
+        self._namespace = NamespaceWatch(connection, job.namespace)
         self._seen: tuple[Objects, Reading] | None = None
         self._wake = asyncio.Event()
         self._urgent = asyncio.Event()  # something was told or asked; what is merely read can wait for a moment
@@ -181,6 +183,7 @@ class Recorder:
                 self._wake.clear()
                 self._urgent.clear()
                 objects, reading = self._current()
+                reading = await self._namespace.told(reading)
                 if reading.attempt > self._positions.attempt:
                     followers = await self._begin_attempt(followers, reading.attempt)
                 while self._looks:

@@ -24,7 +24,6 @@ _ALL_AT_ONCE = {
     "deleted": "the job was deleted",
     "deleting": "the job was deleted",
     "removed": "the job was deleted",
-    "namespace_terminating": "the namespace was deleted",
     "time_limit": "the job's time limit had passed",
     "suspended": "the job was suspended",
 }

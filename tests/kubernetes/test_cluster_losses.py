@@ -1,0 +1,76 @@
+"""What a person is told of a job that others end: its namespace, what they put into its pods. On the tests' cluster."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Iterator
+
+import pytest
+import yaml
+from apiclient import Api, of_kubeconfig
+from clusterjobs import FOREVER, Desk, wait_for
+from kube import names
+from kube.cluster import FakeCluster
+
+from mlk_jupyter.backends.kubernetes.api.targets import targets
+from mlk_jupyter.model import Phase
+
+Sit = Callable[..., Desk]
+TEAM = "/api/v1/namespaces/team"
+
+
+@pytest.fixture
+def admin(plain_cluster: FakeCluster) -> Iterator[Api]:
+    with contextlib.closing(of_kubeconfig(plain_cluster.kubeconfig)) as api:
+        yield api
+
+
+def test_a_job_whose_namespace_is_deleted_is_told_so(sit: Sit, plain_cluster: FakeCluster, admin: Api) -> None:
+    plain_cluster.namespace("team")
+    desk = sit(target=dataclasses.replace(targets()[0], namespace="team"))
+    job = desk.submit(FOREVER, workers=2)
+    desk.until_running(job)
+    assert admin.call("DELETE", TEAM).json()["status"]["phase"] == "Terminating"
+    status = desk.until_over(job)
+    assert status.reason is not None and status.reason.code in ("namespace_terminating", "namespace_deleted")
+    assert status.reason.text.startswith("The namespace team ") and "run the job again" not in str(status.reason)
+    wait_for(lambda: admin.call("GET", TEAM).status_code == 404)
+
+
+def test_a_namespace_that_went_while_nobody_looked_is_told_too(
+    sit: Sit, plain_cluster: FakeCluster, admin: Api
+) -> None:
+    plain_cluster.namespace("team")
+    target = dataclasses.replace(targets()[0], namespace="team")
+    desk = sit(target=target)
+    job = desk.submit(FOREVER)
+    desk.until_running(job)
+    desk.close()
+    admin.call("DELETE", TEAM)
+    wait_for(lambda: admin.call("GET", TEAM).status_code == 404)
+    status = sit(target=target).until_over(job)
+    assert status.phase is Phase.STOPPED
+    assert status.reason is not None and status.reason.text == "The namespace team was deleted, and the job with it."
+
+
+def test_an_init_container_that_somebody_added_to_our_yaml_is_named_with_what_it_wrote(
+    sit: Sit, plain_cluster: FakeCluster
+) -> None:
+    desk = sit()
+    rendered = desk.do(desk.backend.render(*desk.bundle("1")))
+    assert rendered is not None
+    made = list(yaml.safe_load_all(rendered))
+    owner = next(each for each in made if each["kind"] == "Job")
+    command = ["sh", "-c", "echo asking; echo no token for this pod >&2; exit 7"]
+    added = {"name": "vault-agent", "image": "local/vault:1", "command": command}
+    owner["spec"]["template"]["spec"].setdefault("initContainers", []).append(added)
+    resources = {"Job": names.JOBS, "ConfigMap": names.CONFIG_MAPS, "Service": names.SERVICES}
+    for each in made:
+        plain_cluster.create(resources[each["kind"]], each)
+    status = desk.until_over(owner["metadata"]["labels"]["mlk-jupyter.io/job"])
+    assert status.phase is Phase.FAILED and status.reason is not None
+    assert status.reason.text == (
+        "The init container vault-agent of rank 0 ended with exit code 7. "
+        "The last line of rank 0's log: no token for this pod"
+    )
