@@ -37,6 +37,9 @@ export class ApiError extends Error {
   }
 }
 
+/** What a JupyterHub answers for a server that it has stopped. */
+export const NOT_RUNNING = 424;
+
 /** The server did not answer. */
 export function unreachable(trans: TranslationBundle): ApiError {
   return new ApiError(
@@ -74,6 +77,17 @@ export function plainFailure(status: number, text: string, trans: TranslationBun
         title: trans.__('Not allowed'),
         detail: text || trans.__('The server refused the request.'),
         hint: trans.__('Log in again by reloading the page, or ask who runs the server for access.')
+      },
+      status
+    );
+  }
+  if (status === NOT_RUNNING) {
+    return new ApiError(
+      {
+        code: 'server_stopped',
+        title: trans.__('Your server is not running'),
+        detail: trans.__('JupyterHub has stopped it, or it has ended.'),
+        hint: trans.__('Start it again from the page of the Hub, and reload this page.')
       },
       status
     );

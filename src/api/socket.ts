@@ -5,7 +5,7 @@ import type { IDisposable } from '@lumino/disposable';
 import { Signal } from '@lumino/signaling';
 import type { ISignal } from '@lumino/signaling';
 
-import { ApiError } from './errors';
+import { ApiError, NOT_RUNNING } from './errors';
 import { ROOT } from './requests';
 import type { Api } from './requests';
 import type { ErrorBody, Message, Topic } from './schemas';
@@ -44,7 +44,9 @@ const TIMER_SLACK_MS = 100;
 /**
  * One websocket for a window, many topics. Reconnects by itself, subscribes again, and says how it is.
  *
- * Opens with the first subscription, closes with the last, and rests while nobody sees the window.
+ * Opens with the first subscription, closes with the last, and rests while nobody sees the window. All attempts keep
+ * the same distance, which grows until the server has said something, or a person asks: by a button, or by coming back
+ * to the window. A server that refuses the login is left alone until a person asks.
  */
 export class Channel implements IDisposable {
   constructor(
@@ -79,17 +81,17 @@ export class Channel implements IDisposable {
     const subscription = known ?? { listeners: new Set(), next: 0, isBroken: false };
     subscription.listeners.add(listener as IListener<never>);
     this._subscriptions.set(topic, subscription);
-    this._open();
+    this._openWhenDue();
     this._ask(topic, known ? null : (listener.offset?.() ?? null));
     return new DisposableDelegate(() => this._forget(topic, listener as IListener<never>));
   }
 
-  /** Tries at once instead of waiting for the next attempt; asks again for topics that ended with an error. */
+  /** A person wants it: tries at once and begins anew; asks again for topics that ended with an error. */
   retry(): void {
-    if (!this._socket && this._subscriptions.size > 0) {
-      this._attempts = 0;
-      this._open();
-    }
+    this._attempts = 0;
+    this._dueAt = 0;
+    this._isRefused = false;
+    this._openWhenDue();
     for (const [topic, { isBroken }] of this._subscriptions) {
       if (isBroken) {
         this._ask(topic, this._offset(topic));
@@ -110,16 +112,31 @@ export class Channel implements IDisposable {
     Signal.clearData(this);
   }
 
-  private _open(): void {
-    if (this._socket || this._isResting || this._isDisposed) {
+  /** The one way to a new connection. */
+  private _openWhenDue(): void {
+    clearTimeout(this._retryTimer);
+    if (
+      this._socket ||
+      this._isRefused ||
+      this._isResting ||
+      this._isDisposed ||
+      this._subscriptions.size === 0
+    ) {
       return;
     }
-    clearTimeout(this._retryTimer);
+    const wait = this._dueAt - Date.now();
+    if (wait > 0) {
+      this._retryTimer = setTimeout(() => this._openWhenDue(), wait);
+    } else {
+      this._open();
+    }
+  }
+
+  private _open(): void {
     const socket = new this._settings.WebSocket(this._url());
     this._socket = socket;
     this._watchSilence();
     socket.onopen = () => {
-      this._attempts = 0;
       this._setLink('live');
       for (const topic of this._subscriptions.keys()) {
         this._ask(topic, this._offset(topic));
@@ -152,11 +169,14 @@ export class Channel implements IDisposable {
       return;
     }
     this._close();
-    this._setLink(this._link === 'connecting' ? 'connecting' : 'reconnecting');
+    if (this._link === 'live') {
+      this._setLink('reconnecting');
+    }
     const delay = Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** this._attempts);
     this._attempts += 1;
     // Half fixed, half by chance: the windows of a restarted server do not come back all at once.
-    this._retryTimer = setTimeout(() => this._open(), delay * (0.5 + this._random() / 2));
+    this._dueAt = Date.now() + delay * (0.5 + this._random() / 2);
+    this._openWhenDue();
     if (this._attempts > 1) {
       void this._explain();
     }
@@ -170,13 +190,19 @@ export class Channel implements IDisposable {
     } catch (error) {
       link = reasonOf(error);
     }
-    if (this._link !== 'live' && !this._isDisposed) {
-      this._setLink(link);
+    if (this._link === 'live' || this._isDisposed) {
+      return;
     }
+    if (link === 'not-allowed') {
+      this._isRefused = true;
+      this._close();
+    }
+    this._setLink(link);
   }
 
   private _receive(event: MessageEvent): void {
     this._watchSilence();
+    this._attempts = 0;
     const message = JSON.parse(event.data as string) as Message;
     if (message.kind === 'ping') {
       this._send({ op: 'pong', topic: '' });
@@ -253,6 +279,9 @@ export class Channel implements IDisposable {
       }, REST_MS);
     } else {
       this._isResting = false;
+      if (!this._socket) {
+        this.retry();
+      }
       this._check();
     }
   };
@@ -263,11 +292,12 @@ export class Channel implements IDisposable {
       return;
     }
     if (!this._socket) {
-      this.retry();
+      this._dueAt = 0;
+      this._openWhenDue();
     } else if (Date.now() - this._heardAt >= SILENCE_MS) {
       this._close();
       this._setLink('reconnecting');
-      this._open();
+      this._openWhenDue();
     }
   };
 
@@ -284,6 +314,9 @@ export class Channel implements IDisposable {
   private _socket: WebSocket | null = null;
   private _link: Link = 'connecting';
   private _attempts = 0;
+  /** When the next attempt may be made, in milliseconds since the epoch. */
+  private _dueAt = 0;
+  private _isRefused = false;
   private _heardAt = 0;
   private _retryTimer: ReturnType<typeof setTimeout> | undefined;
   private _silenceTimer: ReturnType<typeof setTimeout> | undefined;
@@ -318,5 +351,8 @@ function reasonOf(error: unknown): Link {
   if (status === 401 || status === 403) {
     return 'not-allowed';
   }
-  return status === 0 || status >= 502 ? 'server-gone' : 'reconnecting';
+  if (code === 'login_unavailable') {
+    return 'reconnecting'; // the server is there; whoever knows the logins is away
+  }
+  return status === 0 || status >= 502 || status === NOT_RUNNING ? 'server-gone' : 'reconnecting';
 }

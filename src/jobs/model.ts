@@ -171,7 +171,7 @@ export class JobsModel implements IJobs, IDisposable {
   private _onLink(_: IMlkChannel, link: Link): void {
     if (link === 'missing' || link === 'not-allowed') {
       // The socket cannot say why it was refused; the same question over HTTP says it in words.
-      void this.refresh();
+      void this._ask();
     }
   }
 

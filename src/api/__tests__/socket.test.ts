@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { answer, FakeSocket, settings, trans } from '../../__tests__/fakes';
+import { JobsModel } from '../../jobs/model';
 import { Api } from '../requests';
 import { Channel } from '../socket';
 import type { IListener, Link } from '../socket';
@@ -17,6 +18,7 @@ function listener(offset?: number): IListener & { got: unknown[] } {
 }
 
 describe('the channel', () => {
+  let api: Api;
   let channel: Channel;
   let links: Link[];
   let serve: () => Response | Promise<Response>;
@@ -34,13 +36,11 @@ describe('the channel', () => {
 
   function make(options: Parameters<typeof settings>[1] = {}): void {
     channel?.dispose();
-    channel = new Channel(
-      new Api(
-        settings(() => serve(), options),
-        trans
-      ),
-      () => 1
+    api = new Api(
+      settings(() => serve(), options),
+      trans
     );
+    channel = new Channel(api, () => 1);
     links = [];
     channel.linkChanged.connect((_, link) => links.push(link));
   }
@@ -132,10 +132,77 @@ describe('the channel', () => {
     }
     expect(waits).toEqual([500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]);
     FakeSocket.last.open();
+    FakeSocket.last.snapshot('jobs', 1);
     const count = FakeSocket.all.length;
     FakeSocket.last.break();
     vi.advanceTimersByTime(500);
     expect(FakeSocket.all).toHaveLength(count + 1);
+  });
+
+  describe('of a tab that nobody touches', () => {
+    let asked: number;
+    let sockets: number;
+
+    /** What a window with the panel in view does for 45 s after its server was stopped. */
+    async function leaveAlone(reply: () => Response | Promise<Response>): Promise<void> {
+      asked = 0;
+      serve = () => {
+        asked += 1;
+        return reply();
+      };
+      const jobs = new JobsModel({ api, channel, trans });
+      jobs.follow();
+      FakeSocket.last.open();
+      FakeSocket.last.snapshot('jobs', { jobs: [] });
+      FakeSocket.last.break();
+      for (let ms = 0; ms < 45_000; ms += 100) {
+        await vi.advanceTimersByTimeAsync(100);
+        if (FakeSocket.last.readyState !== 3) {
+          FakeSocket.last.break();
+        }
+        if (ms % 5000 === 0) {
+          channel.subscribe(`job/${ms}`, listener()).dispose();
+        }
+      }
+      sockets = FakeSocket.all.length - 1;
+    }
+
+    it('leaves a server alone that refuses the login, until a person asks', async () => {
+      await leaveAlone(() => answer(403, { message: 'Forbidden' }));
+      expect(sockets + asked).toBeLessThanOrEqual(4);
+      expect(links).toEqual(['live', 'reconnecting', 'not-allowed']);
+      channel.subscribe('backends', listener());
+      window.dispatchEvent(new Event('online'));
+      expect(FakeSocket.all).toHaveLength(sockets + 1);
+      channel.retry();
+      expect(FakeSocket.all).toHaveLength(sockets + 2);
+      FakeSocket.last.open();
+      expect(channel.link).toBe('live');
+    });
+
+    it.each<[Link, () => Response | Promise<Response>]>([
+      ['server-gone', () => Promise.reject(new TypeError('Failed to fetch'))],
+      ['server-gone', () => answer(424, { message: 'not running' })],
+      ['reconnecting', () => answer(503, { code: 'login_unavailable', title: 'Away' })]
+    ])('asks ever more seldom while it is %s', async (link, reply) => {
+      await leaveAlone(reply);
+      expect(sockets).toBeLessThanOrEqual(7);
+      expect(asked).toBeLessThanOrEqual(7);
+      expect([...new Set(links)]).toEqual([...new Set(['live', 'reconnecting', link])]);
+      expect(links.length).toBeLessThanOrEqual(3);
+    });
+
+    it('takes no connection for a success on which nothing was said', () => {
+      channel.subscribe('jobs', listener());
+      for (let ms = 0; ms < 45_000; ms += 100) {
+        if (FakeSocket.last.readyState !== 3) {
+          FakeSocket.last.open();
+          FakeSocket.last.break();
+        }
+        vi.advanceTimersByTime(100);
+      }
+      expect(FakeSocket.all.length).toBeLessThanOrEqual(8);
+    });
   });
 
   it.each<[Link, () => Response | Promise<Response>]>([
