@@ -30,7 +30,7 @@ from .bundle import (
 from .errors import BadInput, JobNotFound, MlkError
 from .model import JobSpec, JobSummary
 from .model.api import Form, Parameter
-from .record.folder import JobFolder, write_atomically
+from .record.folder import JobFolder, RecordUnwritable, write_atomically
 from .record.notebook import NoNotebook, as_file, executed
 from .threads import in_thread
 
@@ -199,15 +199,18 @@ def check_rank(job: JobSummary, rank: int) -> None:
 def notebook_file(folder: JobFolder) -> Path:
     """A notebook that Jupyter can open: the executed one, or while the job runs, a copy of what it showed so far.
 
-    Raises: NoNotebook when the folder holds none.
+    Raises: NoNotebook when the folder holds none; RecordUnwritable.
     """
-    if folder.executed.is_file():
+    if folder.has_notebook:
         return folder.executed
     notebook = executed(folder)
     if notebook is None:
         raise NoNotebook(folder.id)
     path = folder.path / "so-far.ipynb"
-    write_atomically(path, as_file(notebook), lasting=False)
+    try:
+        write_atomically(path, as_file(notebook), lasting=False)
+    except OSError as error:
+        raise RecordUnwritable(error, path) from error
     return path
 
 

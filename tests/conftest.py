@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["pytester", "suite.again", "suite.leftovers", "suite.order", "suite.skips"]
+pytest_plugins = ["pytester", "suite.again", "suite.leftovers", "suite.order", "suite.rights", "suite.skips"]
 
 # A property holds or it does not; how fast the machine tries it is another question.
 settings.register_profile("mlk", deadline=None, suppress_health_check=[HealthCheck.too_slow])

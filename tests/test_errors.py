@@ -25,14 +25,13 @@ from mlk_jupyter.backends.kubernetes.lifecycle.creation import NameTaken, Submis
 from mlk_jupyter.backends.kubernetes.lifecycle.removal import NotGone
 from mlk_jupyter.backends.kubernetes.lifecycle.submission import NoImage
 from mlk_jupyter.backends.kubernetes.manifests.render_context import AnnotationsTooLarge
-from mlk_jupyter.backends.kubernetes.recording.records import RecordUnwritable
-from mlk_jupyter.backends.local.backend import FolderUnwritable
 from mlk_jupyter.bundle import BundleTooLarge, UnknownParameter
 from mlk_jupyter.client import JobFailed, JobStopped, RemoteError, StillGoing, ValuesMissing
 from mlk_jupyter.errors import JobNotFound, MlkError
 from mlk_jupyter.library import NoSuchRank
 from mlk_jupyter.magics.profiles import ProfilesUnreadable
 from mlk_jupyter.model.api import Finding, Level, Preflight
+from mlk_jupyter.record.folder import RecordUnwritable
 from mlk_jupyter.record.notebook import NoNotebook
 from mlk_jupyter.runs.local_server import TrackingStarting
 from mlk_jupyter.server.base import BodyTooLarge
@@ -51,7 +50,6 @@ WORDED: dict[type[MlkError], Callable[[], MlkError]] = {
     ProfilesUnreadable: lambda: ProfilesUnreadable(Path("profiles.json"), "it is no JSON"),
     BrokenKubeconfig: lambda: BrokenKubeconfig(Path("config"), "it is no YAML"),
     BundleTooLarge: lambda: BundleTooLarge(2, 1, [("large.csv", 2)]),
-    FolderUnwritable: lambda: FolderUnwritable(OSError(28, "No space left on device"), Path("jobs")),
     KindUnavailable: lambda: KindUnavailable("jobset", ["job"]),
     NameTaken: lambda: NameTaken("Job", "digits-1"),
     NoCluster: lambda: NoCluster("There is none."),

@@ -84,7 +84,7 @@ def _explain(screen: Screen, job: JobStatus) -> None:
 def _print_result(options: argparse.Namespace, backend: Backend, job: JobStatus) -> None:
     """What the job left behind, for people or as one JSON object; of a job left alone, what is there by now."""
     folder = backend.folder(job.id)
-    executed = str(folder.executed) if folder.executed.is_file() else None
+    executed = str(folder.executed) if folder.has_notebook else None
     if options.json:
         result = {
             "id": job.id,
@@ -108,7 +108,7 @@ def places(job: JobStatus, folder: JobFolder) -> list[str]:
     logs = folder.log(0).parent if folder.log(0).parent.is_dir() else None
     run = job.run if job.run and job.run.run_id else None
     found = [
-        ("Notebook", str(folder.executed) if folder.executed.is_file() else None),
+        ("Notebook", str(folder.executed) if folder.has_notebook else None),
         ("Logs", str(logs) if logs else None),
         ("MLflow run", f"{run.run_name or run.run_id} in {run.experiment or 'its experiment'}" if run else None),
         ("MLflow store", run.tracking_uri if run else None),

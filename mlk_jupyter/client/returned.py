@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
+from ..record.files import read_regular
 from ..record.folder import JobFolder, write_atomically
 from ..worker.values import RETURNED, ValueProblem, from_frame
 from .errors import ValuesMissing
@@ -25,7 +25,7 @@ def keep_key(folder: JobFolder, key: bytes) -> None:
 def key_of(folder: JobFolder) -> bytes | None:
     """The key of a job that was submitted from here, by any process; None for others."""
     try:
-        return Path(folder.path / _KEY).read_bytes()
+        return read_regular(folder.path / _KEY)
     except OSError:
         return None
 

@@ -116,7 +116,7 @@ class JobFollower:
         while True:
             status = await self.status()
             pending = status.run is not None and status.run.state is RunState.PENDING
-            if time.monotonic() > end or (not pending and self.folder.executed.exists()):
+            if time.monotonic() > end or (not pending and self.folder.has_notebook):
                 return status
             await asyncio.sleep(_POLL_S)
 

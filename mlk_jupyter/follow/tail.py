@@ -15,6 +15,7 @@ from typing import Any
 from .. import text
 from ..model.api import MetricPoint
 from ..record.curve import Curve
+from ..record.files import opened
 from ..record.folder import JobFolder
 
 Point = tuple[float, float | None]
@@ -168,7 +169,7 @@ class _Growing:
         """Takes the next piece of whole lines. Gives whether it is the first of a file that began anew."""
         self._piece, self.behind, anew = b"", False, False
         try:
-            with self._path.open("rb") as file:
+            with opened(self._path) as file:
                 seen = os.fstat(file.fileno())
                 if seen.st_ino != self._file_number or seen.st_size < self._offset:
                     anew, self._file_number, self._offset = self._offset > 0, seen.st_ino, 0
@@ -203,7 +204,7 @@ def _parsed(line: bytes) -> dict[str, Any]:
 
 def _stamp(path: Path) -> object:
     try:
-        seen = path.stat()
+        seen = path.lstat()
     except OSError:
         return None
     return seen.st_ino, seen.st_size, seen.st_mtime_ns

@@ -208,4 +208,4 @@ class Feed:
 
     def _is_settled(self, job: JobStatus) -> bool:
         pending = job.run is not None and job.run.state is RunState.PENDING
-        return not pending and job.folder is not None and JobFolder(Path(job.folder)).executed.exists()
+        return not pending and job.folder is not None and JobFolder(Path(job.folder)).has_notebook

@@ -14,4 +14,4 @@ class StrictModel(BaseModel):
 class TolerantModel(BaseModel):
     """What was observed. Unknown fields are ignored, so that an older reader understands a newer writer."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False, use_attribute_docstrings=True)

@@ -43,7 +43,9 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from ..errors import MlkError
 from ..model import JobSpec, JobStatus
+from .files import is_regular, opened, read_regular, size_of
 from .places import data_dir as data_dir
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -104,7 +106,7 @@ def sync(*paths: Path) -> None:
 
 def _sync(path: Path) -> None:
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         return
     try:
@@ -114,6 +116,18 @@ def _sync(path: Path) -> None:
             raise
     finally:
         os.close(handle)
+
+
+class RecordUnwritable(MlkError):
+    """A job's record on this machine cannot be created or changed."""
+
+    code, title, status = "job_record_unwritable", "The job's record cannot be written", 507
+
+    def __init__(self, error: OSError, folder: Path) -> None:
+        super().__init__(
+            f"{folder}: {error.strerror or error}.",
+            hint="Make room, check the permissions, or choose another place with MLK_DATA_DIR.",
+        )
 
 
 class JobFolder:
@@ -159,8 +173,21 @@ class JobFolder:
     def log(self, rank: int) -> Path:
         return self.path / "logs" / f"rank-{rank:d}.log"
 
+    @property
+    def has_notebook(self) -> bool:
+        """Whether the executed notebook was written."""
+        return is_regular(self.executed)
+
+    @property
+    def stop_requested(self) -> bool:
+        return os.path.lexists(self.stop_request)
+
+    def log_bytes(self, rank: int) -> int:
+        """Bytes of a rank's log so far."""
+        return size_of(self.log(rank))
+
     def read_spec(self) -> JobSpec | None:
-        """What was asked, or None when it is missing or torn."""
+        """What was asked, or None when it is missing or unreadable."""
         return _read(self.path / "spec.json", JobSpec)
 
     def write_spec(self, spec: JobSpec) -> None:
@@ -188,12 +215,12 @@ class JobFolder:
         A torn last line is left for the next call; a broken line in between is skipped.
         """
         try:
-            with self.frames.open("rb") as file:
+            with opened(self.frames) as file:
                 file.seek(offset)
                 data = file.read(limit_bytes if limit_bytes is not None else -1)
                 if limit_bytes is not None and b"\n" not in data:
                     data += file.readline()
-        except FileNotFoundError:
+        except OSError:
             return [], offset
         end = data.rfind(b"\n") + 1
         frames = []
@@ -208,10 +235,7 @@ class JobFolder:
 
     def frames_bytes(self) -> int:
         """Bytes of frames so far."""
-        try:
-            return self.frames.stat().st_size
-        except OSError:
-            return 0
+        return size_of(self.frames)
 
     def each_frame(self) -> Iterator[dict[str, Any]]:
         """All whole frames so far, read in pieces."""
@@ -226,21 +250,21 @@ class JobFolder:
     def read_log(self, rank: int, offset: int, limit_bytes: int) -> tuple[bytes, int]:
         """At most `limit_bytes` of a rank's log from a byte offset on (negative: from the end), and the file's size."""
         try:
-            with self.log(rank).open("rb") as file:
+            with opened(self.log(rank)) as file:
                 size = file.seek(0, os.SEEK_END)
                 start = max(0, size + offset) if offset < 0 else min(offset, size)
                 file.seek(start)
                 return file.read(limit_bytes), size
-        except FileNotFoundError:
+        except OSError:
             return b"", 0
 
 
 def _files_of(folder: Path) -> list[Path]:
-    return [file for file in folder.iterdir() if file.is_file()] if folder.is_dir() else []
+    return [file for file in folder.iterdir() if is_regular(file)] if folder.is_dir() else []
 
 
 def _read(path: Path, model: type[_Model]) -> _Model | None:
     try:
-        return model.model_validate_json(path.read_bytes())
-    except (FileNotFoundError, NotADirectoryError, ValidationError):
+        return model.model_validate_json(read_regular(path))
+    except (OSError, ValidationError):
         return None

@@ -9,6 +9,7 @@ import time
 from typing import Any
 
 from ..model import JobStatus, Phase, Reason, Transition
+from .files import open_regular
 from .folder import JobFolder
 
 _PERIOD_S = 0.25
@@ -32,7 +33,8 @@ class Ledger:
 
     def hold_room(self) -> None:
         """Fills the ballast. Raises OSError when the disk is full already or the folder cannot be written."""
-        self._ballast.write_bytes(b"\0" * _BALLAST_BYTES)
+        with os.fdopen(open_regular(self._ballast, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as file:
+            file.write(b"\0" * _BALLAST_BYTES)
 
     def give_room(self) -> None:
         """Frees the ballast, for what must still be written."""
@@ -111,7 +113,7 @@ class Ledger:
             # Somebody took the room at once. The file's own blocks are still ours: writing over them asks for none,
             # at the price that a reader may meet half of it.
             data = self.status.model_dump_json().encode()
-            with (self._folder.path / "status.json").open("r+b", buffering=0) as file:
+            with os.fdopen(open_regular(self._folder.path / "status.json", os.O_RDWR), "r+b", buffering=0) as file:
                 os.write(file.fileno(), data)
                 file.truncate(len(data))
                 if lasting:

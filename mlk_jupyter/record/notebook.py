@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 from typing import Any
 
 from ..errors import MlkError
+from .files import opened, read_regular
 from .folder import JobFolder
 from .replay import Replay
+
+NOTEBOOK_BYTES = 512 * 1024 * 1024  # of a notebook in a record, unpacked: more than any browser opens
+# What a damaged zip makes its readers raise; a RuntimeError where it claims to be encrypted.
+_BROKEN = (OSError, KeyError, ValueError, EOFError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error)
 
 
 class NoNotebook(MlkError):
@@ -32,9 +38,12 @@ def as_file(notebook: dict[str, Any]) -> bytes:
 def submitted(folder: JobFolder) -> dict[str, Any] | None:
     """The notebook that was submitted, from the bundle; None when the bundle is missing or broken."""
     try:
-        with zipfile.ZipFile(folder.bundle) as bundle:
-            notebook = json.loads(bundle.read("job/notebook.ipynb"))
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+        with opened(folder.bundle) as file, zipfile.ZipFile(file) as bundle:
+            about = bundle.getinfo("job/notebook.ipynb")
+            if about.file_size > NOTEBOOK_BYTES:
+                return None
+            notebook = json.loads(bundle.read(about))
+    except _BROKEN:
         return None
     return notebook if isinstance(notebook, dict) else None
 
@@ -56,10 +65,10 @@ def replay_of(folder: JobFolder) -> Replay | None:
 def executed(folder: JobFolder) -> dict[str, Any] | None:
     """The executed notebook: the finished file, else the frames so far; None when there is no notebook at all."""
     try:
-        notebook = json.loads(folder.executed.read_bytes())
+        notebook = json.loads(read_regular(folder.executed, NOTEBOOK_BYTES))
         if isinstance(notebook, dict):
             return notebook
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         pass  # not finished, or its last write failed: the frames know
     replay = replay_of(folder)
     if replay is None:

@@ -7,6 +7,7 @@ import os
 import time
 from types import TracebackType
 
+from .files import open_regular
 from .folder import JobFolder
 
 _RETRY_S = 0.05
@@ -29,7 +30,7 @@ class Ownership:
         self._file = -1
 
     def __enter__(self) -> Ownership:
-        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._file = open_regular(self._path, os.O_RDWR | os.O_CREAT)
         deadline = time.monotonic() + self._patience_s
         while True:
             try:

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from ..model import Sample
 from ..worker.frames import Decoder
 from .fields import count_of, lines_of, number_of, text_of
+from .files import is_regular, open_regular, opened
 from .folder import JobFolder
 from .replay import Replay
 from .sequences import SequenceSet
@@ -202,7 +203,7 @@ class FolderWriter:
         for rank, seq in latest.items():
             # Kinds that are not in this file came in between; they were written as well.
             self._seen.setdefault(rank, SequenceSet()).add_up_to(seq)
-            if self._folder.log(rank).exists():
+            if is_regular(self._folder.log(rank)):
                 self._logs[rank] = _Log(self._folder.log(rank))
 
 
@@ -277,7 +278,7 @@ class _File:
     def _open(self) -> int:
         if self._handle is None:
             self._path.parent.mkdir(exist_ok=True)  # a record that was deleted stays so
-            handle = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            handle = open_regular(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
             self._handle, self._size, self._was_open = handle, os.fstat(handle).st_size, True
             self._repair(handle)
         return self._handle
@@ -340,8 +341,8 @@ class _Log(_File):
 
 def _end_of(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - _TAIL))
+        with opened(path) as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL))
             return file.read()
     except OSError:
         return b""

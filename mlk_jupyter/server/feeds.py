@@ -225,7 +225,7 @@ class JobFeed(_FolderFeed):
 
     def _stamp_of_record(self) -> tuple[int, int, int] | None:
         try:
-            stat = (self._folder.path / "status.json").stat()
+            stat = (self._folder.path / "status.json").lstat()
         except OSError:
             return None
         return stat.st_ino, stat.st_mtime_ns, stat.st_size
@@ -293,10 +293,7 @@ class LogFeed(_GrowingFeed):
         check_rank(status, self._rank)
 
     def _size(self) -> int:
-        try:
-            return self._folder.log(self._rank).stat().st_size
-        except OSError:
-            return 0
+        return self._folder.log_bytes(self._rank)
 
     def _snapshot(self) -> tuple[BaseModel, int, bool]:
         piece = records.log_piece(self._folder, self._rank, -LOG_TAIL, LOG_TAIL, over=self._over)

@@ -18,7 +18,7 @@ from ...follow.broadcast import Changes, newest_first
 from ...model import JobSpec, JobStatus, JobSummary, Step
 from ...model.api import BackendInfo, Level, Orphan, Preflight, WatchState
 from ...model.ids import new_job_id
-from ...record.folder import JobFolder
+from ...record.folder import JobFolder, RecordUnwritable
 from ...threads import in_thread
 from ...waiting import within
 from ..base import Carriage, Refused
@@ -38,7 +38,7 @@ from .preflight.dry_run import dry_run
 from .preflight.lookup import look_up
 from .preflight.verdict import preflight
 from .recording.namespaces import end_of
-from .recording.records import Records, RecordUnwritable
+from .recording.records import Records
 from .resources import Objects
 from .rights.discovery import Served
 from .status.explain.namespaces import LOSSES

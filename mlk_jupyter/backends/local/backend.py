@@ -9,7 +9,6 @@ import getpass
 import json
 import os
 import secrets
-import shutil
 import signal
 import tempfile
 import time
@@ -18,14 +17,15 @@ from pathlib import Path
 from typing import Literal
 
 from ...bundle import LIMIT, Bundle
-from ...errors import JobNotFound, MlkError
+from ...errors import JobNotFound
 from ...follow.broadcast import Changes, newest_first
 from ...gpus import inventory
 from ...gpus import use as gpu_use
 from ...model import JobSpec, JobStatus, JobSummary, Phase, Reason, RunRef, RunState, Step, Transition
 from ...model.api import BackendInfo, Level, Orphan, Preflight
 from ...model.ids import new_job_id, request_digest
-from ...record.folder import JobFolder, data_dir, write_atomically
+from ...record.files import remove
+from ...record.folder import JobFolder, RecordUnwritable, data_dir, write_atomically
 from ...record.ownership import Ownership, Taken
 from ...runs.store import has_mlflow
 from ...threads import in_thread
@@ -41,18 +41,6 @@ _SUPERVISOR = "mlk_jupyter.backends.local.supervisor"
 _PERIOD_S = 0.25
 _DELETE_LIMIT_S = 30.0  # a stopped job has 10 s to end, and its MLflow run some more
 _LEFTOVER_S = 3600.0
-
-
-class FolderUnwritable(MlkError):
-    """The job's folder cannot be created or changed."""
-
-    code, title, status = "job_folder_unwritable", "The job's record cannot be written", 507
-
-    def __init__(self, error: OSError, folder: Path) -> None:
-        super().__init__(
-            f"{folder}: {error.strerror or error}.",
-            hint="Make room, check the permissions, or choose another place with MLK_DATA_DIR.",
-        )
 
 
 class LocalBackend:
@@ -91,7 +79,7 @@ class LocalBackend:
     ) -> JobStatus:
         """Creates the job and starts its supervisor, or returns the job that this `request_id` created before.
 
-        Raises: Refused when the preflight finds an error; FolderUnwritable.
+        Raises: Refused when the preflight finds an error; RecordUnwritable.
         """
         known = await in_thread(self._find, request_id)
         if known is not None:
@@ -128,22 +116,22 @@ class LocalBackend:
         """The job's folder. Raises: JobNotFound."""
         with contextlib.suppress(ValueError):  # no job id: nothing that could be joined to a path
             folder = JobFolder.of(job_id, self._jobs_dir)
-            if folder.path.is_dir():
+            if os.path.lexists(folder.path):  # whatever it is: it can be deleted
                 return folder
         raise JobNotFound(job_id)
 
     async def stop(self, job_id: str) -> None:
-        """Asks the supervisor to end the job. Raises: JobNotFound, FolderUnwritable."""
+        """Asks the supervisor to end the job. Raises: JobNotFound, RecordUnwritable."""
         await in_thread(self._stop, self.folder(job_id))
 
     async def delete(self, job_id: str) -> None:
-        """Stops a job if it runs, waits for its end, and removes its folder. Raises: JobNotFound, FolderUnwritable."""
+        """Stops a job if it runs, waits for its end, and removes its folder. Raises: JobNotFound, RecordUnwritable."""
         folder = self.folder(job_id)
         await in_thread(self._stop, folder)
         deadline = time.monotonic() + _DELETE_LIMIT_S
         while not (status := await in_thread(self._status, folder)).phase.final:
-            if time.monotonic() > deadline:
-                await in_thread(_kill_supervisor, status)
+            if time.monotonic() > deadline and not await in_thread(_kill_supervisor, status):
+                break  # nobody is left who could write its end
             await asyncio.sleep(_PERIOD_S)
         await in_thread(self._remove, folder)
 
@@ -239,16 +227,16 @@ class LocalBackend:
                     made.rename(folder.path)
                     detach.start(_SUPERVISOR, folder)
             finally:
-                shutil.rmtree(made, ignore_errors=True)
+                remove(made)
         except OSError as error:
-            shutil.rmtree(folder.path, ignore_errors=True)
-            raise FolderUnwritable(error, folder.path) from error
+            remove(folder.path)
+            raise RecordUnwritable(error, folder.path) from error
         return first
 
     def _status(self, folder: JobFolder) -> JobStatus:
         status = folder.read_status()
-        if status is None:
-            if not folder.path.is_dir():
+        if status is None or (status.id, status.backend) != (folder.id, self.name):
+            if not os.path.lexists(folder.path):
                 raise JobNotFound(folder.id)
             return unreadable(folder)
         if settle.is_stale(status):
@@ -269,9 +257,10 @@ class LocalBackend:
                 _stop_unstarted(folder)
         except OSError as error:
             if status.owner is None:
-                raise FolderUnwritable(error, folder.path) from error
-            # No room to write the request down: on a full disk a job must be stoppable all the same.
-            process.send([int(status.owner["pid"])], process.STOP)
+                raise RecordUnwritable(error, folder.path) from error
+            # It cannot be written down (a full disk): the job must be stoppable all the same.
+            if process.alive(status.owner):
+                process.send([int(status.owner["pid"])], process.STOP)
 
     def _remove(self, folder: JobFolder) -> None:
         grave = folder.path.with_name(f".deleted-{folder.id}-{secrets.token_hex(4)}")
@@ -280,8 +269,8 @@ class LocalBackend:
         except FileNotFoundError:
             return
         except OSError as error:
-            raise FolderUnwritable(error, folder.path) from error
-        shutil.rmtree(grave, ignore_errors=True)
+            raise RecordUnwritable(error, folder.path) from error
+        remove(grave)
 
     @contextlib.contextmanager
     def _submitting(self) -> Iterator[None]:
@@ -296,8 +285,8 @@ class LocalBackend:
         """Removes what a process left that died while it submitted or deleted."""
         for path in [*self._jobs_dir.glob(".new-*"), *self._jobs_dir.glob(".deleted-*")]:
             with contextlib.suppress(OSError):
-                if time.time() - path.stat().st_mtime > _LEFTOVER_S:
-                    shutil.rmtree(path, ignore_errors=True)
+                if time.time() - path.lstat().st_mtime > _LEFTOVER_S:
+                    remove(path)
 
 
 def _first_status(final: JobFolder, spec: JobSpec, notices: list[str], submitted_by: str | None) -> JobStatus:
@@ -358,10 +347,15 @@ def _stop_unstarted(folder: JobFolder) -> None:
             folder.write_status(status.model_copy(update=changes))
 
 
-def _kill_supervisor(status: JobStatus) -> None:
-    """The last resort: its ranks end with it, and its record is completed by whoever looks next."""
-    if status.owner is not None and process.alive(status.owner):
-        process.send([int(status.owner["pid"])], signal.SIGKILL)
+def _kill_supervisor(status: JobStatus) -> bool:
+    """The last resort: its ranks end with it, and its record is completed by whoever looks next.
+
+    Returns: whether there was one.
+    """
+    if status.owner is None or not process.alive(status.owner):
+        return False
+    process.send([int(status.owner["pid"])], signal.SIGKILL)
+    return True
 
 
 def _user() -> str | None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from ...model import JobSpec, JobStatus, JobSummary, Phase, Reason
+from ...record.files import read_regular
 from ...record.folder import JobFolder, is_job_id
 from ...record.ownership import Ownership, Taken
 from . import settle
@@ -72,15 +73,17 @@ class Catalogue:
 
     def _read(self, folder: JobFolder, stamp: Stamp, before: _Entry | None) -> _Entry | None:
         try:
-            data = (folder.path / "status.json").read_bytes()
+            data = read_regular(folder.path / "status.json")
             summary = JobSummary.model_validate_json(data)
             live = JobStatus.model_validate_json(data) if settle.unfinished(summary) else None
         except FileNotFoundError:
-            if not folder.path.is_dir():  # deleted meanwhile
+            if not os.path.lexists(folder.path):  # deleted meanwhile
                 self._entries.pop(folder.id, None)
                 return None
             return self._unreadable(folder, stamp, before)
         except (OSError, ValidationError):
+            return self._unreadable(folder, stamp, before)
+        if (summary.id, summary.backend) != (folder.id, "local"):  # what is not said of this job is not said
             return self._unreadable(folder, stamp, before)
         return _Entry(stamp, summary, live)
 
@@ -103,7 +106,7 @@ def unreadable(folder: JobFolder) -> JobStatus:
     """What can be said of a job whose status cannot be read."""
     spec = folder.read_spec() or JobSpec(name=folder.id, notebook="unknown")
     try:
-        created_at = folder.path.stat().st_mtime
+        created_at = folder.path.lstat().st_mtime
     except OSError:
         created_at = time.time()
     text = "The record of this job (status.json) is missing or damaged."
@@ -128,7 +131,7 @@ def unreadable(folder: JobFolder) -> JobStatus:
 
 def _stamp(folder: JobFolder) -> Stamp:
     try:
-        stat = (folder.path / "status.json").stat()
+        stat = (folder.path / "status.json").lstat()
     except OSError:
         return (0, 0, 0)
     return (stat.st_ino, stat.st_mtime_ns, stat.st_size)

@@ -6,12 +6,14 @@ import os
 import subprocess
 import sys
 
+from ...record.files import open_regular
 from ...record.folder import JobFolder
 from .environment import inherited
 
 # The shell starts the supervisor and ends at once, so that its parent is the system and not this process: no zombie
 # is left in a server that nobody asks about its children.
 _ORPHAN = '"$@" &'
+_LOG = os.O_WRONLY | os.O_APPEND | os.O_CREAT
 
 
 def start(module: str, folder: JobFolder) -> None:
@@ -19,7 +21,7 @@ def start(module: str, folder: JobFolder) -> None:
 
     Raises: OSError when the log cannot be opened or the process not be started.
     """
-    with (folder.path / "supervisor.log").open("ab") as log:
+    with os.fdopen(open_regular(folder.path / "supervisor.log", _LOG), "ab") as log:
         subprocess.run(
             ["/bin/sh", "-c", _ORPHAN, "sh", sys.executable, "-m", module, str(folder.path)],
             cwd="/",  # `-m` puts the current folder on the search path: a notebook's own json.py must not be found

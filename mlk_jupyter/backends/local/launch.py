@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import Field, ValidationError
 
 from ...model.base import TolerantModel
+from ...record.files import read_regular
 from ...record.folder import JobFolder, write_atomically
 
 GRACE_S = 10.0
@@ -32,7 +33,7 @@ class Launch(TolerantModel):
 def read(folder: JobFolder) -> Launch | None:
     """How the job is to be started, or None when the file is missing or torn."""
     try:
-        return Launch.model_validate_json(_path(folder).read_bytes())
+        return Launch.model_validate_json(read_regular(_path(folder)))
     except (OSError, ValidationError):
         return None
 

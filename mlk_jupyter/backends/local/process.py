@@ -48,7 +48,8 @@ def identity(pid: int | None = None) -> Identity:
 
 def alive(who: Identity) -> bool:
     """Whether exactly that process still runs, on this boot of the machine."""
-    return who.get("boot") == boot_id() and start_time(int(who["pid"])) == who.get("start")
+    pid = who.get("pid")  # a record may say anything
+    return isinstance(pid, int) and pid > 1 and who.get("boot") == boot_id() and start_time(pid) == who.get("start")
 
 
 def descendants(root: int) -> list[int]:
@@ -91,8 +92,8 @@ def kill_below(root: int, reaped: Callable[[dict[int, int]], None], limit_s: flo
 
 
 def send(pids: Iterable[int], number: signal.Signals) -> None:
-    """One signal to each process; those that are gone already are passed over."""
-    for pid in pids:
+    """One signal to each process; those that are gone already, and numbers that name more than one, are passed over."""
+    for pid in (pid for pid in pids if pid > 1):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(pid, number)
 

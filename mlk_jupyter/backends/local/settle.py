@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import os
 import signal
 import sys
 import time
 from pathlib import Path
 
 from ...model import JobStatus, JobSummary, Phase, RankState, Reason, RunState, Transition
+from ...record.files import open_regular
 from ...record.folder import JobFolder, write_atomically
 from ...record.notebook import as_file, executed
 from ...record.ownership import Ownership, Taken
@@ -52,7 +54,7 @@ def ending_of(status: JobStatus, stop_requested: bool) -> tuple[Phase, Reason]:
     if status.owner.get("boot") != process.boot_id():
         text = "The machine was restarted while the job ran."
         return Phase.FAILED, Reason(code="machine_restarted", text=text, hint=hint)
-    text = f"The supervisor was killed (process {status.owner['pid']}), and its ranks with it."
+    text = f"The supervisor was killed (process {status.owner.get('pid')}), and its ranks with it."
     return Phase.FAILED, Reason(code="supervisor_killed", text=text, hint=hint)
 
 
@@ -60,7 +62,7 @@ def ended(folder: JobFolder, status: JobStatus) -> JobStatus:
     """The completed record of a stale job, not yet written."""
     if status.phase.final:  # only its run is not settled
         return status
-    phase, reason = ending_of(status, folder.stop_request.exists())
+    phase, reason = ending_of(status, folder.stop_requested)
     at = _last_sign(folder, status)
     ranks = [
         rank.model_copy(update={"state": RankState.STOPPED})
@@ -92,18 +94,20 @@ def settle(folder: JobFolder) -> JobStatus | None:
             if status is None or not is_stale(status):
                 return status
             _end_what_is_left(folder.id)
-            if _tried_lately(folder):
-                return status
             if not status.phase.final:
                 status = ended(folder, status)
                 if folder.frames_bytes() <= _SMALL_BYTES:
-                    _write_notebook(folder)
+                    with contextlib.suppress(OSError):  # tried again below, apart
+                        _write_notebook(folder)
                 folder.write_status(status)
+            if _tried_lately(folder):
+                return status
             with contextlib.suppress(OSError):
                 (folder.path / ".ballast").unlink()
     except Taken:
-        return folder.read_status()  # another viewer completes it, or its supervisor lives after all
-    if status.spec.mlflow or not folder.executed.exists():
+        status = folder.read_status()  # another viewer completes it, or its supervisor lives after all
+        return ended(folder, status) if status and status.owner and is_stale(status) else status
+    if status.spec.mlflow or not folder.has_notebook:
         detach.start(_MODULE, folder)
     return status
 
@@ -111,12 +115,14 @@ def settle(folder: JobFolder) -> JobStatus | None:
 def _tried_lately(folder: JobFolder) -> bool:
     """Whether the run is being settled already: one that cannot be settled must not be tried at each look."""
     mark = folder.path / ".settling"
-    try:
-        if time.time() - mark.stat().st_mtime < _RETRY_S:
+    with contextlib.suppress(FileNotFoundError):
+        if time.time() - mark.lstat().st_mtime < _RETRY_S:
             return True
-    except FileNotFoundError:
-        pass
-    mark.touch()
+    handle = open_regular(mark, os.O_WRONLY | os.O_CREAT)
+    try:
+        os.utime(handle)
+    finally:
+        os.close(handle)
     return False
 
 
@@ -136,7 +142,7 @@ def _last_sign(folder: JobFolder, status: JobStatus) -> float:
     times = [status.created_at]
     for path in (folder.path / "status.json", folder.frames, folder.samples):
         with contextlib.suppress(OSError):
-            times.append(path.stat().st_mtime)
+            times.append(path.lstat().st_mtime)
     return max(times)
 
 
@@ -150,7 +156,7 @@ def main() -> int:
             status, how = folder.read_status(), launch.read(folder)
             if status is None or how is None or not status.phase.final:
                 return 0
-            if not folder.executed.exists():
+            if not folder.has_notebook:
                 _write_notebook(folder)
             run = Recording(folder, status.spec, how).settle(status)
             if run != status.run:

@@ -19,6 +19,7 @@ from pathlib import Path
 from ...gpus import Inventory, inventory
 from ...model import JobStatus, Phase, RankState, RankStatus, Reason, Step
 from ...record.failure import Failure, first_of
+from ...record.files import read_regular
 from ...record.folder import JobFolder, write_atomically
 from ...record.ledger import Ledger
 from ...record.notebook import as_file, replay_of
@@ -221,7 +222,7 @@ class Supervisor:
             self._end(verdict.stopped(None), self._launch.grace_s)
         elif self._signalled:
             self._end(verdict.supervisor_signalled(self._signalled), self._launch.grace_s)
-        elif self._folder.stop_request.exists():
+        elif self._folder.stop_requested:
             self._end(verdict.stopped(_who_asked(self._folder)), self._launch.grace_s)
         elif limit is not None and self._started is not None and time.monotonic() - self._started > limit:
             self._end(verdict.over_time(limit), self._launch.grace_s)
@@ -348,8 +349,8 @@ class Supervisor:
 
 def _who_asked(folder: JobFolder) -> str | None:
     try:
-        by = json.loads(folder.stop_request.read_bytes()).get("by")
-    except (OSError, ValueError, AttributeError):
+        by = json.loads(read_regular(folder.stop_request)).get("by")
+    except (OSError, ValueError, AttributeError, RecursionError):
         return None
     return by if isinstance(by, str) else None
 

@@ -17,7 +17,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -29,8 +28,9 @@ from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
-from ....errors import JobNotFound, MlkError
+from ....errors import JobNotFound
 from ....model import JobSpec, JobStatus, JobSummary
+from ....record.files import read_regular, remove
 from ....record.folder import JobFolder, data_dir, is_job_id, write_atomically
 from ..api.targets import Target
 
@@ -49,18 +49,6 @@ class Record:
     """Its objects are still being created, as far as was written down."""
     being_submitted: bool
     """A living process creates them."""
-
-
-class RecordUnwritable(MlkError):
-    """The job's record on this machine cannot be written."""
-
-    code, title, status = "job_record_unwritable", "The job's record cannot be written", 507
-
-    def __init__(self, error: OSError, folder: Path) -> None:
-        super().__init__(
-            f"{folder}: {error.strerror or error}.",
-            hint="Make room, check the permissions, or choose another place with MLK_DATA_DIR.",
-        )
 
 
 class Submission:
@@ -139,7 +127,7 @@ class Records:
                 os.close(file)
             raise
         finally:
-            shutil.rmtree(made, ignore_errors=True)
+            remove(made)
         return Submission(folder, file)
 
     def submitting(self, job_id: str) -> bool:
@@ -198,7 +186,7 @@ class Records:
         grave = self.jobs / f".deleted-{job_id}-{os.getpid()}"
         with contextlib.suppress(FileNotFoundError):
             (self.jobs / job_id).rename(grave)  # gone for everybody at once; the files follow
-        shutil.rmtree(grave, ignore_errors=True)
+        remove(grave)
         self.ended(job_id)
 
     @property
@@ -241,10 +229,10 @@ class Records:
     def _read(self, name: str) -> None:
         path = self.jobs / name / "status.json"
         try:
-            stat = path.stat()
+            stat = path.lstat()
             stamp = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
             if name not in self._known or self._known[name][0] != stamp:
-                self._known[name] = (stamp, JobSummary.model_validate_json(path.read_bytes()))
+                self._known[name] = (stamp, JobSummary.model_validate_json(read_regular(path)))
         except (OSError, ValidationError):  # torn or gone: the cluster may still know the job
             self._known.pop(name, None)
 
