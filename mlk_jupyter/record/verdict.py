@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from ..model import Phase, Reason
@@ -9,6 +10,10 @@ from ..worker.deaths import Death, signal_in, signalled
 from .failure import Failure
 
 _LONGEST = 500
+# What CUDA and its libraries say of errors that no program causes; the driver logs them as XID errors.
+_BROKEN_GPU = re.compile(
+    r"\bxid\b|uncorrectable (?:ecc|nvlink) error|fallen off the bus|hardware stack error", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,8 @@ def failed(first: Failure | RankEnd, *, signal_name: str | None, exit_code: int 
             return _failure(code, f"{where}: {line or f'was ended by {first.ename}'}", hint)
         if first.death is None and first.ename:
             hint = f"The traceback is in the notebook and in the log of rank {first.rank}."
+            if _BROKEN_GPU.search(first.evalue):
+                hint = f"The GPU itself is at fault: tell who looks after it, and use another one until then. {hint}"
             return _failure("cell_failed", f"{where}: {first.ename}{': ' if line else ''}{line}", hint)
         if first.death is Death.EXITED:
             return _failure("rank_failed", f"{where}: {line}", log)

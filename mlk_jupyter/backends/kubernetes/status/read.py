@@ -11,6 +11,7 @@ from ..kinds.fields import WorkerStatus, before_resumption, created_at, since, w
 from ..kinds.registry import starts
 from ..resources import Manifest, Objects
 from .explain.background import Background
+from .explain.devices import explain_devices
 from .explain.ending import (
     NO_FAILURES,
     explain_disruptions,
@@ -91,6 +92,7 @@ def read(objects: Objects, spec: JobSpec, *, facts: Background | None = None, be
         attempt=last.number,
         attempts=_earlier(every, spec),
         transitions=_timeline(every, workers, phase, spec),
+        notices=[broken.text] if (broken := explain_devices(last, spec)) is not None else [],
         disrupted=disrupted or (same.disrupted if same is not None else None),
         began_at=_began(workers),
     )

@@ -33,6 +33,7 @@ _POD_SPEC = (
     "nodeName",
     "nodeSelector",
     "priorityClassName",
+    "resources",
     "restartPolicy",
     "schedulerName",
     "schedulingGates",

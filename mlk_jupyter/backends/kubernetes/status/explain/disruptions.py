@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
+from ..... import quantities
 from .....model import Reason
-from ...kinds.fields import disruption, since, spec_of, status, text
+from ...kinds.fields import disruption, main_container, since, spec_of, status, text
 from ...resources import Manifest
 from .messages import clean
 
@@ -31,6 +32,16 @@ _STARTS_AGAIN = "This is not an error of the notebook: all ranks are started aga
 _OWN_DISK = re.compile(
     r"ephemeral local storage usage exceeds|EmptyDir volume \"([^\"]*)\" exceeds|exceeded its local ephemeral storage"
 )
+# What the kubelet says: "The node was low on resource: memory. … Container worker was using 12Gi, request is 2Gi, …".
+_LOW = re.compile(r"low on resource: ([\w-]+)")
+_USED = re.compile(r"Container ([\w.-]+) was using ([\w.]+), request is ([\w.]+)")
+_PRESSED = re.compile(r"The node had condition: \[([\w, ]+)\]")
+_SHORT = {
+    "memory": ("evicted_memory", "memory", "Ask for as much memory as it uses: who does is evicted last."),
+    "ephemeral-storage": ("evicted_disk", "disk", "Write large files to a volume (a claim). Run it again."),
+    "inodes": ("evicted_disk", "room for files on its disk (inodes)", "Write fewer files, or to a volume (a claim)."),
+    "pids": ("evicted", "process numbers (PIDs)", _HINT),
+}
 _LIMIT = re.compile(r"(?:limit|limit of containers|total limit of containers) \"?([\d.]+[KMGTPE]?i?)\"?")
 
 # DisruptionTarget's reasons; the words follow "Rank 1's pod …".
@@ -62,7 +73,7 @@ def explain_disruption(pod: Manifest, who: str) -> Reason | None:
     kind = text(status(pod).get("reason"))
     said = text(status(pod).get("message"))[:20_000]
     if kind == "Evicted" or "low on resource" in said:
-        return _evicted(said, who)
+        return _evicted(said, who, pod)
     if target is not None and text(target.get("reason")) in _TARGETS:
         return _reason(_TARGETS[text(target.get("reason"))], pod, who)
     if kind in _REASONS:
@@ -89,7 +100,7 @@ def explain_disrupting_event(event: Manifest, who: str) -> Reason | None:
     """The same by an event, for a pod that is gone already."""
     kind = text(event.get("reason"))
     if kind == "Evicted":
-        return _evicted(text(event.get("message"))[:20_000], who)
+        return _evicted(text(event.get("message"))[:20_000], who, None)
     return _reason(_EVENTS[kind], None, who) if kind in _EVENTS else None
 
 
@@ -98,7 +109,7 @@ def disrupted_at(pod: Manifest) -> float | None:
     return since(disruption(pod))
 
 
-def _evicted(said: str, who: str) -> Reason:
+def _evicted(said: str, who: str, pod: Manifest | None) -> Reason:
     own = _OWN_DISK.search(said)
     if own is not None:
         limit = _LIMIT.search(said)
@@ -109,13 +120,26 @@ def _evicted(said: str, who: str) -> Reason:
             text=f"{who} was evicted because it wrote more than the limit{size} to {where}.",
             hint="Write large files to a volume (a claim), and fewer checkpoints.",
         )
-    if "memory" in said:
-        text_ = f"{who} was evicted because its node ran out of memory: {clean(said, 200)}"
-        return Reason(code="evicted_memory", text=text_, hint="Ask for as much memory as it uses.")
-    if "ephemeral-storage" in said or "disk" in said or "inodes" in said:
-        text_ = f"{who} was evicted because its node's disk was full: {clean(said, 200)}"
-        return Reason(code="evicted_disk", text=text_, hint="Write large files to a volume (a claim). Run it again.")
-    return Reason(code="evicted", text=f"{who} was evicted: {clean(said, 220) or 'no reason is given'}", hint=_HINT)
+    pressed = _PRESSED.search(said)
+    if pressed is not None:
+        return _reason(("node_refused", f"was refused by its node, which is under {clean(pressed[1], 60)}"), pod, who)
+    low = _LOW.search(said)
+    code, what, hint = _SHORT.get(low[1] if low is not None else "", ("evicted", "", _HINT))
+    if low is None or not what:
+        return Reason(code=code, text=f"{who} was evicted: {clean(said, 220) or 'no reason is given'}", hint=hint)
+    used = ""
+    if (found := _USED.search(said)) is not None:
+        whose = "it" if pod is None or found[1] == main_container(pod) else f"its container {clean(found[1], 60)}"
+        asked = "asked for none" if found[3] == "0" else f"asked for {_amount(found[3])}"
+        used = f": {whose} used {_amount(found[2])} and had {asked}"
+    node = clean(text(spec_of(pod).get("nodeName")), 80)
+    where = f"its node {node}" if node else "its node"
+    return Reason(code=code, text=f"{who} was evicted because {where} ran low on {what}{used}.", hint=hint)
+
+
+def _amount(quantity: str) -> str:
+    found = quantities.find(quantity)
+    return quantities.size_in_words(found) if found is not None else clean(quantity, 40)
 
 
 def _reason(words: tuple[str, str], pod: Manifest | None, who: str) -> Reason:

@@ -29,8 +29,9 @@ from ...kinds.fields import (
 from ...resources import Manifest
 from ..phases import completed_workers, finished_at, running_since, workers_asked
 from .admission import explain_refused
+from .devices import explain_devices
 from .disruptions import disrupted_at, explain_disrupting_event, explain_disruption, starting_again
-from .exits import explain_exit
+from .exits import explain_beside, explain_exit, failed_beside
 from .messages import clean, duration, who
 
 # A rank whose peer was taken away fails within a moment of it; pods' times are whole seconds.
@@ -39,6 +40,7 @@ _STUCK_S = 60.0
 
 NO_FAILURES = frozenset(
     {"stopping", "deleting", "node_silent", "pod_ending", "stuck_pod", "held_by_finalizer", "orphaned"}
+    | {"device_unhealthy", "sidecar_failed"}
 )
 """Codes of what is said of a job that has not failed."""
 
@@ -103,8 +105,9 @@ def explain_running(
         return None
     if any(worker.state is RankState.FAILED for worker in workers.values()):
         return explain_failure(start, workers, spec, disrupted)
-    if disrupted is not None:
-        return disrupted
+    stuck = _stuck(start, spec)  # a node that is lost for good: the cluster does not take its pods for ended
+    if stuck is not None or disrupted is not None:
+        return stuck or disrupted
     if start.orphaned:
         return Reason(
             code="orphaned",
@@ -122,7 +125,9 @@ def explain_running(
                 text=f"The pod of {one} is being ended.",
                 hint="Something deleted it; as soon as the cluster says why, it is shown here.",
             )
-    return None
+        if (other := failed_beside(pod)) is not None and not over(pod):
+            return explain_beside(other, pod, f"{one.capitalize()} goes on; its pod will count as failed.", one)
+    return explain_devices(start, spec)
 
 
 def explain_disruptions(start: Started, workers: dict[int, WorkerStatus], spec: JobSpec) -> Reason | None:

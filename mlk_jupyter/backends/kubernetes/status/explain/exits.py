@@ -38,13 +38,17 @@ def explain_exit(pod: Manifest, worker: WorkerStatus, who: str) -> Reason:
         return _out_of_memory(pod, who)
     if kind in ("StartError", "ContainerCannotRun", "CreateContainerError"):
         return explain_start(message, who)
+    if words is None and worker.exit_code == 0 and (other := failed_beside(pod)) is not None:
+        return explain_beside(other, pod, f"{who} itself ended well; its pod counts as failed.", who)
     if words is not None:
         return failed(words, signal_name=worker.signal, exit_code=worker.exit_code, out_of_memory=False).reason
     if worker.signal == "SIGKILL":
         return Reason(
             code=signalled(worker.signal).code,
             text=f"{who} was killed (SIGKILL), and the cluster does not say by whom.",
-            hint="Its memory may have run out: give it a memory limit, so that this is said. See the log's last lines.",
+            hint="Memory may have run out, its own or its node's. "
+            + ("" if _limit(pod, "memory") else "Give it a memory limit, so that this is said. ")
+            + "See the log's last lines.",
         )
     if worker.signal is not None:
         what = signalled(worker.signal)
@@ -68,6 +72,28 @@ def explain_exit(pod: Manifest, worker: WorkerStatus, who: str) -> Reason:
         text=f"{who} ended with exit code {worker.exit_code}{said}",
         hint=f"See the log of {who.lower()}.",
     )
+
+
+def failed_beside(pod: Manifest) -> Manifest | None:
+    """The status of another container of the pod, not one of ours, that failed: with it the pod will."""
+    if spec_of(pod).get("restartPolicy", "Never") != "Never":
+        return None
+    for one in map(mapping, sequence(mapping(pod.get("status")).get("containerStatuses"))):
+        if one != container(pod) and number(mapping(state_of(one, "terminated")).get("exitCode")):
+            return one
+    return None
+
+
+def explain_beside(other: Manifest, pod: Manifest, so: str, who: str) -> Reason:
+    """Words for the failure of a container that is not ours. `so`: what that means for ours."""
+    ended, called = mapping(state_of(other, "terminated")), clean(other.get("name"), 60)
+    how = f"ended with exit code {number(ended.get('exitCode'))}"
+    if ended.get("reason") == "OOMKilled":
+        limit = _limit(pod, "memory", called)
+        than = f"its own limit of {limit}" if limit else "there was"
+        how = f"was killed because it used more memory than {than} (OOMKilled)"
+    text_ = f"The container {called} beside {who.lower()} {how}. {so}"
+    return Reason(code="sidecar_failed", text=text_, hint=_not_ours(pod, called))
 
 
 def _out_of_memory(pod: Manifest, who: str) -> Reason:
@@ -104,10 +130,17 @@ def _not_ours(pod: Manifest, called: str) -> str:
     return f"Whoever puts it into pods here can say why. `kubectl logs {name(pod)} -c {called}` shows all it wrote."
 
 
-def _limit(pod: Manifest, resource: str) -> str | None:
-    asked = mapping(container_asked(pod).get("resources"))
-    found = quantities.find(mapping(asked.get("limits")).get(resource))
-    return quantities.size_in_words(found) if found is not None else None
+def _limit(pod: Manifest, resource: str, called: str | None = None) -> str | None:
+    """What the container of that name, else ours, may have, or else the whole pod."""
+    containers = map(mapping, sequence(spec_of(pod).get("containers")))
+    asked = (
+        container_asked(pod) if called is None else next((one for one in containers if one.get("name") == called), {})
+    )
+    for part in (asked, spec_of(pod)):
+        found = quantities.find(mapping(mapping(part.get("resources")).get("limits")).get(resource))
+        if found is not None:
+            return quantities.size_in_words(found)
+    return None
 
 
 def _shared_memory(pod: Manifest) -> str:
