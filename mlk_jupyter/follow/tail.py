@@ -14,7 +14,8 @@ from typing import Any
 
 from .. import text
 from ..model.api import MetricPoint
-from ..record.curve import Curve
+from ..record.curve import Curves
+from ..record.fields import number_of, whole_of
 from ..record.files import opened
 from ..record.folder import JobFolder
 
@@ -76,16 +77,14 @@ class Tails:
         self._folder = folder
         self._frames = _Growing(folder.frames)
         self._samples = _Growing(folder.samples)
-        self._curves: dict[str, Curve] = {}
-        self._ranks: dict[str, int] = {}
+        self._curves = Curves()
         self._gpus: list[Point] = []
         self._drawn: dict[str, list[Point]] = {}
 
     def read(self) -> bool:
         """Reads on. Gives whether there is more to read at once, as when a job has long run before it is shown."""
         if self._frames.read():
-            self._curves.clear()
-            self._ranks.clear()
+            self._curves = Curves()
             self._drawn.clear()
         for line in self._frames.lines_with(_METRIC):
             self._metric(line)
@@ -102,7 +101,7 @@ class Tails:
 
     def curves(self) -> dict[str, list[Point]]:
         """Each metric by its steps, or by its order where it has none."""
-        for name, curve in self._curves.items():
+        for name, curve in self._curves:
             if name not in self._drawn:
                 points = curve.points()
                 stepped = all(point.step is not None for point in points)
@@ -127,30 +126,27 @@ class Tails:
         frame = _parsed(line)
         if frame.get("kind") != "metric" or not isinstance(frame.get("name"), str):
             return
-        value, step, at = frame.get("value"), frame.get("step"), frame.get("time")
         name, rank = frame["name"], frame.get("rank")
-        if not isinstance(rank, int) or rank > self._ranks.get(name, rank):
-            return  # ranks that log the same name give one curve, that of the lowest
-        if rank < self._ranks.setdefault(name, rank):
-            self._ranks[name] = rank
-            self._curves.pop(name, None)
+        if not isinstance(rank, int):
+            return
         self._drawn.pop(name, None)
-        self._curves.setdefault(name, Curve()).add(
+        self._curves.add(
+            name,
+            rank,
             MetricPoint(
-                step=step if type(step) is int else None,
-                at=float(at) if isinstance(at, (int, float)) else 0.0,
-                value=float(value) if isinstance(value, (int, float)) else None,
-            )
+                step=whole_of(frame, "step"), at=number_of(frame, "time") or 0.0, value=number_of(frame, "value")
+            ),
         )
 
     def _sample(self, line: bytes) -> None:
         frame = _parsed(line)
-        at, gpus = frame.get("time"), frame.get("gpus")
-        if frame.get("kind") != "sample" or not isinstance(at, (int, float)) or not isinstance(gpus, list):
+        at, gpus = number_of(frame, "time"), frame.get("gpus")
+        if frame.get("kind") != "sample" or at is None or not isinstance(gpus, list):
             return
-        busy = [gpu["busy"] for gpu in gpus if isinstance(gpu, dict) and isinstance(gpu.get("busy"), (int, float))]
+        shares = [number_of(gpu, "busy") for gpu in gpus if isinstance(gpu, dict)]
+        busy = [share for share in shares if share is not None]
         if busy:
-            self._gpus.append((float(at), sum(busy) / len(busy)))
+            self._gpus.append((at, sum(busy) / len(busy)))
             del self._gpus[:-_GPU_SAMPLES]
 
 

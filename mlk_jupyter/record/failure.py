@@ -12,6 +12,9 @@ from .fields import count_of, lines_of, number_of, text_of
 
 # An exception this soon before or after another rank died is the broken connection to it.
 _SAME_MOMENT_S = 1.0
+# Characters that are kept of a failure, of which each rank has one; the log has all.
+_LONGEST_NAME, _LONGEST_TEXT, _LONGEST_TRACEBACK = 500, 8 * 1024, 64 * 1024
+_PARTS, _LONGEST_PART = 10, 3 * 1024  # of a longer traceback: from its beginning and from its end
 
 
 @dataclass(frozen=True)
@@ -60,13 +63,21 @@ def failure_of(frame: Mapping[str, Any], rank: int) -> Failure:
     return Failure(
         rank=rank,
         at=number_of(frame, "time") or 0.0,
-        ename=text_of(frame, "ename") or "Error",
-        evalue=text_of(frame, "evalue") or "",
-        traceback=lines_of(frame, "traceback"),
+        ename=text_of(frame, "ename", _LONGEST_NAME) or "Error",
+        evalue=text_of(frame, "evalue", _LONGEST_TEXT) or "",
+        traceback=_short(lines_of(frame, "traceback")),
         cell=count_of(frame, "cell"),
         number=count_of(frame, "number"),
         death=death_of(frame),
     )
+
+
+def _short(traceback: list[str]) -> list[str]:
+    if sum(map(len, traceback)) <= _LONGEST_TRACEBACK:
+        return traceback
+    parts = [part if len(part) <= _LONGEST_PART else f"{part[:_LONGEST_PART]} …" for part in traceback]
+    left_out = len(parts) - 2 * _PARTS
+    return parts if left_out <= 0 else [*parts[:_PARTS], f"… {left_out} parts left out …", *parts[-_PARTS:]]
 
 
 def death_of(words: Mapping[str, Any]) -> Death | None:

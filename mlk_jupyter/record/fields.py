@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def text_of(frame: Mapping[str, Any], name: str) -> str | None:
-    """A text field, or None. Lone surrogates, which no file can hold, are replaced."""
+def text_of(frame: Mapping[str, Any], name: str, most: int | None = None) -> str | None:
+    """A text field, or None. Lone surrogates, which no file can hold, are replaced; `most`: characters of it."""
     value = frame.get(name)
-    return clean(value) if isinstance(value, str) else None
+    if not isinstance(value, str):
+        return None
+    return clean(value if most is None or len(value) <= most else f"{value[: most - 1]}…")
 
 
 def clean(text: str) -> str:

@@ -45,10 +45,14 @@ from pydantic import BaseModel, ValidationError
 
 from ..errors import MlkError
 from ..model import JobSpec, JobStatus
+from ..worker.frames import FRAME_LIMIT
 from .files import is_regular, opened, read_regular, size_of
 from .places import data_dir as data_dir
 
 _Model = TypeVar("_Model", bound=BaseModel)
+FRAMES_LIMIT = 256 * 1024 * 1024
+"""Bytes of `frames.jsonl`. What stands in it behind them is not ours, and not read."""
+_LINE_BYTES = 2 * FRAME_LIMIT  # of one frame; written anew it can be longer than it came
 _PIECE_BYTES = 1024 * 1024
 _SYNC_THREADS = 16
 _SYNCED_BY_ONE = 4  # files
@@ -209,24 +213,30 @@ class JobFolder:
         files = (file for folder in (self.path, self.path / "logs") for file in _files_of(folder))
         sync(*files, self.path / "logs", self.path, self.path.parent)
 
-    def read_frames(self, offset: int = 0, limit_bytes: int | None = None) -> tuple[list[dict[str, Any]], int]:
+    def read_frames(self, offset: int = 0, limit_bytes: int = FRAMES_LIMIT) -> tuple[list[dict[str, Any]], int]:
         """Whole frames from a byte offset on, and the offset where to go on.
 
-        A torn last line is left for the next call; a broken line in between is skipped.
+        A torn last line is left for the next call; a broken line in between, or one longer than any frame, is skipped.
         """
+        limit_bytes = min(limit_bytes, FRAMES_LIMIT - offset)
+        if limit_bytes <= 0:
+            return [], offset
         try:
             with opened(self.frames) as file:
                 file.seek(offset)
-                data = file.read(limit_bytes if limit_bytes is not None else -1)
-                if limit_bytes is not None and b"\n" not in data:
-                    data += file.readline()
+                data = file.read(limit_bytes)
+                if len(data) == limit_bytes and b"\n" not in data:
+                    more = file.read(min(_LINE_BYTES, FRAMES_LIMIT - offset - limit_bytes))
+                    data += more[: more.find(b"\n") + 1 or len(more)]
         except OSError:
             return [], offset
         end = data.rfind(b"\n") + 1
+        if not end and len(data) >= _LINE_BYTES:
+            return [], offset + len(data)
         frames = []
         for line in data[:end].splitlines():
             try:
-                frame = json.loads(line)
+                frame = json.loads(line) if len(line) <= _LINE_BYTES else None
             except (ValueError, RecursionError):
                 continue
             if isinstance(frame, dict):
@@ -235,7 +245,7 @@ class JobFolder:
 
     def frames_bytes(self) -> int:
         """Bytes of frames so far."""
-        return size_of(self.frames)
+        return min(size_of(self.frames), FRAMES_LIMIT)
 
     def each_frame(self) -> Iterator[dict[str, Any]]:
         """All whole frames so far, read in pieces."""

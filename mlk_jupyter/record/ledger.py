@@ -11,8 +11,10 @@ from typing import Any
 from ..model import JobStatus, Phase, Reason, Transition
 from .files import open_regular
 from .folder import JobFolder
+from .replay import MORE_NOTICES
 
 _PERIOD_S = 0.25
+_MOST_NOTICES = 200
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _BALLAST_BYTES = 256 * 1024
 
@@ -62,9 +64,11 @@ class Ledger:
             self._unsaved = True
 
     def notice(self, text: str) -> None:
-        """Adds a sentence for a person, once."""
-        if text not in self.status.notices:
-            self.update(notices=[*self.status.notices, text])
+        """Adds a sentence for a person, once; of very many, the first."""
+        known = self.status.notices
+        if text in known or len(known) >= _MOST_NOTICES:
+            return
+        self.update(notices=[*known, text if len(known) < _MOST_NOTICES - 1 else MORE_NOTICES])
 
     @property
     def unsaved(self) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 from ..errors import MlkError
 from .files import opened, read_regular
 from .folder import JobFolder
-from .replay import Replay
+from .replay import MOST_RANKS, Replay
 
 NOTEBOOK_BYTES = 512 * 1024 * 1024  # of a notebook in a record, unpacked: more than any browser opens
 # What a damaged zip makes its readers raise; a RuntimeError where it claims to be encrypted.
@@ -59,6 +59,7 @@ def replay_of(folder: JobFolder) -> Replay | None:
         job_id=folder.id,
         name=spec.name if spec else None,
         parameters=spec.parameters if spec else None,
+        world_size=spec.world_size if spec else MOST_RANKS,
     )
 
 

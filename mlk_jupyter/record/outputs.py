@@ -2,10 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import io
+import json
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from .fields import clean, count_of, is_plain, lines_of, metadata_of, text_of
+
+COST_LIMIT = 128 * 1024 * 1024
+"""What the outputs of a job may cost in all: bytes, as `cost_of` counts them. Ranks keep well below it."""
+_OUTPUT_COST = 512  # of one output beside what it holds
+_NODE_COST = 32  # of a number, list or object beside what it holds
+_DEEPEST = 100  # levels of JSON in an output
+
+
+class Room:
+    """What the outputs of all cells may still cost. Calls `full` when something does not fit."""
+
+    def __init__(self, full: Callable[[], None]) -> None:
+        self._left = COST_LIMIT
+        self._full = full
+
+    def take(self, cost: int) -> bool:
+        """Whether it fits; it is taken then. A negative cost is given back."""
+        if cost > self._left:
+            self._full()
+            return False
+        self._left -= cost
+        return True
 
 
 class Stream:
@@ -13,57 +37,96 @@ class Stream:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._parts: list[str] = []
+        self.cost = _OUTPUT_COST
+        self._text = io.StringIO(newline="")
 
-    def append(self, text: str) -> None:
-        self._parts.append(text)
+    def append(self, text: str, cost: int) -> None:
+        self._text.write(text)
+        self.cost += cost
 
     def as_output(self) -> dict[str, Any]:
         # Carriage returns and backspaces stay, as nbclient keeps them: JupyterLab applies them when it shows the text.
-        self._parts = ["".join(self._parts)]
-        return {"output_type": "stream", "name": self.name, "text": self._parts[0]}
+        return {"output_type": "stream", "name": self.name, "text": self._text.getvalue()}
+
+
+class Display:
+    """What all outputs show that bear one display id."""
+
+    def __init__(self) -> None:
+        self.content: dict[str, Any] = {}
+        """`data` and `metadata`."""
+        self.cost = 0
+        self.bearers = 0
 
 
 class Shown:
     """One display_data, execute_result or error."""
 
-    def __init__(self, output: dict[str, Any], display_id: str | None = None) -> None:
-        self.output = output
-        self.display_id = display_id
+    def __init__(self, output: dict[str, Any], cost: int, display_id: str | None, display: Display | None) -> None:
+        self._output = output
+        self._cost = cost
+        self.display_id, self._display = display_id, display
+
+    @property
+    def cost(self) -> int:
+        return self._cost + (self._display.cost if self._display is not None else 0)
+
+    @property
+    def is_error(self) -> bool:
+        return bool(self._output["output_type"] == "error")
 
     def as_output(self) -> dict[str, Any]:
-        return dict(self.output)
+        return {**self._output, **(self._display.content if self._display is not None else {})}
 
 
 class Displays:
-    """Which outputs bear a display id, across all cells."""
+    """What is shown under each display id, across all cells: an update takes the same time however many bear it."""
 
-    def __init__(self) -> None:
-        self._shown: dict[str, list[Shown]] = {}
+    def __init__(self, room: Room) -> None:
+        self._room = room
+        self._displays: dict[str, Display] = {}
 
-    def add(self, shown: Shown) -> None:
-        if shown.display_id is not None:
-            self._shown.setdefault(shown.display_id, []).append(shown)
+    def borne(self, display_id: str, data: dict[str, Any], metadata: dict[str, Any]) -> Display | None:
+        """What one more output shows that bears the id; None where there is no room for it."""
+        display = self._displays.get(display_id) or Display()
+        cost = display.cost
+        if not self._room.take(cost):
+            return None
+        display.bearers += 1
+        if not self._show(display, data, metadata):
+            self._room.take(-cost)
+            display.bearers -= 1
+            return None
+        self._displays[display_id] = display
+        return display
 
-    def forget(self, shown: Shown) -> None:
+    def forget(self, display_id: str) -> None:
         """A cleared output is not updated any more; the id itself stays known as long as another output bears it."""
-        bearers = self._shown.get(shown.display_id or "")
-        if bearers is None:
-            return
-        bearers.remove(shown)
-        if not bearers:
-            del self._shown[shown.display_id or ""]
+        display = self._displays[display_id]
+        display.bearers -= 1
+        if not display.bearers:
+            del self._displays[display_id]
 
     def update(self, display_id: str, data: dict[str, Any], metadata: dict[str, Any]) -> None:
-        for shown in self._shown.get(display_id, ()):
-            shown.output = {**shown.output, "data": data, "metadata": metadata}
+        display = self._displays.get(display_id)
+        if display is not None:
+            self._show(display, data, metadata)
+
+    def _show(self, display: Display, data: dict[str, Any], metadata: dict[str, Any]) -> bool:
+        content = {"data": data, "metadata": metadata}
+        cost = cost_of(content)
+        if not self._room.take((cost - display.cost) * display.bearers):
+            return False
+        display.content, display.cost = content, cost
+        return True
 
 
 class CellOutputs:
     """What one cell has shown so far."""
 
-    def __init__(self, displays: Displays) -> None:
+    def __init__(self, displays: Displays, room: Room) -> None:
         self._displays = displays
+        self._room = room
         self._items: list[Stream | Shown] = []
         self._clear_before_next = False
 
@@ -73,19 +136,33 @@ class CellOutputs:
             return
         self._clear_if_due()
         last = self._items[-1] if self._items else None
-        if not isinstance(last, Stream) or last.name != name:
+        joins = isinstance(last, Stream) and last.name == name
+        cost = cost_of(text)
+        if not self._room.take(cost if joins else cost + _OUTPUT_COST):
+            return
+        if not isinstance(last, Stream) or not joins:
             last = Stream(name)
             self._items.append(last)
-        last.append(text)
+        last.append(text, cost)
 
     def show(self, output: dict[str, Any], display_id: str | None) -> None:
         """One output; earlier ones that bear its display id are updated too, as in Jupyter."""
+        display = None
         if display_id is not None and "data" in output:
-            self._displays.update(display_id, output["data"], output["metadata"])
-        self._clear_if_due()
-        shown = Shown(output, display_id if "data" in output else None)
-        self._displays.add(shown)
-        self._items.append(shown)
+            data, metadata = output.pop("data"), output.pop("metadata")
+            self._displays.update(display_id, data, metadata)
+            self._clear_if_due()
+            display = self._displays.borne(display_id, data, metadata)
+            if display is None:
+                return
+        else:
+            display_id = None
+            self._clear_if_due()
+        cost = _OUTPUT_COST + cost_of(output)
+        if self._room.take(cost):
+            self._items.append(Shown(output, cost, display_id, display))
+        elif display_id is not None:
+            self._displays.forget(display_id)
 
     def clear(self, *, wait: bool) -> None:
         """Removes everything: now, or once something new comes."""
@@ -93,13 +170,14 @@ class CellOutputs:
             self._clear_before_next = True
             return
         for item in self._items:
-            if isinstance(item, Shown):
-                self._displays.forget(item)
+            self._room.take(-item.cost)
+            if isinstance(item, Shown) and item.display_id is not None:
+                self._displays.forget(item.display_id)
         self._items.clear()
         self._clear_before_next = False
 
     def has_error(self) -> bool:
-        return any(isinstance(item, Shown) and item.output["output_type"] == "error" for item in self._items)
+        return any(isinstance(item, Shown) and item.is_error for item in self._items)
 
     def as_outputs(self) -> list[dict[str, Any]]:
         """The outputs for the notebook. Their data is shared: it is not to be changed in place."""
@@ -108,6 +186,28 @@ class CellOutputs:
     def _clear_if_due(self) -> None:
         if self._clear_before_next:
             self.clear(wait=False)
+
+
+def cost_of(value: Any) -> int:
+    """About how many bytes JSON takes in memory and, indented, in a file; more than there can be room for where it is
+    too deep."""
+    cost = 0
+    waiting = [(value, 0)]
+    while waiting:
+        value, depth = waiting.pop()
+        if isinstance(value, str):
+            cost += len(json.encoder.encode_basestring(value).encode("utf-8", "replace"))
+            continue
+        cost += _NODE_COST + depth
+        if depth > _DEEPEST:
+            return COST_LIMIT + 1
+        if isinstance(value, dict):
+            waiting += [(part, depth + 1) for pair in value.items() for part in pair]
+        elif isinstance(value, list):
+            waiting += [(part, depth + 1) for part in value]
+        elif isinstance(value, int):
+            cost += value.bit_length() // 3
+    return cost
 
 
 def output_of(raw: object) -> dict[str, Any] | None:

@@ -8,15 +8,19 @@ from typing import Any
 
 from ..model import Metric, Progress, RankState, RankStatus, RunRef, RunState
 from ..model.api import MetricPoint, MetricSeries
-from .curve import Curve
+from .curve import LONGEST_NAME, MOST_CURVES, Curves
 from .failure import Failure, failure_of, first_of
 from .fields import count_of, is_plain, metadata_of, number_of, text_of, whole_of
 from .layout import cell_metadata, prepared
-from .outputs import CellOutputs, Displays, data_of, error_output, output_of
+from .outputs import CellOutputs, Displays, Room, cost_of, data_of, error_output, output_of
 from .sequences import SequenceSet
 
+MOST_RANKS = 1024 * 64  # as a spec allows
+MORE_NOTICES = "There are more notices than are shown."
 _MOST_NOTICES = 100
-_MOST_METRICS = 1_000
+_LONGEST_NOTICE = 2_000  # characters
+_LONGEST_TEXT = 1_000  # characters of other texts that stand in a job's status
+_RESULT_COST = 4 * 1024 * 1024  # as `cost_of` counts; a rank sends 64 KiB at most
 _EXIT_OF_SIGTERM = 143
 _RAN = ("ok", "error", "expected_error")
 _DONE = ("ok", "expected_error")  # a skipped cell is none of those that will run
@@ -36,12 +40,6 @@ class _Cell:
 
 
 @dataclass
-class _Metric:
-    rank: int
-    curve: Curve
-
-
-@dataclass
 class _Rank:
     worker: int = 0
     state: RankState = RankState.WAITING
@@ -57,10 +55,12 @@ class Replay:
     """What the frames of a job add up to. Give it every frame of every rank as it comes.
 
     Takes anything: a frame that makes no sense changes nothing, one that came before (same rank and seq) is ignored.
+    What it holds is bounded, whatever comes; a notice says what is left out.
 
     Args:
         notebook:   the notebook of the bundle (nbformat 4); it is copied.
         job_id, name, parameters: what goes into the executed notebook's metadata, under `mlk.job`.
+        world_size: ranks that the job has; what comes of others is ignored.
     """
 
     def __init__(
@@ -70,12 +70,15 @@ class Replay:
         job_id: str | None = None,
         name: str | None = None,
         parameters: Mapping[str, Any] | None = None,
+        world_size: int = MOST_RANKS,
     ) -> None:
         self._notebook = prepared(notebook)
+        self.world_size = world_size
         self._job = {"id": job_id, "name": name, "parameters": dict(parameters or {})}
-        self._displays = Displays()
+        room = Room(lambda: self.note("The outputs are too large for the notebook: it shows them as far as they fit."))
+        self._displays = Displays(room)
         code = (index for index, cell in enumerate(self._notebook["cells"]) if cell.get("cell_type") == "code")
-        self._cells = {index: _Cell(CellOutputs(self._displays), number) for number, index in enumerate(code, 1)}
+        self._cells = {index: _Cell(CellOutputs(self._displays, room), number) for number, index in enumerate(code, 1)}
         self._total: int | None = None
         self._latest_cell: int | None = None
         self._running: int | None = None
@@ -83,7 +86,7 @@ class Replay:
         self._said_text: str | None = None
         self._said_first: tuple[float, float] | None = None  # time and fraction from which the pace is measured
         self._said_at: float | None = None
-        self._metrics: dict[str, _Metric] = {}
+        self._curves = Curves()
         self._ranks: dict[int, _Rank] = {}
         self._seen: dict[int, SequenceSet] = {}
         self._failures: dict[int, Failure] = {}
@@ -120,12 +123,19 @@ class Replay:
             return False
         rank, seq, kind = count_of(frame, "rank"), count_of(frame, "seq"), frame.get("kind")
         handler = self._handlers.get(kind) if isinstance(kind, str) else None
-        if handler is None or rank is None or seq is None:
+        if handler is None or rank is None or seq is None or rank >= self.world_size:
             return False
         if not self._seen.setdefault(rank, SequenceSet()).add(seq):
             return False
         handler(frame, rank, number_of(frame, "time") or 0.0)
         return True
+
+    def note(self, text: str) -> None:
+        """Adds a sentence for a person, once."""
+        text = text if len(text) <= _LONGEST_NOTICE else f"{text[:_LONGEST_NOTICE]}…"
+        if text not in self.notices and len(self.notices) < _MOST_NOTICES:
+            last = len(self.notices) == _MOST_NOTICES - 1
+            self.notices.append(MORE_NOTICES if last else text)
 
     # What it adds up to
 
@@ -174,15 +184,16 @@ class Replay:
     def metrics(self) -> list[Metric]:
         """The latest value of each metric, the most recent first."""
         latest = [
-            Metric(name=name, value=metric.curve.last.value, step=metric.curve.last.step, at=metric.curve.last.at)
-            for name, metric in self._metrics.items()
-            if metric.curve.last is not None
+            Metric(name=name, value=curve.last.value, step=curve.last.step, at=curve.last.at)
+            for name, curve in self._curves
+            if curve.last is not None
         ]
         return sorted(latest, key=lambda metric: -metric.at)
 
     def series(self) -> list[MetricSeries]:
         """The curve of each metric, by name, thinned to at most 2,000 points."""
-        return [MetricSeries(name=name, points=self._metrics[name].curve.points()) for name in sorted(self._metrics)]
+        curves = sorted(self._curves, key=lambda named: named[0])
+        return [MetricSeries(name=name, points=curve.points()) for name, curve in curves]
 
     def failures(self) -> list[Failure]:
         """The failure of each rank that failed, by the time of its frame."""
@@ -217,7 +228,7 @@ class Replay:
         self.started_at = min(at, self.started_at or at)
         state = self._rank(rank)
         state.worker = count_of(frame, "worker") or 0
-        state.where = text_of(frame, "host")
+        state.where = text_of(frame, "host", _LONGEST_TEXT)
         state.pid = count_of(frame, "pid")
         if state.state is RankState.WAITING:
             state.state = RankState.RUNNING
@@ -288,38 +299,36 @@ class Replay:
             if begins_again or self._said_first is None:
                 self._said_first = (at, fraction)
             self._said_fraction, self._said_at = fraction, at
-        self._said_text = text_of(frame, "text")
+        self._said_text = text_of(frame, "text", _LONGEST_TEXT)
 
     def _metric(self, frame: Mapping[str, Any], rank: int, at: float) -> None:
         name = text_of(frame, "name")
-        if name is None or (name not in self._metrics and len(self._metrics) >= _MOST_METRICS):
-            return
-        metric = self._metrics.get(name)
-        if metric is None or rank < metric.rank:  # ranks that all log the same name give one curve: the lowest rank's
-            metric = self._metrics[name] = _Metric(rank, Curve())
-        if rank == metric.rank:
-            metric.curve.add(MetricPoint(step=whole_of(frame, "step"), at=at, value=number_of(frame, "value")))
+        point = MetricPoint(step=whole_of(frame, "step"), at=at, value=number_of(frame, "value"))
+        if name is not None and not self._curves.add(name, rank, point):
+            most = f"at most {MOST_CURVES:,} metrics, with names of at most {LONGEST_NAME} characters"
+            self.note(f"Some metrics are not shown: a job shows {most}.")
 
     def _run_opened(self, frame: Mapping[str, Any], rank: int, at: float) -> None:
-        run_id = text_of(frame, "run_id")
+        run_id = text_of(frame, "run_id", _LONGEST_TEXT)
         if run_id is None or self._run is not None:  # the first run is the job's; nested ones are its children
             return
         self._run = RunRef(
             state=RunState.RECORDED,
-            tracking_uri=text_of(frame, "tracking_uri"),
-            experiment=text_of(frame, "experiment"),
-            experiment_id=text_of(frame, "experiment_id"),
+            tracking_uri=text_of(frame, "tracking_uri", _LONGEST_TEXT),
+            experiment=text_of(frame, "experiment", _LONGEST_TEXT),
+            experiment_id=text_of(frame, "experiment_id", _LONGEST_TEXT),
             run_id=run_id,
-            run_name=text_of(frame, "run_name"),
+            run_name=text_of(frame, "run_name", _LONGEST_TEXT),
         )
 
     def _run_finished(self, frame: Mapping[str, Any], rank: int, at: float) -> None:
-        if self._run is not None and text_of(frame, "run_id") == self._run.run_id:
-            self.run_status = text_of(frame, "status")
+        if self._run is not None and text_of(frame, "run_id", _LONGEST_TEXT) == self._run.run_id:
+            self.run_status = text_of(frame, "status", _LONGEST_TEXT)
 
     def _result(self, frame: Mapping[str, Any], rank: int, at: float) -> None:
-        if rank == 0 and is_plain(frame.get("value")):
-            self.result = frame.get("value")
+        value = frame.get("value")
+        if rank == 0 and is_plain(value) and cost_of(value) <= _RESULT_COST:
+            self.result = value
 
     def _error(self, frame: Mapping[str, Any], rank: int, at: float) -> None:
         state = self._rank(rank)
@@ -336,12 +345,12 @@ class Replay:
 
     def _notice(self, frame: Mapping[str, Any], rank: int, at: float) -> None:
         text = text_of(frame, "text")
-        if text and text not in self.notices and len(self.notices) < _MOST_NOTICES:
-            self.notices.append(text)
+        if text:
+            self.note(text)
 
     def _rank_finished(self, frame: Mapping[str, Any], rank: int, at: float) -> None:
         state = self._rank(rank)
-        state.exit_code, state.signal = whole_of(frame, "exit_code"), text_of(frame, "signal")
+        state.exit_code, state.signal = whole_of(frame, "exit_code"), text_of(frame, "signal", _LONGEST_TEXT)
         failed = bool(state.exit_code) or state.signal is not None
         stopped = state.exit_code == _EXIT_OF_SIGTERM or state.signal == "SIGTERM"
         state.state = RankState.STOPPED if stopped else RankState.FAILED if failed else RankState.SUCCEEDED
@@ -349,7 +358,7 @@ class Replay:
             self._running = None
         if failed and not stopped and rank not in self._failures:
             how = f"was ended by {state.signal}" if state.signal else f"ended with exit code {state.exit_code}"
-            text = text_of(frame, "text") or f"The process {how}."
+            text = text_of(frame, "text", _LONGEST_TEXT) or f"The process {how}."
             cell = state.cell
             self._failures[rank] = Failure(rank, at, "", text, [], cell, state.number)
 

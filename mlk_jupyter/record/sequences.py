@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from bisect import bisect_right
 
+MOST_RANGES = 1_000
+
 
 class SequenceSet:
-    """A set of sequence numbers, kept as ranges: small however long the stream, as long as it has few gaps."""
+    """A set of sequence numbers, kept as ranges: small however long the stream. Of many gaps the lowest are closed."""
 
     def __init__(self) -> None:
         self._starts: list[int] = []
@@ -29,6 +31,8 @@ class SequenceSet:
         else:
             self._starts.insert(at + 1, number)
             self._ends.insert(at + 1, number + 1)
+            if len(self._starts) > MOST_RANGES:
+                del self._starts[1], self._ends[0]
         return True
 
     def add_up_to(self, number: int) -> None:

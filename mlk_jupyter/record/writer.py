@@ -16,14 +16,21 @@ from pydantic import ValidationError
 from ..model import Sample
 from ..worker.frames import Decoder
 from .fields import count_of, lines_of, number_of, text_of
-from .files import is_regular, open_regular, opened
-from .folder import JobFolder
+from .files import is_regular, open_regular, opened, size_of
+from .folder import FRAMES_LIMIT, JobFolder
 from .replay import Replay
 from .sequences import SequenceSet
 
 LOG_LIMIT = 256 * 1024 * 1024  # bytes of one rank's log
+_SAMPLES_LIMIT = 64 * 1024 * 1024
+# What says how the job went is written when nothing else is any more. Its frames are small and few, or forged.
+_TOLD_TO_THE_END = frozenset({"rank_started", "cell_started", "cell_finished", "run", "run_finished", "error",
+                              "rank_finished"})  # fmt: skip
+_ROOM_FOR_THEM = 16 * 1024 * 1024
+_HELD_BYTES = 64 * 1024 * 1024  # of unfinished frames, of all sources
+_MOST_OPEN = 64  # files
+_LONGEST_SAMPLE = 64 * 1024  # bytes
 _ENCODER = json.JSONEncoder(separators=(",", ":"))  # json.dumps would make one for each line
-_MOST_RANKS = 100_000
 _TAIL = 4_096  # bytes of a log that are kept at hand
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 # Samples come once in so many seconds at first; later once in each 500th part of the job's age, so that a week of
@@ -42,12 +49,22 @@ class FolderWriter:
         replay: gets every frame, also those that could not be written.
         nonce:  of the job's frames.
         known:  `highest` of the writer before: not all that it took stands in the frames' file.
+        ranks_in_source: how many ranks write to one source; the source bears the number of the first.
     """
 
-    def __init__(self, folder: JobFolder, replay: Replay, nonce: str, known: Mapping[int, int] | None = None) -> None:
+    def __init__(
+        self,
+        folder: JobFolder,
+        replay: Replay,
+        nonce: str,
+        known: Mapping[int, int] | None = None,
+        *,
+        ranks_in_source: int = 1,
+    ) -> None:
         self._folder = folder
         self._replay = replay
         self._nonce = nonce
+        self._ranks_in_source = ranks_in_source
         self._decoders: dict[int, Decoder] = {}
         self._seen: dict[int, SequenceSet] = {}
         self._frames = _File(folder.frames)
@@ -71,8 +88,15 @@ class FolderWriter:
         """
         decoder = self._decoders.get(source)
         if decoder is None:
-            decoder = self._decoders[source] = Decoder(self._nonce)
+            ranks = range(source, source + self._ranks_in_source)
+            decoder = self._decoders[source] = Decoder(self._nonce, ranks)
         self._take(source, decoder.feed(data))
+        if decoder.held and sum(other.held for other in self._decoders.values()) > _HELD_BYTES:
+            decoder.drop()
+        if decoder.lost:
+            self._replay.note(
+                f"Some of what rank {source} told cannot be read: too large, broken, or a part is missing."
+            )
 
     def close_source(self, source: int) -> None:
         """The source has ended: a line that it left unfinished goes to the log.
@@ -146,16 +170,16 @@ class FolderWriter:
 
     def _frame(self, frame: dict[str, Any], batch: _Batch) -> None:
         rank, seq, kind = count_of(frame, "rank"), count_of(frame, "seq"), frame.get("kind")
-        if (
-            rank is None
-            or seq is None
-            or rank >= _MOST_RANKS
-            or not self._seen.setdefault(rank, SequenceSet()).add(seq)
-        ):
+        if rank is None or seq is None or not self._seen.setdefault(rank, SequenceSet()).add(seq):
             return
+        line = _line(frame)
         if kind == "sample":
-            if self._keep(rank, frame):
-                batch.samples.append(_line(frame))
+            if (
+                len(line) <= _LONGEST_SAMPLE
+                and self._keep(rank, frame)
+                and self._samples.has_room(line, _SAMPLES_LIMIT)
+            ):
+                batch.samples.append(line)
             return
         if kind in ("log", "stream"):
             batch.logs[rank].append((text_of(frame, "text") or "").encode())
@@ -163,9 +187,14 @@ class FolderWriter:
             traceback = "\n".join(lines_of(frame, "traceback"))
             named = ": ".join(part for part in (text_of(frame, "ename"), text_of(frame, "evalue")) if part)
             batch.logs[rank].append(_Paragraph((traceback or named).encode()))
-        if kind != "log":
-            self._replay.apply(frame)
-            batch.frames.append(_line(frame))
+        if kind == "log":
+            return
+        self._replay.apply(frame)
+        if self._frames.has_room(line, FRAMES_LIMIT - (0 if kind in _TOLD_TO_THE_END else _ROOM_FOR_THEM)):
+            batch.frames.append(line)
+        else:
+            size = f"{FRAMES_LIMIT // 1024**2} MiB"
+            self._replay.note(f"The ranks told more than {size}: the live notebook and the curves end before the job.")
 
     def _keep(self, rank: int, frame: dict[str, Any]) -> bool:
         """Remembers a sample; gives whether it is one of those to write."""
@@ -190,6 +219,8 @@ class FolderWriter:
                 add(pieces)
             except OSError as error:
                 errors.append(error)
+        if len(self._logs) > _MOST_OPEN and sum(log.is_open for log in self._logs.values()) > _MOST_OPEN:
+            self.rest()
         if errors:
             raise errors[0]
 
@@ -198,7 +229,7 @@ class FolderWriter:
         for frame in self._folder.each_frame():
             self._replay.apply(frame)
             rank, seq = count_of(frame, "rank"), count_of(frame, "seq")
-            if rank is not None and seq is not None:
+            if rank is not None and seq is not None and rank < self._replay.world_size:
                 latest[rank] = max(seq, latest.get(rank, 0))
         for rank, seq in latest.items():
             # Kinds that are not in this file came in between; they were written as well.
@@ -241,8 +272,16 @@ class _File:
         self._path = path
         self._handle: int | None = None
         self._was_open = False
-        self._size = 0
+        self._size = size_of(path)
         self.unwritten_bytes = 0
+
+    @property
+    def is_open(self) -> bool:
+        return self._handle is not None
+
+    def has_room(self, data: bytes, limit: int) -> bool:
+        """Whether the file stays below a size with this."""
+        return self._size + len(data) <= limit
 
     @property
     def size(self) -> int | None:

@@ -8,14 +8,18 @@ stdin, JSON goes out on stdout.
 from __future__ import annotations
 
 import json
-import math
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 _MOST_POINTS = 10_000  # metrics copied from frames; MLflow takes about 15 s for 100,000
+_MOST_RUNS = 100  # of one job: each is asked for
+_MOST_METRICS = 1_000
+_LONGEST_NAME = 250  # characters, MLflow's own limit
+_WHOLE = 2**53  # for steps, and times in ms
+_LONGEST_TEXT = 1_000  # characters of what a rank told of its run
 _LONGEST_PARAM = 6000  # characters, MLflow's own limit
 
 
@@ -90,25 +94,57 @@ def params_of(values: Mapping[str, Any]) -> dict[str, str]:
     return {key: str(value)[:_LONGEST_PARAM] for key, value in values.items()}
 
 
-def points_of(frames: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """`metric` frames of rank 0 as MLflow takes them, thinned where there are too many; each last one stays."""
-    points = [
+def kept(frames: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Of a job's frames those that concern runs, in their order, in bounded memory whatever they hold.
+
+    Of very many metrics evenly many are left out; each last one stays.
+    """
+    runs: list[dict[str, Any]] = []
+    points: list[dict[str, Any]] = []
+    last: dict[str, dict[str, Any]] = {}
+    every, seen = 1, 0
+    for frame in frames:
+        kind = frame.get("kind")
+        if kind in ("run", "run_finished") and len(runs) < 2 * _MOST_RUNS and isinstance(frame.get("rank"), int):
+            texts = {key: value[:_LONGEST_TEXT] for key, value in frame.items() if isinstance(value, str)}
+            runs.append({**texts, "rank": frame["rank"]})
+        elif kind == "metric" and frame.get("rank", 0) == 0 and _is_point(frame):
+            name, point = frame["name"], {key: frame.get(key) for key in ("kind", "name", "value", "time", "step")}
+            if name not in last and len(last) >= _MOST_METRICS:
+                continue
+            last[name] = point
+            if seen % every == 0:
+                points.append(point)
+            if len(points) > _MOST_POINTS:
+                points, every = points[::2], 2 * every
+            seen += 1
+    there = set(map(id, points))
+    return [*runs, *points, *(point for point in last.values() if id(point) not in there)]
+
+
+def points_of(frames: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The `metric` frames among those that were `kept`, as MLflow takes them."""
+    return [
         {
-            "key": str(frame["name"]),
+            "key": frame["name"],
             "value": float(frame["value"]),
             "timestamp": int(frame["time"] * 1000),
             "step": int(frame.get("step") or 0),
         }
         for frame in frames
-        if frame.get("kind") == "metric" and frame.get("rank", 0) == 0 and _is_number(frame.get("value"))
+        if frame.get("kind") == "metric"
     ]
-    every = math.ceil(len(points) / _MOST_POINTS) or 1
-    last = {point["key"]: at for at, point in enumerate(points)}
-    return [point for at, point in enumerate(points) if at % every == 0 or last[point["key"]] == at]
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and math.isfinite(value)
+def _is_point(frame: Mapping[str, Any]) -> bool:
+    name, value, step = (frame.get(field) for field in ("name", "value", "step"))
+    named = isinstance(name, str) and len(name) <= _LONGEST_NAME
+    whole = step is None or _is_number(step, _WHOLE)
+    return named and whole and _is_number(value, sys.float_info.max) and _is_number(frame.get("time"), _WHOLE / 1000)
+
+
+def _is_number(value: Any, most: float) -> bool:
+    return isinstance(value, (int, float)) and abs(value) <= most
 
 
 def record(ended: Ended, tracking_uri: str) -> dict[str, str | None]:

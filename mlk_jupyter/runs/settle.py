@@ -45,7 +45,7 @@ async def settle(
 
     Args:
         status:       the job; its phase is final, and without `finished_at` it ended now.
-        frames:       of all ranks; kinds `run`, `run_finished` and `metric` are read.
+        frames:       those of all ranks that `recorder.kept` keeps.
         tracking_uri: where the ranks' runs went (MLFLOW_TRACKING_URI of `environment`).
         parameters:   all of the notebook's parameters; None means those of the spec.
         python:       the interpreter of the ranks; MLflow is looked for there when the store is no server.

@@ -7,6 +7,7 @@ read from the job folder when it asks, and a window that has fallen far behind g
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 from collections.abc import Callable, Sequence, Set
@@ -236,6 +237,7 @@ class _GrowingFeed(_FolderFeed):
 
     def __init__(self, backend: Backends, job_id: str, offset: int | None) -> None:
         super().__init__(backend, job_id)
+        self._turn: contextlib.AbstractAsyncContextManager[None] = contextlib.nullcontext()
         self._offset = offset
         self._over = False
         self._ended = False  # the end was sent: every later call, whoever wakes the window, has nothing to send
@@ -254,9 +256,10 @@ class _GrowingFeed(_FolderFeed):
             self._over = status.phase.final
         size = self._size()
         if self._offset is None or size < self._offset or size - self._offset > _BEHIND:
-            kind, (piece, self._offset, final) = "snapshot", await in_thread(self._snapshot)
+            async with self._turn:
+                kind, (piece, self._offset, final) = "snapshot", await in_thread(_encoded, self._snapshot)
         elif size != self._offset or self._over:
-            kind, (piece, after, final) = "delta", await in_thread(self._piece, self._offset)
+            kind, (piece, after, final) = "delta", await in_thread(_encoded, self._piece, self._offset)
             if after == self._offset and not final:
                 return None
             self._offset = after
@@ -282,6 +285,12 @@ class _GrowingFeed(_FolderFeed):
         raise NotImplementedError
 
 
+def _encoded(read: Callable[..., tuple[BaseModel, int, bool]], *args: int) -> tuple[Encoded, int, bool]:
+    """What was read, as JSON already: it may be large, and this runs in a thread."""
+    piece, offset, final = read(*args)
+    return Encoded(piece.model_dump_json()), offset, final
+
+
 class LogFeed(_GrowingFeed):
     """One rank's log: its end, then what comes."""
 
@@ -305,7 +314,11 @@ class LogFeed(_GrowingFeed):
 
 
 class FramesFeed(_GrowingFeed):
-    """The notebook so far, then the frames that follow."""
+    """The notebook so far, then the frames that follow. `replays`: held while the notebook is made."""
+
+    def __init__(self, backend: Backends, job_id: str, offset: int | None, replays: asyncio.Semaphore) -> None:
+        super().__init__(backend, job_id, offset)
+        self._turn = replays
 
     def _size(self) -> int:
         return self._folder.frames_bytes()

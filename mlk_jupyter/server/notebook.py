@@ -19,12 +19,12 @@ class FramesHandler(Handler):
     @web.authenticated
     @allowed("read")
     async def get(self, job_id: str) -> None:
-        from .records import frame_piece
+        from .records import as_json, frame_piece
 
         offset = self.integer("offset", 0, least=0, most=1 << 50)
         status = await self.backend.job(job_id)
         folder = self.backend.folder(job_id)
-        self.answer(await in_thread(frame_piece, folder, offset, over=status.phase.final))
+        self.finish(await in_thread(as_json, frame_piece, folder, offset, over=status.phase.final))
 
 
 class NotebookHandler(Handler):
@@ -34,15 +34,15 @@ class NotebookHandler(Handler):
     @allowed("read")
     async def get(self, job_id: str) -> None:
         from ..record.notebook import NoNotebook, as_file, executed
-        from .records import file_name, snapshot
+        from .records import as_json, file_name, snapshot
 
         as_download = self.integer("download", 0, least=0, most=1)
         status = await self.backend.job(job_id)
         folder = self.backend.folder(job_id)
         if not as_download:
             async with self.services.replays:
-                so_far = await in_thread(snapshot, folder, over=status.phase.final)
-            self.answer(so_far)
+                so_far = await in_thread(as_json, snapshot, folder, over=status.phase.final)
+            self.finish(so_far)
             return
         async with self.services.replays:
             notebook = await in_thread(executed, folder)
@@ -55,7 +55,7 @@ class NotebookHandler(Handler):
 def _open(asked: Subscription) -> Feed:
     from .feeds import FramesFeed
 
-    return FramesFeed(asked.services.backend, asked.names["job_id"], asked.offset)
+    return FramesFeed(asked.services.backend, asked.names["job_id"], asked.offset, asked.services.replays)
 
 
 def _routes() -> Sequence[Route]:

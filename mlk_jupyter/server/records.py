@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..errors import MlkError
@@ -11,12 +12,14 @@ from ..record.replay import Replay
 from .text import LINE_LIMIT, readable, whole_length
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from ..record.folder import JobFolder
 
 FRAMES_LIMIT = 256 * 1024
 """Bytes of frames in one piece."""
 
-_SNAPSHOT_STEP = 4 << 20  # bytes of frames that are held in memory at once
+_SNAPSHOT_STEP = 1 << 20  # bytes of frames that are held in memory at once
 
 
 def log_piece(folder: JobFolder, rank: int, offset: int, limit: int, *, over: bool) -> LogPiece:
@@ -92,6 +95,11 @@ def metrics(folder: JobFolder) -> MetricList:
     replay = replay_of(folder) or Replay({"cells": []})
     _apply_all(folder, replay)
     return MetricList(source="frames", series=replay.series())
+
+
+def as_json(read: Callable[..., BaseModel], *args: Any, **keywords: Any) -> str:
+    """What `read` gives as JSON, which is made where it was read: it may be large, and no event loop is to wait."""
+    return read(*args, **keywords).model_dump_json()
 
 
 def file_name(text: str, ending: str) -> str:

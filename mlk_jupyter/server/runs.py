@@ -37,7 +37,7 @@ class MetricsHandler(Handler):
     @web.authenticated
     @allowed("read")
     async def get(self, job_id: str) -> None:
-        from .records import metrics
+        from .records import as_json, metrics
 
         source = self.get_query_argument("source", "frames")
         if source not in ("frames", "mlflow"):
@@ -48,8 +48,8 @@ class MetricsHandler(Handler):
             return
         await self.backend.job(job_id)
         async with self.services.replays:
-            curves = await in_thread(metrics, self.backend.folder(job_id))
-        self.answer(curves)
+            curves = await in_thread(as_json, metrics, self.backend.folder(job_id))
+        self.finish(curves)
 
 
 def tracking(services: Services) -> Tracking:

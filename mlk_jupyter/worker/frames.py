@@ -4,10 +4,11 @@ A rank's standard output is a sequence of lines. A line that holds the marker is
 
     @mlk:NONCE RANK SEQ PIECE/PIECES JSON
 
-NONCE is 16 hex digits, chosen for each job, so that text which merely looks like a frame is none. SEQ counts from 0
-in each rank. JSON is ASCII and holds `{"kind": ..., "time": seconds since the epoch, ...}`; where it would make the
-line longer than LINE_LIMIT it is cut into PIECES that follow each other. Text before the marker in the same line, and
-every line without a marker, is log text of whatever else wrote there.
+NONCE is 16 hex digits, chosen for each job, so that text which merely looks like a frame is none; it is no secret
+inside the job. RANK is one of those whose output it is. SEQ counts from 0 in each rank. JSON is ASCII and holds
+`{"kind": ..., "time": seconds since the epoch, ...}`, at most FRAME_LIMIT bytes; where it would make the line longer
+than LINE_LIMIT it is cut into PIECES that follow each other. Text before the marker in the same line, and every line
+that holds no frame, is log text of whatever else wrote there.
 
 Kinds, and the fields beside `kind`, `time`, `rank`, `seq`:
 
@@ -43,7 +44,10 @@ import time
 from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
 
 LINE_LIMIT = 8 * 1024  # bytes of one line, its newline included
+FRAME_LIMIT = 8 * 1024 * 1024  # bytes of one frame's JSON: the values that come back fit, as base64
 _HEADER_ROOM = 96
+_ROOM = LINE_LIMIT - _HEADER_ROOM
+_MOST_PIECES = FRAME_LIMIT // _ROOM + 1
 
 Frame = Dict[str, Any]
 
@@ -56,44 +60,51 @@ class Encoder:
         self._seq = 0
 
     def encode(self, kind: str, **fields: Any) -> bytes:
-        """One frame as one or more whole lines, each at most LINE_LIMIT bytes.
+        """One frame as one or more whole lines, each at most LINE_LIMIT bytes. One too large becomes a notice.
 
         Raises: TypeError or ValueError when a field is not JSON (NaN and infinities are not).
         """
         fields.setdefault("time", round(time.time(), 3))
         body = json.dumps({"kind": kind, **fields}, allow_nan=False, separators=(",", ":"))
-        room = LINE_LIMIT - _HEADER_ROOM
-        pieces = [body[at : at + room] for at in range(0, len(body), room)]
+        if len(body) > FRAME_LIMIT:
+            text = f"A message ({kind}) of {len(body):,} bytes was left out: at most {FRAME_LIMIT:,} are sent."
+            return self.encode("notice", text=text)
+        pieces = [body[at : at + _ROOM] for at in range(0, len(body), _ROOM)]
         seq, self._seq = self._seq, self._seq + 1
         lines = [f"{self._head}{seq} {number}/{len(pieces)} {piece}\n" for number, piece in enumerate(pieces, 1)]
         return "".join(lines).encode("ascii")
 
 
 class Decoder:
-    """Turns what a rank wrote back into frames and foreign text. Never raises, whatever it is fed.
+    """Turns what ranks wrote back into frames and foreign text. Never raises, whatever it is fed, and holds little.
 
-    A frame arrives whole or not at all: one whose pieces do not all come is dropped and counted in `lost`.
+    A frame arrives whole or not at all: one that is too large, or whose pieces do not all come, is dropped and counted
+    in `lost`. What names another rank is foreign text.
+
+    Args: ranks: those whose output it is.
     """
 
-    def __init__(self, nonce: str) -> None:
-        self._pattern = re.compile(
-            rb"@mlk:" + re.escape(nonce.encode()) + rb" (\d{1,9}) (\d{1,15}) (\d{1,9})/(\d{1,9}) (.*)", re.DOTALL
-        )
+    def __init__(self, nonce: str, ranks: range) -> None:
         self._marker = b"@mlk:" + nonce.encode() + b" "
-        self._rest = b""
+        self._pattern = re.compile(re.escape(self._marker) + rb"(\d{1,9}) (\d{1,15}) (\d{1,9})/(\d{1,9}) ([^\n]*)\n")
+        self._ranks = ranks
+        self._rest = b""  # at most LINE_LIMIT
         self._pieces: Dict[int, Tuple[int, int, List[bytes]]] = {}  # rank -> seq, pieces in all, pieces so far
         self.lost = 0
 
     def feed(self, data: bytes) -> Iterator[Union[Frame, bytes]]:
         """Frames (dict) and foreign text (bytes, newlines kept), in the order they were written."""
-        lines = (self._rest + data).split(b"\n")
-        self._rest = lines.pop()
+        *lines, rest = (self._rest + data).split(b"\n")
+        # A line without end must not grow in memory: what is too long for a frame's line is given on.
+        at = self._marked(rest)
+        if at < 0 and len(rest) > LINE_LIMIT:
+            at = len(rest) - len(self._marker)  # a marker may be cut here
+        keep = at if len(rest) > LINE_LIMIT else 0
+        self._rest = rest[keep:]
         for line in lines:
             yield from self._line(line + b"\n")
-        # A foreign line without end must not grow in memory; no frame's line is this long.
-        if len(self._rest) > LINE_LIMIT and self._marker not in self._rest[-LINE_LIMIT:]:
-            rest, self._rest = self._rest, b""
-            yield rest
+        if keep:
+            yield rest[:keep]
 
     @property
     def pending(self) -> bool:
@@ -108,18 +119,31 @@ class Decoder:
                 self.lost += 1
             else:
                 yield rest
+        self.drop()
+
+    @property
+    def held(self) -> int:
+        """About how many bytes of unfinished frames are held."""
+        return sum(len(pieces) for _, _, pieces in self._pieces.values()) * LINE_LIMIT
+
+    def drop(self) -> None:
+        """Gives up the unfinished frames."""
         self.lost += len(self._pieces)
         self._pieces.clear()
 
+    def _marked(self, line: bytes) -> int:
+        """Where a frame may begin: at the first marker that is near enough to the line's end; -1 where at none."""
+        return line.find(self._marker, max(0, len(line) - LINE_LIMIT))
+
     def _line(self, line: bytes) -> Iterator[Union[Frame, bytes]]:
-        at = line.find(self._marker)
-        if at < 0:
+        at = self._marked(line)
+        match = self._pattern.match(line, at) if at >= 0 else None
+        if match is None or int(match[1]) not in self._ranks:
             yield line
             return
         if at:
             yield line[:at]
-        match = self._pattern.match(line, at)
-        frame = None if match is None else self._piece(match)
+        frame = self._piece(match)
         if frame is not None:
             yield frame
 
@@ -134,7 +158,10 @@ class Decoder:
                 self.lost += 1
         if len(pieces) != number - 1:
             return None  # its beginning never came; counted when the beginning was given up
-        pieces.append(match[5].rstrip(b"\r\n"))
+        if count > _MOST_PIECES:
+            self.lost += 1
+            return None
+        pieces.append(match[5].rstrip(b"\r"))
         if number < count:
             self._pieces[rank] = (seq, count, pieces)
             return None

@@ -13,7 +13,7 @@ import time
 
 from . import tree
 from .frames import Encoder
-from .outputs import Outputs
+from .outputs import Outputs, within_limit
 from .overflow import Overflow
 from .pairing import READ_SIZE, Pairing
 from .wire import write_all
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .member import Member
 
 _FLUSH_S = 0.05  # seconds that text may wait for more of its kind: about 20 frames a second
+_TEXT_PIECE = 512 * 1024  # characters of one frame: 6 MiB where each is written as `\\ud83d\\ude00`
 _REST_S = 0.004  # seconds to rest after a small read, so that many small writes are read in one go
 _GRACE_S = 1.0  # seconds between SIGTERM and SIGKILL for what a finished notebook left running
 _LINGER_S = 120.0  # seconds a finished notebook's process may take to end
@@ -219,7 +220,8 @@ class Keeper:
             text = "".join(self._text)
             self._text.clear()
             self._text_since = None
-            self._outputs.text(self._text_name, text)
+            for at in range(0, len(text), _TEXT_PIECE):
+                self._outputs.text(self._text_name, text[at : at + _TEXT_PIECE])
 
     def _flush_progress(self) -> None:
         progress, self._progress = self._progress, None
@@ -357,7 +359,7 @@ class Keeper:
             self._error(**words, traceback=[text], module=None, death=death)
 
     def _error(self, **fields: Any) -> None:
-        self._frame("error", **fields)
+        self._frame("error", **within_limit(fields))
         if self._member is not None:
             self._member.failed({name: fields[name] for name in ("cell", "number", "ename", "evalue", "death")})
 

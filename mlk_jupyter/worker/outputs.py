@@ -108,9 +108,8 @@ class Outputs:
         self._name = None
         size = _size_of(output)
         if output.get("output_type") == "error":
-            if size > self._output_limit:
-                output = _short_error(output)
-                size = _size_of(output)
+            output = within_limit(output, self._output_limit)
+            size = _size_of(output)
         elif size > self._output_limit:
             output = self._saved(output, f"An output of {_words(size)} is not kept in the notebook")
             size = _size_of(output)
@@ -235,7 +234,10 @@ def _words(size: int) -> str:
     return f"{size / 1048576:.4g} MiB" if size >= 1048576 else f"{size / 1024:.4g} KiB"
 
 
-def _short_error(output: Dict[str, Any]) -> Dict[str, Any]:
+def within_limit(output: Dict[str, Any], limit: int = OUTPUT_LIMIT) -> Dict[str, Any]:
+    """An error as it is, or where it would be too large, the beginning and the end of its traceback."""
+    if _size_of(output) <= limit:
+        return output
     lines = [str(line) for line in output.get("traceback") or []]
     lines = [line if len(line) <= 8192 else line[:8192] + " …" for line in lines]
     if len(lines) > 40:

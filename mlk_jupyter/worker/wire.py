@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
 
 PIPE_BUF = 4096  # what Linux writes to a pipe in one go; larger writes may mix with others'
+_MOST_UNFINISHED = 1_000  # messages of which a part has come
 _HEADER_LIMIT = 80  # bytes: five numbers of at most 15 digits, their dots and the semicolon
 
 
@@ -84,6 +85,8 @@ class Receiver:
             start = found + len(mark)
             end = data.find(b";", start, start + _HEADER_LIMIT)
             numbers = _numbers(data[start:end]) if end >= 0 else None
+            if numbers is not None and numbers[4] > PIPE_BUF:
+                numbers = None  # no piece is that long
             if numbers is None:
                 if end < 0 and len(data) < start + _HEADER_LIMIT:
                     self._rest = data[found:]
@@ -117,6 +120,8 @@ class Receiver:
     def _piece(self, numbers: Tuple[int, ...], payload: bytes) -> Optional[Dict[str, Any]]:
         pid, ident, number, count, _ = numbers
         if count > 1:
+            if len(self._waiting) >= _MOST_UNFINISHED and (pid, ident) not in self._waiting:
+                del self._waiting[next(iter(self._waiting))]  # of a child that died meanwhile
             pieces = self._waiting.setdefault((pid, ident), [])
             pieces.append(payload)
             if number < count:

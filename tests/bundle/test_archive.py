@@ -99,7 +99,7 @@ def test_it_runs_and_its_frames_tell_what_happened(make_notebook: Any, folder: P
     (folder / "helper.py").unlink()  # what runs is what was bundled
     env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "MLK_NONCE": NONCE, "MLK_JOB": "mlk-a-1"}
     done = subprocess.run([sys.executable, path], env=env, cwd=folder, capture_output=True, timeout=60, check=False)
-    decoder = Decoder(NONCE)
+    decoder = Decoder(NONCE, range(8))
     items = [*decoder.feed(done.stdout), *decoder.close()]
     frames = [item for item in items if isinstance(item, dict)]
     text = "".join(frame["text"] for frame in frames if frame["kind"] == "stream")

@@ -17,7 +17,7 @@ from mlk_jupyter.model import JobStatus, Phase, RunRef, RunState
 from mlk_jupyter.runs.client import Run, TrackingServer
 from mlk_jupyter.runs.credentials import Credentials
 from mlk_jupyter.runs.local_server import LocalServer
-from mlk_jupyter.runs.recorder import Ended, Found, Step, points_of, steps, the_jobs_own
+from mlk_jupyter.runs.recorder import Ended, Found, Step, kept, points_of, steps, the_jobs_own
 from mlk_jupyter.runs.settle import settle
 from mlk_jupyter.runs.store import artifact_root, tracking_uri
 
@@ -238,7 +238,7 @@ def test_of_many_runs_the_first_that_rank_0_told_of_is_the_jobs() -> None:
 def test_very_many_points_are_thinned_and_each_last_one_stays() -> None:
     frames = [{"kind": "metric", "rank": 0, "time": 1.0, "name": "x", "value": n, "step": n} for n in range(45_001)]
     frames += [{"kind": "metric", "rank": 0, "time": 1.0, "name": "rare", "value": 7, "step": None}]
-    points = points_of(frames)
+    points = points_of(kept(frames))
     assert len(points) <= 10_002
     assert [point["value"] for point in points if point["key"] == "x"][-1] == 45_000
     assert points[-1] == {"key": "rare", "value": 7.0, "timestamp": 1000, "step": 0}
@@ -250,4 +250,4 @@ def test_points_of_other_ranks_and_values_that_are_not_known_are_left_out() -> N
         {"kind": "metric", "rank": 0, "time": 1.0, "name": "x", "value": None},
         {"kind": "progress", "rank": 0, "time": 1.0},
     ]
-    assert points_of(frames) == []
+    assert points_of(kept(frames)) == []

@@ -80,7 +80,7 @@ class Rank:
         os.close(self.lifeline_read)
         self.frames: list[dict[str, Any]] = []
         self.foreign = b""
-        self._decoder = Decoder(NONCE)
+        self._decoder = Decoder(NONCE, range(8))
         self._open = {self.process.stdout.fileno(), self.process.stderr.fileno()}  # type: ignore[union-attr]
 
     def __enter__(self) -> Rank:
@@ -132,12 +132,11 @@ class Rank:
                 if not data:
                     self._open.discard(fd)
                 elif fd == out:
-                    for item in self._decoder.feed(data):
-                        if isinstance(item, bytes):
-                            self.foreign += item
-                        else:
-                            self.frames.append(item)
-                            yield item
+                    items = list(self._decoder.feed(data))  # whoever waits may leave at the first of them
+                    self.foreign += b"".join(item for item in items if isinstance(item, bytes))
+                    new = [item for item in items if isinstance(item, dict)]
+                    self.frames += new
+                    yield from new
                 else:
                     self.foreign += data
 

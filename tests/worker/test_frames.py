@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlk_jupyter.worker.frames import LINE_LIMIT, Decoder, Encoder
+from mlk_jupyter.worker.frames import FRAME_LIMIT, LINE_LIMIT, Decoder, Encoder
 
 NONCE = "00112233aabbccdd"
 json_values = st.recursive(
@@ -19,7 +19,7 @@ json_values = st.recursive(
 
 
 def decoded(data: bytes, cuts: list[int] | None = None) -> tuple[list[dict], bytes, int]:
-    decoder = Decoder(NONCE)
+    decoder = Decoder(NONCE, range(8))
     bounds = [0, *sorted(cut % (len(data) + 1) for cut in cuts or []), len(data)]
     items = [item for a, b in itertools.pairwise(bounds) for item in decoder.feed(data[a:b])]
     items += decoder.close()
@@ -81,11 +81,45 @@ def test_pieces_of_two_ranks_may_mix() -> None:
     assert lost == 0
 
 
-def test_a_line_without_end_does_not_grow_in_memory() -> None:
-    decoder = Decoder(NONCE)
-    out = b"".join(item for _ in range(50) for item in decoder.feed(b"x" * 10_000) if isinstance(item, bytes))
-    assert len(out) > 450_000
-    assert len(decoder._rest) <= LINE_LIMIT + 10_000
+MARKER = b"@mlk:" + NONCE.encode() + b" "
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [b"x" * 10_000, MARKER * 400, (MARKER + b"0 0 1/1 " + b"y" * 4_000) * 3, MARKER + b"0 0 1/1 " + b"y" * 9_000],
+    ids=["plain", "nothing but markers", "a marker now and then", "rare markers"],
+)
+def test_a_line_without_end_does_not_grow_in_memory(piece: bytes) -> None:
+    decoder, given = Decoder(NONCE, range(1)), b""
+    for _ in range(20):
+        given += b"".join(item for item in decoder.feed(piece) if isinstance(item, bytes))
+        assert len(decoder._rest) <= LINE_LIMIT
+    assert given + decoder._rest == piece * 20
+    [frame] = [item for item in decoder.feed(b"\n" + Encoder(NONCE, 0).encode("next")) if isinstance(item, dict)]
+    assert frame["kind"] == "next"
+
+
+def test_a_frame_of_another_rank_is_text() -> None:
+    line = Encoder(NONCE, 8).encode("test", n=1)
+    assert decoded(b"before " + line) == ([], b"before " + line, 0)
+
+
+@pytest.mark.parametrize("count", [1_100, 999_999_999])
+def test_a_frame_of_too_many_pieces_is_lost_and_nothing_of_it_held(count: int) -> None:
+    decoder = Decoder(NONCE, range(1))
+    for number in range(1, 1_050):
+        assert not list(decoder.feed(MARKER + b"0 0 %d/%d %s\n" % (number, count, b"x" * 8_000)))
+        assert decoder.held == 0
+    assert decoder.lost == 1
+
+
+def test_what_is_too_large_for_a_frame_becomes_a_notice() -> None:
+    encoder = Encoder(NONCE, 0)
+    largest = {"text": "x" * (FRAME_LIMIT - 100), "time": 0}
+    data = encoder.encode("big", **largest) + encoder.encode("big", text="x" * FRAME_LIMIT, time=0)
+    frames, foreign, lost = decoded(data)
+    assert [frame["kind"] for frame in frames] == ["big", "notice"] and (foreign, lost) == (b"", 0)
+    assert "was left out" in frames[1]["text"]
 
 
 def test_a_value_that_is_no_json_is_refused() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,10 @@ from ...errors import MlkError
 from ...model import JobSpec, JobStatus, RunRef, RunState
 from ...record.folder import JobFolder
 from ...runs import environment as variables
-from ...runs import store
+from ...runs import recorder, store
 from .environment import inherited
 from .launch import Launch
 
-_KINDS = frozenset({"run", "run_finished", "metric"})
 _TICK_S = 0.25
 
 
@@ -86,7 +85,7 @@ class Recording:
             return RunRef(state=RunState.UNAVAILABLE, text=f"The run was not recorded. {error.detail}")
         return await settle(
             status,
-            frames_of_runs(self._folder),
+            recorder.kept(self._folder.each_frame()),
             tracking_uri=self._uri,
             python=self._launch.python,
             directory=Path(self._launch.directory),
@@ -97,11 +96,6 @@ class Recording:
     async def _prepare(self) -> None:
         if await store.has_mlflow(self._launch.python):
             await store.prepare(self._uri, self._artifacts, self._launch.python)
-
-
-def frames_of_runs(folder: JobFolder) -> list[Mapping[str, Any]]:
-    """The job's frames that concern its MLflow runs."""
-    return [frame for frame in folder.each_frame() if frame.get("kind") in _KINDS]
 
 
 async def _while(go_on: Callable[[], bool], work: Any) -> None:

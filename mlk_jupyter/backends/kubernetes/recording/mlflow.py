@@ -11,7 +11,7 @@ import asyncio
 import ipaddress
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,7 +19,7 @@ from ....errors import MlkError
 from ....model import JobSpec, JobStatus, RunRef, RunState
 from ....record.folder import JobFolder, data_dir
 from ....runs import environment as variables
-from ....runs import store
+from ....runs import recorder, store
 from .records import frames_of_all
 
 _BACKEND = "kubernetes"
@@ -114,19 +114,20 @@ class Recording:
             status, frames, tracking_uri=uri, directory=self._folder.path, artifacts=artifacts, base=base
         )
 
-    def _frames(self, attempt: int) -> list[Mapping[str, Any]]:
+    def _frames(self, attempt: int) -> list[dict[str, Any]]:
+        return recorder.kept(self._of_runs(attempt))
+
+    def _of_runs(self, attempt: int) -> Iterator[dict[str, Any]]:
         """The frames that concern runs: of all attempts those of runs on a server, of the last one the metrics."""
-        found: list[Mapping[str, Any]] = []
-        kept_to_itself: set[Any] = set()
+        kept_to_itself: set[str] = set()
         for number, frame in frames_of_all(self._folder, attempt):
-            kind, run_id = frame.get("kind"), frame.get("run_id")
+            kind, run_id = frame.get("kind"), str(frame.get("run_id"))
             if kind == "run" and self._server is None and not _is_server(frame.get("tracking_uri")):
                 kept_to_itself.add(run_id)
             elif (kind == "metric" and number == attempt) or (
                 kind in ("run", "run_finished") and run_id not in kept_to_itself
             ):
-                found.append(frame)
-        return found
+                yield frame
 
 
 def _settings(base: Mapping[str, str]) -> dict[str, str]:

@@ -253,8 +253,11 @@ class Recorder:
             trouble = error
         replay = replay_of(self._folder)
         self._has_notebook = replay is not None
-        self._replay = replay or Replay({"cells": []}, job_id=self._job.id)
-        return FolderWriter(self._folder, self._replay, self._job.nonce, self._positions.frames), trouble
+        self._replay = replay or Replay({"cells": []}, job_id=self._job.id, world_size=self._job.spec.world_size)
+        spec = self._job.spec
+        return FolderWriter(
+            self._folder, self._replay, self._job.nonce, self._positions.frames, ranks_in_source=spec.ranks_in_worker
+        ), trouble
 
     def _follow(self) -> Followers:
         return Followers(
