@@ -47,6 +47,7 @@ class Terminal:
         self._colour = colour
         self._ascii = not _carries(stream, "█")
         self._drawn = 0
+        self._clock = _Clock()
 
     def show(self, job: JobSummary, code: str | None) -> None:
         width = shutil.get_terminal_size().columns - 1
@@ -74,7 +75,7 @@ class Terminal:
         bar = text.bar(progress.fraction, _BAR, ascii_only=self._ascii)
         doing = "  ".join(part for part in (text.cells(progress), progress.text or code or "") if part)
         lines = [
-            f"{job.phase.value}  {job.name}  {text.duration(_elapsed(job))}{why}".rstrip(),
+            f"{job.phase.value}  {job.name}  {text.duration(self._clock.of(job))}{why}".rstrip(),
             f"{bar} {text.percent(progress.fraction)}  {doing}",
         ]
         return [*lines, text.metrics(job.metrics)] if job.metrics else lines
@@ -88,6 +89,7 @@ class Lines:
         self._step: tuple[object, ...] = ()
         self._detail: tuple[object, ...] = ()
         self._shown_at = 0.0
+        self._clock = _Clock()
 
     def show(self, job: JobSummary, code: str | None) -> None:
         progress, figures = job.progress, text.metrics(job.metrics)
@@ -101,7 +103,7 @@ class Lines:
         bar = text.bar(progress.fraction, _BAR // 2, ascii_only=True)
         words = [text.cells(progress), progress.text or code or "", figures, _why(job)]
         shown = "  ".join(word for word in words if word)
-        line = f"{text.duration(_elapsed(job)):>7}  {job.phase.value:9}  [{bar}]  {shown}"
+        line = f"{text.duration(self._clock.of(job)):>7}  {job.phase.value:9}  [{bar}]  {shown}"
         self._stream.write(f"{text.plain(line).rstrip()}\n")
         self._stream.flush()
 
@@ -120,8 +122,15 @@ def _why(job: JobSummary) -> str:
     return job.reason.text
 
 
-def _elapsed(job: JobSummary) -> float:
-    return (job.finished_at or time.time()) - job.created_at
+class _Clock:
+    """How long a job has taken. Never goes back: a cluster, which tells when it began and ended, has its own clock."""
+
+    def __init__(self) -> None:
+        self._shown = 0.0
+
+    def of(self, job: JobSummary) -> float:
+        self._shown = max(self._shown, (job.finished_at or time.time()) - job.created_at)
+        return self._shown
 
 
 def _carries(stream: TextIO, sample: str) -> bool:

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 
 import pytest
 
-from mlk_jupyter.cli.screen import Lines, Terminal, screen_for
+from mlk_jupyter.cli.screen import Lines, Screen, Terminal, screen_for
 from mlk_jupyter.model import JobSummary, Metric, Phase, Progress, Reason
 
 
@@ -38,6 +39,16 @@ def test_plain_lines_tell_each_step_once() -> None:
     first, second = out.getvalue().splitlines()
     assert first.split() == ["1:15", "Running", "[###---------]", "cell", "2", "of", "4", "train()"]
     assert "Stopping" in second and second.endswith("Cell 2 raised KeyError.")
+
+
+@pytest.mark.parametrize("screen", [Lines, lambda out: Terminal(out, colour=False)], ids=["lines", "terminal"])
+def test_the_clock_never_goes_back_when_the_cluster_s_own_is_heard_of(screen: Callable[[io.StringIO], Screen]) -> None:
+    out = io.StringIO()
+    shown = screen(out)
+    shown.show(job(cell=1), None)
+    later = job(cell=2).model_copy(update={"created_at": 1030.0})
+    shown.show(later, None)
+    assert out.getvalue().count("1:15") == 2 and "0:45" not in out.getvalue() and "45 s" not in out.getvalue()
 
 
 def test_words_and_figures_that_change_with_every_step_do_not_fill_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
