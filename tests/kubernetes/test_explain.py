@@ -266,6 +266,14 @@ def test_a_running_job_tells_of_a_node_that_does_not_answer() -> None:
     assert reading.reason is not None and reading.reason.code == "node_silent" and "1 min" in reading.reason.text
 
 
+@pytest.mark.parametrize("retries", [0, 2])
+def test_a_pod_that_was_deleted_by_hand_is_said_not_to_be_retried_where_others_are(retries: int) -> None:
+    reading = read(objects(failed_job(2), pods=[ended(0, 0)]), spec(2, retries=retries))
+    assert reading.reason is not None and reading.reason.code == "pod_deleted"
+    assert ("not retried" in reading.reason.text) is bool(retries)
+    assert not retryable(objects(failed_job(2)), reading)
+
+
 def test_what_holds_a_job_that_should_be_gone_is_named() -> None:
     held = job(metadata={"deletionTimestamp": at(0), "finalizers": ["example.com/audit"]})
     reading = read(objects(held, now=300), spec())

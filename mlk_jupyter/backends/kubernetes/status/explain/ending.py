@@ -183,13 +183,13 @@ def _first_failure(start: Started, workers: dict[int, WorkerStatus], spec: JobSp
     causes = [worker for worker in failed if deleted_at(start.pods[worker.worker]) is None and not _lost_peer(worker)]
     gone = _gone_workers(start, spec)
     if not causes and gone:
-        return _gone(start, gone, in_worker)
+        return _gone(start, gone, spec)
     causes = causes or [worker for worker in failed if not _lost_peer(worker)] or failed
     first = first_of(_End(one.worker, one.finished_at or 0.0, _died(one)) for one in causes)
     if first is not None:
         pod = start.pods[first.rank]
         if deleted_at(pod) is not None and workers[first.rank].last_words is None:
-            return _pod_deleted([first.rank], in_worker)
+            return _pod_deleted([first.rank], spec)
         return explain_exit(pod, workers[first.rank], who(first.rank, in_worker))
     if start.refusals and not start.pods:
         reason = explain_refused(text(start.refusals[-1].get("message")))
@@ -240,23 +240,24 @@ def _gone_workers(start: Started, spec: JobSpec) -> list[int]:
     return [index for index in range(min(workers_asked(start, spec), 10_000)) if index not in there]
 
 
-def _gone(start: Started, gone: list[int], in_worker: int) -> Reason:
+def _gone(start: Started, gone: list[int], spec: JobSpec) -> Reason:
     """Pods that failed and are not there any more: their events may still tell why."""
     for event in reversed(start.events):
         about = mapping(event.get("involvedObject"))
         kept = {text(metadata(pod).get("uid")) for pod in start.pods.values()}
         if about.get("kind") == "Pod" and about.get("uid") not in kept:
-            reason = explain_disrupting_event(event, who(gone[0], in_worker))
+            reason = explain_disrupting_event(event, who(gone[0], spec.ranks_in_worker))
             if reason is not None:
                 return reason
-    return _pod_deleted(gone, in_worker)
+    return _pod_deleted(gone, spec)
 
 
-def _pod_deleted(which: list[int], in_worker: int) -> Reason:
-    names = listed([who(index, in_worker).lower() for index in which])
+def _pod_deleted(which: list[int], spec: JobSpec) -> Reason:
+    names = listed([who(index, spec.ranks_in_worker).lower() for index in which])
+    retried = " It is not retried: who deletes a pod may want the job to end." if spec.cluster.retries else ""
     return Reason(
         code="pod_deleted",
-        text=f"The pod of {names} was deleted while the job ran.",
+        text=f"The pod of {names} was deleted while the job ran.{retried}",
         hint="Somebody or something deleted it; see the cluster's events. Run the job again.",
     )
 
