@@ -23,6 +23,7 @@ from .recording.recorder import Recorder
 from .recording.records import Records
 from .resources import PODS, Objects
 from .status.explain.background import Background
+from .status.explain.containers import BUNDLE_MISSING
 from .status.read import Reading, read
 from .status.submitted import SubmittedJob
 from .timing import RecordingTiming
@@ -134,6 +135,8 @@ class JobTask:
         self._before = reading = reading_of(objects, submitted_job, facts, self._before)
         if reading.starts_again:
             self._host.attempts.attempt(submitted_job, objects, reading.attempt)
+        elif reading.reason is not None and reading.reason.code == BUNDLE_MISSING and not reading.phase.final:
+            self._host.attempts.mend(submitted_job, objects)
         recorder.update(objects, reading)
 
     def _result(self, done: asyncio.Task[End]) -> End | None:

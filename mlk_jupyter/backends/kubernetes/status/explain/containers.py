@@ -25,6 +25,8 @@ from ...resources import Manifest
 from .images import explain_pull
 from .messages import clean, duration
 
+BUNDLE_MISSING = "bundle_missing"
+"""Code of the reason of pods that wait for the job's own ConfigMap."""
 _IMAGE_TROUBLE = (
     "ErrImagePull",
     "ImagePullBackOff",
@@ -179,9 +181,9 @@ def explain_mount(event: Manifest, pod: Manifest) -> Reason:
     called = clean(unmounted[1] if unmounted else volume[1] if volume else "", 100)
     if missing is not None and missing[2].endswith("-bundle"):
         return Reason(
-            code="bundle_missing",
+            code=BUNDLE_MISSING,
             text=f"Waiting for the ConfigMap {clean(missing[2], 100)}, which carries the notebook.",
-            hint="It is created right after the Job. If it stays away, delete this job and submit again.",
+            hint="Who submitted the job makes it, again if somebody removed it. If it stays away, submit it anew.",
         )
     if missing is not None:
         return _missing("Secret" if missing[1].lower() == "secret" else "ConfigMap", missing[2])
