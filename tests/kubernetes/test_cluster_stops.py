@@ -5,14 +5,24 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import datetime, timezone
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
-from clusterjobs import FOREVER, NAMESPACE, Desk, held, pods_of, wait_for
+from clusterjobs import FOREVER, NAMESPACE, Desk, full, held, pods_of, wait_for
+from clusterobjects import ID, NOW, objects, pod, running, spec
+from clusterobjects import job as cluster_job
 from kube import names
 from kube.cluster import FakeCluster
 
 from mlk_jupyter.backends.kubernetes import labels
+from mlk_jupyter.backends.kubernetes.recording import merging
+from mlk_jupyter.backends.kubernetes.recording.followers import Followers
+from mlk_jupyter.backends.kubernetes.recording.positions import Positions
+from mlk_jupyter.backends.kubernetes.status.read import read
+from mlk_jupyter.backends.kubernetes.status.submitted import SubmittedJob
 from mlk_jupyter.model import Phase
+from mlk_jupyter.record.folder import JobFolder
+from mlk_jupyter.record.replay import Replay
 
 Sit = Callable[..., Desk]
 Object = dict[str, Any]
@@ -61,3 +71,27 @@ def test_a_stopped_job_that_is_suspended_is_removed_by_whoever_looks_when_its_ti
     wait_for(lambda: [one["metadata"]["name"] for one in held(kube_cluster, names.JOB_SETS)] == [young])
     wait_for(lambda: pods_of(kube_cluster, job) == [])
     assert desk.status(job).phase is Phase.STOPPED, "its record stays"
+
+
+def test_a_job_that_is_stopped_before_it_started_is_not_said_to_lack_its_log(tmp_path: Path) -> None:
+    unknown = {"exitCode": 137, "reason": "ContainerStatusUnknown", "startedAt": None, "finishedAt": None}
+    never = pod(0, phase="Failed", state={"terminated": unknown}, deleted=50)
+    annotations = {labels.STOPPED: json.dumps({"by": "ada", "at": NOW + 20})}
+    first = running(1, deleted=50)
+    held_back = objects(cluster_job(2, suspend=True, annotations=annotations), pods=[never, first])
+    said: list[str] = []
+    followers = Followers(cast(Any, None), NAMESPACE, Positions(JobFolder(tmp_path)), lambda *_: None, said.append)
+    assert not followers.sync(objects(*held_back.owners, pods=[never]), 1, over=True)
+    reading = read(held_back, spec(2))
+    about = SubmittedJob(id=ID, namespace=NAMESPACE, spec=spec(2), nonce="0")
+    status = merging.first_status(about, "kubernetes", JobFolder(tmp_path)).model_copy(update={"started_at": NOW + 5})
+    assert said == merging.what_is_missing({}, Replay({"cells": []}, job_id=ID), status, reading) == []
+
+
+def test_code_that_somebody_removed_before_it_was_mounted_is_made_again(desk: Desk, kube_cluster: FakeCluster) -> None:
+    with full(kube_cluster):
+        job = desk.submit("print('here')", gpus=1)
+        desk.until(job, lambda status: status.phase is Phase.QUEUED and bool(pods_of(kube_cluster, job)))
+        kube_cluster.store.delete(names.CONFIG_MAPS, NAMESPACE, f"{job}-bundle")
+    assert desk.until_over(job).phase is Phase.SUCCEEDED
+    assert desk.outputs(job) == ["here\n"]

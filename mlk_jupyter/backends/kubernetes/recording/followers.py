@@ -17,6 +17,7 @@ from ..kinds.fields import (
     mapping,
     name,
     number,
+    seconds,
     state_of,
     uid,
 )
@@ -193,7 +194,9 @@ def _logs_of(objects: Objects, attempt: int) -> list[_Log]:
         logs = [(one, f"{uid(pod)}/{one.get('name')}", str(one.get("name"))) for one in inits]
         for said, key, called in (*logs, (container(pod), uid(pod), main_container(pod))):
             terminated = state_of(said, "terminated")
-            if terminated is not None or state_of(said, "running") is not None:
+            # One that was ended before it started, which is said by a time that is none, has no log that could be gone.
+            never = "startedAt" in mapping(terminated) and seconds(mapping(terminated)["startedAt"]) is None
+            if (terminated is not None and not never) or state_of(said, "running") is not None:
                 failed = bool(number(mapping(terminated).get("exitCode")))
                 found.append(_Log(worker, name(pod), key, called, terminated is not None, failed))
     return found

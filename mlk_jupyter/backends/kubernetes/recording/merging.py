@@ -188,18 +188,21 @@ def changes(
     }
 
 
-def what_is_missing(missing: Mapping[int, int], replay: Replay, status: JobStatus, phase: Phase) -> list[str]:
+def what_is_missing(missing: Mapping[int, int], replay: Replay, status: JobStatus, reading: Reading) -> list[str]:
     """Sentences on what the record of a job that is over lacks, as far as it can be told.
 
-    Args: missing: how many frames of each rank never came. phase: the final one, which the status may not have yet.
+    Args: missing: how many frames of each rank never came. reading: the final one, which the status may not know yet.
     """
     found = []
     for rank, count in list(missing.items())[:_MOST_SAID]:
         what = "1 message" if count == 1 else f"{count:,} messages"
         found.append(f"{what} of rank {rank} could not be read: the cluster did not keep its log that long.")
     first = next((rank for rank in replay.ranks() if rank.rank == 0), None)
-    if first is None and (phase is Phase.SUCCEEDED or status.started_at is not None):
+    worker, succeeded = reading.ranks_by_worker.get(0), reading.phase is Phase.SUCCEEDED
+    # Of a worker that was not seen it is not known whether it ran; one of a later attempt may not have.
+    began = worker.started_at if worker is not None else status.started_at if reading.attempt == 1 else None
+    if first is None and (succeeded or began is not None):
         found.append("Nothing of rank 0's log could be read: its pod is gone, or it wrote nothing.")
-    elif first is not None and first.exit_code is None and phase is Phase.SUCCEEDED:
+    elif first is not None and first.exit_code is None and succeeded:
         found.append("The end of rank 0's log could not be read: the notebook may lack its last outputs.")
     return found

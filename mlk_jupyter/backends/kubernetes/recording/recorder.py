@@ -391,7 +391,7 @@ class Recorder:
     async def _end(self, reading: Reading) -> None:
         """Writes the notebook and says that the job is over."""
         ledger = self._ledger
-        for text in merging.what_is_missing(self._intake.writer.missing(), self._replay, ledger.status, reading.phase):
+        for text in merging.what_is_missing(self._intake.writer.missing(), self._replay, ledger.status, reading):
             ledger.notice(text)
         while True:
             try:
