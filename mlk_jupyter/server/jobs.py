@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
 
 from tornado import web
 
+from ..errors import JobNotFound, MlkError
 from .base import JOB_ID, Handler, allowed, name_of
 from .features import Feature, Feed, Route, Subscription, TopicKind
 from .submission import prepared
@@ -15,9 +19,39 @@ from .viewer import viewer_of
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from ..backends.base import Backend
     from ..model import JobStatus
+    from ..model.api import Submission
     from .services import Services
+
+_REMEMBERED = 1_000  # requests, by their ids
+
+
+class RequestUsed(MlkError):
+    """The idempotency key belongs to another job."""
+
+    code, title, status = "request_used", "This was submitted already, as something else", 409
+
+    def __init__(self, job: JobStatus) -> None:
+        super().__init__(
+            f"The same request made job {job.id} from {job.notebook} on {job.backend}, with other options than now.",
+            hint="Look at that job. To run this as well, open the submit dialog anew, or send a request_id of its own.",
+        )
+
+
+class Requests:
+    """Submissions by their request ids, each at its turn: the first makes the job, and the others find it."""
+
+    def __init__(self, services: Services) -> None:
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._made: dict[str, str] = {}
+
+    @contextlib.asynccontextmanager
+    async def turn(self, request_id: str) -> AsyncIterator[dict[str, str]]:
+        """Gives the ids of the jobs that the latest requests made."""
+        async with self._turns.setdefault(request_id, asyncio.Lock()):
+            yield self._made
+            for oldest in list(self._made)[:-_REMEMBERED]:
+                del self._made[oldest]
 
 
 class _JobHandler(Handler):
@@ -44,13 +78,27 @@ class JobsHandler(_JobHandler):
         from ..model.ids import new_job_id
 
         asked = self.json_body(Submission)
-        job_id = new_job_id(asked.spec.name, asked.request_id)
-        self.services.submissions.take(self.user)
-        with self.services.preparations.held(self.user):
-            backend, bundle = await prepared(self, asked.spec, asked.backend)
-            new = not _has(backend, job_id)
-            status = await backend.submit(asked.spec, bundle, request_id=asked.request_id, submitted_by=name_of(self))
-        await self._tell(status, 201 if new and status.id == job_id else 200)
+        async with self.services.the(Requests).turn(asked.request_id) as made:
+            job_id = new_job_id(asked.spec.name, asked.request_id)
+            known = await self._known(made.get(asked.request_id, job_id))
+            if known is not None and not _asks_for(asked, known):
+                raise RequestUsed(known)
+            self.services.submissions.take(self.user)
+            with self.services.preparations.held(self.user):
+                place, bundle = await prepared(self, asked.spec, asked.backend)
+                job = await place.submit(asked.spec, bundle, request_id=asked.request_id, submitted_by=name_of(self))
+            made[asked.request_id] = job.id
+        if job.id != job_id:
+            raise RequestUsed(job)
+        await self._tell(job, 201 if known is None else 200)
+
+    async def _known(self, job_id: str) -> JobStatus | None:
+        """A job that has a record on this machine; for any other no cluster is asked."""
+        try:
+            self.backend.folder(job_id)
+            return await self.backend.job(job_id)
+        except JobNotFound:
+            return None
 
 
 class JobHandler(_JobHandler):
@@ -79,15 +127,13 @@ class StopHandler(_JobHandler):
         await self._tell(await self.backend.job(job_id), 202)
 
 
-def _has(backend: Backend, job_id: str) -> bool:
-    """Whether a backend knows the job already. Asks no cluster."""
-    from ..errors import JobNotFound
-
-    try:
-        backend.folder(job_id)
-    except JobNotFound:
-        return False
-    return True
+def _asks_for(asked: Submission, job: JobStatus) -> bool:
+    """Whether a job is what a submission asks for."""
+    spec = asked.spec
+    if spec.cluster.image is None:  # where there is a default, the job has that
+        cluster = spec.cluster.model_copy(update={"image": job.spec.cluster.image})
+        spec = spec.model_copy(update={"cluster": cluster})
+    return job.spec == spec and asked.backend in (None, job.backend)
 
 
 def _open_list(asked: Subscription) -> Feed:

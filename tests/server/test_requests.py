@@ -50,10 +50,35 @@ async def test_a_notebook_is_submitted_once_however_often_it_is_clicked(
     notebook("work.ipynb")
     status, first = await fetch("jobs", "POST", submission(parameters={"epochs": 5}))
     assert (status, first["phase"], first["spec"]["parameters"]) == (201, "Queued", {"epochs": 5})
-    status, second = await fetch("jobs", "POST", submission())
+    status, second = await fetch("jobs", "POST", submission(parameters={"epochs": 5}))
     assert (status, second["id"]) == (200, first["id"])
     status, other = await fetch("jobs", "POST", submission("request-2"))
     assert status == 201 and other["id"] != first["id"]
+
+
+@pytest.mark.parametrize(
+    "other", [{"notebook": "other.ipynb"}, {"name": "another"}, {"parameters": {"epochs": 6}}, {"env": {"A": "b"}}]
+)
+async def test_the_id_of_a_request_that_made_a_job_makes_no_other(
+    other: dict[str, Any], fetch: Any, backend: MemoryBackend, notebook: Callable[[str], str]
+) -> None:
+    notebook("work.ipynb")
+    notebook("other.ipynb")
+    _, first = await fetch("jobs", "POST", submission())
+    status, error = await fetch("jobs", "POST", submission(**other))
+    assert (status, error["code"]) == (409, "request_used") and first["id"] in error["detail"]
+    assert list(backend.statuses) == [first["id"]]
+
+
+async def test_of_many_submissions_at_once_one_makes_the_job(
+    fetch: Any, app: MlkJupyterApp, backend: MemoryBackend, notebook: Callable[[str], str]
+) -> None:
+    app.submissions_per_minute = 100
+    app.concurrent_preparations = 100
+    notebook("work.ipynb")
+    answers = await asyncio.gather(*(fetch("jobs", "POST", submission()) for _ in range(6)))
+    assert sorted(status for status, _ in answers) == [200] * 5 + [201]
+    assert len({job["id"] for _, job in answers}) == 1
 
 
 async def test_a_preflight_creates_nothing(fetch: Any, backend: MemoryBackend, notebook: Callable[[str], str]) -> None:
