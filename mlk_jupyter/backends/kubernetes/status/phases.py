@@ -24,7 +24,8 @@ from ..resources import Manifest
 
 # How long a stopped Job may take to say that it is suspended before its empty list of pods is believed.
 _ACKNOWLEDGED_S = 30.0
-_TIMES_ARE_WHOLE_S = 1.0
+# Times are whole seconds, and the cluster's clock, by which a stop is dated, is known to half a second.
+_TIMES_DIFFER_S = 2.0
 
 
 def forward(before: Phase | None, now: Phase) -> Phase:
@@ -129,7 +130,7 @@ def _ended_by_stop(start: Started) -> bool:
     """A stopped Job fails as its pods are killed; one that failed before was not stopped."""
     failed = since(start.holds("FailureTarget")) or since(start.holds("Failed"))
     stop = start.stop
-    return stop is not None and (stop.at is None or failed is None or failed > stop.at - _TIMES_ARE_WHOLE_S)
+    return stop is not None and (stop.at is None or failed is None or failed > stop.at - _TIMES_DIFFER_S)
 
 
 def _stop_is_done(start: Started) -> bool:
