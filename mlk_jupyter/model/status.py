@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from typing import Any
 
 from pydantic import Field
 
@@ -224,6 +225,19 @@ class JobStatus(JobSummary):
     """Job folder on the machine of the server."""
     owner: dict[str, str | int] | None = None
     """Identity of the process that writes this record, so that a stale one is recognised."""
+
+    @classmethod
+    def of(cls, spec: JobSpec, **more: Any) -> JobStatus:
+        """A status with all that the spec says; `more` are its other fields."""
+        return cls(
+            spec=spec,
+            name=spec.name,
+            notebook=spec.notebook,
+            workers=spec.workers,
+            gpus=spec.gpus,
+            world_size=spec.world_size,
+            **{"run": RunRef(state=RunState.PENDING if spec.mlflow else RunState.OFF), **more},
+        )
 
     def summary(self) -> JobSummary:
         """The row of this job. What is valid here is not checked again: it may have thousands of ranks."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 
-from ...model import JobStatus, Phase, Progress, Reason, RunRef, RunState, Step
+from ...model import JobStatus, Phase, Progress, Reason, Step
 from .kinds.fields import orphaned
 from .kinds.registry import kind_of, starts
 from .recording.merging import timeline_of
@@ -119,18 +119,12 @@ def status_of(
 
 def _unwritten(submitted_job: SubmittedJob, reading: Reading, backend: str) -> JobStatus:
     spec = submitted_job.spec
-    return JobStatus(
+    return JobStatus.of(
+        spec,
         id=submitted_job.id,
-        name=spec.name,
-        notebook=spec.notebook,
         backend=backend,
         phase=reading.phase,
-        workers=spec.workers,
-        gpus=spec.gpus,
-        world_size=spec.world_size,
-        run=RunRef(state=RunState.PENDING if spec.mlflow else RunState.OFF),
         submitted_by=submitted_job.submitted_by,
         created_at=reading.created_at or 0.0,
-        spec=spec,
         notices=list(submitted_job.notices),
     )

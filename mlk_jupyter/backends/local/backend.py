@@ -21,7 +21,7 @@ from ...errors import JobNotFound
 from ...follow.broadcast import Changes, newest_first
 from ...gpus import inventory
 from ...gpus import use as gpu_use
-from ...model import JobSpec, JobStatus, JobSummary, Phase, Reason, RunRef, RunState, Step, Transition
+from ...model import JobSpec, JobStatus, JobSummary, Phase, Reason, Step, Transition
 from ...model.api import BackendInfo, Level, Orphan, Preflight
 from ...model.ids import new_job_id, request_digest
 from ...record.files import remove
@@ -291,20 +291,14 @@ class LocalBackend:
 
 def _first_status(final: JobFolder, spec: JobSpec, notices: list[str], submitted_by: str | None) -> JobStatus:
     now = time.time()
-    return JobStatus(
+    return JobStatus.of(
+        spec,
         id=final.id,
-        name=spec.name,
-        notebook=spec.notebook,
         backend=LocalBackend.name,
         phase=Phase.QUEUED,
         reason=Reason(code=Step.SUBMITTED.value, text="Its supervisor is being started."),
-        workers=spec.workers,
-        gpus=spec.gpus,
-        world_size=spec.world_size,
-        run=RunRef(state=RunState.PENDING if spec.mlflow else RunState.OFF),
         submitted_by=submitted_by,
         created_at=now,
-        spec=spec,
         timeline=[Transition(phase=Phase.QUEUED, at=now)],
         notices=notices,
         folder=str(final.path),

@@ -110,21 +110,17 @@ def unreadable(folder: JobFolder) -> JobStatus:
     except OSError:
         created_at = time.time()
     text = "The record of this job (status.json) is missing or damaged."
-    return JobStatus(
+    return JobStatus.of(
+        spec,
         id=folder.id,
-        name=spec.name,
-        notebook=spec.notebook,
         backend="local",
         phase=Phase.FAILED,
         reason=Reason(
             code="record_unreadable", text=text, hint=f"Its logs and frames may be whole; look into {folder.path}."
         ),
-        workers=spec.workers,
-        gpus=spec.gpus,
-        world_size=spec.world_size,
         error=text,
+        run=None,
         created_at=created_at,
-        spec=spec,
         folder=str(folder.path),
     )
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from ....bundle import Bundle
 from ....errors import MlkError
-from ....model import JobSpec, JobStatus, Phase, Reason, RunRef, RunState, Step, Transition
+from ....model import JobSpec, JobStatus, Phase, Reason, Step, Transition
 from ....model.ids import new_job_id
 from ....record.folder import JobFolder
 from ....threads import in_thread
@@ -115,20 +115,14 @@ def first_status(context: RenderContext, folder: JobFolder, backend: str) -> Job
     """The status of a job that is being submitted now."""
     now = time.time()
     spec = context.spec
-    return JobStatus(
+    return JobStatus.of(
+        spec,
         id=context.id,
-        name=spec.name,
-        notebook=spec.notebook,
         backend=backend,
         phase=Phase.QUEUED,
         reason=Reason(code=Step.SUBMITTED.value, text="Its objects are being created in the cluster."),
-        workers=spec.workers,
-        gpus=spec.gpus,
-        world_size=spec.world_size,
-        run=RunRef(state=RunState.PENDING if spec.mlflow else RunState.OFF),
         submitted_by=context.submitted_by,
         created_at=now,
-        spec=spec,
         timeline=[Transition(phase=Phase.QUEUED, at=now)],
         notices=list(dict.fromkeys(context.notices)),
         folder=str(folder.path),

@@ -31,18 +31,13 @@ _MOST_SAID = 8  # ranks whose missing messages are told one by one
 def first_status(job: SubmittedJob, backend: str, folder: JobFolder) -> JobStatus:
     """The status of a job that nothing is written down of."""
     spec = job.spec
-    return JobStatus(
+    return JobStatus.of(
+        spec,
         id=job.id,
-        name=spec.name,
-        notebook=spec.notebook,
         backend=backend,
         phase=Phase.QUEUED,
-        workers=spec.workers,
-        gpus=spec.gpus,
-        world_size=spec.world_size,
         submitted_by=job.submitted_by,
         created_at=time.time(),
-        spec=spec,
         notices=list(job.notices),
         folder=str(folder.path),
     )
