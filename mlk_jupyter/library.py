@@ -27,6 +27,7 @@ from .bundle import (
     parse_script,
     valid_notebook,
 )
+from .bundle.paths import is_file, is_folder
 from .errors import BadInput, JobNotFound, MlkError
 from .model import JobSpec, JobSummary
 from .model.api import Form, Parameter
@@ -215,8 +216,8 @@ def notebook_file(folder: JobFolder) -> Path:
 
 
 def _read(path: Path) -> Source:
-    if not path.is_file():
-        what = "a folder" if path.is_dir() else "no file"
+    if not is_file(path):
+        what = "a folder" if is_folder(path) else "no file"
         near = difflib.get_close_matches(path.name, _runnable_beside(path), 1)
         meant = f" Did you mean {near[0]}?" if near else ""
         raise BadInput(f"{path} is {what}.{meant}", hint="Name a notebook (.ipynb) or a script (.py).")

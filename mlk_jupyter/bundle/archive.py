@@ -13,14 +13,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ..errors import MlkError
+from ..errors import BadInput, MlkError
 from ..model import JobSpec
 from .bytecode import byte_code as compiled_of
 from .code import experiments, nodes, runs_files, spawns_processes, trees, uses
 from .modules import find_modules
 from .notebook import for_bundle, kernel_of
 from .parameters import inject
-from .paths import inside, leads_to_secret, named_files, read_regular, size_of
+from .paths import inside, is_file, is_text, leads_to_secret, named_files, read_regular, readable, size_of, unfit
 
 LIMIT = 64 * 1024 * 1024  # bytes, on this machine
 _PACKAGE = Path(__file__).resolve().parent.parent
@@ -115,6 +115,8 @@ def build(
     notices: list[str] = []
     if directory is not None:
         directory = Path(os.path.realpath(directory))
+        if not is_text(str(directory)):
+            raise BadInput(f"The name of {readable(str(directory))} is not UTF-8 text.", hint="Rename the folder.")
         modules = find_modules(parsed, directory)
         named, left_out = named_files(spec.files, directory)
         run = [name for name in runs_files(prepared) if _can_carry(directory, name)]
@@ -204,7 +206,9 @@ def _json(value: object) -> bytes:
 def _can_carry(directory: Path, name: str) -> bool:
     """Whether a file that the notebook runs with `%run` is one of its folder."""
     path = directory / name
-    return inside(path, directory) and not leads_to_secret(path.resolve(), directory) and path.is_file()
+    if unfit(name) is not None or "\0" in name:
+        return False
+    return inside(path, directory) and not leads_to_secret(path.resolve(), directory) and is_file(path)
 
 
 def _mentions_mlflow(path: Path) -> bool:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import ast
-import os
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from .code import tree
-from .paths import inside, is_secret, leads_to_secret
+from .paths import inside, is_file, is_folder, is_secret, leads_to_secret, readable, unfit, walk
 
 MOST_FILES = 2_000
 LARGEST_DATA = 1024 * 1024  # bytes of a package's data file that goes along unasked
@@ -78,12 +77,12 @@ class _Search:
         at = base
         for part in parts:
             package, module = at / part / "__init__.py", at / f"{part}.py"
-            if package.is_file():
+            if is_file(package):
                 self._add_package(at / part)
-            elif module.is_file():
+            elif is_file(module):
                 self._add(module)
                 return
-            elif not (at / part).is_dir():
+            elif not is_folder(at / part):
                 return
             at = at / part
 
@@ -93,10 +92,9 @@ class _Search:
             return
         self._packages.add(name)
         data, behind = 0, []
-        for where, folders, files in os.walk(folder):
-            folders[:] = sorted(sub for sub in folders if sub not in _SKIPPED_FOLDERS and not sub.startswith("."))
-            for file in sorted(files):
-                path = Path(where) / file
+        for where, files in walk(folder, _is_entered, self._unreadable):
+            for file in files:
+                path = where / file
                 if file.endswith((".pyc", ".pyo")) or (file.startswith(".") and not is_secret(file)):
                     continue
                 if file.endswith(".py"):
@@ -105,7 +103,7 @@ class _Search:
                     self._add(path)
                     data += 1
                 else:
-                    behind.append(path.relative_to(self._root).as_posix())
+                    behind.append(readable(path.relative_to(self._root).as_posix()))
             if self._full:
                 break
         if behind:
@@ -120,14 +118,15 @@ class _Search:
         name = path.relative_to(self._root).as_posix()
         if name in self._found or self._full:
             return
+        why = unfit(name)
         if not inside(path, self._root):
-            self._notices.append(f"{name} was left out: it is a link that leads out of the notebook's folder.")
-            return
-        if leads_to_secret(path, self._root):
-            self._notices.append(f"{name} was left out: it looks like a secret.")
-            return
-        if not path.is_file():
-            self._notices.append(f"{name} was left out: it is no regular file.")
+            why = "it is a link that leads out of the notebook's folder"
+        elif leads_to_secret(path, self._root, unnamed=True):
+            why = "it looks like a secret"
+        elif not is_file(path):
+            why = "it is no regular file"
+        if why is not None:
+            self._notices.append(f"{readable(name)} was left out: {why}.")
             return
         if len(self._found) >= MOST_FILES:
             self._full = True
@@ -140,6 +139,14 @@ class _Search:
             except OSError as error:
                 self._notices.append(f"{name} could not be read: {error.strerror}.")
                 del self._found[name]
+
+    def _unreadable(self, folder: Path, error: OSError) -> None:
+        name = readable(folder.relative_to(self._root).as_posix())
+        self._notices.append(f"{name} was left out: it cannot be looked into ({error.strerror}).")
+
+
+def _is_entered(folder: Path) -> bool:
+    return folder.name not in _SKIPPED_FOLDERS and not folder.name.startswith(".")
 
 
 def _size(path: Path) -> int:

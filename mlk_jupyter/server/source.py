@@ -9,6 +9,7 @@ from jupyter_core.utils import ensure_async
 from jupyter_server.services.contents.fileio import FileManagerMixin
 from tornado import web
 
+from ..bundle.paths import is_file
 from ..errors import MlkError
 
 if TYPE_CHECKING:
@@ -77,4 +78,4 @@ def directory_of(manager: ContentsManager, path: str) -> Path | None:
     root = Path(manager.root_dir).resolve()
     file = Path(root, *check_path(path).split("/"))
     inside = file.resolve().is_relative_to(root) and file.parent.resolve().is_relative_to(root)
-    return file.parent if inside and file.is_file() else None
+    return file.parent if inside and is_file(file) else None

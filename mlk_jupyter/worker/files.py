@@ -34,7 +34,7 @@ def unpack(bundle: zipimport.zipimporter, files: Any) -> str:
         if not path.startswith(root + os.sep):
             raise ValueError(f"The bundle names a file outside of its folder: {name}")
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        part = f"{path}.{os.uname().nodename}.{os.getpid()}"
+        part = os.path.join(root, f".mlk-{os.uname().nodename}-{os.getpid()}")  # its own name may be as long as it can
         with open(part, "wb") as file:
             file.write(bundle.get_data("job/files/" + name))
         os.replace(part, path)

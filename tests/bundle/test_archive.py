@@ -207,6 +207,79 @@ def test_names_of_secrets(name: str) -> None:
     assert is_secret(name)
 
 
+@pytest.mark.parametrize(
+    "name", ["token.txt", "hf_token", "api-key.txt", "my passwords.csv", "a/Credentials.yml", "rootkey.csv"]
+)
+def test_what_may_be_a_secret_goes_along_only_when_it_is_named_itself(
+    make_notebook: Any, folder: Path, name: str
+) -> None:
+    path = folder / "data" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("x")
+    whole = build(make_notebook("x"), spec(files=["data"]), folder)
+    assert whole.files == ["data/a.csv"]
+    assert any(f"data/{name} was left out: it looks like a secret. If it is none, name" in one for one in whole.notices)
+    assert build(make_notebook("x"), spec(files=[f"data/{name}"]), folder).files == [f"data/{name}"]
+
+
+@pytest.mark.parametrize("name", ["tokens.txt", "tokenizer.json", "token.py", "secretary.csv"])
+def test_what_only_begins_like_a_secret_goes_along_with_its_folder(make_notebook: Any, folder: Path, name: str) -> None:
+    (folder / "data" / name).write_text("x")
+    assert f"data/{name}" in build(make_notebook("x"), spec(files=["data"]), folder).files
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("data", "data/caf\ufffd.txt cannot go along: its name is not UTF-8 text"),
+        (os.fsdecode(b"data/caf\xe9.txt"), "data/caf\ufffd.txt cannot go along"),
+        ("\ud800", "is not the name of a file"),
+        ("a" * 300, "cannot be looked at: File name too long"),
+        ("closed/x", "cannot be looked at: Permission denied"),
+        ("deep", "cannot go along: its path has"),
+        ("d/" * 3_000, "cannot be looked at: File name too long"),
+    ],
+)
+def test_names_that_cannot_go_along_are_refused_in_words(
+    make_notebook: Any, folder: Path, name: str, words: str, ordinary: None
+) -> None:
+    (folder / os.fsdecode(b"data/caf\xe9.txt")).touch()
+    (folder / "closed").mkdir(0)
+    (folder / "/".join(["deep", *"d" * 600])).mkdir(parents=True)
+    with pytest.raises(BadInput) as refused:
+        build(make_notebook("x"), spec(files=[name]), folder)
+    assert words in refused.value.detail and refused.value.hint
+
+
+def test_what_cannot_be_looked_into_is_said(make_notebook: Any, folder: Path, ordinary: None) -> None:
+    (folder / "data" / "closed").mkdir(0)
+    (folder / "package" / "closed").mkdir(parents=True)
+    (folder / "package" / "__init__.py").touch()
+    (folder / "package" / os.fsdecode(b"caf\xe9.txt")).touch()
+    (folder / "package" / "closed").chmod(0)
+    bundle = build(make_notebook("import package"), spec(files=["data"]), folder)
+    assert bundle.files == ["data/a.csv", "package/__init__.py"]
+    said = [notice for notice in bundle.notices if "closed" in notice or "caf" in notice]
+    assert said == [
+        "package/caf\ufffd.txt was left out: its name is not UTF-8 text.",
+        "package/closed was left out: it cannot be looked into (Permission denied).",
+        "data/closed was left out: it cannot be looked into (Permission denied).",
+    ]
+
+
+def test_names_in_the_notebook_that_no_file_can_have_lead_nowhere(make_notebook: Any, folder: Path) -> None:
+    long = "a" * 300
+    source = f"import {long}, helper.{long}\n%run {long}.py\n%run a\0b.py\n%run {'d/' * 3_000}x.py"
+    assert build(make_notebook(source), spec(), folder).files == ["helper.py"]
+
+
+def test_a_folder_whose_name_is_no_text_is_refused(make_notebook: Any, tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    with pytest.raises(BadInput, match="is not UTF-8 text"):
+        build(make_notebook("x"), spec(), folder)
+
+
 @pytest.mark.parametrize("name", ["id_map.py", "keys.csv", "env/a.txt", "environment.yml", "key.txt", "gitlog.txt"])
 def test_names_of_ordinary_files(name: str) -> None:
     assert not is_secret(name)

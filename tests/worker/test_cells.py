@@ -144,7 +144,7 @@ def test_the_bundles_modules_come_first_and_ours_is_there_without_being_installe
 
 def test_files_are_unpacked_where_the_launcher_says_and_a_fresh_folder_goes_away(tmp_path: Path) -> None:
     show = "import data_of_test, os; print(os.path.dirname(data_of_test.__file__))"
-    files = {"data_of_test.py": ""}
+    files = {"data_of_test.py": "", f"folder/{'a' * 255}": "the longest name"}
     rank = run(tmp_path, show, files=files, env={"MLK_FILES": str(tmp_path / "files")})
     assert rank.text().strip() == str(tmp_path / "files")
     rank = run(tmp_path, show, files=files)
