@@ -2,7 +2,8 @@
 
 Variables it is given: MLK_WORKERS, MLK_RANKS_PER_WORKER, JOB_COMPLETION_INDEX (the worker's number, from Kubernetes),
 MASTER_ADDR and MASTER_PORT (of the first worker), MLK_FILES (where the files go, and the working folder),
-MLK_LAST_WORDS (file for why it failed), MLK_GRACE_S (seconds from SIGTERM to SIGKILL).
+MLK_LAST_WORDS (file for why it failed), MLK_GRACE_S (seconds from SIGTERM to SIGKILL), MLK_CPU_MILLIS (thousandths of
+a core that the container requests).
 """
 
 from __future__ import annotations
@@ -47,6 +48,10 @@ def enter(archive: str, arguments: List[str]) -> None:
     for name in [name for name in environ if _FOREIGN.fullmatch(name)]:
         del environ[name]
     environ["MLK_WORKER"] = str(worker)
+    # As on one machine, threads of all ranks together fill the cores once; else each rank takes all of the node's.
+    millis = environ.pop("MLK_CPU_MILLIS", "")
+    cores = int(millis) // 1000 if millis.isdigit() else 0
+    environ.setdefault("OMP_NUM_THREADS", str(max(1, cores // ranks)))
     environ.setdefault("MASTER_PORT", DEFAULT_PORT)
     if workers == 1:
         environ["MASTER_ADDR"] = "127.0.0.1"  # needs no name, and no wait until the name is known

@@ -57,7 +57,7 @@ class Team:
         folder = tempfile.mkdtemp(prefix="mlk-team-")
         try:
             self._listen(folder)
-            self._start({**os.environ, "MLK_TEAM": folder, "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS") or "1"})
+            self._start({**os.environ, "MLK_TEAM": folder})
             self._watch()
             tree.kill_descendants(_LEFT_S)
             self._hear()

@@ -114,6 +114,9 @@ def _container(container: Object) -> None:
         source = (variable.get("valueFrom") or {}).get("fieldRef")
         if source:
             source.setdefault("apiVersion", "v1")
+        amount = (variable.get("valueFrom") or {}).get("resourceFieldRef")
+        if amount:
+            amount.setdefault("divisor", "0")
 
 
 def _volume(volume: Object) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
 
-from .names import CONFIG_MAPS, SECRETS
+from mlk_jupyter.quantities import parse
+
+from .names import CONFIG_MAPS, NODES, SECRETS
 from .pod_files import data_of
 from .store import Object, Store
 
@@ -71,10 +74,19 @@ def _value_from(store: Store, pod: Object, container: Object, source: Object) ->
     if "fieldRef" in source:
         return field_of(pod, source["fieldRef"]["fieldPath"])
     if "resourceFieldRef" in source:
-        path = source["resourceFieldRef"]["resource"].split(".", 1)
-        amount = ((container.get("resources") or {}).get(path[0]) or {}).get(path[1])
-        return str(amount) if amount is not None else "0"
+        return _resource_of(store, pod, container, source["resourceFieldRef"])
     return None
+
+
+def _resource_of(store: Store, pod: Object, container: Object, reference: Object) -> str:
+    """Rounded up to whole divisors. A limit that is not set is what the node can give; such a request is 0."""
+    part, _, resource = reference["resource"].partition(".")
+    amount = ((container.get("resources") or {}).get(part) or {}).get(resource)
+    if amount is None and part == "limits":
+        node = store.peek(NODES, None, (pod.get("spec") or {}).get("nodeName") or "") or {}
+        amount = ((node.get("status") or {}).get("allocatable") or {}).get(resource)
+    divisor = parse(reference.get("divisor") or "1") or 1  # "0" is what the API server puts in where there is none
+    return str(math.ceil(parse(amount or "0") / divisor))
 
 
 def field_of(pod: Object, path: str) -> str:

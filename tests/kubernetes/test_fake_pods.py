@@ -146,6 +146,19 @@ def test_an_environment_comes_from_secrets_config_maps_and_the_pod(cluster: Fake
     assert log(cluster).text == "hush fast one hush-one\n"
 
 
+def test_an_amount_comes_rounded_up_and_one_that_is_missing_as_the_kubelet_fills_it_in(cluster: FakeCluster) -> None:
+    asked = [("requests.cpu", "1m"), ("requests.cpu", None), ("requests.memory", "1Mi"), ("limits.cpu", "1m")]
+    env = [
+        {"name": f"N{number}", "valueFrom": {"resourceFieldRef": {"resource": resource, "divisor": divisor or "0"}}}
+        for number, (resource, divisor) in enumerate(asked)
+    ]
+    script = "import os; print(*(os.environ[f'N{n}'] for n in range(4)))"
+    start(cluster, pod(script, env=env, resources={"requests": {"cpu": "2500m"}}))
+    wait(cluster, ended)
+    requested, rounded, missing, node = log(cluster).text.split()
+    assert (requested, rounded, missing) == ("2500", "3", "0") and int(node) >= 1_000
+
+
 def test_a_secret_without_the_key_is_said_in_the_kubelets_words(cluster: FakeCluster) -> None:
     cluster.create(names.SECRETS, {"metadata": {"name": "s"}, "data": {}}, NAMESPACE)
     env = [{"name": "KEY", "valueFrom": {"secretKeyRef": {"name": "s", "key": "token"}}}]

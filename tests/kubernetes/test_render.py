@@ -149,9 +149,13 @@ def test_accelerators_are_whole_and_requested_as_they_are_limited(resource: str)
 def test_what_is_named_is_requested_and_limited_and_what_is_not_has_a_request_only() -> None:
     named = worker(cluster={"cpu": "7", "memory": "3Gi"}, ranks_per_worker=2)
     assert named["resources"]["requests"] == named["resources"]["limits"] == {"cpu": "7", "memory": "3Gi"}
-    assert env_of(named)["OMP_NUM_THREADS"] == "3"
     assert worker(ranks_per_worker=2)["resources"] == {"requests": {"cpu": "2", "memory": "4Gi"}}
-    assert "OMP_NUM_THREADS" not in env_of(worker())
+
+
+def test_what_a_pod_really_requests_reaches_it_in_thousandths_of_a_core() -> None:
+    [entry] = [entry for entry in worker()["env"] if entry["name"] == "MLK_CPU_MILLIS"]
+    assert entry["valueFrom"] == {"resourceFieldRef": {"resource": "requests.cpu", "divisor": "1m"}}
+    assert env_of(worker(env={"OMP_NUM_THREADS": "5"}))["OMP_NUM_THREADS"] == "5"
 
 
 def test_a_job_without_gpus_sees_none_though_the_image_asks_for_all() -> None:

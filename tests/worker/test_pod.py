@@ -117,6 +117,28 @@ print(sorted(name for name in os.environ if "WORDS" in name or "NONCE" in name))
     assert pod.of("rank_started")[0]["worker"] == 2
 
 
+@pytest.mark.parametrize(
+    ("variables", "ranks", "threads"),
+    [
+        ({"MLK_CPU_MILLIS": "7500"}, 1, "7"),
+        ({"MLK_CPU_MILLIS": "7500"}, 2, "3"),
+        ({"MLK_CPU_MILLIS": "500"}, 1, "1"),
+        ({"MLK_CPU_MILLIS": "0"}, 1, "1"),
+        ({}, 2, "1"),
+        ({"MLK_CPU_MILLIS": "7500", "OMP_NUM_THREADS": "5"}, 1, "5"),
+    ],
+    ids=["one rank", "shared", "less than a core", "nothing requested", "not told", "the image or a person said"],
+)
+def test_the_ranks_threads_fill_the_cores_that_the_pod_requests_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], ranks: int, threads: str
+) -> None:
+    look = "import os\nprint(os.environ['OMP_NUM_THREADS'], 'MLK_CPU_MILLIS' in os.environ)"
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    with Pod(tmp_path, look, ranks=ranks, **variables) as pod:
+        pod.wait()
+    assert set("".join(pod.said().values()).split()) == {threads, "False"}
+
+
 def test_the_first_worker_knows_itself_without_asking_for_the_name_that_others_ask_for(tmp_path: Path) -> None:
     host = os.uname().nodename
     look = "import os\nprint(os.environ['MASTER_ADDR'])"

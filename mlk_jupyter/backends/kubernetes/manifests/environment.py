@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ....quantities import cores
 from .render_context import RenderContext
 
 BUNDLE, WORK, HOME, CHECKPOINTS = "/mlk/bundle", "/mlk/work", "/mlk/home", "/mlk/checkpoints"
@@ -13,6 +12,8 @@ ARCHIVE = f"{BUNDLE}/bundle.pyz"
 LAST_WORDS = "/dev/termination-log"
 NONCE = "MLK_NONCE"
 """Variable with the nonce of the job's frames."""
+CPU = "MLK_CPU_MILLIS"
+"""Variable with what the container requests, in thousandths of a core."""
 PORT = 29500  # where rank 0 listens: what torch.distributed takes where nothing is said
 USER_ID = 10001
 
@@ -41,8 +42,6 @@ def variables(context: RenderContext, master: str) -> list[dict[str, Any]]:
         # The image knows no user of this number: its home is elsewhere, and nobody finds its name.
         # Jupyter's images name the cache in the home of theirs, where libraries would fail to write.
         values.update(HOME=HOME, USER="mlk", LOGNAME="mlk", XDG_CACHE_HOME=f"{HOME}/.cache")
-    if options.cpu is not None:
-        values["OMP_NUM_THREADS"] = str(max(1, int(cores(options.cpu) // spec.ranks_in_worker)))
     if not spec.gpus:
         # CUDA's images ask for every GPU of the node, also those that other pods were given.
         values.update(NVIDIA_VISIBLE_DEVICES="void", CUDA_VISIBLE_DEVICES="")
@@ -53,6 +52,9 @@ def variables(context: RenderContext, master: str) -> list[dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {
         name: {"name": name, "value": _literal(value)} for name, value in values.items()
     }
+    # By reference: an admission webhook, or whoever edits what `mlk render` gives, may change the request. Not the
+    # limit: where there is none, the kubelet puts in the whole node. In thousandths: whole cores are rounded up.
+    found[CPU] = {"name": CPU, "valueFrom": {"resourceFieldRef": {"resource": "requests.cpu", "divisor": "1m"}}}
     for entry in options.env_from:
         if entry.key is not None:
             name = entry.name or entry.key
