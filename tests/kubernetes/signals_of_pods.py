@@ -220,6 +220,30 @@ ENDS = [
         "another processor",
     ),
     over(
+        "a shell for another processor",
+        ended(exit_code=1, reason="Error", message="exec /usr/bin/sh: exec format error\n"),
+        "bad_command",
+        "another processor",
+    ),
+    over(
+        "a library that Python needs is missing",
+        ended(exit_code=127, reason="Error", message="python3: error while loading shared libraries: libpython3.so\n"),
+        "bad_command",
+        "exit code 127: python3: error while loading shared libraries",
+    ),
+    over(
+        "the last words of several",
+        ended(exit_code=1, reason="Error", message="hello\nsh: cannot fork\n\n"),
+        "rank_failed",
+        "exit code 1: sh: cannot fork",
+    ),
+    over(
+        "what a rank printed is no reason",
+        ended(exit_code=1, reason="Error", message='@mlk:0123456789abcdef 0 7 1/1 {"kind":"log"}\nbye\n'),
+        "rank_failed",
+        "exit code 1.",
+    ),
+    over(
         "GPU driver",
         ended(exit_code=128, reason="StartError", message="nvidia-container-cli: initialization error: nvml error"),
         "gpu_driver",

@@ -84,6 +84,8 @@ def _containers(context: RenderContext, master: str, name: str) -> dict[str, Any
         "image": context.image,
         **_present(imagePullPolicy=options.image_pull_policy),
         "command": ["sh", "-c", _RUN, "mlk"],
+        # A rank writes down why it failed. Where none ever ran, the runtime's or the shell's last words tell.
+        "terminationMessagePolicy": "FallbackToLogsOnError",
         **common,
         "resources": resources(context.spec),
         **_present(securityContext=_security(context)),
@@ -97,7 +99,6 @@ def _containers(context: RenderContext, master: str, name: str) -> dict[str, Any
             "image": options.staging_image or context.image,
             "command": ["sh", "-c", _STAGE, "mlk", "--stage", "--", *escaped(options.staging)],
             "resources": resources(context.spec, gpus=False),
-            "terminationMessagePolicy": "FallbackToLogsOnError",  # what the command said last tells why it failed
         }
         found = {"initContainers": [staging], **found}
     return found

@@ -41,6 +41,8 @@ _KEY = re.compile(r"couldn't find key (\S+) in (Secret|ConfigMap) (?:\S+/)?([\w.
 _VOLUME = re.compile(r"volume \"([^\"]+)\"")
 _UNMOUNTED = re.compile(r"unmounted volumes=\[([^\]]+)\]")
 _USED_BY = re.compile(r"already used by pod\(s\) ([\w., -]+)")
+OTHER_PROCESSOR = "the image, or a program in it, is built for another processor than its node has (exec format error)"
+USE_ANOTHER_IMAGE = "Choose an image for that processor, or other nodes by the label kubernetes.io/arch."
 
 
 def explain_container(pod: Manifest, events: list[Manifest], spec: JobSpec, now: float) -> Reason:
@@ -119,15 +121,14 @@ def explain_start(message: str, who: str) -> Reason:
             text=f"{who} could not be started: its memory limit is too low to start a process.",
             hint="Ask for more memory.",
         )
+    if "exec format error" in message:
+        return Reason(
+            code="bad_command", text=f"{who} could not be started: {OTHER_PROCESSOR}.", hint=USE_ANOTHER_IMAGE
+        )
     program = re.search(r"exec:? \"([^\"]+)\"", message)
     if program is not None or "no such file or directory" in message:
         what = clean(program[1], 120) if program else "the program"
-        if "exec format error" in message:
-            why = "is built for another processor"
-        elif "permission denied" in message:
-            why = "may not be executed"
-        else:
-            why = "is not in the image"
+        why = "may not be executed" if "permission denied" in message else "is not in the image"
         return Reason(
             code="bad_command",
             text=f"{who} could not be started: {what} {why}.",

@@ -21,7 +21,7 @@ from ...kinds.fields import (
     text,
 )
 from ...resources import Manifest
-from .containers import explain_start
+from .containers import OTHER_PROCESSOR, USE_ANOTHER_IMAGE, explain_start
 from .messages import clean
 
 
@@ -54,24 +54,34 @@ def explain_exit(pod: Manifest, worker: WorkerStatus, who: str) -> Reason:
         what = signalled(worker.signal)
         shared_memory = _shared_memory(pod) if worker.signal == "SIGBUS" else ""
         return Reason(code=what.code, text=f"{who} {what.how}{shared_memory}.", hint=what.hint)
+    said = _said_last(message)
+    if "exec format error" in said:
+        return Reason(
+            code="bad_command", text=f"{who} could not be started: {OTHER_PROCESSOR}.", hint=USE_ANOTHER_IMAGE
+        )
     if worker.exit_code in (126, 127):
         why = "could not be executed" if worker.exit_code == 126 else "was not found"
         return Reason(
             code="bad_command",
-            text=f"{who} ended with exit code {worker.exit_code}: a program {why}.",
+            text=f"{who} ended with exit code {worker.exit_code}: {said or f'a program {why}.'}",
             hint="The image needs Python 3.9 or later as `python3` or `python`; see the log for what was missing.",
         )
     if worker.exit_code is None:
-        said = clean(mapping(pod.get("status")).get("message"), 200)
-        return Reason(
-            code="pod_failed", text=f"{who}'s pod failed{f': {said}' if said else '.'}", hint="See its events."
-        )
-    said = f": {clean(message, 200)}" if message and not message.lstrip().startswith("{") else "."
+        why = clean(mapping(pod.get("status")).get("message"), 200)
+        return Reason(code="pod_failed", text=f"{who}'s pod failed{f': {why}' if why else '.'}", hint="See its events.")
     return Reason(
         code="rank_failed",
-        text=f"{who} ended with exit code {worker.exit_code}{said}",
+        text=f"{who} ended with exit code {worker.exit_code}{f': {said}' if said else '.'}",
         hint=f"See the log of {who.lower()}.",
     )
+
+
+def _said_last(message: str) -> str:
+    """The last words of a container in which no rank ever ran: of one in which one did, the rank's frames tell more."""
+    if message.lstrip().startswith("{") or "@mlk:" in message:
+        return ""
+    lines = [line for line in message.splitlines() if line.strip()]
+    return clean(lines[-1], 200) if lines else ""
 
 
 def failed_beside(pod: Manifest) -> Manifest | None:
