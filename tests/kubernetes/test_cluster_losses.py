@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import yaml
 from apiclient import Api, of_kubeconfig
-from clusterjobs import FOREVER, Desk, wait_for
+from clusterjobs import FOREVER, Desk, pods_of, wait_for
 from kube import names
 from kube.cluster import FakeCluster
 
@@ -74,3 +74,22 @@ def test_an_init_container_that_somebody_added_to_our_yaml_is_named_with_what_it
         "The init container vault-agent of rank 0 ended with exit code 7. "
         "The last line of rank 0's log: no token for this pod"
     )
+
+
+def test_who_follows_a_job_hears_what_holds_its_next_attempt(sit: Sit, plain_cluster: FakeCluster) -> None:
+    desk = sit()
+    job = desk.submit(FOREVER, options={"retries": 1})
+    desk.until_running(job)
+    taints = [{"key": "maintenance", "value": "today", "effect": "NoSchedule"}]
+    for node in plain_cluster.store.list(names.NODES):
+        plain_cluster.store.change(
+            names.NODES, None, node["metadata"]["name"], lambda each: each["spec"].update(taints=taints)
+        )
+    plain_cluster.levers.evict(pods_of(plain_cluster, job)[0])
+
+    def followed() -> bool:
+        seen = desk.seen[job]
+        named = seen.reason is not None and "repel it by the taint maintenance=today" in seen.reason.text
+        return named and (seen.phase, seen.attempt) == (Phase.QUEUED, 2)
+
+    wait_for(followed, lambda: desk.seen[job])

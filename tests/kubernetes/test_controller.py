@@ -168,7 +168,7 @@ async def test_the_largest_node_is_asked_for_again_only_while_a_job_waits() -> N
     asked: list[str] = []
     changed = asyncio.Event()
 
-    async def ask() -> Hardware:
+    async def ask(fresh_s: float) -> Hardware:
         asked.append("hardware")
         return Hardware(largest={"cpu": str(len(asked))})
 
@@ -187,4 +187,9 @@ async def test_the_largest_node_is_asked_for_again_only_while_a_job_waits() -> N
     unhurried.mind(lambda: {JOB})
     await asyncio.sleep(0)
     assert len(asked) == 3, "it is not a minute old"
+    changed.clear()
+    for _ in range(2):
+        unhurried.mind(lambda: {JOB}, lambda: {JOB})  # the nodes repel it: by which taint, they may say only now
+        await changed.wait()
+    assert len(asked) == 4
     await asyncio.gather(largest.close(), unhurried.close())

@@ -454,6 +454,30 @@ def test_a_folder_is_made_with_the_code_from_the_cluster(
     assert status.phase is Phase.SUCCEEDED and one.folder.executed.exists()
 
 
+def test_what_the_cluster_tells_while_something_is_waited_for_is_not_lost(
+    scene: Callable[..., Scene], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = scene()
+    one.cluster.server()  # its log stands open, and says nothing that would be written down
+    ending = running()
+    ending.pods[0]["metadata"]["deletionTimestamp"] = "2027-01-15T08:01:00Z"
+
+    async def run() -> JobStatus:
+        async with one.recorder() as recorder:
+
+            async def get(path: str, **params: str) -> Manifest:
+                assert path == "/api/v1/namespaces/ns"
+                one.tell(recorder, running())
+                return {"metadata": {"name": "ns"}}
+
+            monkeypatch.setattr(one.cluster, "get", get)
+            one.tell(recorder, ending)
+            await until(lambda: recorder.status.phase is Phase.RUNNING and recorder.status.reason is None)
+            return recorder.status
+
+    assert asyncio.run(run()).reason is None
+
+
 def test_a_next_attempt_begins_anew_and_keeps_what_was(scene: Callable[..., Scene]) -> None:
     one = scene(spec(mlflow=False, retries=2))
     first, second = one.cluster.server(), one.cluster.server(attempt=2)

@@ -67,9 +67,9 @@ class Cluster:
         allowed = [name for name in served.kinds if name in BUILT_IN or not access.refuses(kinds()[name].rules())]
         return Offer(dataclasses.replace(served, kinds=tuple(allowed)), access)
 
-    async def hardware(self, access: Access) -> Hardware:
-        """What the nodes have, as far as it may be seen; a minute old at most."""
-        return await self._inventory.hardware(access)
+    async def hardware(self, access: Access, fresh_s: float = 60.0) -> Hardware:
+        """What the nodes have, as far as it may be seen; so many seconds old at most."""
+        return await self._inventory.hardware(access, fresh_s)
 
     async def queues(self, offer: Offer) -> list[str]:
         """Names of the Kueue LocalQueues; empty where there are none, or where they may not be seen."""

@@ -248,7 +248,7 @@ class Controller:
             times=self._timing.watch,
         )
         largest = LargestNode(
-            lambda: self._cluster.hardware(offer.access),
+            lambda fresh_s: self._cluster.hardware(offer.access, fresh_s),
             lambda: self._heard(self._list.queued),
             self._timing.largest_s,
         )
@@ -273,8 +273,8 @@ class Controller:
                         self._changed.update(await self._others.deleted(self._tasks))
                         look_again_at = time.monotonic() + self._timing.elsewhere_s
                         self._expiry.remove_due(informer.objects)
-                    largest.mind(lambda: self._list.queued)
                     await self._take_all()
+                    largest.mind(lambda: self._list.queued, lambda: self._list.repelled)
                     if self._needed():
                         unneeded_since = None
                     elif unneeded_since is None:

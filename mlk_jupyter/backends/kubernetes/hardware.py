@@ -47,10 +47,10 @@ class Inventory:
         self._known: tuple[float, Hardware] | None = None
         self._one_at_a_time = asyncio.Lock()
 
-    async def hardware(self, access: Access) -> Hardware:
-        """What there is, a minute old at most. Never raises what a cluster answers."""
+    async def hardware(self, access: Access, fresh_s: float = _FRESH_S) -> Hardware:
+        """What there is, so many seconds old at most. Never raises what a cluster answers."""
         async with self._one_at_a_time:
-            if self._known is None or time.monotonic() - self._known[0] > _FRESH_S:
+            if self._known is None or time.monotonic() - self._known[0] > fresh_s:
                 self._known = (time.monotonic(), await self._ask(access))
             return self._known[1]
 
@@ -70,35 +70,38 @@ class LargestNode:
     """What the largest node can give, and what taints keep pods off, asked again while a job waits: nodes come and go.
 
     Args:
-        ask:       gives what there is; never raises.
+        ask:       gives what there is, so many seconds old at most; never raises.
         on_change: called when that became something else.
         fresh_s:   how old the answer may be while a job waits.
     """
 
     def __init__(
-        self, ask: Callable[[], Awaitable[Hardware]], on_change: Callable[[], None], fresh_s: float = _FRESH_S
+        self, ask: Callable[[float], Awaitable[Hardware]], on_change: Callable[[], None], fresh_s: float = _FRESH_S
     ) -> None:
         self._ask, self._on_change, self._fresh_s = ask, on_change, fresh_s
         self._asked_at = 0.0  # monotonic
+        self._asked_for: set[str] = set()
         self._task: asyncio.Task[None] | None = None
         self.background = Background()
         """What is known of it, for the reasons of jobs that wait."""
 
-    async def learn(self) -> None:
+    async def learn(self, fresh_s: float | None = None) -> None:
         """Asks now."""
         self._asked_at = time.monotonic()
-        there = await self._ask()
+        there = await self._ask(self._fresh_s if fresh_s is None else fresh_s)
         known = Background(largest=there.largest, taints=there.taints)
         if known != self.background:
             self.background = known
             self._on_change()
 
-    def mind(self, waits: Callable[[], object]) -> None:
-        """Asks if the answer is old and a job waits. Returns at once."""
-        if (self._task is not None and not self._task.done()) or time.monotonic() - self._asked_at < self._fresh_s:
+    def mind(self, waits: Callable[[], object], repelled: Callable[[], set[str]] = set) -> None:
+        """Asks if the answer is old and a job waits, or if the nodes have repelled one more. Returns at once."""
+        if self._task is not None and not self._task.done():
             return
-        if waits():
-            self._task = asyncio.create_task(self.learn(), name="largest node")
+        new = repelled() - self._asked_for
+        if new or (time.monotonic() - self._asked_at >= self._fresh_s and waits()):
+            self._asked_for |= new
+            self._task = asyncio.create_task(self.learn(0.0 if new else None), name="largest node")
 
     async def close(self) -> None:
         """Asks no more."""

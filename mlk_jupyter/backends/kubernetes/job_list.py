@@ -35,6 +35,11 @@ class JobList:
     def queued(self) -> set[str]:
         return {job_id for job_id, job in self._jobs.items() if job.phase is Phase.QUEUED}
 
+    @property
+    def repelled(self) -> set[str]:
+        """Those that wait because of a taint."""
+        return {job_id for job_id, job in self._jobs.items() if job.reason and job.reason.code == "untolerated_taint"}
+
     def follow(self) -> AsyncIterator[Changes]:
         """All jobs, then what changed, for as long as it is iterated."""
         return self._viewers.follow()

@@ -89,7 +89,7 @@ class Recorder:
         self._wake = asyncio.Event()
         self._urgent = asyncio.Event()  # something was told or asked; what is merely read can wait for a moment
         self._over = asyncio.Event()
-        self._merged: tuple[Objects, Reading] | None = None  # what the status knows of that
+        self._merged: Reading | None = None  # what the status knows
         self._unsnapped = False  # something was written that `positions.json` does not know
         self._snapped_at = 0.0  # monotonic
         self._unsafe = False  # something could not be written: positions stay where they were
@@ -316,15 +316,15 @@ class Recorder:
 
     async def _write_down(self, followers: Followers, reading: Reading) -> None:
         """Brings the record up to what came, and the status to what that says, which is told at once."""
-        now, seen, phase = time.monotonic(), self._seen, self._ledger.status.phase
+        now, phase = time.monotonic(), self._ledger.status.phase
         batch = self._intake.cut(followers.positions())
         self._unsnapped = self._unsnapped or bool(batch.pieces)
         snap = self._unsnapped and not self._unsafe and now >= self._snapped_at + self._timing.snap_s
         save = self._ledger.unsaved and self._ledger.due and now >= self._write_again_at
         if batch.pieces or snap or save:
             await self._write(batch, snap=snap, save=save)
-        if batch.pieces or seen is not self._merged:
-            self._merged = seen
+        if batch.pieces or reading != self._merged:
+            self._merged = reading
             self._merge(reading)
             self._tell()
         if self._ledger.status.phase is not phase:
