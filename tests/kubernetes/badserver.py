@@ -1,20 +1,25 @@
-"""A small HTTP server that answers as a test tells it to: for faults that a well-behaved API server cannot have."""
+"""An HTTP server that answers as a test tells it to, and connections to it: for faults that no good API server has."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 
+from mlk_jupyter.backends.kubernetes.api.connection import Connection
 from mlk_jupyter.backends.kubernetes.api.targets import Target, targets
+from mlk_jupyter.backends.kubernetes.timing import Limits
 
 Answering = Callable[[web.Request], Awaitable[web.StreamResponse]]
+PODS = "/api/v1/namespaces/ml/pods"
+EAGER = Limits(look_s=0.0, renew_s=0.0)
+"""Files are looked at before each request, and a renewal is never too soon."""
 
 
 def status(code: int, message: str = "", reason: str = "", **more: Any) -> web.Response:
@@ -114,3 +119,30 @@ async def until(condition: Callable[[], Any], limit_s: float = 20.0) -> None:
             return
         await asyncio.sleep(0.005)
     raise AssertionError("it did not come to that")
+
+
+def run(test: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Runs a test to its end, or to that of its patience."""
+    asyncio.run(asyncio.wait_for(test(), 60))
+
+
+def connected(tmp_path: Path, server: Scripted, limits: Limits | None = None, **config: Any) -> Connection:
+    """A connection to it, through a kubeconfig in `tmp_path`; `config` as `write_kubeconfig` takes it."""
+    write_kubeconfig(tmp_path / "kubeconfig", server.url, **config)
+    return Connection(only_target(), limits)
+
+
+def authorizations(server: Scripted) -> list[str | None]:
+    """The logins that came with its requests, oldest first."""
+    return [request.headers.get("Authorization") for request in server.requests]
+
+
+def guarded(*accepted: str) -> tuple[set[str], Any]:
+    """Tokens that are accepted, to be changed at will, and what answers accordingly."""
+    tokens = set(accepted)
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        known = request.headers.get("Authorization", "").removeprefix("Bearer ") in tokens
+        return web.json_response({"ok": True}) if known else status(401, "Unauthorized", "Unauthorized")
+
+    return tokens, answer

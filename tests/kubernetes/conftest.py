@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from apiclient import Api, of_kubeconfig
+from authority import Authority, authority_in
 from clusterjobs import Desk
 from kube.cluster import JOB_SET_CRDS, FakeCluster
 from kubeobjects import CORE
@@ -96,3 +97,17 @@ def ns(api: Api) -> Iterator[str]:
     api.create(f"{CORE}/namespaces/{name}/serviceaccounts", account)  # made already where controllers run
     yield name
     api.call("DELETE", f"{CORE}/namespaces/{name}")
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    """A certificate authority of this test's own."""
+    return authority_in(tmp_path)
+
+
+@pytest.fixture
+def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No cluster and no proxy of this machine's own gets in."""
+    for name in ("KUBERNETES_SERVICE_HOST", "HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy", "MLK_CONTEXT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
