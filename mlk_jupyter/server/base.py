@@ -111,7 +111,7 @@ def allowed(action: Action, *, is_activity: bool = False) -> Callable[[Handled],
             await authorize(self, action)
             self.check_body()
             self._track_activity = is_activity
-            with self.services.requests.held(self.user):
+            with self.services.under_way(), self.services.requests.held(self.user):
                 await method(self, *args, **kwargs)
 
         checked.__mlk_action__ = action  # type: ignore[attr-defined]

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import functools
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
 
+from ..errors import MlkError
 from .limits import Slots, TokenBuckets
 
 if TYPE_CHECKING:
@@ -15,6 +17,14 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _REPLAYS_AT_ONCE = 4
+_FINISH_S = 5.0  # whoever stops servers (JupyterHub, Kubernetes, systemd) kills one that takes longer than 10 s or 30 s
+_CUT_OFF_S = 1.0
+
+
+class ServerStopping(MlkError):
+    """The server is ending."""
+
+    code, title, status = "server_stopping", "This server is being stopped", 503
 
 
 class Settings(Protocol):
@@ -36,6 +46,8 @@ class Services:
         self._settings = settings
         self._made: dict[Callable[[Services], Any], Any] = {}
         self._closers: list[Callable[[], Awaitable[None]]] = []
+        self._under_way: set[asyncio.Task[Any]] = set()
+        self._is_closing = False
 
     @property
     def access_check_s(self) -> float:
@@ -76,12 +88,41 @@ class Services:
             self._made[make] = make(self)
         return cast("T", self._made[make])
 
+    @contextmanager
+    def under_way(self) -> Iterator[None]:
+        """One request, which the end of the server waits for.
+
+        Raises: ServerStopping.
+        """
+        task = asyncio.current_task()
+        if self._is_closing or task is None:
+            raise ServerStopping("It takes no more requests.", hint="Jobs go on running. Start the server again.")
+        self._under_way.add(task)
+        try:
+            yield
+        except asyncio.CancelledError:
+            if not self._is_closing:
+                raise
+            raise ServerStopping("This was cut off.", hint="Look at the list of jobs before you try again.") from None
+        finally:
+            self._under_way.discard(task)
+
     def at_end(self, close: Callable[[], Awaitable[None]]) -> None:
         """Has something closed as the server ends; the last first."""
         self._closers.append(close)
 
-    async def close(self) -> None:
-        """Ends what was started. Jobs go on: they do not belong to this server."""
+    async def close(self, finish_s: float = _FINISH_S) -> None:
+        """Ends what was started. Jobs go on: they do not belong to this server.
+
+        What is under way is cut off after `finish_s`. Left behind it would keep the process for ever: a task that reads
+        by anyio's threads, as the contents manager's do, holds its thread until it is over.
+        """
+        self._is_closing = True
+        for limit_s in (finish_s, _CUT_OFF_S):
+            if self._under_way:
+                await asyncio.wait(self._under_way, timeout=limit_s)
+            for task in self._under_way:
+                task.cancel()
         while self._closers:
             await self._closers.pop()()
         if "backend" in self.__dict__:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,9 @@ class Server:
     def job(self, job_id: str) -> dict[str, Any]:
         return dict(self.http.get(f"jobs/{job_id}").raise_for_status().json())
 
+    def submit(self, request_id: str, **spec: Any) -> httpx.Response:
+        return self.http.post("jobs", json={"spec": spec, "request_id": request_id})
+
 
 def wait_for(wanted: Callable[[], bool], why: Callable[[], str] = lambda: "") -> None:
     for _ in range(600):
@@ -112,7 +116,7 @@ def test_a_job_goes_on_while_the_server_is_killed_and_comes_back(server: Server,
     content["cells"] += [{**content["cells"][1], "id": f"c{at}", "source": cell} for at, cell in enumerate(cells)]
     (tmp_path / "root" / "long.ipynb").write_text(json.dumps(content))
     spec = {"name": "long", "notebook": "long.ipynb", "parameters": {"epochs": 11}, "mlflow": False}
-    answer = server.http.post("jobs", json={"spec": spec, "request_id": "survival-1"})
+    answer = server.submit("survival-1", **spec)
     assert answer.status_code == 201, answer.text
     job_id = answer.json()["id"]
     wait_for(lambda: server.job(job_id)["progress"]["cell"] == 5, lambda: json.dumps(server.job(job_id)))
@@ -126,7 +130,7 @@ def test_a_job_goes_on_while_the_server_is_killed_and_comes_back(server: Server,
     so_far = server.http.get(f"jobs/{job_id}/notebook").json()
     assert so_far["running_cell"] == 4
     assert so_far["notebook"]["cells"][3]["outputs"][0]["text"] in ("first\n", ["first\n"])
-    answer = server.http.post("jobs", json={"spec": spec, "request_id": "survival-1"})
+    answer = server.submit("survival-1", **spec)
     assert (answer.status_code, answer.json()["id"]) == (200, job_id)
 
     server.kill()
@@ -141,3 +145,25 @@ def test_a_job_goes_on_while_the_server_is_killed_and_comes_back(server: Server,
     assert ["".join(output.get("text", "")) for output in outputs[:3]] == ["11\n", "first\n", "second\n"]
     assert "".join(outputs[3]["data"]["text/plain"]) == "42"
     assert "second" in server.http.get(f"jobs/{job_id}/log/download").text
+
+
+@pytest.mark.slow
+def test_a_server_that_is_ended_during_a_submission_finishes_it_and_ends(server: Server, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    (root / "work.ipynb").write_text(json.dumps(NOTEBOOK))
+    (root / "data").mkdir()
+    for number in range(50):  # so that it takes a while
+        (root / "data" / str(number)).write_bytes(os.urandom(100_000))
+    assert server.process is not None
+    with ThreadPoolExecutor(1) as pool:
+        submitting = pool.submit(
+            server.submit, "survival-2", name="work", notebook="work.ipynb", files=["data"], mlflow=False
+        )
+        # Said as the contents manager reads it, which is the beginning.
+        wait_for(lambda: "work.ipynb is not trusted" in (tmp_path / "home" / "server.log").read_text())
+        server.process.send_signal(signal.SIGTERM)
+        server.process.wait(30)
+        answer = submitting.result()
+    assert answer.status_code == 201, answer.text
+    server.start()
+    assert server.job(answer.json()["id"])["name"] == "work"
