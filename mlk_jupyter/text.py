@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from .model import JobSummary, Metric, Progress
 
@@ -65,10 +66,23 @@ def shape(job: JobSummary) -> str:
 
 
 def plain(words: str) -> str:
-    """Words on one line, without characters that move a terminal's cursor."""
+    """Words on one line, without characters that move a terminal's cursor or turn the direction of reading."""
     if words.isprintable():  # as nearly all are
         return words
-    return "".join(" " if unicodedata.category(char).startswith("C") else char for char in words)
+    return "".join(char if char.isprintable() else " " for char in words)
+
+
+def plain_lines(words: str) -> str:
+    """The same for words on several lines."""
+    return "\n".join(plain(line) for line in words.split("\n"))
+
+
+def escaped(document: str, escape: Callable[[str], str] = lambda char: json.dumps(char)[1:-1]) -> str:
+    """A document with escapes for the characters that `plain_lines` leaves out, so that it still says the same.
+
+    Args: escape: how the document's language writes a character within quotes; such characters stand nowhere else.
+    """
+    return "".join(char if char.isprintable() or char == "\n" else escape(char) for char in document)
 
 
 def sentences(*parts: str | None) -> str:

@@ -21,14 +21,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = build_parser().parse_args(arguments)
     from ..errors import MlkError  # from here on a command runs; before, `mlk --help` needs none of it
     from .commands import COMMANDS
+    from .printing import say
 
     try:
         return COMMANDS[options.command](options)
     except MlkError as error:
-        print(f"{error.title}: {error.detail}\n{error.hint}", file=sys.stderr)
+        say(f"{error.title}: {error.detail}\n{error.hint}")
         return REFUSED
     except KeyboardInterrupt:
-        print("Interrupted.", file=sys.stderr)
+        say("Interrupted.")
         return INTERRUPTED
     except BrokenPipeError:
         # The reader of a pipe (`mlk logs … | head`) left. Python would complain again when it flushes at exit.

@@ -15,6 +15,7 @@ from ..model import JobStatus, RankStatus
 from ..threads import in_thread
 from .arguments import chosen
 from .orphans import orphans
+from .printing import give, give_json, say
 from .recorded import recorded
 from .render import render
 from .run import run
@@ -31,16 +32,16 @@ def list_jobs(options: argparse.Namespace) -> int:
     if options.json:
         from ..model.api import JobList
 
-        print(JobList(jobs=found).model_dump_json())
+        give_json(JobList(jobs=found).model_dump_json())
         return 0
     if not found:
-        print("No jobs yet. Run one: `mlk run NOTEBOOK`.", file=sys.stderr)
+        say("No jobs yet. Run one: `mlk run NOTEBOOK`.")
         return 0
     rows = [("JOB", "PHASE", "DONE", "SIZE", "AGE", "METRICS")]
     for job in found:
         share, figures = text.percent(job.progress.fraction).strip(), text.metrics(job.metrics)
         rows.append((job.id, job.phase.value, share, text.shape(job), text.age(time.time() - job.created_at), figures))
-    print("\n".join(text.plain(line) for line in text.table(rows)))
+    give(*text.table(rows))
     return 0
 
 
@@ -53,9 +54,9 @@ def show(options: argparse.Namespace) -> int:
 
     job = _with_job(options, known)
     if options.json:
-        print(job.model_dump_json())
+        give_json(job.model_dump_json())
         return 0
-    print("\n".join(text.plain(line) for line in _story(job)))
+    give(*_story(job))
     return 0
 
 
@@ -74,7 +75,7 @@ def stop(options: argparse.Namespace) -> int:
 
     job = _with_job(options, ask)
     ended = f"{job.id} is over already: {job.phase.value}." if job.phase.final else f"Stopping {job.id}."
-    print(ended, file=sys.stderr)
+    say(ended)
     return 0
 
 
@@ -85,7 +86,7 @@ def delete(options: argparse.Namespace) -> int:
         await backend.delete(job_id)
         return job_id
 
-    print(f"Deleted {_with_job(options, remove)} and its record.", file=sys.stderr)
+    say(f"Deleted {_with_job(options, remove)} and its record.")
     return 0
 
 
@@ -96,7 +97,7 @@ def open_notebook(options: argparse.Namespace) -> int:
         async with recorded(backends, job_id) as job:
             return str(library.notebook_file(job.folder))
 
-    print(_with_job(options, locate))
+    give(_with_job(options, locate))
     return 0
 
 
@@ -134,7 +135,7 @@ async def _copy_log(backends: Backends, job_id: str, rank: int, *, follow: bool)
             if offset >= size:
                 if over or (not follow and (quiet or time.monotonic() > until)):
                     if not offset and not over:
-                        print(f"Nothing that rank {rank} wrote is here yet.", file=sys.stderr)
+                        say(f"Nothing that rank {rank} wrote is here yet.")
                     return
                 await asyncio.sleep(_LOG_POLL_S)
             quiet = offset >= size

@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import sys
 import time
 
 from .. import text
 from ..model.api import Orphan
 from .arguments import chosen
+from .printing import give, say
 
 
 def orphans(options: argparse.Namespace) -> int:
     """`mlk orphans`: lists them, and with --remove removes them."""
     found = asyncio.run(_find(options))
     if not found:
-        print("No orphans: every object of ours belongs to a job.", file=sys.stderr)
+        say("No orphans: every object of ours belongs to a job.")
         return 0
     now = time.time()
     rows = [("KIND", "NAME", "JOB", "AGE")]
     rows += [(one.kind, one.name, one.job, text.age(now - one.created_at) if one.created_at else "") for one in found]
-    print("\n".join(text.plain(line) for line in text.table(rows)))
+    give(*text.table(rows))
     if options.remove:
-        print(f"Removed {len(found)}.", file=sys.stderr)
+        say(f"Removed {len(found)}.")
     else:
-        print("Remove them with `mlk orphans --remove`.", file=sys.stderr)
+        say("Remove them with `mlk orphans --remove`.")
     return 0
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import TypeAlias
+from typing import NoReturn, TypeAlias
 
 from .._version import __version__
 from ..options import add_cluster_options, add_spec, add_where
@@ -12,9 +12,15 @@ _Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 _JOB = "id of the job, the beginning of it, or the job's name (the newest with that name)"
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """What was typed may be the name of somebody else's file."""
+        super().error("".join(char if char.isprintable() else " " for char in message))
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The parser of every command; `options.command` names the one chosen."""
-    parser = argparse.ArgumentParser(
+    parser: argparse.ArgumentParser = _Parser(
         prog="mlk", description="Run a notebook or script as a distributed job, watch it, and keep what it made."
     )
     parser.add_argument("--version", action="version", version=f"mlk {__version__}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -13,6 +12,7 @@ from ..follow.job import JobFollower
 from ..model import JobStatus
 from ..record.folder import JobFolder
 from ..threads import in_thread
+from .printing import say
 
 
 @dataclass(frozen=True)
@@ -62,5 +62,5 @@ async def recorded(backends: Backends, job_id: str, rank: int | None = None) -> 
         try:
             await opened.enter_async_context(follower.recorded(rank))
         except BackendUnavailable as error:
-            print(f"{error.detail} What was written down here before is shown.", file=sys.stderr)
+            say(f"{error.detail} What was written down here before is shown.")
         yield Recorded(follower, folder, rank)

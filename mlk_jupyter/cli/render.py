@@ -9,11 +9,12 @@ from .. import library
 from ..backends.choosing import rendering
 from ..errors import BadInput
 from .arguments import spec_of
+from .printing import give_document
 
 
 def render(options: argparse.Namespace) -> int:
     """`mlk render NOTEBOOK` and `mlk render rbac`: YAML for `kubectl apply` on stdout. Creates nothing."""
-    print(rbac(options) if options.source == "rbac" else asyncio.run(_manifests(options)), end="")
+    give_document(rbac(options) if options.source == "rbac" else asyncio.run(_manifests(options)))
     return 0
 
 

@@ -17,6 +17,7 @@ from ..model.api import Level
 from ..record.folder import JobFolder
 from .arguments import chosen, spec_of
 from .follow import follow
+from .printing import give, give_json, say
 from .screen import Screen, screen_for
 
 SUCCEEDED, NOT_SUCCEEDED, LEFT_RUNNING = 0, 1, 130
@@ -32,7 +33,7 @@ async def _run(options: argparse.Namespace) -> int:
     try:
         choice = await backends.choice()
         if choice.backend.kind == "local" and options.backend is None and choice.instead:
-            print(choice.why, file=sys.stderr)
+            say(choice.why)
         return await _run_at(backends, choice.backend, options)
     finally:
         await backends.close()
@@ -96,11 +97,11 @@ def _print_result(options: argparse.Namespace, backend: Backend, job: JobStatus)
             "run_id": job.run.run_id if job.run else None,
             "metrics": {metric.name: metric.value for metric in job.metrics},
         }
-        print(json.dumps(result), flush=True)
+        give_json(json.dumps(result))
     elif not job.phase.final:
-        print(job.id)
+        give(job.id)
     else:
-        print("\n".join(places(job, folder)))
+        give(*places(job, folder))
 
 
 def places(job: JobStatus, folder: JobFolder) -> list[str]:
@@ -113,4 +114,4 @@ def places(job: JobStatus, folder: JobFolder) -> list[str]:
         ("MLflow run", f"{run.run_name or run.run_id} in {run.experiment or 'its experiment'}" if run else None),
         ("MLflow store", run.tracking_uri if run else None),
     ]
-    return [f"{title + ':':14}{text.plain(value)}" for title, value in found if value]
+    return [f"{title + ':':14}{value}" for title, value in found if value]

@@ -62,7 +62,7 @@ class Terminal:
         self._drawn = 0
 
     def say(self, sentence: str) -> None:
-        self._stream.write(f"{self._erase()}{sentence}\n")
+        self._stream.write(f"{self._erase()}{text.plain(sentence)}\n")
         self._stream.flush()
         self._drawn = 0
 
@@ -111,7 +111,7 @@ class Lines:
         """A line that was written stays anyway."""
 
     def say(self, sentence: str) -> None:
-        self._stream.write(f"{sentence}\n")
+        self._stream.write(f"{text.plain(sentence)}\n")
         self._stream.flush()
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from ....text import escaped
 from ..resources import Manifest
 
 # Readers disagree on what a bare word is: `y`, `1e3` and `0o7` are strings to one and a truth or a number to another.
@@ -50,4 +51,4 @@ def documents(manifests: Sequence[Manifest]) -> str:
     text: str = yaml.dump_all(
         manifests, Dumper=_Dumper, sort_keys=False, explicit_start=True, allow_unicode=True, width=float("inf")
     )
-    return text
+    return escaped(text, lambda char: f"\\U{ord(char):08X}")
