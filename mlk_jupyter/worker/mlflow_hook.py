@@ -9,9 +9,11 @@ from __future__ import annotations
 import os
 import sys
 
+from .imports import when_imported
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, Optional
+    from typing import Any, Dict, Optional
 
     from .mlflow_watch import Watch
     from .wire import Sender
@@ -20,38 +22,6 @@ _RANK_TAG = "mlk.job.rank"
 _MODULE = "mlflow.tracking._tracking_service.client"
 
 _watch: Optional[Watch] = None
-
-
-class _Finder:
-    """Finds MLflow's module as Python would, and has it wrapped once it is loaded."""
-
-    def __init__(self, loaded: Callable[[Any], None]) -> None:
-        self._loaded = loaded
-
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
-        if name != _MODULE:
-            return None
-        from importlib.machinery import PathFinder
-
-        spec = PathFinder.find_spec(name, path, target)
-        if spec is not None and spec.loader is not None:
-            spec.loader = _Loader(spec.loader, self._loaded)  # type: ignore[assignment]
-        return spec
-
-
-class _Loader:
-    def __init__(self, loader: Any, loaded: Callable[[Any], None]) -> None:
-        self._loader, self._loaded = loader, loaded
-
-    def create_module(self, spec: Any) -> Any:
-        return self._loader.create_module(spec)
-
-    def exec_module(self, module: Any) -> None:
-        self._loader.exec_module(module)
-        self._loaded(module)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._loader, name)
 
 
 def install(sender: Sender, rank: int) -> None:
@@ -75,7 +45,7 @@ def install(sender: Sender, rank: int) -> None:
         except (AttributeError, TypeError) as error:
             send("notice", text=f"This version of MLflow is not known here: metrics are not shown live ({error}).")
 
-    sys.meta_path.insert(0, _Finder(loaded))
+    when_imported(_MODULE, loaded)
 
 
 def _become(rank: int) -> None:

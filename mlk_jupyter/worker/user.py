@@ -8,7 +8,7 @@ import signal
 import sys
 import zipimport
 
-from . import api, mlflow_hook, streams, tree
+from . import api, loopback, mlflow_hook, streams, tree
 from .files import unpack
 from .wire import Sender
 
@@ -121,6 +121,7 @@ def _run(archive: str, identity: Identity, sender: Sender, stop: Stop) -> int:
     else:
         sys.argv = [str(job.get("notebook") or "notebook.ipynb")]
     mlflow_hook.install(sender, identity.rank)
+    loopback.install(identity.master_addr)
 
     from . import cells
 

@@ -114,6 +114,13 @@ def test_threads_are_shared_among_ranks_unless_somebody_chose() -> None:
     assert rank_environment(spec(env={"OMP_NUM_THREADS": "2"}), {"OMP_NUM_THREADS": "3"})["OMP_NUM_THREADS"] == "2"
 
 
+def test_ranks_talk_over_the_loopback_interface_unless_somebody_chose() -> None:
+    names = ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME")
+    assert all(rank_environment(spec(), {})[name] in ("lo", "lo0") for name in names)
+    assert rank_environment(spec(env={names[0]: "eth0"}), {names[1]: "eth1"})[names[0]] == "eth0"
+    assert rank_environment(spec(), {names[1]: "eth1"})[names[1]] == "eth1"
+
+
 def test_gpus_are_those_granted_and_without_any_none_unless_the_person_names_them() -> None:
     inherited_ones = {"CUDA_VISIBLE_DEVICES": "0,1"}
     assert rank_environment(spec(gpus=1), inherited_ones, ["GPU-a"])["CUDA_VISIBLE_DEVICES"] == "GPU-a"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +64,9 @@ def environment(
     env = dict(base)
     # Threads of all ranks together fill the cores once: the default, all cores for each rank, makes them wait.
     env.setdefault("OMP_NUM_THREADS", str(max(1, cores // spec.world_size)))
+    # What ranks of one machine tell each other stays on it; else gloo and NCCL listen where the network reaches them.
+    for name in ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME"):
+        env.setdefault(name, "lo0" if sys.platform == "darwin" else "lo")
     env.update(spec.env)
     if place.gpus is not None:
         env["CUDA_VISIBLE_DEVICES"] = ",".join(place.gpus)
