@@ -10,6 +10,7 @@ from mlk_jupyter.backends.kubernetes.kinds.registry import kinds
 from mlk_jupyter.backends.kubernetes.manifests.render_context import RenderContext
 from mlk_jupyter.model import JobSpec
 
+KINDS = ("job", "jobset")
 DNS_LABEL = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
 LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 
@@ -92,3 +93,20 @@ def breaches_of_restricted(pod: dict[str, Any]) -> Iterator[str]:
             yield "privileged"
     if any("apparmor" in key for key in pod["metadata"].get("annotations", {})):
         yield "forbidden AppArmor profiles"
+
+
+def job(**fields: Any) -> dict[str, Any]:
+    """The Job that a spec makes."""
+    return render(asked(spec(**fields)))[0]
+
+
+def pod(**fields: Any) -> dict[str, Any]:
+    """The spec of its pods."""
+    found: dict[str, Any] = pod_of(job(**fields))["spec"]
+    return found
+
+
+def worker(**fields: Any) -> dict[str, Any]:
+    """The container of a worker in them."""
+    found: dict[str, Any] = pod(**fields)["containers"][0]
+    return found
