@@ -14,6 +14,7 @@ from ..resources import JOBS, Manifest, Objects, Resource, Rule
 from .attempt import Started, attempt_of, events_of, in_order, workload_of
 from .fields import (
     before_resumption,
+    condition,
     controller,
     created_at,
     deleted_at,
@@ -108,7 +109,20 @@ class JobKind(ABC):
 
     def pods_of(self, objects: Objects, attempt: int) -> dict[int, Manifest]:
         """The pod that counts of each worker, in one attempt."""
-        return newest_pods((pod for pod in objects.pods if self.attempt_of(pod) == attempt), self.worker_of)
+        pods = [pod for pod in objects.pods if self.attempt_of(pod) == attempt]
+        return newest_pods(_of_this_run(pods, self._job_of_attempt(objects, attempt)), self.worker_of)
+
+    def run_of(self, objects: Objects, attempt: int) -> str:
+        """Since when an attempt runs whose Job was suspended and went on, as it says; empty for one that never was.
+
+        Kueue takes a job out of the cluster so, and its ranks begin anew under the same name and number.
+        """
+        job = self._job_of_attempt(objects, attempt)
+        return text(status(job).get("startTime")) if condition(job, "Suspended") is not None else ""
+
+    def _job_of_attempt(self, objects: Objects, attempt: int) -> Manifest | None:
+        owner = next((one for one in objects.owners if self.number_of(one) == attempt), None)
+        return self.job_of(owner, [one for one in objects.children if self.attempt_of(one) == attempt])
 
     def conditions(self, owner: Manifest | None) -> list[dict[str, Any]]:
         """An owner's conditions, by the names that a Job's have."""
@@ -140,9 +154,7 @@ class JobKind(ABC):
     def _start(self, number: int, owner: Manifest | None, objects: Objects, events: list[Manifest]) -> Started:
         pods = [pod for pod in objects.pods if self._is_of(pod, number, owner)]
         job = self.job_of(owner, [one for one in objects.children if self._is_of(one, number, owner)])
-        # What still ends of a run before the Job was suspended and resumed is none of its workers.
-        live = [pod for pod in pods if not (_ends(pod) and before_resumption(job, created_at(pod)))]
-        chosen = newest_pods(live, self.worker_of)
+        chosen = newest_pods(_of_this_run(pods, job), self.worker_of)
         kept = {id(pod) for pod in chosen.values()}
         about = events_of(owner, events) + (events_of(job, events) if job is not owner else [])
         return Started(
@@ -179,6 +191,11 @@ class JobKind(ABC):
             Rule("stop", resource, ("patch",), f"suspends {noun}"),
             Rule("delete", resource, ("delete",), f"removes {noun} and, through it, all it owns"),
         ]
+
+
+def _of_this_run(pods: Sequence[Manifest], job: Manifest | None) -> list[Manifest]:
+    """Without what still ends of a run before the Job was suspended and went on."""
+    return [pod for pod in pods if not (_ends(pod) and before_resumption(job, created_at(pod)))]
 
 
 def _ends(pod: Manifest) -> bool:

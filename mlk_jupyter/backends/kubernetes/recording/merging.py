@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ....model import JobSpec, JobStatus, Phase, RankState, RankStatus, Reason, Sample, Transition
+from ....model import JobSpec, JobStatus, Phase, Progress, RankState, RankStatus, Reason, Sample, Transition
 from ....record.failure import Failure, first_of
 from ....record.folder import JobFolder
 from ....record.replay import Replay
@@ -164,16 +164,21 @@ def changes(
     last_line: Callable[[int], str | None],
 ) -> Mapping[str, Any]:
     """The fields of a status that both accounts give, phase and run left out."""
+    # One that waits again, as in its queue, has done nothing yet: what was heard is of the pods that it had.
+    waits = reading.phase in (Phase.QUEUED, Phase.SUSPENDED) and reading.began_at is None
+    progress = replay.progress()
+    if waits:
+        replay, progress = Replay({"cells": []}, job_id=status.id), Progress(cells_total=progress.cells_total)
     ranks = ranks_of(status.spec, reading, replay, sample, last_line)
     known = {rank.rank for rank in ranks}
-    if status.attempt >= reading.attempt:
+    if status.attempt >= reading.attempt and not waits:
         ranks += [rank for rank in status.ranks if rank.rank not in known]  # their pods were removed
     if reading.phase is Phase.STOPPED:
         ranks = [_told_to_stop(rank) for rank in ranks]
     started = [at for at in (status.started_at, reading.started_at, replay.started_at) if at is not None]
     longest = max(status.attempts, reading.attempts, key=len)
     return {
-        "progress": replay.progress(),
+        "progress": progress,
         "metrics": replay.metrics()[:8],
         "ranks": sorted(ranks, key=lambda rank: rank.rank),
         "created_at": reading.created_at or status.created_at,

@@ -120,13 +120,11 @@ class Recording:
     def _of_runs(self, attempt: int) -> Iterator[dict[str, Any]]:
         """The frames that concern runs: of all attempts those of runs on a server, of the last one the metrics."""
         kept_to_itself: set[str] = set()
-        for number, frame in frames_of_all(self._folder, attempt):
+        for newest, frame in frames_of_all(self._folder, attempt):
             kind, run_id = frame.get("kind"), str(frame.get("run_id"))
             if kind == "run" and self._server is None and not _is_server(frame.get("tracking_uri")):
                 kept_to_itself.add(run_id)
-            elif (kind == "metric" and number == attempt) or (
-                kind in ("run", "run_finished") and run_id not in kept_to_itself
-            ):
+            elif (kind == "metric" and newest) or (kind in ("run", "run_finished") and run_id not in kept_to_itself):
                 yield frame
 
 

@@ -39,6 +39,13 @@ class Positions:
         """The highest number of the frames of each rank that the snapshot holds."""
         self.attempt = raw["attempt"] if isinstance(raw.get("attempt"), int) else 1
         """The attempt that the snapshot is of, counted from 1."""
+        self.run: str = raw["run"] if isinstance(raw.get("run"), str) else ""
+        """The run of that attempt: see `JobKind.run_of`."""
+
+    @property
+    def begun(self) -> bool:
+        """Whether a log was read."""
+        return bool(self._pods)
 
     def of(self, key: str) -> Position:
         """How far a log was read: a pod's uid names that of its ranks; with `/` and a container behind it, of that."""
@@ -80,6 +87,7 @@ class Positions:
         self.frames.update(frames or {})
         whole = {
             "attempt": self.attempt,
+            "run": self.run,
             "pods": {key: asdict(position) for key, position in self._pods.items()},
             "files": self._sizes,
             "frames": self.frames,

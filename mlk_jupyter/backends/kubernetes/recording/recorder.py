@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import time
 from collections.abc import Callable
 from typing import Protocol
@@ -186,6 +187,7 @@ class Recorder:
                 reading = await self._namespace.told(reading)
                 if reading.attempt > self._positions.attempt:
                     followers = await self._begin_attempt(followers, reading.attempt)
+                followers = await self._mind_the_run(followers, objects)
                 while self._looks:
                     followers.look(self._looks.pop())
                 unread = followers.sync(objects, self._positions.attempt, over=reading.phase.final)
@@ -280,13 +282,29 @@ class Recorder:
             await self._write(self._intake.cut(followers.positions()), snap=False, save=False)
             await self._pause(self._timing.tick_s, hurry=True)
         await self._put_away(followers)
+        self._positions.run = ""
+        return await self._begin_record(functools.partial(records.put_aside, before=before), number)
+
+    async def _begin_record(self, put_aside: Callable[..., None], number: int) -> Followers:
         try:
-            await whole(in_thread(records.put_aside, self._folder, before, number, self._positions.begin))
+            await whole(in_thread(lambda: put_aside(self._folder, number=number, begin=self._positions.begin)))
         except OSError as error:
             self._not_written(error)
             self._positions.attempt = number
         self._intake = await self._open()
         return self._follow()
+
+    async def _mind_the_run(self, followers: Followers, objects: Objects) -> Followers:
+        """Begins anew when the job was taken out of the cluster and its ranks have begun again in other pods."""
+        kind, attempt = kind_of_job(objects), self._positions.attempt
+        run = kind.run_of(objects, attempt)
+        if not run or run == self._positions.run or not kind.pods_of(objects, attempt):
+            return followers
+        self._positions.run = run
+        if not (self._positions.begun or followers.positions()):
+            return followers
+        await self._put_away(followers)
+        return await self._begin_record(records.put_run_aside, attempt)
 
     async def _put_away(self, followers: Followers) -> None:
         """Ends the reading of logs, with all that came of them written down."""

@@ -267,28 +267,44 @@ def put_aside(folder: JobFolder, before: int, number: int, begin: Callable[[int,
     Args:   begin: gets the number, and the sizes of the files that changed, by their path in the folder.
     Raises: OSError.
     """
+    begin(number, _put_aside(folder, before, f"attempt {before} ended here; attempt {number} begins"))
+
+
+def put_run_aside(folder: JobFolder, number: int, begin: Callable[[int, Mapping[str, int]], None]) -> None:
+    """The same within an attempt whose job was taken out of the cluster and let in again. Blocking.
+
+    `frames.jsonl` becomes `frames-aN.1.jsonl`, the next time `frames-aN.2.jsonl`. Raises: OSError.
+    """
+    earlier = sum(1 for _ in folder.path.glob(_kept(folder.frames, number, "*").name))
+    sizes = _put_aside(folder, number, "it was taken out of the cluster here; its ranks begin again", f"{earlier + 1}")
+    begin(number, sizes)
+
+
+def _put_aside(folder: JobFolder, number: int, words: str, run: str = "") -> Mapping[str, int]:
+    """Gives the sizes of the files that changed."""
     sizes = {}
     for path in (folder.frames, folder.samples):
-        kept = _kept(path, before)
+        kept = _kept(path, number, run)
         if not kept.exists():  # else it was done before, and cut off before it was remembered
             with contextlib.suppress(FileNotFoundError):
                 path.rename(kept)
         sizes[path.name] = 0
     for log in sorted((folder.path / "logs").glob("rank-*.log")):
         with log.open("ab") as file:
-            file.write(f"\n[mlk: attempt {before} ended here; attempt {number} begins]\n".encode())
+            file.write(f"\n[mlk: {words}]\n".encode())
             sizes[log.relative_to(folder.path).as_posix()] = file.tell()
-    begin(number, sizes)
+    return sizes
 
 
-def frames_of_all(folder: JobFolder, last: int) -> Iterator[tuple[int, dict[str, Any]]]:
-    """All frames of the job with the attempt that they are of, the newest attempt first."""
+def frames_of_all(folder: JobFolder, last: int) -> Iterator[tuple[bool, dict[str, Any]]]:
+    """All frames of the job, the newest start of its ranks first; with each, whether it is of that one."""
     for frame in folder.each_frame():
-        yield last, frame
-    for number in range(last - 1, 0, -1):
-        path = _kept(folder.frames, number)
-        for frame in _Frames(folder.path, path).each_frame():
-            yield number, frame
+        yield True, frame
+    for number in range(last, 0, -1):
+        runs = sorted(folder.path.glob(_kept(folder.frames, number, "*").name), key=lambda path: (len(path.name), path))
+        for path in [_kept(folder.frames, number), *reversed(runs)]:
+            for frame in _Frames(folder.path, path).each_frame():
+                yield False, frame
 
 
 class _Frames(JobFolder):
@@ -303,5 +319,5 @@ class _Frames(JobFolder):
         return self._frames
 
 
-def _kept(path: Path, attempt: int) -> Path:
-    return path.with_name(f"{path.stem}-a{attempt}{path.suffix}")
+def _kept(path: Path, attempt: int, run: str = "") -> Path:
+    return path.with_name(f"{path.stem}-a{attempt}{f'.{run}' if run else ''}{path.suffix}")
