@@ -1,4 +1,4 @@
-"""An IPython in this process, as a person has it after `%load_ext mlk_jupyter`."""
+"""An IPython in this process, as a person has it after `%load_ext mlk_jupyter`, and a job to show in one."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from IPython.core.displaypub import CapturingDisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
 from kube.cluster import FakeCluster
+from recordedjob import Notebook, Recorded, until
 from shells import Shell
 from traitlets.config import Config
 
 import mlk_jupyter
 from mlk_jupyter.errors import JobNotFound
+from mlk_jupyter.magics import feed
 
 _CLUSTER = pytest.param("kubernetes", marks=pytest.mark.slow)
 
@@ -53,6 +56,29 @@ def anywhere(request: pytest.FixtureRequest, folder: Path, monkeypatch: pytest.M
         monkeypatch.delenv("KUBECONFIG")
         assert cluster.controllers is not None
         assert cluster.controllers.failures == []
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Iterator[Recorded]:
+    """One that runs; no display follows it beyond its test."""
+    made = Recorded(tmp_path / "digits-0a1b")
+    yield made
+    made.error = None
+    if made.folder.path.exists():
+        made.end()
+    until(lambda: not feed._feeds)
+
+
+@pytest.fixture
+def notebook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Notebook]:
+    """A kernel's shell whose outputs are kept."""
+    InteractiveShell.clear_instance()
+    shell = InteractiveShell.instance()
+    shell.history_manager.enabled = False
+    shell.kernel = object()
+    shell.display_pub = CapturingDisplayPublisher()
+    yield Notebook(shell.display_pub)
+    InteractiveShell.clear_instance()
 
 
 def _end_jobs(backend: str) -> None:
