@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import time
 from typing import Protocol, TextIO
@@ -13,6 +14,7 @@ from ..model import JobSummary, Phase, Step
 _BAR = 24
 _DETAIL_EVERY_S = 5.0  # plain lines: words and figures that change with every step are not worth a line each
 _ALL_IS_WELL = (Step.RUNNING, Step.READING_LOGS)
+_FIGURES = re.compile(r"(?:\d+ (?:s|min|h)\b ?)+")
 _COLOURS = {Phase.SUCCEEDED: "32", Phase.FAILED: "31", Phase.STOPPED: "33", Phase.RUNNING: "36"}
 
 
@@ -93,9 +95,8 @@ class Lines:
 
     def show(self, job: JobSummary, code: str | None) -> None:
         progress, figures = job.progress, text.metrics(job.metrics)
-        # Words of a reason hold figures that change; another code is another step.
-        step = (job.phase, job.reason.code if job.reason and _why(job) else None, progress.cell)
-        detail = (_why(job), progress.text, figures)
+        # A reason in which only a figure changes, as of how long it lasts, is no other step.
+        step, detail = (job.phase, _FIGURES.sub("", _why(job)), progress.cell), (progress.text, figures)
         due = time.monotonic() - self._shown_at >= _DETAIL_EVERY_S
         if step == self._step and (detail == self._detail or not due):
             return

@@ -119,9 +119,10 @@ def test_a_reason_whose_figures_change_is_no_new_step(monkeypatch: pytest.Monkey
     monkeypatch.setattr("mlk_jupyter.cli.screen.time.monotonic", lambda: 100.0)
     out = io.StringIO()
     lines = Lines(out)
-    for seconds in range(40, 60):
-        lines.show(job(reason=f"The node node1 has not answered for {seconds} s.", code="node_silent"), None)
-    assert len(out.getvalue().splitlines()) == 1
+    for length in ("45 s", "1 min", "1 min 5 s", "1 h 2 min"):
+        lines.show(job(reason=f"The node node1 has not answered for {length}.", code="node_silent"), None)
+    lines.show(job(reason="The node node2 has not answered for 5 s.", code="node_silent"), None)
+    assert len(out.getvalue().splitlines()) == 2
 
 
 def test_a_job_name_cannot_send_commands_to_the_terminal() -> None:

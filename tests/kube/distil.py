@@ -29,7 +29,7 @@ KINDS = frozenset({
     "configmaps", "events", "limitranges", "namespaces", "nodes", "persistentvolumeclaims", "persistentvolumes", "pods",
     "resourcequotas", "secrets", "serviceaccounts", "services",
     "jobs.batch", "networkpolicies.networking.k8s.io", "priorityclasses.scheduling.k8s.io",
-    "storageclasses.storage.k8s.io", "customresourcedefinitions.apiextensions.k8s.io",
+    "leases.coordination.k8s.io", "storageclasses.storage.k8s.io", "customresourcedefinitions.apiextensions.k8s.io",
     "selfsubjectaccessreviews.authorization.k8s.io", "selfsubjectrulesreviews.authorization.k8s.io",
     "roles.rbac.authorization.k8s.io", "rolebindings.rbac.authorization.k8s.io",
     "clusterroles.rbac.authorization.k8s.io", "clusterrolebindings.rbac.authorization.k8s.io",

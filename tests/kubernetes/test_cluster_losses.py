@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 
 import pytest
 import yaml
@@ -14,6 +15,7 @@ from kube import names
 from kube.cluster import FakeCluster
 
 from mlk_jupyter.backends.kubernetes.api.targets import targets
+from mlk_jupyter.backends.kubernetes.timing import Timing
 from mlk_jupyter.model import Phase
 
 Sit = Callable[..., Desk]
@@ -93,3 +95,32 @@ def test_who_follows_a_job_hears_what_holds_its_next_attempt(sit: Sit, plain_clu
         return named and (seen.phase, seen.attempt) == (Phase.QUEUED, 2)
 
     wait_for(followed, lambda: desk.seen[job])
+
+
+@pytest.mark.parametrize("leases", [True, False], ids=["leases are seen", "leases are not seen"])
+def test_who_follows_a_job_hears_how_long_its_node_is_silent(
+    sit: Sit, plain_cluster: FakeCluster, leases: bool
+) -> None:
+    desk = sit(timing=Timing(figures_s=0.1))
+    job = desk.submit(FOREVER)
+    desk.until_running(job)
+    (pod,) = pods_of(plain_cluster, job)
+    node = pod["spec"]["nodeName"]
+    if leases:
+        renewed = (plain_cluster.store.now() - timedelta(seconds=95)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        plain_cluster.namespace("kube-node-lease")
+        lease = {"metadata": {"name": node}, "spec": {"holderIdentity": node, "renewTime": renewed}}
+        plain_cluster.create("leases.coordination.k8s.io", lease, "kube-node-lease")
+    plain_cluster.levers.lose_node(node)
+    start = f"The node {node} of rank 0 has not answered for {'1 min' if leases else 'at least'} "
+    told: set[str] = set()
+
+    def heard() -> bool:
+        reason = desk.seen[job].reason
+        told.update([reason.text] if reason is not None and reason.code == "node_silent" else [])
+        return len(told) > 1
+
+    wait_for(heard)  # time goes on though nothing happens
+    assert all(text.startswith(start) for text in told), told
+    shown = desk.status(job).reason
+    assert shown is not None and shown.text.startswith(start)

@@ -37,11 +37,10 @@ from .manifests.yaml_dump import as_yaml
 from .preflight.dry_run import dry_run
 from .preflight.lookup import look_up
 from .preflight.verdict import preflight
-from .recording.namespaces import end_of
+from .recording.beside import completed
 from .recording.records import Records
 from .resources import Objects
 from .rights.discovery import Served
-from .status.explain.namespaces import LOSSES
 from .timing import Timing
 from .watch.informer import Snapshot
 
@@ -251,10 +250,10 @@ class KubernetesBackend:
         if found is None:
             raise JobNotFound(job_id)
         self._known.add(job_id)
-        if found.reason is not None and found.reason.code in LOSSES:
-            lost = await end_of(self._cluster.connection, self._cluster.namespace)
-            return found.model_copy(update={"reason": lost or found.reason})
-        return found
+        if found.reason is None or found.phase.final or objects is None:
+            return found
+        reason = await completed(self._cluster.connection, self._cluster.namespace, found.reason, objects.now)
+        return found.model_copy(update={"reason": reason})
 
     async def watch(self) -> AsyncIterator[Changes]:
         """All jobs, then what changed. A cluster that nobody chose is not connected to: its record is shown."""

@@ -11,6 +11,7 @@ from ...follow.broadcast import Changes, Viewers
 from ...model import JobStatus, JobSummary, Metric, Phase, Step
 
 _FIELDS = set(JobSummary.model_fields)
+_TIMED = frozenset({"node_silent", "pulling_image", "staging", "stuck_pod", "pod_ending"})
 _NO_METRICS: list[Metric] = []
 
 
@@ -34,6 +35,15 @@ class JobList:
     @property
     def queued(self) -> set[str]:
         return {job_id for job_id, job in self._jobs.items() if job.phase is Phase.QUEUED}
+
+    @property
+    def timed(self) -> set[str]:
+        """Those of which it is said how long something takes, and those of which that comes once it takes too long."""
+        return {
+            job_id
+            for job_id, job in self._jobs.items()
+            if job.phase is Phase.STOPPING or (job.reason and not job.phase.final and job.reason.code in _TIMED)
+        }
 
     @property
     def repelled(self) -> set[str]:

@@ -96,6 +96,8 @@ class Timing:
     """A job that ended longer ago is recorded when somebody looks at it."""
     largest_s: float = 60.0
     """How old what is known of the largest node may be while a job waits for it."""
+    figures_s: float = 5.0
+    """How often a reason with a length of time in it is read again though nothing changed."""
     young_s: float = 120.0
     """An object that is younger may belong to a job that is being created, and is no orphan."""
     recording: RecordingTiming = field(default_factory=RecordingTiming)

@@ -44,11 +44,11 @@ from ..status.read import Reading
 from ..status.submitted import SubmittedJob
 from ..timing import RecordingTiming
 from . import bundles, merging, records
+from .beside import Beside
 from .followers import Followers
 from .intake import Batch, Intake, whole
 from .logs import LogSource
 from .mlflow import Recording
-from .namespaces import NamespaceWatch
 from .positions import Positions
 
 
@@ -85,7 +85,7 @@ class Recorder:
         self._timing = timing or RecordingTiming()
         self._ownership = Ownership(folder)
         self._mlflow = Recording(folder, job.spec)
-        self._namespace = NamespaceWatch(connection, job.namespace)
+        self._beside = Beside(connection, job.namespace)
         self._seen: tuple[Objects, Reading] | None = None
         self._wake = asyncio.Event()
         self._urgent = asyncio.Event()  # something was told or asked; what is merely read can wait for a moment
@@ -184,7 +184,7 @@ class Recorder:
                 self._wake.clear()
                 self._urgent.clear()
                 objects, reading = self._current()
-                reading = await self._namespace.told(reading)
+                reading = await self._beside.told(reading, objects.now)
                 if reading.attempt > self._positions.attempt:
                     followers = await self._begin_attempt(followers, reading.attempt)
                 followers = await self._mind_the_run(followers, objects)

@@ -33,6 +33,7 @@ from .devices import explain_devices
 from .disruptions import disrupted_at, explain_disrupting_event, explain_disruption, starting_again
 from .exits import explain_beside, explain_exit, failed_beside
 from .messages import clean, duration, who
+from .silence import explain_silence
 
 # A rank whose peer was taken away fails within a moment of it; pods' times are whole seconds.
 _SAME_MOMENT_S = 1.0
@@ -162,13 +163,8 @@ def _silence(pod: Manifest, start: Started, one: str) -> Reason | None:
     if over(pod) or not (lost_node or (silent and ready.get("status") != "True")):
         return None
     at = since(ready)
-    ago = f" for {duration(start.now - at)}" if at is not None and start.now >= at else ""
     node = clean(spec_of(pod).get("nodeName"), 80)
-    return Reason(
-        code="node_silent",
-        text=f"The node {node} of {one} has not answered{ago}; nothing is known of it.",
-        hint="The cluster gives it up after some minutes. If it stays so, delete the job.",
-    )
+    return explain_silence(node, one, start.now - at if at is not None else None)
 
 
 def _first_failure(start: Started, workers: dict[int, WorkerStatus], spec: JobSpec, disrupted: Reason | None) -> Reason:
