@@ -114,9 +114,10 @@ def _path() -> Path:
 def _changed() -> Iterator[dict[str, list[str]]]:
     """The profiles, to be changed; written whole at the end. Two kernels that save at once both keep theirs."""
     from ..record.folder import write_atomically
+    from ..record.privacy import close
 
     path = _path()
-    path.parent.mkdir(parents=True, exist_ok=True)
+    close(path.parent)
     lock = os.open(path.with_name(".profiles.lock"), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -117,7 +117,7 @@ def _context(spec: JobSpec, job_id: str, rank: int, backend: str, chosen: Mappin
 
 
 def _user(chosen: Mapping[str, str]) -> str | None:
-    named = chosen.get("MLFLOW_TRACKING_USERNAME") or chosen.get("JUPYTERHUB_USER")
+    named = chosen.get("JUPYTERHUB_USER")  # not MLFLOW_TRACKING_USERNAME: half of a login is nobody else's to read
     if named:
         return named
     try:

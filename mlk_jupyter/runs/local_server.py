@@ -146,7 +146,7 @@ class LocalServer:
         await prepare(self._uri, self._artifacts, self._python)
         self._secret = secrets.token_urlsafe(24)
         try:
-            with self._log.open("wb") as log:
+            with os.fdopen(os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as log:
                 process = await asyncio.create_subprocess_exec(
                     self._python,
                     str(_SCRIPT),

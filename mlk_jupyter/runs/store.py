@@ -119,15 +119,18 @@ async def prepare(uri: str, artifacts: Path, python: str = sys.executable) -> No
     if path is None or path.exists():
         return
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for private in (path.parent, artifacts):
+            private.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = await _locked(path.with_name(f".{path.name}.lock"))
     except OSError as error:
         raise StoreNotPrepared(f"{path}: {error.strerror or error}.", hint=_HINT) from error
     try:
         if not path.exists():
             with tempfile.TemporaryDirectory(dir=path.parent, prefix=".mlflow-new-") as folder:
-                await _create(Path(folder) / path.name, artifacts, python)
-                _move(Path(folder) / path.name, path)
+                made = Path(folder) / path.name
+                await _create(made, artifacts, python)
+                made.chmod(0o600)  # its journals follow it
+                _move(made, path)
     except OSError as error:
         raise StoreNotPrepared(f"{path}: {error.strerror or error}.", hint=_HINT) from error
     finally:

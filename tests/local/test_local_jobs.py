@@ -43,11 +43,25 @@ def test_a_job_of_two_ranks_succeeds_and_leaves_its_whole_record(jobs: Jobs) -> 
     assert processes_of(job) == []
 
 
-def test_nobody_else_can_look_into_the_folders_that_it_makes(jobs: Jobs, data_dir: Path) -> None:
+@pytest.mark.parametrize("there", ["nothing", "ours", "others"])
+def test_nobody_else_can_look_into_the_folders_of_jobs(jobs: Jobs, data_dir: Path, there: str) -> None:
+    """Also where the data directory was there before, open to everybody; unless it is not ours alone."""
     data_dir.rmdir()
-    folder = jobs.folder(jobs.submit("1")).path
-    for private in (folder, folder.parent, folder.parent.parent):
-        assert private.stat().st_mode & 0o077 == 0, private
+    if there != "nothing":
+        for folder in (data_dir, data_dir / "jobs", data_dir / "clusters"):
+            folder.mkdir()
+            folder.chmod(0o755)
+        (data_dir / "mlflow.db").touch(0o644)
+    if there == "others":
+        (data_dir / "data.csv").touch()
+    job = jobs.submit("1")
+    jobs.until_over(job)
+    assert data_dir.stat().st_mode & 0o077 == (0o055 if there == "others" else 0)
+    assert [path for path in data_dir.iterdir() if path.stat().st_mode & 0o077 and there == "others"] == (
+        [data_dir / "data.csv"] if there == "others" else []
+    )
+    files = [path for path in jobs.folder(job).path.rglob("*") if path.is_file()]
+    assert [path for path in files if path.stat().st_mode & 0o077] == []
 
 
 def test_the_notebook_runs_in_its_own_folder(jobs: Jobs, tmp_path: Path) -> None:

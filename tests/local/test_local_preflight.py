@@ -27,6 +27,7 @@ CALM = Facts(
     disk_free_bytes=100 * GIB,
     data_dir=Path("/data"),
     unwritable=None,
+    open_to_others=False,
     inventory=Inventory(GPUS),
     held={},
     waiting=[],
@@ -57,6 +58,7 @@ def test_a_job_that_fits_has_nothing_against_it_and_says_what_it_uses() -> None:
 @pytest.mark.parametrize(
     ("facts", "spec", "level", "code", "words"),
     [
+        ({"open_to_others": True}, {}, Level.NOTE, "data_dir_open", "may look into /data"),
         ({}, {"workers": 33}, Level.WARNING, "crowded", "33 processes share 8 cores"),
         ({"memory_free_bytes": GIB // 2}, {"workers": 20}, Level.ERROR, "not_enough_memory", "20 processes need"),
         ({}, {"workers": 5, "gpus": 1}, Level.ERROR, "not_enough_gpus", "asks for 5 GPUs; this machine has 4 for jobs"),

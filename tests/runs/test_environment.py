@@ -31,6 +31,11 @@ def test_every_run_a_rank_opens_bears_the_tags_of_its_job() -> None:
     }
 
 
+def test_no_part_of_a_login_goes_into_the_store() -> None:
+    login = {"MLFLOW_TRACKING_USERNAME": "login-1", "MLFLOW_TRACKING_PASSWORD": "login-2"}
+    assert "login" not in json.dumps([variables(base=login), variables(env=login)])
+
+
 @pytest.mark.parametrize(
     ("spec", "base", "name", "value"),
     [

@@ -27,6 +27,7 @@ from ...model.ids import new_job_id, request_digest
 from ...record.files import remove
 from ...record.folder import JobFolder, RecordUnwritable, data_dir, write_atomically
 from ...record.ownership import Ownership, Taken
+from ...record.privacy import close, open_to_others
 from ...runs.store import has_mlflow
 from ...threads import in_thread
 from ..base import Carriage, Refused
@@ -186,6 +187,7 @@ class LocalBackend:
             disk_free_bytes=machine.disk_free(self._data_dir),
             data_dir=self._data_dir,
             unwritable=unwritable(self._jobs_dir),
+            open_to_others=open_to_others(self._data_dir),
             inventory=inventory(),
             held=queue.held() if spec.gpus else {},
             waiting=queue.waiting() if spec.gpus else [],
@@ -213,8 +215,8 @@ class LocalBackend:
         job_id = new_job_id(spec.name, request_id)
         folder = JobFolder(self._jobs_dir / job_id)
         try:
-            for private in (self._data_dir, self._jobs_dir):  # of folders in between, `mode` would not hold
-                private.mkdir(mode=0o700, parents=True, exist_ok=True)
+            close(self._data_dir)
+            self._jobs_dir.mkdir(mode=0o700, exist_ok=True)
             self._sweep()
             made = Path(tempfile.mkdtemp(dir=self._jobs_dir, prefix=".new-"))
             try:
@@ -315,6 +317,7 @@ def _fill(
     directory = bundle.directory or final.path / "files"
     for name in ("files", "outputs", "checkpoints", "logs"):
         (made.path / name).mkdir()
+    made.bundle.touch(mode=0o600)
     made.bundle.write_bytes(bundle.data)
     made.write_spec(first.spec)
     plan = Launch(

@@ -32,6 +32,8 @@ class Facts:
     data_dir: Path
     unwritable: str | None
     """Why the data directory cannot be written; None when it can."""
+    open_to_others: bool
+    """Whether others may look into the data directory."""
     inventory: Inventory
     held: dict[str, str]
     """GPU UUID to the job that holds it."""
@@ -50,6 +52,7 @@ def preflight(spec: JobSpec, bundle: Bundle, python: Interpreter, facts: Facts) 
         *gpus,
         *_ranks(spec, facts),
         *_disk(facts),
+        *_privacy(facts),
         *_mlflow(spec, python, facts),
         *(Finding(level=Level.NOTE, code="bundle", text=text) for text in bundle.notices),
     ]
@@ -135,6 +138,14 @@ def _disk(facts: Facts) -> list[Finding]:
     level = Level.ERROR if free < _NO_DISK_BYTES else Level.WARNING
     text = f"Only {in_words(free)} are free in {facts.data_dir}, where logs and outputs are kept."
     return [Finding(level=level, code="low_disk", text=text, hint=f"Delete old jobs. {choose}")]
+
+
+def _privacy(facts: Facts) -> list[Finding]:
+    if not facts.open_to_others:
+        return []
+    text = f"Others on this machine may look into {facts.data_dir}, where other things are kept than jobs."
+    hint = f"The jobs in it are closed to them, MLflow's files may not be. Close it: `chmod 700 {facts.data_dir}`."
+    return [Finding(level=Level.NOTE, code="data_dir_open", text=text, hint=hint)]
 
 
 def _mlflow(spec: JobSpec, python: Interpreter, facts: Facts) -> list[Finding]:

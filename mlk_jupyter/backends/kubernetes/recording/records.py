@@ -32,6 +32,7 @@ from ....errors import JobNotFound
 from ....model import JobSpec, JobStatus, JobSummary
 from ....record.files import read_regular, remove
 from ....record.folder import JobFolder, data_dir, is_job_id, write_atomically
+from ....record.privacy import close
 from ..api.targets import Target
 
 _Stamp = tuple[int, int, int]
@@ -74,7 +75,8 @@ class Records:
 
     def __init__(self, target: Target, root: Path | None = None) -> None:
         self._target = target
-        self.path = (root or data_dir()) / "clusters" / _key(target)
+        self._data_dir = root or data_dir()
+        self.path = self._data_dir / "clusters" / _key(target)
         self.jobs = self.path / "jobs"
         self._unfinished = self.path / "unfinished"
         self._known: dict[str, tuple[_Stamp, JobSummary]] = {}
@@ -96,8 +98,9 @@ class Records:
         Raises: OSError as the file system gives it.
         """
         folder = JobFolder(self.jobs / job_id)
-        for private in (self.path, self.jobs, self._unfinished):
-            private.mkdir(mode=0o700, parents=True, exist_ok=True)
+        close(self._data_dir)
+        for private in (self.path.parent, self.path, self.jobs, self._unfinished):  # `mode` holds for the last one only
+            private.mkdir(mode=0o700, exist_ok=True)
         if not (self.path / "cluster.json").exists():
             about = {"server": self._target.server, "namespace": self._target.namespace}
             write_atomically(self.path / "cluster.json", json.dumps(about, indent=1).encode())
@@ -107,6 +110,7 @@ class Records:
             new = JobFolder(made)
             for name in ("outputs", "logs"):
                 (made / name).mkdir()
+            new.bundle.touch(mode=0o600)
             new.bundle.write_bytes(bundle)
             new.write_spec(spec)
             new.write_status(status(folder), lasting=False)
