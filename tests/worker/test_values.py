@@ -14,10 +14,10 @@ import sys
 import threading
 import uuid
 import zoneinfo
-from collections import Counter, OrderedDict, defaultdict, deque, namedtuple
+from collections import Counter, OrderedDict, defaultdict, deque
 from decimal import Decimal
 from fractions import Fraction
-from pathlib import Path, PosixPath
+from pathlib import PosixPath
 from typing import Any
 
 import numpy as np
@@ -26,18 +26,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
-from mlk_jupyter.worker import tables, values
-from mlk_jupyter.worker.values import Encoded, ValueProblem, decode, encode, frame_of, from_frame
+from mlk_jupyter.worker import values
+from mlk_jupyter.worker.values import Encoded, ValueProblem, decode, encode, from_frame
 
-KEY = b"0123456789abcdef"
-
-
-def there_and_back(value: Any, **options: Any) -> Any:
-    """The value after it travelled as a frame does."""
-    encoded = encode(value, name="v", **options)
-    return from_frame(frame_of("v", encoded), key=options.get("key"))
+from .samplevalues import FRAMES, KEY, Plain, Point, itself, there_and_back
 
 
 def same(one: Any, other: Any) -> bool:
@@ -138,21 +131,8 @@ def test_the_same_set_gives_the_same_bytes_in_every_process() -> None:
     assert len(outs) == 1
 
 
-Point = namedtuple("Point", "x y")
-
-
 class Colour(enum.IntEnum):
     RED = 1
-
-
-class Plain:
-    pass
-
-
-def itself() -> Any:
-    value: list[Any] = [1]
-    value.append({"k": (value,)})
-    return value
 
 
 def deep() -> Any:
@@ -216,183 +196,6 @@ def test_a_hundred_megabytes_are_refused_with_the_limit(value: Any) -> None:
         encode((value, Plain()), name="v", pickle=True, key=KEY)
 
 
-# -- arrays -----------------------------------------------------------------------------------------------------------
-
-
-@settings(max_examples=200, deadline=None)
-@given(
-    hnp.arrays(
-        st.one_of(hnp.scalar_dtypes(), hnp.array_dtypes(), hnp.nested_dtypes()).filter(
-            lambda dtype: dtype.itemsize < 200
-        ),
-        hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4),
-    ),
-    st.sampled_from(["whole", "transposed", "reversed", "inside"]),
-)
-def test_arrays_of_every_type_come_out_as_they_went_in(array: Any, how: str) -> None:
-    array = {"transposed": array.T, "reversed": array[::-1] if array.ndim else array}.get(how, array)
-    try:
-        back = there_and_back({"a": array})["a"] if how == "inside" else there_and_back(array)
-    except ValueProblem as problem:
-        assert "cannot be written" in str(problem)  # refused: better than changed
-        return
-    assert back.dtype == array.dtype and back.shape == array.shape and back.tobytes() == array.tobytes()
-    assert back.flags.writeable
-
-
-@pytest.mark.parametrize("kind", "?bhilqBHILQefdgFDGSUVmM")
-def test_arrays_and_scalars_of_each_of_numpys_types(kind: str) -> None:
-    dtype = np.dtype({"S": "S3", "U": "U3", "V": "V3", "m": "m8[ns]", "M": "M8[D]"}.get(kind, kind))
-    for order in "<>":
-        array = np.zeros((2, 2), dtype.newbyteorder(order))
-        array.flat[1] = np.ones(1, dtype.newbyteorder(order))[0]
-        back = there_and_back(array)
-        assert back.dtype == array.dtype and back.tobytes() == array.tobytes()
-    scalar = np.ones(1, dtype)[0]
-    back = there_and_back([scalar])[0]
-    assert isinstance(back, np.generic) and back.dtype == scalar.dtype and back == scalar
-
-
-def test_numpys_texts_keep_the_zeros_at_their_end() -> None:
-    for value in (np.str_("a\0\0"), np.bytes_(b"a\0"), np.str_("")):
-        back = there_and_back(value)
-        assert type(back) is type(value) and back == value and len(back) == len(value)
-
-
-@pytest.mark.parametrize(
-    "dtype", ["float32", "bfloat16", "float16", "int8", "bool", "complex64", "float8_e4m3fn", "uint8"]
-)
-def test_tensors_come_out_as_they_went_in(dtype: str) -> None:
-    tensor = (torch.arange(6).reshape(2, 3) % 2).to(getattr(torch, dtype)).T
-    back = there_and_back(OrderedDict(w=tensor))["w"]
-    assert back.dtype is tensor.dtype and back.shape == tensor.shape and not back.requires_grad
-    assert torch.equal(
-        back.view(torch.uint8) if dtype[-2:] == "fn" else back,
-        tensor.contiguous().view(torch.uint8) if dtype[-2:] == "fn" else tensor,
-    )
-    for shape in ((), (0, 3)):
-        assert there_and_back(torch.zeros(shape)).shape == shape
-    assert there_and_back(torch.ones(2, requires_grad=True)).requires_grad
-    assert there_and_back(torch.tensor([1 + 2j]).conj()).resolve_conj()[0] == 1 - 2j
-
-
-def test_a_models_state_comes_out_as_it_went_in() -> None:
-    model = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.BatchNorm1d(2))
-    state = there_and_back({"state": dict(model.state_dict()), "loss": [np.float32(0.5)]})["state"]
-    assert all(torch.equal(value, state[name]) for name, value in model.state_dict().items())
-
-
-# -- tables -----------------------------------------------------------------------------------------------------------
-
-FRAMES = {
-    "numbers": pd.DataFrame({"a": [1, 2], "b": [0.5, np.nan], "c": [True, False]}),
-    "text": pd.DataFrame({"a": ["x", None]}),
-    "labels that are numbers": pd.DataFrame([[1, 2]], columns=[0, 7]),
-    "labels of two kinds": pd.DataFrame([[1, 2]], columns=[0, "a"]),
-    "labels twice": pd.DataFrame([[1, 2.5]], columns=["a", "a"]),
-    "two levels": pd.DataFrame([[1, 2]], columns=pd.MultiIndex.from_tuples([("a", 1), ("b", 2)], names=["x", None])),
-    "index of two levels": pd.DataFrame({"a": [1, 2]}, index=pd.MultiIndex.from_tuples([("a", 1), ("b", 2)])),
-    "named index": pd.DataFrame({"a": [1]}, index=pd.Index(["r"], name="id")),
-    "days": pd.DataFrame({"a": [1, 2]}, index=pd.date_range("2026-01-01", periods=2, freq="D")),
-    "zone": pd.DataFrame({"a": pd.date_range("2026-01-01", periods=2, tz="Europe/Berlin"), 1: 2}),
-    "kinds": pd.DataFrame({"a": pd.Categorical(["x", "y"], ["y", "x", "z"], ordered=True), 3: [1, 2]}),
-    "nullable": pd.DataFrame({"a": pd.array([1, None], dtype="Int64"), "b": pd.array([True, None], dtype="boolean")}),
-    "objects": pd.DataFrame({"a": pd.Series([1, "x", None, 2.5, (1, 2)], dtype=object)}),
-    "one and true": pd.DataFrame({"a": pd.Series([1, True, 1.0], dtype=object)}),
-    "empty": pd.DataFrame(),
-    "no rows": pd.DataFrame({"a": pd.Series([], dtype="float32")}),
-    "no columns": pd.DataFrame(index=[1, 2]),
-    "step": pd.DataFrame({"a": [1, 2]}, index=pd.RangeIndex(3, 9, 3, name="n")),
-    "spans": pd.DataFrame({"a": [pd.Timedelta("1s"), pd.NaT]}),
-}  # fmt: skip
-with_attrs = pd.DataFrame({"a": [1]})
-with_attrs.attrs = {"unit": ("m", 1)}
-FRAMES["attrs"] = with_attrs
-
-
-@pytest.mark.parametrize("arrow", [True, False], ids=["with pyarrow", "without"])
-@pytest.mark.parametrize("name", FRAMES)
-def test_frames_come_out_as_they_went_in(name: str, arrow: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    if not arrow:
-        monkeypatch.setattr(tables, "arrow", lambda frame: None)
-    frame = FRAMES[name]
-    back = there_and_back(frame)
-    pd.testing.assert_frame_equal(back, frame, check_exact=True, check_index_type="exact", check_column_type="exact")
-    assert back.attrs == frame.attrs
-    for label in range(frame.shape[1]):
-        series = frame.iloc[:, label]
-        pd.testing.assert_series_equal(there_and_back([series])[0], series, check_exact=True)
-
-
-def test_periods_and_intervals_come_out_whole_or_are_refused() -> None:
-    for column in (pd.period_range("2026-01", periods=2, freq="M"), pd.interval_range(0, 2)):
-        frame = pd.DataFrame({"a": column, 0: 1})
-        try:
-            back = there_and_back(frame)
-        except ValueProblem:
-            continue
-        pd.testing.assert_frame_equal(back, frame)
-
-
-# -- pickle -----------------------------------------------------------------------------------------------------------
-
-
-class Bomb:
-    """Runs code when it is unpickled."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self) -> Any:
-        return (Path.touch, (self.path,))
-
-
-def test_pickled_values_come_out_as_they_went_in() -> None:
-    cyclic = itself()
-    back = there_and_back(cyclic, pickle=True, key=KEY)
-    assert back[1]["k"][0] is back
-    assert there_and_back(Point(1, [2]), pickle=True, key=KEY) == Point(1, [2])
-    assert there_and_back(lambda x: x + 1, pickle=True, key=KEY)(1) == 2
-
-
-def test_what_has_a_plain_form_is_never_pickled() -> None:
-    for value in ([1], np.arange(2), pd.DataFrame({"a": [1]})):
-        assert encode(value, pickle=True, key=KEY).encoding != "pickle"
-
-
-def test_what_cannot_be_pickled_is_refused_by_name() -> None:
-    with pytest.raises(ValueProblem, match=r"^v: It cannot be pickled"):
-        encode([Plain(), (lambda lock: lambda: lock)(threading.Lock())], name="v", pickle=True, key=KEY)
-    with pytest.raises(ValueProblem, match=r"job's key"):
-        encode(Plain(), name="v", pickle=True)
-
-
-def test_a_class_of_the_notebook_needs_cloudpickle(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "cloudpickle", None)
-    monkeypatch.setattr(Plain, "__module__", "__main__")
-    monkeypatch.setattr(sys.modules["__main__"], "Plain", Plain, raising=False)
-    with pytest.raises(ValueProblem, match="only cloudpickle"):
-        encode(Plain(), name="v", pickle=True, key=KEY)
-    assert encode(Point(1, 2), pickle=True, key=KEY).encoding == "pickle"
-
-
-def test_a_pickle_bomb_is_not_unpickled_unless_the_jobs_key_signed_it(tmp_path: Path) -> None:
-    path = tmp_path / "boom"
-    bomb = pickle.dumps(Bomb(path))
-    honest = encode(Point(1, 2), name="v", pickle=True, key=KEY).data
-    for data in (bomb, b"\0" * 32 + bomb, honest[:32] + bomb, b"", honest[:31]):
-        for key in (None, KEY, b"f" * 16):
-            with pytest.raises(ValueProblem, match=r"signature|did not ask"):
-                decode("pickle", data, key=key, name="v")
-    assert not path.exists()
-
-
-def test_a_signed_value_cannot_stand_for_another() -> None:
-    data = encode(Point(1, 2), name="v", pickle=True, key=KEY).data
-    with pytest.raises(ValueProblem, match="signature"):
-        decode("pickle", data, key=KEY, name="w")
-
-
 @settings(max_examples=300, deadline=None)
 @given(
     st.sampled_from(["json", "npy", "arrow", "pickle", "other"]),
@@ -413,17 +216,6 @@ def test_broken_data_ends_in_words(encoding: str, noise: bytes, at: int, byte: i
             decode(encoding, data, key=KEY, name="v")
         except ValueProblem as problem:
             assert problem.name == "v" and str(problem)
-
-
-def test_an_object_array_in_a_tampered_stream_is_not_unpickled(tmp_path: Path) -> None:
-    import io
-
-    path = tmp_path / "boom"
-    file = io.BytesIO()
-    np.save(file, np.array([Bomb(path)], object), allow_pickle=True)
-    with pytest.raises(ValueProblem, match="broken"):
-        decode("npy", file.getvalue(), name="v")
-    assert not path.exists()
 
 
 def test_a_frame_says_why_a_value_does_not_come() -> None:
