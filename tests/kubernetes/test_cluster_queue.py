@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from clusterjobs import NAMESPACE, Desk, pods_of, wait_for
+from clusterjobs import FOREVER, NAMESPACE, Desk, pods_of, wait_for
 from kube import names
 from kube.cluster import JOB_SET_CRDS, KUEUE_CRDS, FakeCluster
 
@@ -57,3 +57,22 @@ def test_a_job_that_is_queued_again_begins_its_record_anew(
     assert desk.outputs(job)[1] == "run 1\nthrough\n"
     log = desk.folder(job).log(0).read_text()
     assert "run 0" in log and "its ranks begin again" in log and "run 1" in log
+
+
+@pytest.mark.parametrize("admitted", [True, False], ids=["running", "waiting"])
+def test_a_job_of_a_queue_that_is_stopped_is_not_started_again(
+    desk: Desk, kube_cluster: FakeCluster, admitted: bool
+) -> None:
+    kube_cluster.levers.hold_queues(not admitted)
+    job = desk.submit(FOREVER, options={"kind": "job", "queue": "team", "grace_period_s": 1})
+    if admitted:
+        desk.until_running(job)
+    else:
+        desk.until(job, lambda status: status.reason is not None and status.reason.code == "queue_stopped")
+    desk.stop(job)
+    assert desk.until_over(job).phase is Phase.STOPPED
+    kube_cluster.levers.hold_queues(False)
+    wait_for(lambda: pods_of(kube_cluster, job) == [])
+    (workload,) = kube_cluster.store.list(names.WORKLOADS, NAMESPACE)
+    finished = {one["type"]: one["status"] for one in workload["status"]["conditions"]}.get("Finished")
+    assert (finished == "True") is admitted and workload["spec"]["active"] is admitted

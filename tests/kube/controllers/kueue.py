@@ -6,8 +6,8 @@ does not name is refused, as the real one does; a LocalQueue whose ClusterQueue 
 Imitates: kueue.sigs.k8s.io/docs (concepts of Workload, ClusterQueue and LocalQueue; troubleshooting jobs). The
 webhook suspends a Job with a queue (`admission`); a Workload by the Job's name and uid with the finalizer
 resource-in-use; QuotaReserved=False with what is missing, else QuotaReserved, Admitted and the Job resumed, its pods
-labelled with their pod set; Evicted and the Job suspended again; Finished with the Job's words, and the finalizer
-gone; the events of all.
+labelled with their pod set; Evicted and the Job suspended again; a Workload with `active: false` is not admitted, or
+is Evicted; Finished with the Job's words, and the finalizer gone; the events of all.
 Leaves out: cohorts and borrowing, preemption (`levers.evict_workload` does it), several flavors, admission checks,
 partial admission, topology, `reclaimablePods` (the recorded one told of them for one Job and not for the other),
 `maximumExecutionTimeSeconds`. FinishedWorkload is told once; the real one says it each time it looks.
@@ -84,8 +84,11 @@ class KueueController(Controller):
         waiting = [each for each in self.store.list(WORKLOADS) if not holds(each, "Finished")]
         waiting.sort(key=lambda each: (each["metadata"]["creationTimestamp"], each["metadata"]["name"]))
         for workload in waiting:
-            if not holds(workload, "QuotaReserved"):
+            active = workload["spec"].get("active", True)
+            if active and not holds(workload, "QuotaReserved"):
                 self._consider(workload)
+            elif not active and holds(workload, "Admitted"):
+                self.evict(workload, "Deactivated", "The workload is deactivated")
         for workload in self.store.list(WORKLOADS):
             if workload["metadata"].get("deletionTimestamp") or holds(workload, "Finished"):
                 self._release(workload)
