@@ -9,6 +9,7 @@ class ResizeObserverStub implements ResizeObserver {
 }
 
 globalThis.ResizeObserver ??= ResizeObserverStub;
+globalThis.CSSStyleSheet.prototype.replaceSync ??= () => undefined;
 globalThis.DragEvent ??= class extends MouseEvent {} as typeof DragEvent;
 window.requestIdleCallback ??= callback =>
   window.setTimeout(() => callback({ didTimeout: false, timeRemaining: () => 50 }));
