@@ -66,6 +66,7 @@ def test_after_a_loss_the_next_attempt_goes_on_from_the_checkpoints(
     assert desk.seen[status.id].attempt == 2
     phases = [step.phase for step in status.timeline]
     assert phases.count(Phase.SUCCEEDED) == 1 and phases[-1] is Phase.SUCCEEDED
+    assert phases.count(Phase.RUNNING) == 2, phases
     desk.delete(status.id)
     assert held(plain_cluster) == []
 

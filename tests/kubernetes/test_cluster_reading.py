@@ -65,6 +65,11 @@ LIFE: list[tuple[str, Objects, Phase]] = [
     ),
     ("stopped, and counted as failed", objects(failed_job(annotations=STOPPED), pods=[ended(0, 143)]), Phase.STOPPED),
     ("stopped, by clocks that differ", objects(failed_job(when=39, annotations=STOPPED)), Phase.STOPPED),
+    (
+        "stopped by its deadline, by a clock that is behind",
+        objects(failed_job(when=20, reason="DeadlineExceeded", deadline_s=1, annotations=STOPPED)),
+        Phase.STOPPED,
+    ),
     ("failed before it was stopped", objects(failed_job(when=30, annotations=STOPPED)), Phase.FAILED),
     ("complete before it was stopped", objects(job(conditions=COMPLETE, annotations=STOPPED)), Phase.SUCCEEDED),
     ("being deleted", objects(job(metadata={"deletionTimestamp": at(50)}), pods=[running()]), Phase.STOPPING),

@@ -41,6 +41,12 @@ def test_a_job_gets_its_defaults_its_selector_and_its_labels(api: Api, ns: str) 
     assert made["status"] == {}
 
 
+def test_a_job_s_deadline_can_be_brought_forward(api: Api, ns: str) -> None:
+    api.create(jobs(ns), job())
+    change = [{"op": "add", "path": "/spec/activeDeadlineSeconds", "value": 1}]
+    assert api.patch(f"{jobs(ns)}/j", change, "json-patch+json")["spec"]["activeDeadlineSeconds"] == 1
+
+
 def test_a_pod_requests_what_it_is_limited_to(api: Api, ns: str) -> None:
     made = api.create(pods(ns), pod(limits={"nvidia.com/gpu": 2, "memory": "1Gi"}))
     assert made["spec"]["containers"][0]["resources"]["requests"] == {"nvidia.com/gpu": "2", "memory": "1Gi"}

@@ -135,6 +135,10 @@ class JobKind(ABC):
         ended = [one.get("type") for one in self.conditions(owner) if one.get("status") == "True"]
         return "Complete" in ended or "Failed" in ended
 
+    def fails(self, owner: Manifest) -> bool:
+        """Whether it has failed, and its pods are being ended."""
+        return any(one.get("type") == "FailureTarget" and one.get("status") == "True" for one in self.conditions(owner))
+
     def suspended(self, owner: Manifest | None) -> bool:
         """Whether it is told to have no pods."""
         value: Any = owner

@@ -70,7 +70,9 @@ async def stop(
                 await _patch(connection, owner, resource, namespace, _annotated(owner, labels.STOPPED, note))
             continue
         if kind.deadline is not None and not kind.suspended(owner):
-            changes = [*_annotated(owner, labels.STOPPED, note), _set("/" + "/".join(kind.deadline), _AT_ONCE_S)]
+            changes = [*_annotated(owner, labels.STOPPED, note)]
+            if not kind.fails(owner):
+                changes.append(_set("/" + "/".join(kind.deadline), _AT_ONCE_S))
             await _patch(connection, owner, resource, namespace, changes)
             continue
         labelled = _QUEUE in (owner["metadata"].get("labels") or {})

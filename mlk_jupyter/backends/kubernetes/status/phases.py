@@ -38,7 +38,7 @@ def phase_of(start: Started, workers: dict[int, WorkerStatus], spec: JobSpec) ->
     if start.holds("Complete") is not None:
         return Phase.SUCCEEDED
     if start.holds("Failed") is not None:
-        return Phase.STOPPED if _ended_by_stop(start) else Phase.FAILED
+        return Phase.STOPPED if _ended_by_stop(start, spec) else Phase.FAILED
     pods = [*start.pods.values(), *start.others]
     live = any(not over(pod) for pod in pods)
     if start.owner is None and (not live or any(deleted_at(pod) is not None for pod in pods)):
@@ -126,11 +126,16 @@ def _in_order(steps: list[tuple[Phase, float | None]], last: Phase, now: float) 
     return found
 
 
-def _ended_by_stop(start: Started) -> bool:
+def _ended_by_stop(start: Started, spec: JobSpec) -> bool:
     """A stopped Job fails as its pods are killed; one that failed before was not stopped."""
-    failed = since(start.holds("FailureTarget")) or since(start.holds("Failed"))
-    stop = start.stop
-    return stop is not None and (stop.at is None or failed is None or failed > stop.at - _TIMES_DIFFER_S)
+    target = start.holds("FailureTarget") or start.holds("Failed") or {}
+    stop, failed = start.stop, since(target)
+    if stop is None or stop.at is None or failed is None:
+        return stop is not None
+    # Whoever stops a job gives it another deadline than the one that was asked for: no clock has to be trusted then.
+    deadline = number(spec_of(start.owner).get("activeDeadlineSeconds"))
+    by_deadline = target.get("reason") == "DeadlineExceeded" and deadline not in (None, spec.time_limit_s)
+    return by_deadline or failed > stop.at - _TIMES_DIFFER_S
 
 
 def _stop_is_done(start: Started) -> bool:
