@@ -67,7 +67,6 @@ class ChannelHandler(OwnErrors, ExtensionHandlerMixin, WebSocketMixin, WebSocket
     """Checks who comes in and carries messages; what they mean is the window's affair."""
 
     _window: Window | None = None
-    _guard: asyncio.Task[None] | None = None
 
     # The heartbeat is the window's: this mixin counts in milliseconds what tornado reads as seconds, and would find a
     # dead window only after two minutes.
@@ -131,8 +130,7 @@ class ChannelHandler(OwnErrors, ExtensionHandlerMixin, WebSocketMixin, WebSocket
             hang_up=self._hang_up,
         )
         self.services.the(Windows).every.add(self._window)
-        self._window.start()
-        self._guard = asyncio.create_task(self._guard_access(), name="mlk channel guard")
+        self._window.start(self._guard_access())
 
     async def on_message(self, message: str | bytes) -> None:
         from ..model.api import Topic
@@ -153,8 +151,6 @@ class ChannelHandler(OwnErrors, ExtensionHandlerMixin, WebSocketMixin, WebSocket
 
     def on_close(self) -> None:
         window, self._window = self._window, None
-        if self._guard is not None:
-            self._guard.cancel()
         if window is not None:
             self.services.the(Windows).drop(window)
 

@@ -6,8 +6,8 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
@@ -44,7 +44,7 @@ class _Followed:
 class Window:
     """Follows topics for one window and sends what they give, one message at a time.
 
-    Owns two tasks from `start` to `close`. `send` waits until the network took the message: that is what slows a feed
+    Owns its tasks from `start` to `close`. `send` waits until the network took the message: that is what slows a feed
     down to what its window can take.
     """
 
@@ -73,11 +73,15 @@ class Window:
         self._tasks: list[asyncio.Task[None]] = []
         self._closed = False
 
-    def start(self) -> None:
-        """Begins to write."""
+    def start(self, *beside: Coroutine[Any, Any, None]) -> None:
+        """Begins to write.
+
+        Args: beside: what is to run as long as the window does.
+        """
         self._tasks = [
             asyncio.create_task(self._write(), name="mlk channel writer"),
             asyncio.create_task(self._beat(), name="mlk channel heartbeat"),
+            *(asyncio.create_task(one, name="mlk channel guard") for one in beside),
         ]
 
     def heard(self) -> None:
