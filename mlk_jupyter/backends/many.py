@@ -110,6 +110,13 @@ class Backends:
         """One job whole. Raises: JobNotFound."""
         return await self._first(job_id, lambda backend: backend.job(job_id))
 
+    async def unfinished_here(self) -> list[JobStatus]:
+        """The jobs on this machine that are not over, whole."""
+        here = next((backend for backend in self._every if backend.kind == "local"), None)
+        if here is None:
+            return []
+        return [await here.job(job.id) for job in await here.jobs() if not job.phase.final]
+
     def folder(self, job_id: str) -> JobFolder:
         """The job's record on this machine. Raises: JobNotFound."""
         return self.holder(job_id).folder(job_id)

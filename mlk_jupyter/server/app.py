@@ -6,8 +6,9 @@ import functools
 from collections.abc import Sequence
 from typing import Any
 
+from jupyter_server._tz import utcnow
 from jupyter_server.extension.application import ExtensionApp
-from traitlets import Float, Integer, Unicode
+from traitlets import Bool, Float, Integer, Unicode
 
 from . import registry
 from .features import Feature
@@ -39,6 +40,12 @@ class MlkJupyterApp(ExtensionApp):
         help="Seconds after which it is asked again whether the user of an open websocket may still use this server. "
         "With JupyterHub each time costs one request to the Hub.",
     ).tag(config=True)
+    running_jobs_are_activity = Bool(
+        False,
+        help="Whether a job that runs on this machine counts as activity, so that neither JupyterHub's culler nor "
+        "shutdown_no_activity_timeout stops its server: until it is over, and no longer than its time limit; a job "
+        "without one does not count.",
+    ).tag(config=True)
 
     @property
     def features(self) -> Sequence[Feature]:
@@ -49,6 +56,11 @@ class MlkJupyterApp(ExtensionApp):
     def services(self) -> Services:
         """What the features share."""
         return Services(self)
+
+    def note_activity(self) -> None:
+        """Says to whoever stops idle servers that this one is not."""
+        assert self.serverapp is not None
+        self.serverapp.web_app.settings["last_activity_times"][self.name] = utcnow()
 
     def initialize_handlers(self) -> None:
         self.handlers.extend(registry.handlers())

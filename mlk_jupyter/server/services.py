@@ -37,6 +37,10 @@ class Settings(Protocol):
     concurrent_requests: int
     followers_per_user: int
     access_check_s: float
+    running_jobs_are_activity: bool
+
+    def note_activity(self) -> None:
+        """Says to whoever stops idle servers that this one is not."""
 
 
 class Services:
@@ -53,6 +57,15 @@ class Services:
     def access_check_s(self) -> float:
         """After how many seconds it is asked again whether an open websocket may stay."""
         return self._settings.access_check_s
+
+    @property
+    def running_jobs_are_activity(self) -> bool:
+        """Whether a job that runs on this machine counts as activity of the server."""
+        return self._settings.running_jobs_are_activity
+
+    def note_activity(self) -> None:
+        """Says to whoever stops idle servers that this one is not."""
+        self._settings.note_activity()
 
     @functools.cached_property
     def backend(self) -> Backends:

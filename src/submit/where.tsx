@@ -12,17 +12,19 @@ export interface IWhereProps {
   trans: TranslationBundle;
 }
 
-/** Where the job runs: a choice where there is one. On this machine alone there is nothing to say. */
+/** Where the job runs, and what ends it there: a choice where there is one. */
 export const Where = (props: IWhereProps): JSX.Element | null => {
   const { backends, chosen, trans } = props;
   if (backends.length < 2) {
-    return chosen && isCluster(chosen) ? (
+    return chosen === undefined ? null : isCluster(chosen) ? (
       <div className="mlk-Where" role="group" aria-label={trans.__('Where it runs')}>
         <div className="mlk-Where-place">
           <Place backend={chosen} trans={trans} />
         </div>
       </div>
-    ) : null;
+    ) : (
+      <Fate trans={trans} />
+    );
   }
   return (
     <fieldset className="mlk-Where">
@@ -40,9 +42,19 @@ export const Where = (props: IWhereProps): JSX.Element | null => {
           <Place backend={backend} trans={trans} />
         </label>
       ))}
+      {chosen && !isCluster(chosen) && <Fate trans={trans} />}
     </fieldset>
   );
 };
+
+/** What becomes of a job on this machine when its server is stopped. */
+const Fate = ({ trans }: { trans: TranslationBundle }): JSX.Element => (
+  <p className="mlk-Where-fate">
+    {trans.__(
+      'It goes on when this page is closed or the Jupyter server is stopped, but not longer than the machine or container that the server runs in: where a JupyterHub removes that with an idle server, the job ends with it.'
+    )}
+  </p>
+);
 
 const Place = ({
   backend,

@@ -107,6 +107,16 @@ describe('the dialog of a cluster', () => {
     expect(given.onChoose).toHaveBeenCalledWith('local');
   });
 
+  it('says of a job on this machine what ends it, and nothing of the kind on a cluster', () => {
+    const fate = /not longer than the machine or container/;
+    const { rerender } = render(<SubmitView {...clusterProps({ backend: backend('local') })} />);
+    expect(screen.getByText(fate)).toBeTruthy();
+    rerender(<SubmitView {...props({ backends: [backend('local')], backend: backend('local') })} />);
+    expect(screen.getByText(fate)).toBeTruthy();
+    rerender(<SubmitView {...clusterProps()} />);
+    expect(screen.queryByText(fate)).toBeNull();
+  });
+
   it('offers no choice where there is none', () => {
     render(<SubmitView {...props()} />);
     expect(screen.queryByRole('radio')).toBeNull();
