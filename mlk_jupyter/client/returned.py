@@ -7,7 +7,7 @@ from typing import Any
 
 from ..record.files import read_regular
 from ..record.folder import JobFolder, write_atomically
-from ..worker.values import RETURNED, ValueProblem, from_frame
+from ..worker.values import PULL_LIMIT, RETURNED, ValueProblem, from_frame, size_in
 from .errors import ValuesMissing
 
 _KEY = "values.key"
@@ -37,11 +37,13 @@ def decoded(job_id: str, frames: Mapping[str, Mapping[str, Any]], key: bytes | N
     """
     found: dict[str, Any] = {}
     problems: dict[str, str] = {}
+    left = PULL_LIMIT
     for name, frame in frames.items():
         if name == RETURNED:
             continue
         try:
-            found[name] = from_frame(dict(frame), key=key)
+            found[name] = from_frame(dict(frame), key=key, limit_bytes=left)
+            left -= size_in(dict(frame))
         except ValueProblem as problem:
             problems[name] = f"{problem.why} {problem.hint}".strip()
     if problems:

@@ -38,8 +38,8 @@ def whole(writer: Writer, value: Any) -> Optional[bytes]:
 
 def read_whole(data: bytes) -> Any:
     """The array of such bytes; never unpickles. Raises: ImportError, ValueError and others for broken data."""
-    numpy: Any = import_module("numpy")
-    return numpy.load(io.BytesIO(data), allow_pickle=False)
+    npy_format: Any = import_module("numpy.lib.format")  # `numpy.load` would take compressed archives as well
+    return npy_format.read_array(io.BytesIO(data), allow_pickle=False)
 
 
 def plain(writer: Writer, value: Any, way: Tuple[Any, ...]) -> Optional[Dict[str, Any]]:
@@ -92,6 +92,8 @@ def read(reader: Reader, form: Dict[str, Any]) -> Any:
     if not isinstance(dtype, torch.dtype):
         raise ValueError(f"{form['dtype']} is no type of a tensor")
     shape = [int(size) for size in form["shape"]]
+    if not data and 0 not in shape:
+        raise ValueError("the tensor's bytes are missing")
     tensor = torch.frombuffer(bytearray(data), dtype=dtype).reshape(shape) if data else torch.empty(shape, dtype=dtype)
     return tensor.requires_grad_() if form["grad"] else tensor
 

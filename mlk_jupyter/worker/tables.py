@@ -61,11 +61,19 @@ def arrow(frame: Any) -> Optional[bytes]:
 
 
 def read_whole(data: bytes) -> Any:
-    """The frame of an Arrow stream. Raises: ImportError, and others for broken data."""
+    """The frame of an Arrow stream. Raises: ImportError, and others for broken data, and such as unfolds itself."""
+    from . import arrow_stream
+
+    arrow_stream.check(import_module("pyarrow"), data)
+    return _read(data)
+
+
+def _read(data: bytes) -> Any:
     pyarrow: Any = import_module("pyarrow")
     import_module("pandas")
     with pyarrow.ipc.open_stream(data) as stream:
         table = stream.read_all()
+    table.validate(full=True)  # offsets and indices may be anything
     frame = table.to_pandas()
     extra = json.loads((table.schema.metadata or {}).get(_EXTRA, b"{}"))
     if extra.get("freq") is not None:
@@ -204,12 +212,16 @@ def _column(pandas: Any, writer: Writer, column: Any, way: Tuple[Any, ...]) -> D
 
 def _read_column(pandas: Any, reader: Reader, form: Dict[str, Any], index: Any) -> Any:
     dtype = form["dtype"]
+    values = reader.value(form["items"] if "items" in form else form["array"])
+    # One value, or a dict, would be repeated or looked up for each row of an index that may claim any number.
+    if type(values).__name__ not in ("list", "ndarray") or (index is not None and len(values) != len(index)):
+        raise ValueError("a column and its index differ in length")
     if "items" in form:
-        items = reader.value(form["items"])
+        items = values
         for at in form["na"]:
             items[at] = pandas.NA
         return pandas.Series(pandas.array(items, dtype=dtype) if dtype != "object" else items, index=index, dtype=dtype)
-    array = reader.value(form["array"])
+    array = values
     if "zone" in form:
         series = pandas.Series(array, index=index).dt.tz_localize("UTC").dt.tz_convert(form["zone"])
         return series.astype(dtype)

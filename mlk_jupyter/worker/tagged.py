@@ -210,12 +210,16 @@ class Reader:
 
     def __init__(self, blobs: memoryview, packages: Tuple[Package, ...]) -> None:
         self._blobs = blobs
+        self._left = len(blobs)  # each byte stands for one place: many that share it would make much out of little
         self._packages = {tag: package for package in packages for tag in package.TAGS}
 
     def blob(self, place: Any) -> bytes:
         at, size = place["b"]
         if not 0 <= at <= at + size <= len(self._blobs):
             raise ValueError("bytes are missing")
+        self._left -= size
+        if self._left < 0:
+            raise ValueError("its places share bytes")
         return bytes(self._blobs[at : at + size])
 
     def value(self, form: Any) -> Any:

@@ -139,21 +139,29 @@ def frame_of(name: str, encoded: Encoded) -> Dict[str, Any]:
     }
 
 
-def from_frame(frame: Dict[str, Any], *, key: Optional[bytes] = None) -> Any:
+def from_frame(frame: Dict[str, Any], *, key: Optional[bytes] = None, limit_bytes: int = PULL_LIMIT) -> Any:
     """The value of a `value` frame.
 
-    Raises: ValueProblem when it could not be sent, is broken or forged.
+    Raises: ValueProblem when it could not be sent, is broken or forged, or has more bytes than it may.
     """
     import base64
 
     name = str(frame.get("name"))
     if frame.get("why") is not None:
         raise ValueProblem(name, str(frame["why"]), "")
+    if size_in(frame) > limit_bytes:
+        raise _too_large(name, limit_bytes, size_in(frame))
     try:
         data = base64.b64decode(str(frame.get("data")), validate=True)
     except ValueError as error:
         raise ValueProblem(name, "Its data is broken.", "Send it again.") from error
     return decode(str(frame.get("encoding")), data, key=key, name=name)
+
+
+def size_in(frame: Dict[str, Any]) -> int:
+    """Bytes of the value in a `value` frame."""
+    text = str(frame.get("data"))
+    return len(text) * 3 // 4 - text[-2:].count("=")
 
 
 def bound_here(value: Any) -> Optional[Tuple[str, str]]:
