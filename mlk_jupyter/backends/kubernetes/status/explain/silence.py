@@ -7,12 +7,12 @@ import re
 from .....model import Reason
 from .messages import duration
 
-_SAID = re.compile(r"^(The node (\S+) of .*? has not answered) for at least [^;]+;")
+_SAID = re.compile(r"^(The node (\S+) of .*? has not answered)(?: for at least [^;]+)?;")
 
 
 def explain_silence(node: str, who: str, known_s: float | None) -> Reason:
     """Words for it. `known_s`: how long ago the cluster took note, which is some time after the last sign of life."""
-    ago = f" for at least {duration(known_s)}" if known_s is not None and known_s >= 0 else ""
+    ago = f" for at least {duration(known_s)}" if known_s is not None else ""
     return Reason(
         code="node_silent",
         text=f"The node {node} of {who} has not answered{ago}; nothing is known of it.",
