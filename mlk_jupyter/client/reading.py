@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..record.failure import Failure, failure_of, first_of
 from ..record.fields import count_of, number_of, text_of, whole_of
+from ..record.replay import MOST_RANKS
 
 if TYPE_CHECKING:
     from ..record.folder import JobFolder
@@ -33,13 +34,15 @@ def outcome(folder: JobFolder) -> Outcome:
     """What the frames say about how the job ended."""
     found = Outcome()
     failures: dict[int, tuple[Failure, str | None]] = {}
+    spec = folder.read_spec()
+    world_size = spec.world_size if spec is not None else MOST_RANKS
     for frame in folder.each_frame():
         kind, rank = frame.get("kind"), count_of(frame, "rank")
         if kind == "result" and rank == 0:
             found.result = frame.get("value")
         elif kind == "value" and rank == 0:
             found.values[str(frame.get("name"))] = frame
-        elif kind == "error" and rank is not None and rank not in failures:
+        elif kind == "error" and rank is not None and rank < world_size and rank not in failures:
             failures[rank] = failure_of(frame, rank), text_of(frame, "module")
     found.failure = first_of(failure for failure, _ in failures.values())
     if found.failure is not None:

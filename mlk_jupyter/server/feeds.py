@@ -319,6 +319,10 @@ class FramesFeed(_GrowingFeed):
     def __init__(self, backend: Backends, job_id: str, offset: int | None, replays: asyncio.Semaphore) -> None:
         super().__init__(backend, job_id, offset)
         self._turn = replays
+        self._world_size = 0
+
+    def _check(self, status: JobStatus) -> None:
+        self._world_size = status.world_size
 
     def _size(self) -> int:
         return self._folder.frames_bytes()
@@ -328,5 +332,5 @@ class FramesFeed(_GrowingFeed):
         return whole, whole.offset, whole.final
 
     def _piece(self, offset: int) -> tuple[BaseModel, int, bool]:
-        piece = records.frame_piece(self._folder, offset, over=self._over)
+        piece = records.frame_piece(self._folder, offset, over=self._over, world_size=self._world_size)
         return piece, piece.next_offset, piece.final

@@ -24,7 +24,8 @@ class FramesHandler(Handler):
         offset = self.integer("offset", 0, least=0, most=1 << 50)
         status = await self.backend.job(job_id)
         folder = self.backend.folder(job_id)
-        self.finish(await in_thread(as_json, frame_piece, folder, offset, over=status.phase.final))
+        over, world_size = status.phase.final, status.world_size
+        self.finish(await in_thread(as_json, frame_piece, folder, offset, over=over, world_size=world_size))
 
 
 class NotebookHandler(Handler):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import MlkError
 from ..model.api import ErrorBody, FramePiece, FramesSnapshot, LogPiece, MetricList
+from ..record.fields import count_of
 from ..record.notebook import NoNotebook, replay_of
 from ..record.replay import Replay
 from .text import LINE_LIMIT, readable, whole_length
@@ -52,12 +53,13 @@ def _to_next_beginning(data: bytes) -> int:
     return next((at for at, byte in enumerate(data[:4]) if byte & 0xC0 != 0x80), 0)
 
 
-def frame_piece(folder: JobFolder, offset: int, *, over: bool) -> FramePiece:
-    """Frames after an offset, about FRAMES_LIMIT bytes of them."""
+def frame_piece(folder: JobFolder, offset: int, *, over: bool, world_size: int) -> FramePiece:
+    """Frames after an offset, about FRAMES_LIMIT bytes of them, those of the ranks that the job has."""
     frames, next_offset = folder.read_frames(offset, FRAMES_LIMIT)
     # Where nothing whole follows, a torn last line of a writer that died is all there is.
     final = over and (next_offset == offset or next_offset >= folder.frames_bytes())
-    return FramePiece(frames=[_seen(frame) for frame in frames], next_offset=next_offset, final=final)
+    ours = [_seen(frame) for frame in frames if (count_of(frame, "rank") or 0) < world_size]
+    return FramePiece(frames=ours, next_offset=next_offset, final=final)
 
 
 def _seen(frame: dict[str, Any]) -> dict[str, Any]:

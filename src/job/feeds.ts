@@ -11,6 +11,7 @@ import { SeriesStore } from './series';
 
 /** At most this often a fresh snapshot is asked for because an update cannot be placed. */
 const RESYNC_MS = 2000;
+const MOST_METRICS = 1000;
 /** Older log text comes in pieces of this size. */
 const OLDER_BYTES = 64 * 1024;
 
@@ -175,6 +176,9 @@ export class FramesFeed implements IDisposable {
     }
     // Ranks that all log the same name give one curve: the lowest rank's.
     const rank = typeof frame.rank === 'number' ? frame.rank : 0;
+    if (!this._ranks.has(name) && this._ranks.size >= MOST_METRICS) {
+      return;
+    }
     const lowest = this._ranks.get(name) ?? rank;
     this._ranks.set(name, Math.min(rank, lowest));
     if (rank < lowest) {

@@ -39,6 +39,10 @@ interface IBearer {
 }
 
 const EXIT_OF_SIGTERM = 143;
+/** Outputs that one update changes here; where more bear the id, a snapshot shows the others. */
+const MOST_BEARERS = 100;
+/** Characters of outputs that are added to a snapshot; the server bounds what the next one holds. */
+const MOST_ADDED = 64 * 1024 * 1024;
 const WAITING: ICellRun = { state: 'waiting', count: null, seconds: null };
 
 /**
@@ -135,7 +139,7 @@ export class Replay {
   private _stream(frame: Frame): Change[] {
     const cell = this._shownIn(frame);
     const added = text(frame.text);
-    if (cell === null || !added) {
+    if (cell === null || !added || !this._hasRoom(added.length)) {
       return [];
     }
     const name = frame.name === 'stderr' ? 'stderr' : 'stdout';
@@ -152,7 +156,7 @@ export class Replay {
   private _output(frame: Frame): Change[] {
     const cell = this._shownIn(frame);
     const output = outputOf(frame.output);
-    if (cell === null || output === null) {
+    if (cell === null || output === null || !this._hasRoom(JSON.stringify(output).length)) {
       return [];
     }
     const displayId = 'data' in output ? text(frame.display_id) : null;
@@ -164,7 +168,8 @@ export class Replay {
     const index = this._outputs[cell].push(output) - 1;
     if (displayId !== null) {
       const others = this._bearers.get(displayId) ?? [];
-      this._bearers.set(displayId, [...others, { cell, index }]);
+      this._outdated ||= others.length >= MOST_BEARERS;
+      this._bearers.set(displayId, [...others.slice(1 - MOST_BEARERS), { cell, index }]);
     }
     changes.push({ kind: 'add', cell, output });
     return changes;
@@ -188,6 +193,12 @@ export class Replay {
       this._outputs[cell][index] = output;
       return { kind: 'set', cell, index, output };
     });
+  }
+
+  private _hasRoom(added: number): boolean {
+    this._added += added;
+    this._outdated ||= this._added > MOST_ADDED;
+    return this._added <= MOST_ADDED;
   }
 
   private _clear(frame: Frame): Change[] {
@@ -290,6 +301,7 @@ export class Replay {
   private _latest: number | null;
   private _hasFailed: boolean;
   private _outdated = false;
+  private _added = 0;
 }
 
 /** The outputs of a cell as the view wants them: multi-line text joined. */

@@ -567,6 +567,26 @@ def test_a_pod_of_several_ranks_is_one_log(scene: Callable[..., Scene]) -> None:
     ]
 
 
+def test_a_hostile_container_speaks_for_no_rank_but_its_own_and_ends_no_record(scene: Callable[..., Scene]) -> None:
+    one = scene()
+    server = one.cluster.server()
+    forger = Rank(server, 1).runs(0)
+    forger.frame("error", cell=0, number=1, ename="Forged", evalue="", traceback=[])
+    rank = Rank(server).runs()
+    marker = f"@mlk:{NONCE} ".encode()
+    for number in range(1, 40):  # a frame without end, in a log of many markers, and a line without end behind it
+        rank.text(marker + b"0 900 %d/999999999 %s\n" % (number, b"x" * 7_000))
+        rank.text(marker * 300 + b"\n")
+    rank.frame("output", cell=1, output={"output_type": "display_data", "data": {"text/html": [["deep"]]}}).ends()
+    server.write(30, marker * 3_000)
+    server.end()
+    status = asyncio.run(one.to_the_end(succeeded()))
+    assert [found.rank for found in status.ranks] == [0] and status.progress.cells_done == 2
+    assert not one.folder.log(1).exists() and b"Forged" in one.folder.log(0).read_bytes()
+    assert "Forged" not in json.dumps(json.loads(one.folder.executed.read_bytes()))
+    assert any("cannot be read: too large" in text for text in status.notices)
+
+
 def test_frames_that_never_came_are_counted_in_a_notice(scene: Callable[..., Scene]) -> None:
     one = scene()
     server = one.cluster.server()

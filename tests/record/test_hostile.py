@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from mlk_jupyter.client.reading import outcome
 from mlk_jupyter.model import JobSpec, JobStatus, Phase
 from mlk_jupyter.record.curve import MOST_CURVES, MOST_POINTS
 from mlk_jupyter.record.folder import FRAMES_LIMIT, JobFolder
@@ -154,6 +155,15 @@ def test_a_rank_that_the_job_does_not_have_is_not_shown(folder: JobFolder, repla
     assert folder.log(0).read_bytes() == forged, "what is no frame is text"
     tell(replay, {"kind": "error", "ename": "Planted", "evalue": "", "traceback": []}, rank=1)
     assert replay.error() is None
+
+
+def test_a_planted_failure_of_a_rank_that_the_job_does_not_have_is_not_raised(folder: JobFolder) -> None:
+    folder.write_spec(JobSpec(notebook="a.ipynb", name="a"))
+    planted = {"kind": "error", "rank": 1, "seq": 0, "ename": "Forged", "evalue": "", "traceback": []}
+    folder.frames.write_text(json.dumps(planted) + "\n")
+    assert outcome(folder).failure is None
+    folder.frames.write_text(json.dumps({**planted, "rank": 0}) + "\n")
+    assert outcome(folder).failure is not None
 
 
 def test_ranks_that_share_an_output_are_those_of_their_worker(folder: JobFolder, make_notebook: Any) -> None:

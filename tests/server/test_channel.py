@@ -191,7 +191,8 @@ async def test_the_notebook_comes_whole_and_then_as_frames(backend: MemoryBacken
     first = await socket.read()
     assert first["kind"] == "snapshot" and first["data"]["running_cell"] == 1
     assert first["data"]["notebook"]["cells"][1]["outputs"][0]["text"] in ("hello\n", ["hello\n"])
-    backend.write_frames("a", frame(3, "cell_finished", cell=1, status="ok", seconds=1.0))
+    forged = {**frame(0, "error", ename="Forged", evalue="", traceback=[]), "rank": 4_000}
+    backend.write_frames("a", forged, frame(3, "cell_finished", cell=1, status="ok", seconds=1.0))
     second = await socket.read()
     assert second["kind"] == "delta"
     assert [one["kind"] for one in second["data"]["frames"]] == ["cell_finished"]

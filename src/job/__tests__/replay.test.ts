@@ -64,6 +64,22 @@ describe('Replay', () => {
     expect(replay.outputs(0)).toEqual([{ output_type: 'stream', name: 'stdout', text: 'b' }]);
   });
 
+  it('changes so many outputs at once, and asks for a snapshot that shows them all', () => {
+    const update = { kind: 'update_display', display_id: 'd', data: { 'text/plain': 'new' } };
+    const few = played([started, ...Array<Frame>(100).fill(shown('old', 'd'))]);
+    expect(few.replay.outdated).toBe(false);
+    const many = played([started, ...Array<Frame>(150).fill(shown('old', 'd'))]);
+    expect(many.replay.apply({ rank: 0, ...update })).toHaveLength(100);
+    expect(many.replay.outdated).toBe(true);
+  });
+
+  it('takes so much output until the next snapshot', () => {
+    const text = 'x'.repeat(8 * 1024 * 1024);
+    const { replay, changes } = played([started, ...Array<Frame>(12).fill(stream(text))]);
+    expect(changes.filter(change => change.kind === 'stream')).toHaveLength(8);
+    expect(replay.outdated).toBe(true);
+  });
+
   it('updates every output that bears the display id', () => {
     const update = { kind: 'update_display', display_id: 'd', data: { 'text/plain': 'new' } };
     const { replay, changes } = played([shown('one', 'd'), stream('x'), shown('two', 'd'), update]);
