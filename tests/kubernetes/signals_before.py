@@ -165,7 +165,20 @@ SCHEDULING = [
         "0/2 nodes are available: 1 Insufficient cpu, 1 node(s) didn't match pod anti-affinity rules.",
         "one_worker_per_node",
         "3 workers",
-        asked=spec(3),
+        asked=spec(3, one_worker_per_node=True),
+    ),
+    placed(
+        "somebody else's anti-affinity",
+        "0/2 nodes are available: 2 node(s) didn't satisfy existing pods anti-affinity rules.",
+        "pod_anti_affinity",
+        "2 of 2 nodes run pods that it must not be beside",
+    ),
+    placed(
+        "GPU product among other wishes",
+        "0/4 nodes are available: 4 node(s) didn't match Pod's node affinity/selector.",
+        "node_selector",
+        "(disk=ssd and nvidia.com/gpu.product=NVIDIA-L4)",
+        asked=spec(1, 1, gpu_product="NVIDIA-L4", node_selector={"disk": "ssd"}),
     ),
     placed(
         "volume in another zone",

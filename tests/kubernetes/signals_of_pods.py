@@ -295,6 +295,12 @@ ENDS = [
         "node_refused",
     ),
     over(
+        "devices that the node cannot give",
+        pod(phase="Failed", reason="UnexpectedAdmissionError", message="Pod was rejected: Allocate failed due to rpc"),
+        "node_refused",
+        "was refused by its node: Pod was rejected: Allocate failed due to rpc",
+    ),
+    over(
         "own disk limit",
         pod(phase="Failed", reason="Evicted", message='Usage of EmptyDir volume "work" exceeds the limit "1Gi". '),
         "disk_limit",

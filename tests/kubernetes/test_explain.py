@@ -21,7 +21,7 @@ from clusterobjects import (
     unschedulable,
     waiting,
 )
-from signals import GPU, IMAGE, PULL, Told, words
+from signals import FORBIDDEN, GPU, IMAGE, PULL, Told, words
 from signals_before import ADMISSION, SCHEDULING
 from signals_of_pods import CONTAINERS, ENDS
 from signals_of_queues import QUEUES
@@ -175,6 +175,23 @@ def test_an_exception_before_the_preemption_is_the_job_s_own() -> None:
     reading = read(given, spec(2))
     assert reading.reason is not None and reading.reason.code == "cell_failed"
     assert not retryable(given, reading)
+
+
+@pytest.mark.parametrize(
+    ("workers", "requested", "hint"),
+    [(1, "3", "Wait until others"), (2, "3", "never has room"), (1, "5", "never has room")],
+)
+def test_nobody_is_told_to_wait_for_a_quota_that_is_too_small(workers: int, requested: str, hint: str) -> None:
+    used = f"exceeded quota: team, requested: requests.cpu={requested}, used: requests.cpu=2, limited: requests.cpu=4"
+    one = job(workers)
+    reason = read(objects(one, events=[event(one, "FailedCreate", FORBIDDEN + used, kind="Job")]), spec(workers)).reason
+    assert reason is not None and hint in (reason.hint or ""), reason
+
+
+def test_an_event_of_a_pod_that_is_gone_names_its_own_rank() -> None:
+    preempted = event(pod(1), "Preempted", "Preempted by pod 77 on node node1")
+    reason = read(objects(failed_job(3), pods=[ended(2, 75)], events=[preempted]), spec(3)).reason
+    assert reason is not None and reason.code == "preempted" and reason.text.startswith("Rank 1 ")
 
 
 def test_a_pod_that_is_gone_is_explained_by_its_event() -> None:

@@ -58,8 +58,7 @@ _REASONS: dict[str, tuple[str, str]] = {
     "Shutdown": ("node_shutdown", "was ended because its node shut down"),
     "NodeShutdown": ("node_shutdown", "was ended because its node shut down"),
     "Terminated": ("node_shutdown", "was ended because its node shut down"),
-    "UnexpectedAdmissionError": ("node_refused", "was refused by its node, whose devices do not work"),
-    "NodeAffinity": ("node_refused", "was refused by its node, whose labels changed"),
+    "NodeAffinity": ("node_refused", "was refused by its node, whose labels do not fit"),
 }
 _EVENTS: dict[str, tuple[str, str]] = {
     "Preempted": _TARGETS["PreemptionByScheduler"],
@@ -78,6 +77,8 @@ def explain_disruption(pod: Manifest, who: str) -> Reason | None:
         return _reason(_TARGETS[text(target.get("reason"))], pod, who)
     if kind in _REASONS:
         return _reason(_REASONS[kind], pod, who)
+    if kind == "UnexpectedAdmissionError":
+        return _reason(("node_refused", f"was refused by its node: {clean(said, 200).rstrip('.')}"), pod, who)
     if kind.startswith("OutOf"):
         what = clean(kind.removeprefix("OutOf"), 60)
         return _reason(("node_refused", f"was refused by its node, which had no {what} left after all"), pod, who)

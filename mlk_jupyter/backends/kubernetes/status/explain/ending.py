@@ -15,6 +15,7 @@ from ...kinds.fields import (
     deleted_at,
     disruption,
     holds,
+    indexed_worker,
     mapping,
     metadata,
     number,
@@ -188,7 +189,7 @@ def _first_failure(start: Started, workers: dict[int, WorkerStatus], spec: JobSp
             return _pod_deleted([first.rank], spec)
         return explain_exit(pod, workers[first.rank], who(first.rank, in_worker))
     if start.refusals and not start.pods:
-        reason = explain_refused(text(start.refusals[-1].get("message")))
+        reason = explain_refused(text(start.refusals[-1].get("message")), workers_asked(start, spec))
         return reason.model_copy(update={"text": reason.text.removeprefix("Waiting: ")})
     failed_condition = start.holds("Failed") or target
     said = clean(mapping(failed_condition).get("message"), 200)
@@ -242,7 +243,9 @@ def _gone(start: Started, gone: list[int], spec: JobSpec) -> Reason:
         about = mapping(event.get("involvedObject"))
         kept = {text(metadata(pod).get("uid")) for pod in start.pods.values()}
         if about.get("kind") == "Pod" and about.get("uid") not in kept:
-            reason = explain_disrupting_event(event, who(gone[0], spec.ranks_in_worker))
+            worker = indexed_worker({"metadata": {"name": about.get("name")}})
+            of = worker if worker in gone else gone[0]
+            reason = explain_disrupting_event(event, who(of, spec.ranks_in_worker))
             if reason is not None:
                 return reason
     return _pod_deleted(gone, spec)

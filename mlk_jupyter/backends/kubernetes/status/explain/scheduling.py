@@ -257,14 +257,15 @@ def _untolerated(cause: Cause, verdict: Verdict, pod: Manifest, spec: JobSpec, f
 
 
 def _selector(cause: Cause, verdict: Verdict, pod: Manifest, spec: JobSpec, facts: Background) -> Reason:
-    product = spec.cluster.gpu_product
-    asked = [f"{key}={value}" for key, value in spec.cluster.node_selector.items()]
-    if product:
+    product, options = spec.cluster.gpu_product, spec.cluster
+    asked = [f"{key}={value}" for key, value in options.node_selector.items()]
+    if product and not (asked or options.affinity or options.spot == "required"):
         return Reason(
             code="gpu_product_absent",
             text=f"Waiting: no node that it may use has a GPU called {product}.",
             hint="Choose a GPU product that the cluster has, or none. It is the node label nvidia.com/gpu.product.",
         )
+    asked += [f"nvidia.com/gpu.product={product}"] if product else []
     words = f" ({listed(asked)})" if asked else ""
     return Reason(
         code="node_selector",
@@ -281,6 +282,9 @@ def _of(cause: Cause, verdict: Verdict) -> str:
 
 
 def _one_per_node(cause: Cause, verdict: Verdict, pod: Manifest, spec: JobSpec, facts: Background) -> Reason:
+    if not spec.cluster.one_worker_per_node:
+        words = "{nodes} run pods that it must not be beside, or that must not be beside it."
+        return _plain("pod_anti_affinity", words, "Wait until they are done.")(cause, verdict, pod, spec, facts)
     return Reason(
         code="one_worker_per_node",
         text=f"Waiting: {counted(spec.workers, 'worker')} need as many nodes, and no other node that fits is free.",

@@ -36,7 +36,7 @@ def explain_waiting(
     asked = workers_asked(start, spec)
     reasons = dict(each)
     if len(set(start.pods) | completed_workers(start.job)) < asked:
-        missing = _missing_pods(start)
+        missing = _missing_pods(start, asked)
         for index in range(min(asked, 10_000)):
             if index not in start.pods and index not in completed_workers(start.job):
                 reasons.setdefault(index, missing)
@@ -89,10 +89,10 @@ def _with_scaling(reason: Reason, events: list[Manifest]) -> Reason:
     return reason
 
 
-def _missing_pods(start: Started) -> Reason:
+def _missing_pods(start: Started, asked: int) -> Reason:
     """Why pods were not created, by the events of whoever should have."""
     if start.refusals:
-        return explain_refused(text(start.refusals[-1].get("message")))
+        return explain_refused(text(start.refusals[-1].get("message")), asked)
     if start.restarts_itself and start.number > 1:
         text_ = f"All ranks are being started again, for the {ordinal(start.number - 1)} time."
         return Reason(code="restarting", text=text_, hint="A worker failed or was lost; see the attempts.")
