@@ -33,7 +33,9 @@ export function linkHint(link: Link, trans: TranslationBundle): string {
         'The Jupyter server does not answer. Jobs go on running; what you see comes back with the server.'
       );
     case 'not-allowed':
-      return trans.__('The server refuses you, and is not asked again by itself. Reload the page to log in again.');
+      return trans.__(
+        'The server refuses you, and is not asked again by itself. Reload the page to log in again.'
+      );
     case 'missing':
       return trans.__('The Jupyter server runs without mlk-jupyter. Install it there and restart.');
   }
