@@ -111,7 +111,9 @@ describe('the dialog of a cluster', () => {
     const fate = /not longer than the machine or container/;
     const { rerender } = render(<SubmitView {...clusterProps({ backend: backend('local') })} />);
     expect(screen.getByText(fate)).toBeTruthy();
-    rerender(<SubmitView {...props({ backends: [backend('local')], backend: backend('local') })} />);
+    rerender(
+      <SubmitView {...props({ backends: [backend('local')], backend: backend('local') })} />
+    );
     expect(screen.getByText(fate)).toBeTruthy();
     rerender(<SubmitView {...clusterProps()} />);
     expect(screen.queryByText(fate)).toBeNull();
