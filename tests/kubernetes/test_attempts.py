@@ -7,20 +7,27 @@ from collections.abc import Sequence
 
 import pytest
 from clusterobjects import ID, NOW, at, condition, ended, failed_job, job, objects, pod, running, spec
+from kube import recordings
 
 from mlk_jupyter.backends.kubernetes import labels
-from mlk_jupyter.backends.kubernetes.job_status import reading_of
+from mlk_jupyter.backends.kubernetes.job_status import reading_of, submission_of
 from mlk_jupyter.backends.kubernetes.kinds.registry import kind_of_job, kinds
 from mlk_jupyter.backends.kubernetes.recording import merging
 from mlk_jupyter.backends.kubernetes.resources import JOBS, Manifest, Objects
 from mlk_jupyter.backends.kubernetes.status.read import Reading
 from mlk_jupyter.backends.kubernetes.status.submitted import SubmittedJob
 from mlk_jupyter.backends.kubernetes.watch.informer import _Group, _objects
-from mlk_jupyter.backends.kubernetes.watch.pruning import keep_job, packing
+from mlk_jupyter.backends.kubernetes.watch.pruning import keep_event, keep_job, keep_pod, packing
 from mlk_jupyter.model import JobSpec, Phase, RankState, RankStatus
 from mlk_jupyter.record.folder import JobFolder
 from mlk_jupyter.record.replay import Replay
 
+KEEPS = {
+    "jobs": ("jobs", keep_job(JOBS)),
+    "jobsets": ("jobs", keep_job(kinds()["jobset"].resource)),
+    "pods": ("pods", keep_pod),
+    "events": ("events", keep_event),
+}
 Q, S, R = Phase.QUEUED, Phase.STARTING, Phase.RUNNING
 SUSPENDED = [condition("Suspended", "JobSuspended", when=42)]
 RESUMED = [condition("Suspended", "JobResumed", status="False", when=70)]
@@ -109,6 +116,28 @@ def test_what_was_heard_of_the_attempt_before_is_not_shown_as_this_one_s() -> No
     assert changed["attempt"] == 2 and changed["ranks"] == []
 
 
+@pytest.mark.parametrize("late", ["jobs", "jobsets", "pods", "events"])
+@pytest.mark.parametrize("by", [3, 20])
+def test_a_job_set_s_restart_is_left_to_it_whichever_watch_is_behind(late: str, by: int) -> None:
+    told = list(recordings.entries("jobset-restarted-after-eviction"))
+    name = next(one["object"]["metadata"]["name"] for one in told if one["resource"] == "jobsets")
+    group, before, attempts = _Group(), None, set()
+    for _, one in sorted(enumerate(told), key=lambda item: item[0] + (by if item[1]["resource"] == late else 0)):
+        place, keep = KEEPS[one["resource"]]
+        held, packed = getattr(group, place), packing(keep, lambda whole: name)(one["object"])
+        if one["type"] == "DELETED" or packed is None:
+            held.pop(one["object"]["metadata"]["uid"], None)
+        else:
+            held[packed["uid"]] = packed
+        found = _objects(name, group, NOW)
+        about = submission_of(found)
+        if about is not None:
+            before = reading_of(found, about, None, before)
+            attempts.add(before.attempt)
+            assert not before.starts_again
+    assert before is not None and before.phase is Phase.SUCCEEDED and attempts == {1, 2}
+
+
 def test_a_job_set_restarts_by_itself_though_a_job_of_it_has_lost_its_owner() -> None:
     labelled = {labels.JOB: ID, labels.MANAGED_BY: labels.OURS, labels.ATTEMPT: "1"}
     owner = {
@@ -117,9 +146,9 @@ def test_a_job_set_restarts_by_itself_though_a_job_of_it_has_lost_its_owner() ->
         "metadata": {"name": ID, "uid": "uid-set", "creationTimestamp": at(1), "labels": labelled},
     }
     made = failed_job(2, metadata={"name": f"{ID}-worker-0", "uid": "uid-child", "creationTimestamp": at(0)})
-    resources = {"JobSet": kinds()["jobset"].resource, "Job": JOBS}
-    keeps = {kind: packing(keep_job(resource), lambda whole: ID) for kind, resource in resources.items()}
-    group = _Group(jobs={one["metadata"]["uid"]: keeps[one["kind"]](one) or {} for one in (owner, made)})
+    keeps = {"JobSet": KEEPS["jobsets"][1], "Job": KEEPS["jobs"][1]}
+    packed = [packing(keeps[one["kind"]], lambda whole: ID)(one) or {} for one in (owner, made)]
+    group = _Group(jobs={one["uid"]: one for one in packed})
     found = _objects(ID, group, NOW)
     assert [one["metadata"]["name"] for one in found.owners] == [ID]
     assert kind_of_job(found).restarts_itself

@@ -505,6 +505,8 @@ def test_a_next_attempt_begins_anew_and_keeps_what_was(scene: Callable[..., Scen
 
     status = asyncio.run(run())
     assert status.attempt == 2 and status.phase is Phase.SUCCEEDED
+    fresh = next(told for told in one.told if told.attempt == 2)
+    assert fresh.progress.cells_done == 0 and fresh.metrics == [], "what the attempt before did is not shown as its own"
     text = json.loads(one.folder.executed.read_bytes())["cells"][0]["outputs"][0]["text"]
     assert text == "hello 0\n"
     log = one.folder.log(0).read_text()
