@@ -82,27 +82,30 @@ def test_what_orphans_write_is_recorded_by_a_process_that_comes_later(
     assert second.outputs(job) == ["begun\n", "through\n"]
 
 
+@pytest.mark.parametrize(
+    ("why", "said"),
+    [
+        ("finalizer", "{pod} is held by example.com/audit: whoever set that has to let it go."),
+        ("node", "The node {node} of {pod} does not answer: an administrator can delete the pod by force."),
+    ],
+    ids=["finalizer", "node"],
+)
 def test_a_job_that_stays_is_said_to_be_held_by_what_holds_it(
-    desk: Desk, kube_cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, kube_cluster: FakeCluster, why: str, said: str
 ) -> None:
     job = desk.submit(FOREVER, options={"grace_period_s": 1, "kind": "job"})
     desk.until_running(job)
     (pod,) = pods_of(kube_cluster, job)
-    audit = {"finalizers": [*pod["metadata"]["finalizers"], "example.com/audit"]}
-    kube_cluster.store.change(
-        names.PODS, NAMESPACE, pod["metadata"]["name"], lambda found: found["metadata"].update(audit)
-    )
+    name, node = pod["metadata"]["name"], pod["spec"]["nodeName"]
+    if why == "node":
+        kube_cluster.levers.lose_node(node)
+    else:
+        held_by = {"finalizers": [*pod["metadata"]["finalizers"], "example.com/audit"]}
+        kube_cluster.store.change(names.PODS, NAMESPACE, name, lambda found: found["metadata"].update(held_by))
+    cluster = desk.backend._cluster
     with pytest.raises(NotGone) as refused:
-        desk.do(
-            removal.delete(
-                desk.backend._cluster.connection, desk.do(desk.backend._cluster.snapshot())[job], NAMESPACE,
-                grace_s=0, limit_s=0.5,
-            )
-        )  # fmt: skip
-    assert "example.com/audit" in refused.value.detail and "node" not in refused.value.detail
-    kube_cluster.store.change(
-        names.PODS, NAMESPACE, pod["metadata"]["name"], lambda found: found["metadata"].update(finalizers=[])
-    )
+        desk.do(removal.delete(cluster.connection, desk.do(cluster.snapshot())[job], NAMESPACE, limit_s=0.5))
+    assert refused.value.detail == f"The cluster still holds {name} of {job}. " + said.format(pod=name, node=node)
 
 
 def test_a_node_is_said_not_to_answer_where_the_cluster_says_so() -> None:
