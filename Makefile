@@ -34,7 +34,7 @@ export MLK_CHROMIUM
 FRONT_END := $(shell find src style schema -type f 2>/dev/null) $(wildcard tsconfig*.json)
 PACKAGING := pyproject.toml package.json install.json $(wildcard jupyter-config/*/*)
 
-.PHONY: help install demo lab test test-fast stress all format lint types bench bench-kubernetes clean check-python check-front-end
+.PHONY: help install demo lab test test-fast stress soak all format lint types bench bench-kubernetes clean check-python check-front-end
 
 help:  ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -60,6 +60,9 @@ test-fast: .make/labextension  ## The same without browser and wheel tests
 stress: .make/labextension .make/ui-tests  ## Run tests ten times beside a load, e.g. make stress T=tests/kubernetes N=10
 	@test -n "$(T)" || { echo 'Say which tests: make stress T=tests/kubernetes'; exit 1; }
 	@$(BIN)/python -m tests.suite.stress --rounds $(or $(N),10) -- -q $(PARALLEL) $(T) $(PYTEST_ARGS)
+
+soak: .make/python  ## Kill, stop and delete jobs for a while and count what a server holds, e.g. make soak MINUTES=10
+	@$(BIN)/python -m tests.suite.soak --minutes $(or $(MINUTES),10)
 
 all: format test  ## Format, then test
 
