@@ -30,6 +30,7 @@ STAGING = "staging"
 """Name of the init container that stages data."""
 
 _ID = r"[a-z][a-z0-9-]{0,37}-[0-9a-f]{10}"
+_RETRY = re.compile(r"-r\d{1,3}")
 _OBJECT = re.compile(rf"(?P<job>{_ID})(?:-[a-z0-9-]+)?")
 
 
@@ -47,7 +48,7 @@ def attempt_name(job_id: str, attempt: int) -> str:
 
 def is_attempt_name(name: str, job_id: str) -> bool:
     """Whether an object is called as the one of an attempt is, and not as what a controller makes of that."""
-    return re.fullmatch(rf"{re.escape(job_id)}(-r\d{{1,3}})?", name) is not None
+    return name == job_id or (name.startswith(job_id) and _RETRY.fullmatch(name, len(job_id)) is not None)
 
 
 def bundle_name(owner: str) -> str:
