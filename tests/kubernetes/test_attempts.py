@@ -104,6 +104,24 @@ def test_a_job_that_its_queue_takes_out_and_lets_in_again_waits_until_its_new_po
     assert told(missed, spec(2))[-1].reason is None
 
 
+def test_no_attempt_follows_when_the_namespace_is_deleted() -> None:
+    """Made: a namespace goes with its pods first, whose Job is there for a while (KEP-5080)."""
+    ends = [ended(rank, 143, deleted=70) for rank in (0, 1)]
+    failing = job(2, conditions=[condition("FailureTarget", "BackoffLimitExceeded", when=60)], failed=2)
+    steps = [
+        objects(job(2), pods=[running(0), running(1)]),
+        objects(job(2), pods=[running(0, deleted=70), running(1, deleted=70)]),
+        objects(failing, pods=ends),
+        objects(failed_job(2)),
+        objects(failed_job(2, metadata={"deletionTimestamp": at(80)})),
+        objects(),
+    ]
+    readings = told(steps, spec(2, retries=3))
+    assert [one.phase for one in readings] == [R, R, Phase.STOPPING, Phase.FAILED, Phase.FAILED, Phase.FAILED]
+    assert {one.attempt for one in readings} == {1}
+    assert readings[-1].reason is not None and "not retried" in readings[-1].reason.text
+
+
 def test_what_was_heard_of_the_attempt_before_is_not_shown_as_this_one_s() -> None:
     asked = spec(1, retries=1)
     lost = ended(0, 137, conditions=[condition("DisruptionTarget", "EvictionByEvictionAPI", when=49)])
