@@ -200,7 +200,10 @@ class JobFolder:
 
     def read_status(self) -> JobStatus | None:
         """The latest status, or None when it is missing or unreadable."""
-        return _read(self.path / "status.json", JobStatus)
+        status = _read(self.path / "status.json", JobStatus)
+        if status is None or status.folder in (None, str(self.path)):
+            return status
+        return status.model_copy(update={"folder": str(self.path)})  # it was moved, or the job names another
 
     def write_status(self, status: JobStatus, *, lasting: bool = True) -> None:
         write_atomically(self.path / "status.json", status.model_dump_json().encode(), lasting=lasting)

@@ -17,6 +17,7 @@ from machine_jobs import Jobs
 
 from mlk_jupyter import cli, library
 from mlk_jupyter.backends.local import launch, process, settle
+from mlk_jupyter.backends.local.queue import GpuQueue
 from mlk_jupyter.client.returned import keep_key, key_of
 from mlk_jupyter.errors import JobNotFound, MlkError
 from mlk_jupyter.follow.tail import Tails
@@ -173,7 +174,7 @@ def test_a_process_of_the_job_that_holds_its_lock_keeps_nobody_from_its_end(jobs
 @pytest.mark.parametrize(
     "said",
     [
-        {"id": "another-1"}, {"backend": "a-cluster"}, {"owner": {}},
+        {"id": "another-1"}, {"folder": "/root"}, {"backend": "a-cluster"}, {"owner": {}},
         {"owner": {"boot": process.boot_id(), "pid": "all", "start": "1"}}, {"created_at": "Infinity"},
         {"progress": {"fraction": "NaN"}},
     ],
@@ -184,7 +185,8 @@ def test_a_record_that_says_what_cannot_be_is_a_damaged_one(
     path = job.path / "status.json"
     told = json.dumps({**json.loads(path.read_text()), **said}).replace('"Infinity"', "1e999").replace('"NaN"', "NaN")
     path.write_text(told)
-    assert (jobs.status(job.id).id, jobs.status(job.id).phase) == (job.id, Phase.FAILED)
+    known = jobs.status(job.id)
+    assert (known.id, known.folder, known.phase) == (job.id, str(job.path), Phase.FAILED)
     for command in (["jobs"], ["show", job.id], ["stop", job.id], ["delete", job.id]):
         assert cli.main(command) == 0
     assert job.id in capsys.readouterr().out
@@ -198,6 +200,13 @@ def test_a_bundle_that_says_to_unpack_to_more_than_any_notebook_has_is_not_unpac
     data[entry + 24 : entry + 28] = (NOTEBOOK_BYTES + 1).to_bytes(4, "little")
     job.bundle.write_bytes(data)
     assert executed(job) is None
+
+
+def test_a_ticket_for_gpus_that_is_no_file_is_none(data_dir: Path) -> None:
+    (data_dir / "gpus").mkdir()
+    os.mkfifo(data_dir / "gpus" / "a-job-1.json")
+    (data_dir / "gpus" / "a-job-2.json").write_text("[" * 100_000)
+    assert GpuQueue(data_dir).held() == {} and GpuQueue(data_dir).waiting() == []
 
 
 @pytest.mark.parametrize("pid", [-1, 0, 1, "1", None])

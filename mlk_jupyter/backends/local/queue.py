@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from ...record.files import read_regular
 from ...record.folder import write_atomically
 from . import process
 
@@ -101,8 +102,8 @@ class GpuQueue:
     @staticmethod
     def _read(path: Path) -> Ticket | None:
         try:
-            return Ticket(**json.loads(path.read_bytes()))
-        except (OSError, ValueError, TypeError):
+            return Ticket(**json.loads(read_regular(path)))
+        except (OSError, ValueError, TypeError, RecursionError):
             return None  # gone meanwhile, or not ours: no ticket
 
     @contextlib.contextmanager
