@@ -174,12 +174,11 @@ class FolderWriter:
             return
         line = _line(frame)
         if kind == "sample":
-            if (
-                len(line) <= _LONGEST_SAMPLE
-                and self._keep(rank, frame)
-                and self._samples.has_room(line, _SAMPLES_LIMIT)
-            ):
-                batch.samples.append(line)
+            if len(line) <= _LONGEST_SAMPLE and self._keep(rank, frame):
+                if self._samples.has_room(line, _SAMPLES_LIMIT):
+                    batch.samples.append(line)
+                else:
+                    self._replay.note("What the ranks use is measured too often: the rest of it is not recorded.")
             return
         if kind in ("log", "stream"):
             batch.logs[rank].append((text_of(frame, "text") or "").encode())

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import codecs
 import os
+from collections import deque
 
 from .wire import Receiver
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
+    from typing import Any, Callable, Deque, Dict, Iterator, Optional, Tuple
 
 READ_SIZE = 1 << 20  # bytes read at once
 _PIPE_SIZE = 1 << 20  # bytes a pipe may hold, where the system allows it: a burst of prints does not wait for us
@@ -34,7 +35,9 @@ class Pairing:
         self._on_text, self._on_message = on_text, on_message
         self._receiver = Receiver(token)
         self._err_receiver = Receiver(token)
-        self._err_items: List[Any] = []  # read from fd 2, not yet taken: what comes after a cell's end waits for it
+        self._err_items: Deque[Any] = (
+            deque()
+        )  # read from fd 2, not yet taken: what comes after a cell's end waits for it
         self._synced = 0
         self._between = False  # cells: what is read from fd 2 belongs to the one to come
         decoder = codecs.getincrementaldecoder("utf-8")
@@ -84,7 +87,7 @@ class Pairing:
             pass
         self._synced = max(self._synced, number)
         while self._err_items:
-            item = self._err_items.pop(0)
+            item = self._err_items.popleft()
             if isinstance(item, bytes):
                 self._text("stderr", item)
             elif item.get("number") == number:
@@ -107,7 +110,7 @@ class Pairing:
                     return
             else:
                 self._text("stderr", item)
-            self._err_items.pop(0)
+            self._err_items.popleft()
 
     def _text(self, name: str, data: bytes) -> None:
         self._on_text(name, self._decoders[name].decode(data))

@@ -197,6 +197,19 @@ def test_past_its_limit_the_record_holds_only_how_the_job_went_on(folder: JobFol
     assert any("more than 256 MiB" in notice for notice in replay.notices)
 
 
+def test_samples_that_say_too_much_or_come_too_often_are_not_kept(folder: JobFolder, replay: Replay) -> None:
+    gpus = [{"index": number, "name": "x" * 100} for number in range(1_000)]
+    encoder = Encoder(NONCE, 0)
+    with folder.samples.open("wb") as file:
+        file.truncate(64 * MIB)
+    with FolderWriter(folder, replay, NONCE) as writer:
+        writer.feed(0, encoder.encode("sample", time=1.0, cpu_cores=1.0, gpus=gpus))
+        assert writer.sample(0) is None and replay.notices == []
+        writer.feed(0, encoder.encode("sample", time=2.0, cpu_cores=1.0, gpus=[]))
+        assert writer.sample(0) is not None and len(replay.notices) == 1
+    assert folder.samples.stat().st_size == 64 * MIB
+
+
 def lines_of_a_planted_file(kind: str) -> Iterable[bytes]:
     good = json.dumps({"kind": "notice", "rank": 0, "seq": 0, "text": "found"}).encode() + b"\n"
     yield good

@@ -77,6 +77,24 @@ def test_no_piece_is_longer_than_a_pipe_writes_at_once() -> None:
     assert all(len(piece) + len(mark_of(TOKEN)) <= PIPE_BUF for piece in pieces)
 
 
+def test_a_piece_that_claims_to_be_endless_is_text_and_holds_nothing_back() -> None:
+    receiver = Receiver(TOKEN)
+    claim = mark_of(TOKEN) + b"1.0.1.1.999999999999999;"
+    text = b"".join(bytes(item) for _ in range(50) for item in receiver.feed(claim + b"x" * 10_000))
+    assert text + receiver._rest == (claim + b"x" * 10_000) * 50 and len(receiver._rest) < 100
+
+
+def test_messages_whose_rest_never_comes_are_given_up_the_oldest_first() -> None:
+    receiver = Receiver(TOKEN)
+    for pid in range(2_000):
+        assert not list(receiver.feed(mark_of(TOKEN) + b'%d.0.1.2.8;{"kind":' % pid))
+    assert len(receiver._waiting) <= 1_000
+    rest = mark_of(TOKEN) + b'%d.0.2.2.6;"late"' % 1_999
+    assert not list(receiver.feed(rest)), "no more than it says"
+    [message] = receiver.feed(mark_of(TOKEN) + b'1998.0.2.2.7;"late"}')
+    assert message == {"kind": "late"}
+
+
 def test_pieces_of_two_messages_may_mix() -> None:
     first = written(lambda sender: sender.send("a", text="1" * 9000)).split(mark_of(TOKEN))[1:]
     second = written(lambda sender: (next(sender._ids), sender.send("b", text="2" * 9000))).split(mark_of(TOKEN))[1:]
