@@ -97,6 +97,26 @@ def test_who_follows_a_job_hears_what_holds_its_next_attempt(sit: Sit, plain_clu
     wait_for(followed, lambda: desk.seen[job])
 
 
+@pytest.mark.parametrize(
+    ("limit_s", "said"),
+    [(None, "because of rank 1. Rank 1 was evicted"), (3, "because the job's time limit had passed.")],
+    ids=["peer evicted", "time limit"],
+)
+def test_a_rank_that_was_ended_with_its_job_is_recorded_with_whose_account_it_was(
+    sit: Sit, plain_cluster: FakeCluster, limit_s: int | None, said: str
+) -> None:
+    desk = sit()
+    job = desk.submit(FOREVER, workers=2, time_limit_s=limit_s)
+    if limit_s is None:
+        desk.until_running(job)
+        plain_cluster.levers.evict(pods_of(plain_cluster, job)[1])
+    status = desk.until_over(job)
+    why = status.ranks[0].why
+    assert why is not None and why.startswith("Rank 0 was ended ") and said in why, status
+    written = desk.folder(job).executed.read_text() + str(status)
+    assert "outside the job" not in written and "Nothing says who" not in written
+
+
 @pytest.mark.parametrize("leases", [True, False], ids=["leases are seen", "leases are not seen"])
 def test_who_follows_a_job_hears_how_long_its_node_is_silent(
     sit: Sit, plain_cluster: FakeCluster, leases: bool

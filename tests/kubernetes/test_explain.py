@@ -239,6 +239,12 @@ def test_a_rank_says_so_too_when_the_evicted_pod_is_gone_already() -> None:
     assert why is not None and "because of rank 1. Rank 1 was evicted" in why
 
 
+def test_a_rank_whose_pod_went_unseen_says_so_too() -> None:
+    before = read(objects(job(), pods=[running(0)]), spec())
+    reading = read(objects(failed_job(reason="DeadlineExceeded", deadline_s=6)), spec(), before=before)
+    assert reading.ranks_by_worker[0].why == "Rank 0 was ended because the job's time limit had passed."
+
+
 def test_a_job_that_is_started_again_by_itself_is_not_to_be_run_again() -> None:
     evicted = objects(failed_job(), pods=[ended(0, 137, conditions=EVICTED)])
     hints = [reason.hint or "" for retries in (0, 1) if (reason := read(evicted, spec(retries=retries)).reason)]

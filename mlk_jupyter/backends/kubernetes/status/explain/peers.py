@@ -50,6 +50,8 @@ def explain_workers(
             why = reason.text if reason is not None else None
             if worker.state is RankState.FAILED:
                 why = _why_failed(index, worker, pod, start, job, spec)
+        elif why is None and not worker.finished:  # its pod went before it could be seen how it ended
+            why = _consequence(index, start, job, spec)
         found[index] = dataclasses.replace(worker, why=why)
     return found
 
@@ -61,15 +63,15 @@ def _why_failed(
     disrupted = explain_disruption(pod, name)
     if disrupted is not None:
         return disrupted.text
-    return _consequence(index, worker, pod, start, job, spec) or explain_exit(pod, worker, name).text
+    lost, why = worker.exit_code == LOST_PEER, None
+    if lost or _was_asked(worker, pod):
+        why = _consequence(index, start, job, spec, lost=lost)
+    return why or explain_exit(pod, worker, name).text
 
 
-def _consequence(
-    index: int, worker: WorkerStatus, pod: Manifest, start: Started, job: Reason | None, spec: JobSpec
-) -> str | None:
+def _consequence(index: int, start: Started, job: Reason | None, spec: JobSpec, *, lost: bool = False) -> str | None:
     """Why a worker ended that was asked to, or that lost its connection to another; None where that was its own end."""
-    lost = worker.exit_code == LOST_PEER
-    if job is None or job.code in NO_FAILURES - _ALL_AT_ONCE.keys() or not (lost or _was_asked(worker, pod)):
+    if job is None or job.code in NO_FAILURES - _ALL_AT_ONCE.keys():
         return None
     name = who(index, spec.ranks_in_worker)
     all_at_once = "the job was suspended" if start.suspended and start.stop is None else _ALL_AT_ONCE.get(job.code)
