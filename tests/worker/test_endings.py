@@ -95,6 +95,18 @@ def test_a_signal_for_the_whole_group_reaches_the_notebook_once_and_its_children
     assert rank.text() == "waits\n1 None\n" and rank.code == 0
 
 
+@pytest.mark.parametrize("asked", [True, False], ids=["by the cluster", "by itself"])
+def test_a_process_that_a_request_to_end_kills_says_who_asked_as_far_as_it_knows(tmp_path: Path, asked: bool) -> None:
+    source = "import os, signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_DFL)\nprint('waits', flush=True)\n"
+    with started(tmp_path, source + ("time.sleep(1000)" if asked else "os.kill(os.getpid(), signal.SIGTERM)")) as rank:
+        rank.wait_for(lambda frame: frame.get("text") == "waits\n")
+        if asked:
+            rank.process.send_signal(signal.SIGTERM)
+        rank.wait()
+    said = rank.result["text"]
+    assert said == "The process ended as it was asked to (SIGTERM)." if asked else "the job's own code" in said, said
+
+
 def test_code_that_swallows_the_request_goes_on_until_it_is_killed(tmp_path: Path) -> None:
     with started(
         tmp_path, "import time\nprint('waits', flush=True)\nwhile True:\n    try:\n        time.sleep(1)\n"
