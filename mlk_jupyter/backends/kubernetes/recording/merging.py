@@ -16,6 +16,7 @@ from ....record.folder import JobFolder
 from ....record.replay import Replay
 from ....record.verdict import failed
 from ....worker.member import LOST_PEER
+from ..status.explain.messages import clean
 from ..status.read import Reading, WorkerStatus
 from ..status.submitted import SubmittedJob
 
@@ -53,7 +54,7 @@ def reason_of(spec: JobSpec, reading: Reading, replay: Replay, last_line: Callab
     if reason is not None and _UNTOLD_INIT.search(f"{reason.code}: {reason.text}"):
         worker = next((one.worker for one in reading.ranks_by_worker.values() if one.why == reason.text), 0)
         said = last_line(rank := worker * spec.ranks_in_worker)
-        more = f" The last line of rank {rank}'s log: {said[:200]}" if said else ""
+        more = f" The last line of rank {rank}'s log: {clean(said, 200)}" if said else ""
         return reason.model_copy(update={"text": f"{reason.text}{more}"})
     ends_badly = reading.phase is Phase.FAILED or (
         reading.phase is Phase.STOPPING and reason is not None and reason.code in _PLAIN_FAILURES

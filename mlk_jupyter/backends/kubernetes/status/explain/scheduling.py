@@ -210,7 +210,7 @@ def _insufficient(cause: Cause, verdict: Verdict, pod: Manifest, spec: JobSpec, 
         return Reason(
             code="larger_than_any_node",
             text=f"{needs}; {which} has less than {what}, also when nothing else runs there.",
-            hint="Ask for less per worker: waiting does not help.",
+            hint="Ask for less per worker. Waiting helps only where the cluster adds larger nodes by itself.",
         )
     code = {"cpu": "insufficient_cpu", "memory": "insufficient_memory", "ephemeral-storage": "insufficient_disk"}.get(
         resource, "insufficient_gpu" if "gpu" in resource or "mig-" in resource else "insufficient_resource"
