@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from machine_jobs import Jobs
+from machine_jobs import Jobs, wait_for
 
 from mlk_jupyter import cli, library
 from mlk_jupyter.backends.local import launch, process, settle
-from mlk_jupyter.backends.local.queue import GpuQueue
+from mlk_jupyter.backends.local.queue import GpuQueue, Ticket
 from mlk_jupyter.client.returned import keep_key, key_of
 from mlk_jupyter.errors import JobNotFound, MlkError
 from mlk_jupyter.follow.tail import Tails
@@ -155,6 +155,21 @@ def test_a_running_job_that_changes_its_own_folder_comes_to_its_end(jobs: Jobs, 
     job = jobs.submit(f"{before}{change}\nwhile True: time.sleep(0.05)")
     status = jobs.until_over(job)
     assert status.phase is phase, status.reason
+
+
+def test_a_job_whose_record_is_damaged_while_it_waits_ends_when_it_is_deleted(
+    jobs: Jobs, data_dir: Path, gpus: Callable[[int], None]
+) -> None:
+    gpus(1)
+    GpuQueue(data_dir).ask(Ticket("first-1", created_at=0.0, wants=1, owner=process.identity()), [])
+    job = jobs.submit("1", gpus=1)
+    owner = jobs.until(job, lambda it: it.reason is not None and it.reason.code == "waiting_for_gpus").owner
+    assert owner is not None
+    status = jobs.folder(job).path / "status.json"
+    status.unlink()
+    status.mkdir()  # nothing says who runs it
+    asyncio.run(jobs.backend.delete(job))
+    wait_for(lambda: not process.alive(owner))
 
 
 def test_a_process_of_the_job_that_holds_its_lock_keeps_nobody_from_its_end(jobs: Jobs, job: JobFolder) -> None:

@@ -7,6 +7,7 @@ outlives the browser, the server and the kernel; when it dies itself, the lifeli
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import platform
@@ -224,6 +225,9 @@ class Supervisor:
             self._end(verdict.supervisor_signalled(self._signalled), self._launch.grace_s)
         elif self._folder.stop_requested:
             self._end(verdict.stopped(_who_asked(self._folder)), self._launch.grace_s)
+        elif not os.path.lexists(self._folder.path):  # deleted: one that waits would never notice
+            gone = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+            self._end(verdict.record_failed(gone, str(self._folder.path)), 0)
         elif limit is not None and self._started is not None and time.monotonic() - self._started > limit:
             self._end(verdict.over_time(limit), self._launch.grace_s)
         return self._ending is None
