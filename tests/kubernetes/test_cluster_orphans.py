@@ -57,6 +57,17 @@ def test_pods_that_run_on_without_their_job_are_deleted_with_it(
     assert held(kube_cluster) == []
 
 
+def test_pods_that_lose_their_job_while_it_is_deleted_are_deleted_too(desk: Desk, kube_cluster: FakeCluster) -> None:
+    job = desk.submit(FOREVER, workers=2, options={"kind": "job"})
+    desk.until_running(job)
+    cluster = desk.backend._cluster
+    before = desk.do(cluster.snapshot())[job]
+    kube_cluster.store.delete(names.JOBS, NAMESPACE, job, propagation="Orphan")
+    wait_for(lambda: not any(pod["metadata"].get("ownerReferences") for pod in pods_of(kube_cluster, job)))
+    desk.do(removal.delete(cluster.connection, before, NAMESPACE))
+    assert pods_of(kube_cluster, job) == []
+
+
 def test_orphans_are_removed_together_with_their_pods(desk: Desk, kube_cluster: FakeCluster) -> None:
     job = orphan(desk, kube_cluster, "job", FOREVER)
     desk.until_reason(job, "orphaned")

@@ -235,6 +235,9 @@ async def _until_gone(
             if not pods and not others:
                 return
             wait_s, pause_s = pause_s, min(_LAST_PAUSE_S, pause_s * 2)
+        # Also those that lose their owner now: somebody's `--cascade=orphan` may still be at it.
+        for pod in orphaned(Objects(objects.job_id, pods=pods)):
+            await _delete_ours(connection, PODS, pod["metadata"]["name"], objects.job_id, namespace)
         if asyncio.get_running_loop().time() > end:
             why = [await _why_left(connection, pod["metadata"]["name"], namespace) for pod in pods[:_MOST_ASKED]]
             why += [_held(one) for one in others]
