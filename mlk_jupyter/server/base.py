@@ -13,7 +13,7 @@ from http.client import responses
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from jupyter_core.utils import ensure_async
-from jupyter_server.auth.identity import IdentityProvider, LegacyIdentityProvider, PasswordIdentityProvider
+from jupyter_server.auth.identity import IdentityProvider, PasswordIdentityProvider
 from jupyter_server.base.handlers import APIHandler, JupyterHandler
 from jupyter_server.extension.handler import ExtensionHandlerMixin
 from tornado import web
@@ -154,7 +154,7 @@ async def may(handler: JupyterHandler, action: Action, resource: str = RESOURCE)
 def name_of(handler: JupyterHandler) -> str | None:
     """What the identity provider calls who sent a request; None where the server knows one person only: with one token
     or password for all, names are made up for each browser."""
-    if type(handler.identity_provider) in (IdentityProvider, PasswordIdentityProvider, LegacyIdentityProvider):
+    if type(handler.identity_provider) in (IdentityProvider, PasswordIdentityProvider):
         return None
     return str(handler.current_user.username)
 

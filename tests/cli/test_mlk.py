@@ -91,11 +91,13 @@ def test_what_cannot_be_run_is_refused_before_anything_is_created(
     assert json.loads(mlk("jobs", "--json").stdout) == {"jobs": []}
 
 
-def test_a_detached_job_is_found_shown_read_stopped_and_deleted(tmp_path: Path, mlk: Mlk) -> None:
+def test_a_detached_job_is_found_shown_read_stopped_and_deleted(tmp_path: Path, env: dict[str, str], mlk: Mlk) -> None:
+    env["JUPYTERHUB_USER"] = "ada"  # in a terminal of hers
     job_id = mlk("run", script(tmp_path, ENDLESS), "--detach", "--no-mlflow", "--name", "night").stdout.strip()
     until(lambda: "here" in mlk("logs", "night").stdout)
     assert job_id in mlk("jobs").stdout
-    assert "Running" in mlk("show", job_id).stdout
+    shown = mlk("show", job_id).stdout
+    assert "Running" in shown and "By:         ada" in shown
     so_far = Path(mlk("open", job_id).stdout.strip())
     assert "here" in so_far.read_text()
     assert mlk("stop", "night").returncode == 0
