@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 
 from ..errors import BadInput
+from ..model.texts import is_text
 
 _SECRET_FILES = (
     ".env", ".env.*", "*.env", "*.pem", "*.key", "*.p12", "*.pfx", "*.jks", "*.keystore", "*.kdbx", "*.ppk",
@@ -88,15 +89,6 @@ def leads_to_secret(path: Path, root: Path, *, unnamed: bool = False) -> bool:
     real, real_root = Path(os.path.realpath(path)), Path(os.path.realpath(root))
     target = real.relative_to(real_root).as_posix() if real.is_relative_to(real_root) else real.name
     return any(is_secret(name, unnamed=unnamed) for name in (path.relative_to(root).as_posix(), target))
-
-
-def is_text(name: str) -> bool:
-    """Whether a name is UTF-8 text; the system's may be any bytes."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def unfit(name: str) -> str | None:
@@ -196,8 +188,6 @@ def _checked(name: str, root: Path) -> tuple[Path, int]:
     shown = f"'{readable(name)}'"
     if not name.strip() or "\0" in name:
         raise BadInput(f"{name!r} is not the name of a file.", hint="Leave empty lines out of `files`.")
-    if not _is_systems(name):
-        raise BadInput(f"{shown} is not the name of a file.", hint="Correct the name in `files`.")
     if Path(name).is_absolute() or name.startswith("~"):
         raise BadInput(f"{shown} is not relative to the notebook's folder.", hint="Write it relative to the notebook.")
     path = Path(os.path.normpath(root / name))
@@ -224,7 +214,7 @@ def _walk(folder: Path, root: Path, files: dict[str, None], notices: list[str]) 
         elif is_secret(name):
             notices.append(f"{readable(name)} was left out: it looks like a place for secrets.")
         else:
-            _check_name(name)
+            check_name(name)
             return path.name != "__pycache__"
         return False
 
@@ -249,11 +239,12 @@ def _take(path: Path, root: Path, files: dict[str, None], notices: list[str], *,
     elif not is_file(path):
         notices.append(f"{shown} was left out: it is no regular file.")
     else:
-        _check_name(name)
+        check_name(name)
         files[name] = None
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
+    """Raises: BadInput for a path that cannot stand in a bundle, nor in a spec."""
     why = unfit(name)
     if why is not None:
         raise BadInput(f"{readable(name)} cannot go along: {why}.", hint=_PATH_HINT)

@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field, StringConstraints, field_validator
 from .base import StrictModel
 from .cluster import ClusterOptions
 from .names import RESERVED_ENV
-from .texts import seconds
+from .texts import is_text, seconds
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -64,6 +64,8 @@ class JobSpec(StrictModel):
         size = len(json.dumps(parameters, default=str))
         if size > _LARGEST_VALUE:
             raise ValueError(f"{size:,} bytes are too many; put large values into a file and pass its name")
+        if not is_text(json.dumps(parameters, default=str, ensure_ascii=False)):
+            raise ValueError("a text in them holds half a character, or bytes that are not UTF-8")
         return parameters
 
     @field_validator("env")
@@ -76,6 +78,8 @@ class JobSpec(StrictModel):
                 raise ValueError(f"{name} is set by the launcher and cannot be chosen")
             if "\0" in value:
                 raise ValueError(f"the value of {name} contains a NUL character")
+            if not is_text(value):
+                raise ValueError(f"the value of {name} is not UTF-8 text")
             if len(os.fsencode(value)) > _LARGEST_VALUE:
                 raise ValueError(f"the value of {name} is too large; put it into a file and pass the file's name")
         if sum(len(name) + len(os.fsencode(value)) for name, value in env.items()) > _LARGEST_ENV:

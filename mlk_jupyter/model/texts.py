@@ -13,6 +13,15 @@ _QUOTED = re.compile(r'"(?:\\.|[^"\\])*"')
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([smhd]?)\s*")
 
 
+def is_text(text: str) -> bool:
+    """Whether it is UTF-8 text: names of the system may be any bytes, and JSON lets halves of characters through."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def seconds(value: Any) -> Any:
     """A duration in seconds from `90`, `"90"`, `"90s"`, `"15m"`, `"2h"` or `"1.5d"`; other types pass through.
 

@@ -26,9 +26,10 @@ def open_regular(path: Path, flags: int = os.O_RDONLY) -> int:
 
     Raises: OSError, also for whatever is no regular file.
     """
-    folder = os.open(path.parent, _FOLDER)
+    parent, name = os.path.split(path)
+    folder = os.open(parent, _FOLDER)
     try:
-        handle = os.open(path.name, flags | _FILE, 0o600, dir_fd=folder)
+        handle = os.open(name, flags | _FILE, 0o600, dir_fd=folder)
     finally:
         os.close(folder)
     if not stat.S_ISREG(os.fstat(handle).st_mode):
@@ -44,11 +45,10 @@ def opened(path: Path) -> BinaryIO:
 
 def read_regular(path: Path, limit_bytes: int = SMALL_BYTES) -> bytes:
     """The content of a regular file. Raises: OSError as `open_regular`, and for one that is larger than the limit."""
-    with opened(path) as file:
-        data = file.read(limit_bytes + 1)
-    if len(data) > limit_bytes:
-        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
-    return data
+    with os.fdopen(open_regular(path), "rb", buffering=0) as file:
+        if os.fstat(file.fileno()).st_size > limit_bytes:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
+        return file.readall()
 
 
 def is_regular(path: Path) -> bool:

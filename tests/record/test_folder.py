@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from mlk_jupyter.model import JobSpec, JobStatus, Phase, Reason
 from mlk_jupyter.record.folder import JobFolder, data_dir, is_job_id, write_atomically
@@ -173,6 +174,14 @@ def test_a_spec_comes_back_and_a_broken_one_is_none(folder: JobFolder) -> None:
     assert folder.read_spec() == spec
     (folder.path / "spec.json").write_text("{")
     assert folder.read_spec() is None
+
+
+@pytest.mark.parametrize("text", ["\ud800", os.fsdecode(b"caf\xe9")], ids=ascii)
+@pytest.mark.parametrize("field", ["name", "notebook", "parameters", "env"])
+def test_a_spec_takes_no_text_that_cannot_be_written_down(field: str, text: str) -> None:
+    value = {"A": text} if field in ("parameters", "env") else text
+    with pytest.raises(ValidationError, match="UTF-8|unicode"):
+        JobSpec.model_validate({"name": "x", "notebook": "a.ipynb", field: value})
 
 
 def test_the_executed_notebook_is_the_finished_file_else_what_the_frames_tell(
