@@ -180,7 +180,7 @@ def test_a_spec_comes_back_and_a_broken_one_is_none(folder: JobFolder) -> None:
 @pytest.mark.parametrize("field", ["name", "notebook", "parameters", "env"])
 def test_a_spec_takes_no_text_that_cannot_be_written_down(field: str, text: str) -> None:
     value = {"A": text} if field in ("parameters", "env") else text
-    with pytest.raises(ValidationError, match="UTF-8|unicode"):
+    with pytest.raises(ValidationError, match=r"UTF-8|unicode"):
         JobSpec.model_validate({"name": "x", "notebook": "a.ipynb", field: value})
 
 
