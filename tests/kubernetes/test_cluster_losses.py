@@ -79,7 +79,7 @@ def test_an_init_container_that_somebody_added_to_our_yaml_is_named_with_what_it
 
 
 def test_who_follows_a_job_hears_what_holds_its_next_attempt(sit: Sit, plain_cluster: FakeCluster) -> None:
-    desk = sit()
+    desk = sit(timing=Timing(elsewhere_s=0.1, figures_s=0.1))
     job = desk.submit(FOREVER, options={"retries": 1})
     desk.until_running(job)
     taints = [{"key": "maintenance", "value": "today", "effect": "NoSchedule"}]

@@ -268,16 +268,16 @@ class Controller:
                     longest_s = self._timing.elsewhere_s if self._others else self._timing.linger_s
                     await is_set_within(min(longest_s, self._timing.figures_s), self._wake)
                     self._wake.clear()
-                    if time.monotonic() >= look_again_at:  # not at each change: it reads the disk
+                    if time.monotonic() >= look_again_at:  # not at each change: it reads the disk, and walks all jobs
                         self._changed.update(await self._others.written())
                         self._changed.update(await self._others.deleted(self._tasks))
                         look_again_at = time.monotonic() + self._timing.elsewhere_s
                         self._expiry.remove_due(informer.objects)
+                        largest.mind(lambda: self._list.queued, lambda: self._list.repelled)
                     if time.monotonic() >= figures_at + self._timing.figures_s:
                         self._changed |= self._list.timed
                         figures_at = time.monotonic()
                     await self._take_all()
-                    largest.mind(lambda: self._list.queued, lambda: self._list.repelled)
                     if self._needed():
                         unneeded_since = None
                     elif unneeded_since is None:
