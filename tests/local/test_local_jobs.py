@@ -7,6 +7,7 @@ import json
 import os
 import uuid
 from pathlib import Path
+from typing import Any
 
 import pytest
 from endjobs import processes_of
@@ -16,6 +17,7 @@ from mlk_jupyter.backends.base import Backend, Refused
 from mlk_jupyter.backends.local import LocalBackend
 from mlk_jupyter.errors import JobNotFound
 from mlk_jupyter.model import Phase, RankState
+from mlk_jupyter.record.privacy import close
 
 
 def test_it_keeps_the_promise_of_a_backend(jobs: Jobs) -> None:
@@ -41,6 +43,14 @@ def test_a_job_of_two_ranks_succeeds_and_leaves_its_whole_record(jobs: Jobs) -> 
     assert "I am 1 of 2" in jobs.folder(job).log(1).read_text()
     assert not (jobs.folder(job).path / ".ballast").exists()
     assert processes_of(job) == []
+
+
+def test_what_a_job_leaves_in_the_data_directory_counts_as_ours(jobs: Jobs, data_dir: Path, gpus: Any) -> None:
+    gpus(1)
+    jobs.until_over(jobs.submit("1", gpus=1))
+    data_dir.chmod(0o755)
+    close(data_dir)
+    assert data_dir.stat().st_mode & 0o077 == 0, list(data_dir.iterdir())
 
 
 @pytest.mark.parametrize("there", ["nothing", "ours", "others"])
