@@ -30,16 +30,29 @@ from mlk_jupyter.client import JobFailed, JobStopped, RemoteError, StillGoing, V
 from mlk_jupyter.errors import JobNotFound, MlkError
 from mlk_jupyter.library import NoSuchRank
 from mlk_jupyter.magics.profiles import ProfilesUnreadable
+from mlk_jupyter.model import JobSpec, JobStatus, Phase
 from mlk_jupyter.model.api import Finding, Level, Preflight
 from mlk_jupyter.record.folder import RecordUnwritable
 from mlk_jupyter.record.notebook import NoNotebook
 from mlk_jupyter.runs.local_server import TrackingStarting
-from mlk_jupyter.server.base import BodyTooLarge
+from mlk_jupyter.server.base import BodyTooLarge, LoginUnavailable
+from mlk_jupyter.server.jobs import RequestUsed
 
 REFUSAL = Refusal("policy_refused", "the policy gpu-policy refuses it", "Ask an administrator.")
+JOB = JobStatus(
+    id="a",
+    name="a",
+    notebook="a.ipynb",
+    backend="local",
+    phase=Phase.RUNNING,
+    created_at=0.0,
+    spec=JobSpec(name="a", notebook="a.ipynb"),
+)
 # Those that find their own words. The others are given a hint by whoever raises them.
 WORDED: dict[type[MlkError], Callable[[], MlkError]] = {
     BodyTooLarge: BodyTooLarge,
+    LoginUnavailable: LoginUnavailable,
+    RequestUsed: lambda: RequestUsed(JOB),
     AnnotationsTooLarge: lambda: AnnotationsTooLarge(2, "mlk-jupyter.io/spec"),
     api_errors.AdmissionRefused: lambda: api_errors.AdmissionRefused(REFUSAL),
     api_errors.Forbidden: lambda: api_errors.Forbidden("No.", verb="create", resource="jobs.batch"),
