@@ -206,6 +206,7 @@ EVICTED = [condition("DisruptionTarget", "EvictionByEvictionAPI", when=45)]
 STOP = {labels.STOPPED: json.dumps({"by": "alice", "at": NOW + 40})}
 ASKED = ended(0, 143, deleted=80)
 KILLED = ended(0, 137, deleted=80)  # it did not end in its grace period
+NO_DATA = pod(1, phase="Failed", init={"terminated": {"exitCode": 2, "finishedAt": at(9)}})
 LOST_PEER = ended(0, 75, message=words(ename="RuntimeError", evalue="Connection closed by peer"))
 
 
@@ -220,6 +221,7 @@ LOST_PEER = ended(0, 75, message=words(ename="RuntimeError", evalue="Connection 
         (ASKED, [ended(1, 143, conditions=EVICTED)], failed_job(2), "because of rank 1. Rank 1 was evicted, as when"),
         (LOST_PEER, [ended(1, 137, conditions=EVICTED)], failed_job(2), "connection to rank 1. Rank 1 was evicted"),
         (ASKED, [ended(1, 3, when=40)], failed_job(2), "because of rank 1. Rank 1 ended with exit code 3."),
+        (ASKED, [NO_DATA], failed_job(2), "because of rank 1. Staging data for rank 1 ended with exit code 2"),
         (LOST_PEER, [ended(1, 3)], failed_job(2), "lost its connection to rank 1. Rank 1 ended with exit code 3."),
     ],
 )

@@ -16,7 +16,7 @@ from .ending import NO_FAILURES
 from .exits import explain_exit
 from .messages import who
 
-_NAMED = re.compile(r"(Rank|Worker|The pod of rank|The pod of worker) (\d+)\b")
+_NAMED = re.compile(r"\b(rank|worker) (\d+)\b", re.IGNORECASE)
 # What ended all workers at once, by the code of the job's reason.
 _ALL_AT_ONCE = {
     "stopped": "the job was stopped",
@@ -77,10 +77,10 @@ def _consequence(index: int, start: Started, job: Reason | None, spec: JobSpec, 
     all_at_once = "the job was suspended" if start.suspended and start.stop is None else _ALL_AT_ONCE.get(job.code)
     if all_at_once is not None:
         return f"{name} was ended because {all_at_once}."
-    cause = _NAMED.match(job.text)
+    cause = _NAMED.search(job.text)
     if cause is None:
         return None
-    other = int(cause[2]) // (spec.ranks_in_worker if cause[1].lower().endswith("rank") else 1)
+    other = int(cause[2]) // (spec.ranks_in_worker if cause[1].lower() == "rank" else 1)
     if other == index:
         return None
     head = f"{name} lost its connection to" if lost else f"{name} was ended because of"
