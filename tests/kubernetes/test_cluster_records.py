@@ -235,8 +235,8 @@ def test_a_running_job_is_recorded_though_nobody_looks(desk: Desk) -> None:
     desk.until_running(job)
     desk.look_away()
     desk.stop(job)
-    wait_for(lambda: desk.folder(job).executed.exists())
-    assert desk.status(job).phase is Phase.STOPPED
+    assert desk.until_over(job).phase is Phase.STOPPED
+    assert desk.folder(job).executed.exists()
     wait_for(lambda: desk.tasks() == [], desk.tasks)
 
 
