@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..errors import BadInput, MlkError
@@ -122,6 +122,9 @@ def build(
             raise BadInput(f"The name of {readable(str(directory))} is not UTF-8 text.", hint="Rename the folder.")
         modules = find_modules(parsed, directory)
         named, left_out = named_files(spec.files, directory)
+        own = PurePosixPath(spec.notebook).name
+        if own.endswith(".ipynb") and own not in spec.files:  # it goes along as it runs, without its outputs
+            named = [name for name in named if name != own]
         run = [name for name in runs_files(prepared) if _can_carry(directory, name)]
         files = sorted({*modules.files, *named, *(os.path.normpath(name).replace(os.sep, "/") for name in run)})
         notices = [*modules.notices, *left_out]

@@ -26,7 +26,7 @@ NONCE = "0123456789abcdef"
 
 
 def spec(**fields: Any) -> JobSpec:
-    return JobSpec(name="a job", notebook="a.ipynb", **fields)
+    return JobSpec(**{"name": "a job", "notebook": "a.ipynb", **fields})
 
 
 def contents(bundle: Bundle) -> dict[str, bytes]:
@@ -193,6 +193,17 @@ def test_a_folder_whose_path_begins_like_the_notebooks_is_another_one(make_noteb
 
 def test_the_whole_folder_can_be_named(make_notebook: Any, folder: Path) -> None:
     assert build(make_notebook("x"), spec(files=["."]), folder).files == ["data/a.csv", "helper.py"]
+
+
+def test_the_notebook_does_not_go_along_with_its_folder_a_second_time_with_its_outputs(
+    make_notebook: Any, folder: Path
+) -> None:
+    (folder / "own.ipynb").write_text("old outputs")
+    (folder / "data" / "own.ipynb").write_text("another one")
+    asked = spec(notebook="sub/own.ipynb", files=["."])
+    assert build(make_notebook("x"), asked, folder).files == ["data/a.csv", "data/own.ipynb", "helper.py"]
+    named = asked.model_copy(update={"files": ["own.ipynb"]})
+    assert build(make_notebook("x"), named, folder).files == ["own.ipynb"]
 
 
 @pytest.mark.parametrize(
