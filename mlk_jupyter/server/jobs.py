@@ -34,7 +34,7 @@ class RequestUsed(MlkError):
     def __init__(self, job: JobStatus) -> None:
         super().__init__(
             f"The same request made job {job.id} from {job.notebook} on {job.backend}, with other options than now.",
-            hint="Look at that job. To run this as well, open the submit dialog anew, or send a request_id of its own.",
+            hint="Look at that job. To run this as well, submit it again, with a request_id of its own.",
         )
 
 

@@ -42,9 +42,6 @@ export class SubmitModel implements IDisposable {
     options.backends.changed.connect(this._onBackends, this);
   }
 
-  /** Made once, so that pressing twice or trying again after a lost answer makes one job. */
-  readonly requestId = UUID.uuid4();
-
   get form(): Form | null {
     return this._form;
   }
@@ -230,10 +227,14 @@ export class SubmitModel implements IDisposable {
     this._isSubmitting = true;
     this._set(null);
     try {
-      return await this._options.api.submit(this.spec, this.requestId, this.backend?.name);
+      return await this._options.api.submit(this.spec, this._requestId, this.backend?.name);
     } catch (error) {
+      const known = ApiError.from(error, this._options.trans);
+      if (known.code === 'request_used') {
+        this._requestId = UUID.uuid4(); // they were told of that job, and may want this one as well
+      }
       this._isSubmitting = false;
-      this._set(ApiError.from(error, this._options.trans));
+      this._set(known);
       return null;
     }
   }
@@ -312,6 +313,8 @@ export class SubmitModel implements IDisposable {
   private _rendering: AbortController | undefined;
   private _preflight: Preflight | null = null;
   private _error: ApiError | null = null;
+  /** Stays, so that pressing twice or trying again after a lost answer makes one job. */
+  private _requestId = UUID.uuid4();
   private _isSubmitting = false;
   private _isDisposed = false;
   private _abort: AbortController | undefined;

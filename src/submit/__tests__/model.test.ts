@@ -103,6 +103,17 @@ describe('the submit dialog', () => {
     expect(ids[0]).toMatch(/^[A-Za-z0-9-]{8,64}$/);
   });
 
+  it('submits anew what differs from the job that a lost answer had made', async () => {
+    await model.load();
+    const used = { code: 'request_used', title: 'Used', detail: 'It made job a.', hint: '' };
+    api.submit.mockRejectedValueOnce(new ApiError(used, 409));
+    expect(await model.submit()).toBeNull();
+    expect(model.error?.code).toBe('request_used');
+    expect(await model.submit()).toMatchObject({ id: 'a' });
+    const ids = api.submit.mock.calls.map(([, id]) => id);
+    expect(new Set(ids).size).toBe(2);
+  });
+
   it('submits once, however often it is asked to', async () => {
     await model.load();
     await Promise.all([model.submit(), model.submit()]);
