@@ -38,9 +38,7 @@ def _wrap(module: Any) -> None:
         try:
             listener.bind((_HOST, int(fields["port"])))
             listener.listen(_WAITING)
-        except (
-            OSError
-        ):  # a store of this process listens there already and is used again; else torch says what is wrong
+        except OSError:  # a store of this process listens there and is used again; else torch says what is wrong
             listener.close()
             return store(**fields)
         port, handle = listener.getsockname()[1], listener.detach()
