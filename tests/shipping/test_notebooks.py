@@ -297,5 +297,5 @@ def test_parcels_run_in_images_without_ipython_and_numpy(
 def test_viewers_are_told_of_values_without_their_megabytes(tmp_path: Path) -> None:
     frames = [{"kind": "value", "name": "x", "encoding": "json", "data": "MQ==", "why": None}, {"kind": "notice"}]
     (tmp_path / "frames.jsonl").write_text("".join(json.dumps(frame) + "\n" for frame in frames))
-    piece = frame_piece(JobFolder(tmp_path), 0, over=True)
+    piece = frame_piece(JobFolder(tmp_path), 0, over=True, world_size=1)
     assert piece.frames == [{**frames[0], "data": None}, frames[1]]
