@@ -4,7 +4,8 @@ import uPlot from 'uplot';
 
 import { figure, language } from '../components';
 import { axisOf, columnsOf, summarise } from './series';
-import type { Axis, ISeries } from './series';
+import type { ISeries } from './series';
+import type { Axis } from './thin';
 
 const HEIGHT_PX = 160;
 

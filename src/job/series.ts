@@ -1,13 +1,5 @@
 import { MOST_POINTS, thin, xOf } from './thin';
-
-/** One value of a metric. */
-export interface IPoint {
-  readonly step: number | null;
-  /** Seconds since the epoch. */
-  readonly at: number;
-  /** null for NaN and infinities. */
-  readonly value: number | null;
-}
+import type { Axis, IPoint } from './thin';
 
 export interface ISeries {
   readonly name: string;
@@ -21,9 +13,6 @@ export interface ISummary {
   readonly max: number | null;
   readonly count: number;
 }
-
-/** By step where every point has one and they differ, else by time. */
-export type Axis = 'step' | 'time';
 
 /** Curves of one job at most, as many as the server tells. */
 const MOST_SERIES = 1000;

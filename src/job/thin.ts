@@ -1,4 +1,14 @@
-import type { Axis, IPoint } from './series';
+/** One value of a metric. */
+export interface IPoint {
+  readonly step: number | null;
+  /** Seconds since the epoch. */
+  readonly at: number;
+  /** null for NaN and infinities. */
+  readonly value: number | null;
+}
+
+/** By step where every point has one and they differ, else by time. */
+export type Axis = 'step' | 'time';
 
 /** Points of one curve at most: more than a chart has pixels, and as many as the server tells. */
 export const MOST_POINTS = 2000;
