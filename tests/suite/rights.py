@@ -12,6 +12,7 @@ import pytest
 # From linux/capability.h: CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
 _BEYOND_PERMISSIONS = 1 << 1 | 1 << 2
 _VERSION_3 = 0x20080522
+_FEW = 16  # files
 
 
 @pytest.fixture
@@ -38,8 +39,10 @@ def ordinary() -> Iterator[None]:
 def few_files() -> Iterator[None]:
     """This process may hardly open another file."""
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with open(os.devnull) as next_one:  # noqa: PTH123
-        lowest = next_one.fileno()
-    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest + 8, before[1]))
+    # The numbers that are free may lie between others: those that the next ones get are the limit.
+    next_ones = [os.open(os.devnull, os.O_RDONLY) for _ in range(_FEW)]
+    for each in next_ones:
+        os.close(each)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(next_ones) + 1, before[1]))
     yield
     resource.setrlimit(resource.RLIMIT_NOFILE, before)
