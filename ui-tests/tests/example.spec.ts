@@ -29,7 +29,14 @@ test('the example runs from the button, survives a reload, and leaves accuracy, 
   await showPanel(page);
   await expect(row(page, 'digits_ddp')).toContainText('2 workers');
 
+  // JupyterLab writes down what is open a moment after it changed.
+  const saved = page.waitForResponse(
+    answer =>
+      answer.url().includes('/api/workspaces/') &&
+      (answer.request().postData() ?? '').includes('"page":"notebook"')
+  );
   await showPage(tab, 'Notebook');
+  await saved;
   const finished = '.mlk-LiveNotebook [data-mlk-state="ok"]';
   await expect(tab.locator(finished).first()).toBeAttached({ timeout: 120_000 });
 
