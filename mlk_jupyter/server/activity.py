@@ -45,16 +45,20 @@ async def look(services: Services) -> None:
         logger.info("Whether a job runs on this machine is not known: %s", error.detail)
 
 
+async def keep_looking(services: Services, every_s: float = _EVERY_S) -> None:
+    """Looks again and again, until it is cancelled."""
+    while True:
+        try:
+            await look(services)
+        except Exception:  # nobody would begin it again, and the server would be stopped under its jobs
+            logger.exception("Whether a job runs on this machine could not be asked")
+        await asyncio.sleep(every_s)
+
+
 async def _start(services: Services) -> None:
     if not services.running_jobs_are_activity:
         return
-
-    async def look_again_and_again() -> None:
-        while True:
-            await look(services)
-            await asyncio.sleep(_EVERY_S)
-
-    task = asyncio.create_task(look_again_and_again(), name="mlk activity")
+    task = asyncio.create_task(keep_looking(services), name="mlk activity")
 
     async def end() -> None:
         task.cancel()

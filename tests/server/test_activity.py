@@ -10,7 +10,7 @@ from memory_backend import MemoryBackend
 from socket_window import eventually
 
 from mlk_jupyter.model import JobSpec, Phase
-from mlk_jupyter.server.activity import FEATURE, keeps_awake
+from mlk_jupyter.server.activity import FEATURE, keep_looking, keeps_awake
 from mlk_jupyter.server.app import MlkJupyterApp
 
 
@@ -50,3 +50,21 @@ async def test_a_running_job_is_activity_where_that_is_wanted(
     else:
         assert "mlk activity" not in {task.get_name() for task in asyncio.all_tasks()}
     await app.stop_extension()
+
+
+async def test_a_bug_in_one_look_does_not_let_the_server_seem_idle_for_ever(
+    app: MlkJupyterApp, backend: MemoryBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(backend, limit="300d", started_at=4e9)
+    noted: list[int] = []
+
+    def note() -> None:
+        noted.append(1)
+        if len(noted) == 1:
+            raise RuntimeError("a bug")
+
+    monkeypatch.setattr(app.services, "note_activity", note)
+    task = asyncio.create_task(keep_looking(app.services, every_s=0.0))
+    await eventually(lambda: len(noted) > 1)
+    task.cancel()
+    await asyncio.wait({task})
