@@ -5,7 +5,6 @@ Pure. The objects know the phase and why the cluster ended something; the frames
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -16,14 +15,13 @@ from ....record.folder import JobFolder
 from ....record.replay import Replay
 from ....record.verdict import failed
 from ....worker.member import LOST_PEER
+from ..status.explain.exits import INIT_FAILED_UNTOLD
 from ..status.explain.messages import clean
 from ..status.read import Reading, WorkerStatus
 from ..status.submitted import SubmittedJob
 
 # What the objects say when all they know is that a container ended badly: the frames know better.
 _PLAIN_FAILURES = frozenset({"cell_failed", "rank_failed", "pod_failed", "failed"})
-# An init container of somebody else's, of which the cluster does not tell what it wrote last: its log does.
-_UNTOLD_INIT = re.compile(r"^init_failed: .* exit code \d+\.$")
 _TOLD_TO_END = frozenset({130, 137, 143})  # exit codes of processes that SIGINT, SIGKILL, SIGTERM end
 _MOST_RANKS = 4_096
 _MOST_SAID = 8  # ranks whose missing messages are told one by one
@@ -51,11 +49,11 @@ def reason_of(spec: JobSpec, reading: Reading, replay: Replay, last_line: Callab
     the broken connections to that one.
     """
     reason = reading.reason
-    if reason is not None and _UNTOLD_INIT.search(f"{reason.code}: {reason.text}"):
+    if reason is not None and reason.code == INIT_FAILED_UNTOLD:  # its log tells
         worker = next((one.worker for one in reading.ranks_by_worker.values() if one.why == reason.text), 0)
         said = last_line(rank := worker * spec.ranks_in_worker)
         more = f" The last line of rank {rank}'s log: {clean(said, 200)}" if said else ""
-        return reason.model_copy(update={"text": f"{reason.text}{more}"})
+        return reason.model_copy(update={"code": "init_failed", "text": f"{reason.text}{more}"})
     ends_badly = reading.phase is Phase.FAILED or (
         reading.phase is Phase.STOPPING and reason is not None and reason.code in _PLAIN_FAILURES
     )

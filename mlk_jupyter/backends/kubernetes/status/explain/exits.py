@@ -24,6 +24,9 @@ from ...resources import Manifest
 from .containers import OTHER_PROCESSOR, USE_ANOTHER_IMAGE, explain_start
 from .messages import clean
 
+INIT_FAILED_UNTOLD = "init_failed_untold"
+"""Code of a failed init container of somebody else's of which the cluster does not tell what it wrote last."""
+
 
 def explain_exit(pod: Manifest, worker: WorkerStatus, who: str) -> Reason:
     """Words for the end of a worker that did not end well, by its own doing."""
@@ -129,8 +132,9 @@ def _init_failed(init: Manifest, pod: Manifest, who: str) -> Reason:
         reason = explain_start(text(ended.get("message"))[:20_000], what)
         return reason if ours else reason.model_copy(update={"hint": _not_ours(pod, called)})
     missing = ": the command was not found in its image" if code == 127 else ""
+    told = "init_failed" if message or missing else INIT_FAILED_UNTOLD
     return Reason(
-        code="staging_failed" if ours else "init_failed",
+        code="staging_failed" if ours else told,
         text=f"{what} ended with exit code {code}{f': {message}' if message else missing}.",
         hint="See the log of the staging step; try the command in the same image." if ours else _not_ours(pod, called),
     )
