@@ -6,7 +6,7 @@ import json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Mapping, Optional
+    from typing import Any, Dict, Mapping, MutableMapping, Optional
 
 DEFAULT_PORT = "29500"  # what torch.distributed takes where nothing is said
 
@@ -37,16 +37,43 @@ class Identity:
         self.master_addr, self.master_port = master_addr, master_port
         self.worker = rank // local_world_size if worker is None else worker
 
+    @property
+    def workers(self) -> int:
+        """How many workers the job has."""
+        return -(-self.world_size // self.local_world_size)
+
     def environment(self) -> Dict[str, str]:
-        """The variables that torch.distributed and its relatives read."""
+        """The variables that say this rank's place: torchrun's, and Lightning's name for the worker (NODE_RANK)."""
         return {
             "RANK": str(self.rank),
             "WORLD_SIZE": str(self.world_size),
             "LOCAL_RANK": str(self.local_rank),
             "LOCAL_WORLD_SIZE": str(self.local_world_size),
+            "GROUP_RANK": str(self.worker),
+            "GROUP_WORLD_SIZE": str(self.workers),
+            "NODE_RANK": str(self.worker),
             "MASTER_ADDR": self.master_addr,
             "MASTER_PORT": self.master_port,
         }
+
+    def complete(self, env: MutableMapping[str, str]) -> None:
+        """Makes an environment the one that torchrun gives: the place, and what it says beside it where nobody has.
+
+        Libraries ask TORCHELASTIC_RUN_ID whether the ranks were started for them, and start their own where not. A
+        TORCHELASTIC_ERROR_FILE is not given: no agent would read it.
+        """
+        env.update(self.environment())
+        for name, value in {
+            "ROLE_NAME": "default",
+            "ROLE_RANK": str(self.rank),
+            "ROLE_WORLD_SIZE": str(self.world_size),
+            "TORCHELASTIC_RUN_ID": env.get("MLK_JOB") or "none",  # torchrun's own word for a run without a name
+            "TORCHELASTIC_RESTART_COUNT": "0",
+            "TORCHELASTIC_MAX_RESTARTS": "0",
+            "TORCHELASTIC_USE_AGENT_STORE": "False",  # rank 0 has to be the one that listens
+            "TORCH_NCCL_ASYNC_ERROR_HANDLING": "1",
+        }.items():
+            env.setdefault(name, value)
 
 
 def identify(env: Mapping[str, str]) -> Identity:

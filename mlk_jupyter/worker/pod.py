@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 # What other launchers say, and a ConfigMap may bring along. Here the pod's own number decides.
 _FOREIGN = re.compile(
-    r"RANK|WORLD_SIZE|(LOCAL|GROUP|ROLE)_(RANK|WORLD_SIZE)|ROLE_NAME|PET_.*|TORCHELASTIC_.*|OMPI_.*|PMI_.*|PMIX_.*"
-    r"|TF_CONFIG"
+    r"(NODE_)?RANK|WORLD_SIZE|(LOCAL|GROUP|ROLE)_(RANK|WORLD_SIZE)|ROLE_NAME|PET_.*|TORCHELASTIC_.*|OMPI_.*|PMI_.*"
+    r"|PMIX_.*|TF_CONFIG"
 )
 
 

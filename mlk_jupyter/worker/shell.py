@@ -143,6 +143,9 @@ class ZMQInteractiveShell(InteractiveShell):  # type: ignore[misc]
             TERM="xterm-color", CLICOLOR="1", FORCE_COLOR="1", CLICOLOR_FORCE="1", PAGER="cat", GIT_PAGER="cat"
         )
 
+    def init_prompts(self) -> None:
+        """No `sys.ps1`: nobody types here, and libraries that find one refuse to train in several processes."""
+
     def init_hooks(self) -> None:
         """`name?` asks for a pager, which nobody could read: it shows nothing, as under nbconvert."""
         super().init_hooks()

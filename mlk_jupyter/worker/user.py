@@ -8,7 +8,7 @@ import signal
 import sys
 import zipimport
 
-from . import api, loopback, mlflow_hook, streams, tree
+from . import api, jax_hook, loopback, mlflow_hook, streams, tree
 from .files import unpack
 from .wire import Sender
 
@@ -107,7 +107,7 @@ def _run(archive: str, identity: Identity, sender: Sender, stop: Stop) -> int:
     job: Dict[str, Any] = json.loads(bundle.get_data("job/job.json"))
     source = bundle.get_data("job/notebook.ipynb")
     notebook: Dict[str, Any] = json.loads(source)
-    os.environ.update(identity.environment())
+    identity.complete(os.environ)
     folder = unpack(bundle, job.get("files") or [])
     _set_path(archive, folder)
     api.connect(sender)
@@ -122,6 +122,7 @@ def _run(archive: str, identity: Identity, sender: Sender, stop: Stop) -> int:
         sys.argv = [str(job.get("notebook") or "notebook.ipynb")]
     mlflow_hook.install(sender, identity.rank)
     loopback.install(identity.master_addr)
+    jax_hook.install(identity)
 
     from . import cells
 

@@ -239,13 +239,14 @@ def test_a_job_knows_its_place_and_no_secret_of_the_server(jobs: Jobs, monkeypat
     job = jobs.submit(source, workers=2, ranks_per_worker=2, env={"COLOUR": "blue"}, parameters={})
     assert jobs.until_over(job).phase is Phase.SUCCEEDED
     environments = [json.loads(jobs.folder(job).log(rank).read_text().splitlines()[-1]) for rank in range(4)]
-    names = ("RANK", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "WORLD_SIZE")
+    names = ("RANK", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "WORLD_SIZE", "GROUP_RANK", "NODE_RANK", "GROUP_WORLD_SIZE")
     assert [[env[name] for name in names] for env in environments] == [
-        ["0", "0", "2", "4"],
-        ["1", "1", "2", "4"],
-        ["2", "0", "2", "4"],
-        ["3", "1", "2", "4"],
+        ["0", "0", "2", "4", "0", "0", "2"],
+        ["1", "1", "2", "4", "0", "0", "2"],
+        ["2", "0", "2", "4", "1", "1", "2"],
+        ["3", "1", "2", "4", "1", "1", "2"],
     ]
+    assert {env["TORCHELASTIC_RUN_ID"] for env in environments} == {job}
     assert len({env["MASTER_PORT"] for env in environments}) == 1
     for env in environments:
         assert env["MLK_JOB"] == job and env["COLOUR"] == "blue" and env["CUDA_VISIBLE_DEVICES"] == ""

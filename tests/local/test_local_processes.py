@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -92,6 +93,13 @@ except BlockingIOError:
     assert subprocess.run([sys.executable, "-c", ask, str(port.number)], check=False).returncode == 0
 
 
+def test_the_port_after_it_is_free_as_well_and_nobody_elses(tmp_path: Path) -> None:
+    with ReservedPort(tmp_path) as one, ReservedPort(tmp_path) as other:
+        assert one.number % 2 == other.number % 2 == 0 and one.number != other.number
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", one.number + 1))
+
+
 def test_ranks_are_placed_worker_by_worker_with_their_workers_gpus() -> None:
     placed = places(spec(workers=2, gpus=2), 20_000, ["a", "b", "c", "d"])
     assert [(one.rank, one.worker, one.local_rank, one.gpus) for one in placed] == [
@@ -137,6 +145,8 @@ def test_tokens_and_other_process_groups_are_not_inherited() -> None:
         "JUPYTER_TOKEN": "t",
         "KERNEL_GATEWAY_TOKEN": "t",
         "RANK": "3",
+        "NODE_RANK": "3",
+        "JAX_COORDINATOR_BIND_ADDRESS": "127.0.0.1:4000",
         "MASTER_ADDR": "elsewhere",
         "PET_NNODES": "2",
         "TORCHELASTIC_RUN_ID": "x",

@@ -51,6 +51,11 @@ def test_what_c_code_still_holds_is_shown_as_its_cell_ends(tmp_path: Path) -> No
     assert (rank.text(cell=0), rank.text(cell=1)) == ("from C\n", "next\n")
 
 
+def test_a_rank_is_a_notebook_and_has_no_prompt(tmp_path: Path) -> None:
+    rank = run(tmp_path, "import sys\nprint(hasattr(sys, 'ps1'), type(get_ipython()).__name__)")
+    assert rank.text() == "False ZMQInteractiveShell\n"
+
+
 def test_descriptor_2_belongs_to_the_cell_that_wrote_to_it(tmp_path: Path) -> None:
     rank = run(tmp_path, *[f"import os; os.write(2, b'{n}');" for n in range(30)])
     assert [rank.text("stderr", cell=n) for n in range(30)] == [str(n) for n in range(30)]

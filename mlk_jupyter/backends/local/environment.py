@@ -15,8 +15,8 @@ from ...model import JobSpec
 _SECRET = re.compile(r"JPY_.*|JUPYTERHUB_(API_TOKEN|CLIENT_ID|OAUTH_.*)|JUPYTER_TOKEN|KERNEL_.*TOKEN|EG_AUTH_TOKEN")
 # What other launchers, and an outer job of ours, said about a process group that is not this one.
 _FOREIGN = re.compile(
-    r"RANK|WORLD_SIZE|(LOCAL|GROUP|ROLE)_(RANK|WORLD_SIZE)|ROLE_NAME|MASTER_(ADDR|PORT)|PET_.*|TORCHELASTIC_.*"
-    r"|OMPI_.*|PMI_.*|PMIX_.*|JOB_COMPLETION_INDEX|TF_CONFIG|MLK_(?!DATA_DIR$).*"
+    r"(NODE_)?RANK|WORLD_SIZE|(LOCAL|GROUP|ROLE)_(RANK|WORLD_SIZE)|ROLE_NAME|MASTER_(ADDR|PORT)|PET_.*|TORCHELASTIC_.*"
+    r"|OMPI_.*|PMI_.*|PMIX_.*|JAX_COORDINATOR_.*|JOB_COMPLETION_INDEX|TF_CONFIG|MLK_(?!DATA_DIR$).*"
 )
 
 

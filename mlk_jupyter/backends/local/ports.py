@@ -1,4 +1,4 @@
-"""A port for a job's process group that no other job of ours picks."""
+"""Two ports for a job's process groups that no other job of ours picks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ _FIRST, _LAST = 20_000, 32_767
 
 
 class ReservedPort:
-    """A free port on 127.0.0.1, kept from other jobs of this data directory until the context ends.
+    """A free port on 127.0.0.1, and the one after it, kept from other jobs of this data directory until the context
+    ends. The first is for PyTorch's process group, the second for JAX's.
 
     The claim is a lock on one byte of a shared file: it goes with its process, however that dies.
 
@@ -29,12 +30,12 @@ class ReservedPort:
 
     def __enter__(self) -> ReservedPort:
         self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        for port in random.sample(range(_FIRST, _LAST + 1), 200):
-            if self._claim(port) and _can_be_bound(port):
+        for port in random.sample(range(_FIRST, _LAST, 2), 200):
+            if self._claim(port) and _can_be_bound(port) and _can_be_bound(port + 1):
                 self.number = port
                 return self
         os.close(self._file)
-        raise OSError(f"none of 200 ports tried between {_FIRST} and {_LAST} is free")
+        raise OSError(f"none of 200 pairs of ports tried between {_FIRST} and {_LAST} is free")
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         os.close(self._file)
