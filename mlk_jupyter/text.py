@@ -6,14 +6,14 @@ import json
 import unicodedata
 from collections.abc import Callable, Sequence
 
+from .figures import number
 from .model import JobSummary, Metric, Progress
 
 
-def duration(seconds: float) -> str:
-    """A length of time as a clock shows it: `0:07`, `12:30`, `1:02:03`."""
-    minutes, rest = divmod(max(0, int(seconds)), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+def elapsed(job: JobSummary, now: float) -> float:
+    """Seconds that a job has run, or ran; that it has waited while it never ran."""
+    began = job.created_at if job.started_at is None else job.started_at
+    return max(0.0, (now if job.finished_at is None else job.finished_at) - began)
 
 
 def age(seconds: float) -> str:
@@ -35,11 +35,6 @@ def metrics(latest: Sequence[Metric], limit: int = 4) -> str:
     """The latest value of each metric, by name so that they keep their places: `accuracy 0.94  loss 0.21`."""
     shown = sorted(latest, key=lambda metric: metric.name)[:limit]
     return "  ".join(f"{metric.name} {number(metric.value)}" for metric in shown)
-
-
-def number(value: float | None) -> str:
-    """A figure with four significant digits; a word where it is no finite number."""
-    return "not a number" if value is None else f"{value:.4g}"
 
 
 def cells(progress: Progress) -> str:

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from .. import library, text
 from ..backends.many import Backends
+from ..figures import size, took
 from ..model import JobStatus, RankStatus
 from ..threads import in_thread
 from .arguments import chosen
@@ -167,11 +168,11 @@ def _story(job: JobStatus) -> list[str]:
 
 
 def _timeline(job: JobStatus) -> str:
-    """The phases with the time each took: `Queued 0:04, Starting 0:01, Running 2:10, Succeeded`."""
+    """The phases with the time each took: `Queued 4 s, Starting 1 s, Running 2 min 10 s, Succeeded`."""
     ends = [step.at for step in job.timeline[1:]]
     if job.timeline and not job.phase.final:
         ends.append(time.time())
-    times = [text.duration(end - step.at) for step, end in zip(job.timeline, ends, strict=False)]
+    times = [took(end - step.at) for step, end in zip(job.timeline, ends, strict=False)]
     return ", ".join(
         f"{step.phase.value} {times[number]}" if number < len(times) else step.phase.value
         for number, step in enumerate(job.timeline)
@@ -188,7 +189,7 @@ def _run_in_words(job: JobStatus) -> str | None:
 def _rank_row(rank: RankStatus) -> tuple[str, ...]:
     sample = rank.sample
     cpu = f"{sample.cpu_cores:.1f}" if sample and sample.cpu_cores is not None else ""
-    memory = f"{sample.memory_bytes / 1024**2:.0f} MiB" if sample and sample.memory_bytes is not None else ""
+    memory = size(sample.memory_bytes) if sample and sample.memory_bytes is not None else ""
     end = f" ({rank.signal or rank.exit_code})" if rank.exit_code or rank.signal else ""
     pid = str(rank.pid) if rank.pid else ""
     return str(rank.rank), str(rank.worker), f"{rank.state.value}{end}", pid, cpu, memory, rank.last_line or ""

@@ -9,6 +9,7 @@ import time
 from typing import Protocol, TextIO
 
 from .. import text
+from ..figures import duration
 from ..model import JobSummary, Phase, Step
 
 _BAR = 24
@@ -77,7 +78,7 @@ class Terminal:
         bar = text.bar(progress.fraction, _BAR, ascii_only=self._ascii)
         doing = "  ".join(part for part in (text.cells(progress), progress.text or code or "") if part)
         lines = [
-            f"{job.phase.value}  {job.name}  {text.duration(self._clock.of(job))}{why}".rstrip(),
+            f"{job.phase.value}  {job.name}  {duration(self._clock.of(job))}{why}".rstrip(),
             f"{bar} {text.percent(progress.fraction)}  {doing}",
         ]
         return [*lines, text.metrics(job.metrics)] if job.metrics else lines
@@ -104,7 +105,7 @@ class Lines:
         bar = text.bar(progress.fraction, _BAR // 2, ascii_only=True)
         words = [text.cells(progress), progress.text or code or "", figures, _why(job)]
         shown = "  ".join(word for word in words if word)
-        line = f"{text.duration(self._clock.of(job)):>7}  {job.phase.value:9}  [{bar}]  {shown}"
+        line = f"{duration(self._clock.of(job)):>10}  {job.phase.value:9}  [{bar}]  {shown}"
         self._stream.write(f"{text.plain(line).rstrip()}\n")
         self._stream.flush()
 
@@ -124,13 +125,17 @@ def _why(job: JobSummary) -> str:
 
 
 class _Clock:
-    """How long a job has taken. Never goes back: a cluster, which tells when it began and ended, has its own clock."""
+    """How long a job has run. Does not go back while it lives: a cluster, which tells times, has its own clock."""
 
     def __init__(self) -> None:
         self._shown = 0.0
+        self._started = False
 
     def of(self, job: JobSummary) -> float:
-        self._shown = max(self._shown, (job.finished_at or time.time()) - job.created_at)
+        seconds = text.elapsed(job, time.time())
+        if job.started_at is not None and not self._started:
+            self._started, self._shown = True, 0.0  # what it waited is not what it runs
+        self._shown = seconds if job.phase.final else max(self._shown, seconds)
         return self._shown
 
 

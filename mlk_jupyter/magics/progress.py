@@ -7,6 +7,7 @@ import time
 from typing import TextIO
 
 from .. import text
+from ..figures import duration
 from ..model import JobSummary, Phase
 
 _BAR = 16
@@ -24,11 +25,11 @@ def line(job: JobSummary, now: float) -> str:
     parts = [
         job.phase.value,
         job.name,
-        text.duration((job.finished_at or now) - job.created_at),
+        duration(text.elapsed(job, now)),
         done if progress.fraction is not None else "",
         text.cells(progress),
         progress.text or "",
-        f"about {text.duration(progress.eta_s)} to go" if progress.eta_s and not job.phase.final else "",
+        f"about {duration(progress.eta_s)} to go" if progress.eta_s and not job.phase.final else "",
         text.metrics(job.metrics),
         waits,
     ]

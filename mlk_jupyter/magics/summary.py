@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from html import escape
 
 from .. import text
+from ..figures import number
 from ..follow.tail import Point
 from ..model import Phase
 from . import chart, view
@@ -109,7 +110,7 @@ def charts(shown: View, *, as_images: bool) -> list[Figure]:
             charted += 1
             drawn = _drawn(points, f"{metric.name}, {len(points)} values", as_images=as_images)
         step = "" if metric.step is None else f"step {metric.step}"
-        figures.append(Figure(metric.name, text.number(metric.value), step, drawn))
+        figures.append(Figure(metric.name, number(metric.value), step, drawn))
     if shown.gpus:
         known = [y for _, y in shown.gpus if y is not None]
         mean = f"mean {sum(known) / len(known):.0%}" if known else ""

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .. import text
+from ..figures import duration, size
 from ..follow.tail import Point
 from ..model import GpuSample, JobStatus, JobSummary, Phase, RankState, RankStatus, RunState
 
@@ -31,7 +32,7 @@ class View:
 
 def elapsed(view: View) -> str:
     """How long the job has been there, or took."""
-    return text.duration((view.job.finished_at or view.at) - view.job.created_at)
+    return duration(text.elapsed(view.job, view.at))
 
 
 def reason(job: JobSummary) -> str:
@@ -45,12 +46,12 @@ def progress(job: JobSummary) -> str:
     """How far the job is: `42%, cell 3 of 9, epoch 2 of 5, about 1:20 to go`; empty while nothing is known."""
     done = job.progress
     percent = text.percent(done.fraction).strip()
-    left = f"about {text.duration(done.eta_s)} to go" if done.eta_s is not None and not job.phase.final else ""
+    left = f"about {duration(done.eta_s)} to go" if done.eta_s is not None and not job.phase.final else ""
     return ", ".join(part for part in (percent, text.cells(done), done.text, left) if part)
 
 
 def workers(job: JobStatus) -> str:
-    """How many workers in which state, and what they use: `4 × 1 GPU: 3 running, 1 waiting; CPU 2.1 cores, 3.4 GB`."""
+    """How many workers in which state, and what they use: `4 × 1 GPU: 3 running, 1 waiting; CPU 2.1 cores, 3.4 GiB`."""
     counts = [(state, sum(rank.state is state for rank in job.ranks)) for state in RankState]
     states = ", ".join(f"{count} {state.value}" for state, count in counts if count)
     used = "" if job.phase.final else usage(job.ranks)
@@ -66,7 +67,7 @@ def usage(ranks: Sequence[RankStatus]) -> str:
     gpus = [gpu for sample in samples for gpu in sample.gpus]
     parts = [
         f"CPU {sum(cores):.1f} cores" if cores else "",
-        f"memory {_bytes(sum(memory))}" if memory else "",
+        f"memory {size(sum(memory))}" if memory else "",
         _gpu_usage(gpus),
     ]
     return ", ".join(part for part in parts if part)
@@ -97,13 +98,5 @@ def _gpu_usage(gpus: Sequence[GpuSample]) -> str:
     if not busy:
         return ""
     memory = [gpu.memory_bytes for gpu in gpus if gpu.memory_bytes is not None]
-    with_memory = f" with {_bytes(sum(memory))}" if memory else ""
+    with_memory = f" with {size(sum(memory))}" if memory else ""
     return f"GPU {sum(busy) / len(busy):.0%}{with_memory}"
-
-
-def _bytes(count: float) -> str:
-    for unit in ("B", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}"
-        count /= 1000
-    return f"{count:.1f} GB"

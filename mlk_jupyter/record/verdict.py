@@ -75,19 +75,6 @@ def failed(first: Failure | RankEnd, *, signal_name: str | None, exit_code: int 
     return _failure("rank_failed", f"{where} ended with exit code {exit_code}.", log)
 
 
-def in_words(seconds: float) -> str:
-    """A duration as people read it: "0.4 s", "42 s", "3 min 5 s", "2 h 10 min"."""
-    if seconds < 10:
-        return f"{seconds:.1f} s" if seconds % 1 else f"{seconds:.0f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    large, small, units = (whole // 60, whole % 60, ("min", "s"))
-    if large >= 60:
-        large, small, units = whole // 3600, whole % 3600 // 60, ("h", "min")
-    return f"{large} {units[0]} {small} {units[1]}" if small else f"{large} {units[0]}"
-
-
 def _failure(code: str, text: str, hint: str) -> Ending:
     shown = "".join(letter if letter.isprintable() else " " for letter in text[:_LONGEST])
     return Ending(Phase.FAILED, Reason(code=code, text=shown, hint=hint))

@@ -3,25 +3,42 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 const MINUTE = 60;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
+/** From the largest: so many seconds, and those of what is counted in it. */
+const UNITS = [
+  [DAY, HOUR],
+  [HOUR, MINUTE],
+  [MINUTE, 1]
+] as const;
 
-/** The language of the page, for figures and dates; undefined leaves it to the browser. */
+/** The language of the page, for dates; undefined leaves it to the browser. */
 export function language(): string | undefined {
   return document.documentElement.lang || undefined;
 }
 
-/** How long something took, in its two largest units. */
+/** A length of time in its two largest units, whole seconds at the least: "7 s", "2 min 5 s", "2 h". */
 export function duration(seconds: number, trans: TranslationBundle): string {
   const whole = Math.max(0, Math.round(seconds));
-  if (whole < MINUTE) {
+  const [large, small] = UNITS.find(([size]) => whole >= size) ?? [];
+  if (!large || !small) {
     return trans.__('%1 s', whole);
   }
-  if (whole < HOUR) {
-    return trans.__('%1 min %2 s', Math.floor(whole / MINUTE), whole % MINUTE);
+  const count = Math.floor(whole / large);
+  const rest = Math.floor((whole % large) / small);
+  switch (large) {
+    case DAY:
+      return rest ? trans.__('%1 d %2 h', count, rest) : trans.__('%1 d', count);
+    case HOUR:
+      return rest ? trans.__('%1 h %2 min', count, rest) : trans.__('%1 h', count);
+    default:
+      return rest ? trans.__('%1 min %2 s', count, rest) : trans.__('%1 min', count);
   }
-  if (whole < DAY) {
-    return trans.__('%1 h %2 min', Math.floor(whole / HOUR), Math.floor((whole % HOUR) / MINUTE));
-  }
-  return trans.__('%1 d %2 h', Math.floor(whole / DAY), Math.floor((whole % DAY) / HOUR));
+}
+
+/** How long something took: with tenths below ten seconds. */
+export function took(seconds: number, trans: TranslationBundle): string {
+  return seconds < 9.95
+    ? trans.__('%1 s', Number(Math.max(0, seconds).toFixed(1)))
+    : duration(seconds, trans);
 }
 
 /** A guess of a duration, in one unit: more figures would promise what nobody knows. */
@@ -67,20 +84,23 @@ export function exactTime(at: number): string {
   });
 }
 
-/** A measured value in few figures; what is not finite is said in words. */
+/**
+ * A measured value to four significant digits, a whole one below a thousand million in full; what is not finite is said
+ * in words. With a point in every language, as the notebook and MLflow print it.
+ */
 export function figure(value: number | null, trans: TranslationBundle): string {
   if (value === null || !Number.isFinite(value)) {
     return trans.__('not a number');
   }
-  const size = Math.abs(value);
-  if (size !== 0 && (size < 0.001 || size >= 1e6)) {
-    return value.toExponential(2);
+  if (Number.isInteger(value) && Math.abs(value) < 1e9) {
+    return String(value);
   }
-  const digits = size >= 1000 ? 0 : size >= 100 ? 1 : size >= 10 ? 2 : 3;
-  return value.toLocaleString(language(), { maximumFractionDigits: digits });
+  const rounded = Number(value.toPrecision(4));
+  const size = Math.abs(rounded);
+  return size >= 1e-4 && size < 1e6 ? String(rounded) : rounded.toExponential();
 }
 
-/** A size in bytes, in the unit that leaves few figures. */
+/** A size in bytes, in the binary unit that leaves few figures. */
 export function bytes(size: number): string {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
   let value = size;
@@ -89,7 +109,5 @@ export function bytes(size: number): string {
     value /= 1024;
     unit += 1;
   }
-  const digits = unit === 0 || value >= 100 ? 0 : 1;
-  const figures = value.toLocaleString(language(), { maximumFractionDigits: digits });
-  return `${figures} ${units[unit]}`;
+  return `${Number(value.toFixed(unit === 0 || value >= 100 ? 0 : 1))} ${units[unit]}`;
 }

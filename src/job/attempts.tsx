@@ -1,8 +1,8 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { Attempt } from '../api';
-import { exactTime } from '../components';
-import { took, UNKNOWN } from './words';
+import { exactTime, took } from '../components';
+import { UNKNOWN } from './words';
 
 export interface IAttemptsProps {
   attempts: readonly Attempt[];

@@ -6,10 +6,10 @@ import { NotebookModel, StaticNotebook } from '@jupyterlab/notebook';
 import type { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import type { ITranslator, TranslationBundle } from '@jupyterlab/translation';
 
+import { took } from '../components';
 import { outputsOf } from './replay';
 import type { Change, ICellRun, Replay } from './replay';
 import { shortened, TOO_MUCH_TEXT } from './shorten';
-import { took } from './words';
 
 /** More cells than these are windowed: hundreds of editors take seconds to make and to scroll. */
 const MOST_ON_PAGE = 100;

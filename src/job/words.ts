@@ -1,7 +1,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { JobStatus } from '../api';
-import { duration, exactTime, language } from '../components';
+import { exactTime, language, took } from '../components';
 import { isFinal, phaseWord } from '../jobs/phase';
 
 /** How often the times of a job that goes on are drawn anew. */
@@ -9,13 +9,6 @@ export const SECOND_MS = 1000;
 
 /** What stands where a figure is not known. */
 export const UNKNOWN = '–';
-
-/** How long something took; tenths where it took less than ten seconds. */
-export function took(seconds: number, trans: TranslationBundle): string {
-  return seconds < 9.95
-    ? trans.__('%1 s', Math.max(0, seconds).toFixed(1))
-    : duration(seconds, trans);
-}
 
 /** Time of day; with the date where it is another day than `now` (both in seconds since the epoch). */
 export function clock(at: number, now: number): string {

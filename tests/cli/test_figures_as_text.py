@@ -6,13 +6,6 @@ from mlk_jupyter import text
 from mlk_jupyter.model import JobSummary, Metric, Phase, Progress
 
 
-@pytest.mark.parametrize(
-    ("seconds", "shown"), [(0, "0:00"), (7.9, "0:07"), (750, "12:30"), (3723, "1:02:03"), (-5, "0:00")]
-)
-def test_a_duration_reads_as_a_clock(seconds: float, shown: str) -> None:
-    assert text.duration(seconds) == shown
-
-
 @pytest.mark.parametrize(("seconds", "shown"), [(5, "5 s"), (200, "3 min"), (7300, "2 h"), (400_000, "4 d")])
 def test_an_age_is_told_in_its_largest_unit(seconds: float, shown: str) -> None:
     assert text.age(seconds) == shown

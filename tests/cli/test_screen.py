@@ -37,7 +37,7 @@ def test_plain_lines_tell_each_step_once() -> None:
         lines.show(job(cells_total=4, cells_done=1, cell=2, fraction=0.25), "train()")
     lines.show(job(Phase.STOPPING, "Cell 2 raised KeyError.", cells_total=4, cells_done=2, fraction=0.5), None)
     first, second = out.getvalue().splitlines()
-    assert first.split() == ["1:15", "Running", "[###---------]", "cell", "2", "of", "4", "train()"]
+    assert first.split() == ["1", "min", "15", "s", "Running", "[###---------]", "cell", "2", "of", "4", "train()"]
     assert "Stopping" in second and second.endswith("Cell 2 raised KeyError.")
 
 
@@ -48,7 +48,7 @@ def test_the_clock_never_goes_back_when_the_cluster_s_own_is_heard_of(screen: Ca
     shown.show(job(cell=1), None)
     later = job(cell=2).model_copy(update={"created_at": 1030.0})
     shown.show(later, None)
-    assert out.getvalue().count("1:15") == 2 and "0:45" not in out.getvalue() and "45 s" not in out.getvalue()
+    assert out.getvalue().count("1 min 15 s") == 2 and "45 s" not in out.getvalue()
 
 
 def test_words_and_figures_that_change_with_every_step_do_not_fill_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,8 +96,8 @@ def test_the_phase_is_a_word_with_and_without_colour() -> None:
     plain, coloured = io.StringIO(), io.StringIO()
     Terminal(plain, colour=False).show(job(Phase.FAILED), None)
     Terminal(coloured, colour=True).show(job(Phase.FAILED), None)
-    assert plain.getvalue().startswith("Failed  digits  1:15")
-    assert coloured.getvalue().startswith("\x1b[31mFailed\x1b[0m  digits  1:15")
+    assert plain.getvalue().startswith("Failed  digits  1 min 15 s")
+    assert coloured.getvalue().startswith("\x1b[31mFailed\x1b[0m  digits  1 min 15 s")
 
 
 def test_a_waiting_job_says_what_it_waits_for() -> None:

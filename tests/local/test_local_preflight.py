@@ -48,8 +48,8 @@ def test_a_job_that_fits_has_nothing_against_it_and_says_what_it_uses() -> None:
     assert {use.label: use.text for use in said.uses} == {
         "Workers": "2 processes on this machine, which has 8 cores",
         "GPUs": "2 of 4 (1 for each worker)",
-        "Memory": "20.0 GiB of 32.0 GiB are free",
-        "Disk": "100.0 GiB are free in /data",
+        "Memory": "20 GiB of 32 GiB are free",
+        "Disk": "100 GiB are free in /data",
         "Python": "/usr/bin/python3",
         "Time limit": "2 h",
     }
@@ -82,7 +82,7 @@ def test_a_job_that_fits_has_nothing_against_it_and_says_what_it_uses() -> None:
             {"gpus": 1},
             Level.WARNING,
             "gpu_used_elsewhere",
-            "GPU 2 is in use by programs that are no jobs (12.0 GiB of its memory).",
+            "GPU 2 is in use by programs that are no jobs (12 GiB of its memory).",
         ),
         ({"disk_free_bytes": GIB // 2}, {}, Level.WARNING, "low_disk", "Only 512 MiB are free"),
         ({"disk_free_bytes": 1024}, {}, Level.ERROR, "low_disk", "Only 1 KiB are free"),

@@ -217,10 +217,3 @@ def test_the_machine_is_described_or_unknown(tmp_path: Path) -> None:
     assert machine.cores() >= 1
     assert total is None or available is None or 0 <= available <= total
     assert machine.disk_free(tmp_path / "not" / "there") == pytest.approx(machine.disk_free(tmp_path), rel=0.1)
-
-
-@pytest.mark.parametrize(
-    ("size", "text"), [(0, "0 B"), (1536, "2 KiB"), (5 * 1024**2, "5 MiB"), (3 * 2**40, "3072.0 GiB")]
-)
-def test_sizes_are_read_as_people_say_them(size: int, text: str) -> None:
-    assert machine.in_words(size) == text

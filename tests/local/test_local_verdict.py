@@ -9,7 +9,7 @@ import pytest
 from mlk_jupyter.backends.local import verdict
 from mlk_jupyter.model import Phase
 from mlk_jupyter.record.failure import Failure, first_of
-from mlk_jupyter.record.verdict import RankEnd, failed, in_words
+from mlk_jupyter.record.verdict import RankEnd, failed
 from mlk_jupyter.worker.deaths import Death
 
 
@@ -114,11 +114,3 @@ def test_a_record_that_cannot_be_written_says_why(number: int, code: str, said: 
     ending = verdict.record_failed(OSError(number, os.strerror(number)), "/data/jobs/one")
     assert ending.phase is Phase.FAILED and ending.reason.code == code
     assert said in ending.reason.text and "/data/jobs/one" in ending.reason.text
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0.44, "0.4 s"), (2, "2 s"), (42.4, "42 s"), (60, "1 min"), (185, "3 min 5 s"), (7800, "2 h 10 min")],
-)
-def test_durations_are_read_as_people_say_them(seconds: float, text: str) -> None:
-    assert in_words(seconds) == text

@@ -34,7 +34,7 @@ def test_the_display_lives(job: Recorded, notebook: Notebook) -> None:
         progress=Progress(fraction=0.25, text="epoch 2", eta_s=30.0),
         metrics=[Metric(name="loss", value=0.3333, step=2, at=1.0)],
     )
-    until(lambda: "epoch &lt;2&gt;" in texts(box) and "25%, epoch 2, about 0:30 to go" in texts(box))
+    until(lambda: "epoch &lt;2&gt;" in texts(box) and "25%, epoch 2, about 30 s to go" in texts(box))
     assert "0.3333" in texts(box) and "<svg" in texts(box)
     assert len(notebook.outputs) == 1, "the notebook is not written again while its words stay true"
 
@@ -56,7 +56,7 @@ def test_at_the_end_the_summary_takes_the_place_of_the_widget_and_nothing_is_lef
     job.end()
     until(lambda: not threads(job))
     assert set(notebook.saved) == {"text/html", "text/plain"}
-    assert "Succeeded in 0:07" in notebook.saved["text/plain"] and "apt-ox" in notebook.saved["text/plain"]
+    assert "Succeeded in 7 s" in notebook.saved["text/plain"] and "apt-ox" in notebook.saved["text/plain"]
     assert len({output["transient"]["display_id"] for output in notebook.outputs}) == 1
     assert set(ipywidgets.widgets.widget._instances) == before
     assert not feed._feeds

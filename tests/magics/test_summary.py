@@ -64,13 +64,13 @@ def test_a_running_job_tells_how_far_it_is_and_how_long_it_will_take() -> None:
     told = summary.as_text(
         seen(progress=Progress(cells_done=2, cells_total=9, cell=3, fraction=0.42, text="epoch 2", eta_s=80.0))
     )
-    assert "digits: Running for 0:42" in told
-    assert "42%, cell 3 of 9, epoch 2, about 1:20 to go" in told
+    assert "digits: Running for 42 s" in told
+    assert "42%, cell 3 of 9, epoch 2, about 1 min 20 s to go" in told
 
 
 def test_a_job_that_is_over_has_no_time_to_go_and_keeps_its_own_length() -> None:
     over = seen(phase=Phase.SUCCEEDED, finished_at=1007.0, progress=Progress(fraction=1.0, eta_s=3.0))
-    assert "✓ digits: Succeeded in 0:07" in summary.as_text(over)
+    assert "✓ digits: Succeeded in 7 s" in summary.as_text(over)
     assert "to go" not in summary.as_text(over)
 
 
@@ -94,7 +94,7 @@ def test_workers_are_counted_by_state_with_what_they_use_together() -> None:
         RankStatus(rank=2, worker=2, why="Its image is being pulled."),
     ]
     told = summary.as_text(seen(workers=3, gpus=1, world_size=3, ranks=ranks))
-    assert "3 × 1 GPU: 1 waiting, 2 running; CPU 2.5 cores, memory 3.0 GB, GPU 50% with 20.0 GB" in told
+    assert "3 × 1 GPU: 1 waiting, 2 running; CPU 2.5 cores, memory 2.8 GiB, GPU 50% with 18.6 GiB" in told
     assert "rank 2: Its image is being pulled." in told
 
 

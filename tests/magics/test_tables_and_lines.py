@@ -79,14 +79,14 @@ def test_unknown_numbers_of_gpus_are_not_zero() -> None:
     [
         (
             {"progress": Progress(fraction=0.25, cells_total=4, cell=2, text="epoch 1", eta_s=90.0)},
-            "Running  digits  0:10  ████░░░░░░░░░░░░ 25%  cell 2 of 4  epoch 1  about 1:30 to go",
+            "Running  digits  10 s  ████░░░░░░░░░░░░ 25%  cell 2 of 4  epoch 1  about 1 min 30 s to go",
         ),
         (
             {"phase": "Queued", "reason": Reason(code="q", text="2nd in research.")},
-            "Queued  digits  0:10  2nd in research.",
+            "Queued  digits  10 s  2nd in research.",
         ),
-        ({"phase": "Succeeded", "finished_at": 1004.0}, "Succeeded  digits  0:04"),
-        ({"name": HOSTILE}, "Running  <script>alert(1)</script> [2J next  0:10"),
+        ({"phase": "Succeeded", "finished_at": 1004.0}, "Succeeded  digits  4 s"),
+        ({"name": HOSTILE}, "Running  <script>alert(1)</script> [2J next  10 s"),
     ],
 )
 def test_a_job_is_one_line(fields: dict[str, object], words: str) -> None:

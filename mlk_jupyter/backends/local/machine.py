@@ -47,16 +47,6 @@ def disk_free(path: Path) -> int | None:
     return None
 
 
-def in_words(size_bytes: int) -> str:
-    """A size as people read it: "512 B", "3.2 GiB"."""
-    size = float(size_bytes)
-    for unit in ("B", "KiB", "MiB"):
-        if size < 1024:
-            return f"{size:.0f} {unit}"
-        size /= 1024
-    return f"{size:.1f} GiB"
-
-
 def _cpu_quota() -> float | None:
     with contextlib.suppress(OSError, ValueError):
         quota, period = (_CGROUP / "cpu.max").read_text().split()

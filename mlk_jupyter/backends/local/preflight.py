@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...bundle import Bundle
+from ...figures import duration, size
 from ...gpus import GpuUse, Inventory
 from ...model import JobSpec
 from ...model.api import Finding, Level, Preflight, Use
-from ...record.verdict import in_words as time_in_words
 from .interpreter import Interpreter
-from .machine import in_words
 from .queue import gpus_in_words
 
 _CROWDED = 4  # ranks for each core from which on they mostly wait for each other
@@ -104,7 +103,7 @@ def _is_used(uuid: str, facts: Facts) -> bool:
 
 
 def _used_elsewhere(index: int, use: GpuUse) -> Finding:
-    memory = "" if use.memory_bytes is None else f" ({in_words(use.memory_bytes)} of its memory)"
+    memory = "" if use.memory_bytes is None else f" ({size(use.memory_bytes)} of its memory)"
     text = f"GPU {index} is in use by programs that are no jobs{memory}."
     hint = "An open notebook may hold it: shut kernels down that are not needed."
     return Finding(level=Level.WARNING, code="gpu_used_elsewhere", text=text, hint=hint, field="gpus")
@@ -119,8 +118,8 @@ def _ranks(spec: JobSpec, facts: Facts) -> list[Finding]:
         findings.append(Finding(level=Level.WARNING, code="crowded", text=text, hint=hint, field="workers"))
     if free is not None and ranks * _RANK_BYTES > free:
         text = (
-            f"{ranks} processes need at least {in_words(ranks * _RANK_BYTES)} of memory before they load anything; "
-            f"{in_words(free)} are free."
+            f"{ranks} processes need at least {size(ranks * _RANK_BYTES)} of memory before they load anything; "
+            f"{size(free)} are free."
         )
         hint = "Ask for fewer workers."
         findings.append(Finding(level=Level.ERROR, code="not_enough_memory", text=text, hint=hint, field="workers"))
@@ -136,7 +135,7 @@ def _disk(facts: Facts) -> list[Finding]:
     if free is None or free >= _LOW_DISK_BYTES:
         return []
     level = Level.ERROR if free < _NO_DISK_BYTES else Level.WARNING
-    text = f"Only {in_words(free)} are free in {facts.data_dir}, where logs and outputs are kept."
+    text = f"Only {size(free)} are free in {facts.data_dir}, where logs and outputs are kept."
     return [Finding(level=level, code="low_disk", text=text, hint=f"Delete old jobs. {choose}")]
 
 
@@ -166,13 +165,13 @@ def _uses(spec: JobSpec, python: Interpreter, facts: Facts) -> list[Use]:
         each = f" ({spec.gpus} for each worker)" if spec.workers > 1 else ""
         uses.append(Use(label="GPUs", text=f"{spec.workers * spec.gpus} of {len(facts.inventory.gpus)}{each}"))
     if facts.memory_bytes is not None and facts.memory_free_bytes is not None:
-        text = f"{in_words(facts.memory_free_bytes)} of {in_words(facts.memory_bytes)} are free"
+        text = f"{size(facts.memory_free_bytes)} of {size(facts.memory_bytes)} are free"
         uses.append(Use(label="Memory", text=text))
     if facts.disk_free_bytes is not None:
-        uses.append(Use(label="Disk", text=f"{in_words(facts.disk_free_bytes)} are free in {facts.data_dir}"))
+        uses.append(Use(label="Disk", text=f"{size(facts.disk_free_bytes)} are free in {facts.data_dir}"))
     uses.append(Use(label="Python", text=python.path))
     if spec.time_limit_s is not None:
-        uses.append(Use(label="Time limit", text=time_in_words(spec.time_limit_s)))
+        uses.append(Use(label="Time limit", text=duration(spec.time_limit_s)))
     return uses
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import errno
 
+from ...figures import duration, took
 from ...model import Phase, Reason
-from ...record.verdict import Ending, in_words
+from ...record.verdict import Ending
 
 
 def succeeded(world_size: int, seconds: float) -> Ending:
     who = "The only rank" if world_size == 1 else f"All {world_size} ranks"
-    return Ending(Phase.SUCCEEDED, Reason(code="succeeded", text=f"{who} finished in {in_words(seconds)}."))
+    return Ending(Phase.SUCCEEDED, Reason(code="succeeded", text=f"{who} finished in {took(seconds)}."))
 
 
 def stopped(by: str | None) -> Ending:
@@ -24,7 +25,7 @@ def supervisor_signalled(name: str) -> Ending:
 
 
 def over_time(limit_s: int) -> Ending:
-    text = f"It ran longer than its time limit of {in_words(limit_s)}."
+    text = f"It ran longer than its time limit of {duration(limit_s)}."
     hint = "Raise the time limit, or save checkpoints and go on from the last one."
     return Ending(Phase.FAILED, Reason(code="time_limit", text=text, hint=hint))
 

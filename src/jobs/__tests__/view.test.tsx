@@ -55,7 +55,7 @@ describe('a row', () => {
     const row = screen.getByRole('listitem');
     expect(row.textContent).toContain('Running');
     expect(row.textContent).toContain('cell 7 of 12 · ~2 min');
-    expect(row.textContent).toContain('4 × 2 GPUs · loss 0.214 · 3 min ago');
+    expect(row.textContent).toContain('4 × 2 GPUs · loss 0.2144 · 3 min ago');
     expect(within(row).getByRole('progressbar').getAttribute('aria-valuenow')).toBe('50');
   });
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from .....figures import duration
 from .....model import JobSpec, Reason
 from .....text import listed
 from ... import labels
@@ -23,7 +24,7 @@ from ...kinds.fields import (
 )
 from ...resources import Manifest
 from .images import explain_pull
-from .messages import clean, duration
+from .messages import clean
 
 BUNDLE_MISSING = "bundle_missing"
 """Code of the reason of pods that wait for the job's own ConfigMap."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .....figures import duration
 from .....model import JobSpec, Phase, RankState, Reason
 from .....record.failure import first_of
 from .....text import counted, listed
@@ -33,7 +34,7 @@ from .admission import explain_refused
 from .devices import explain_devices
 from .disruptions import disrupted_at, explain_disrupting_event, explain_disruption, starting_again
 from .exits import explain_beside, explain_exit, failed_beside
-from .messages import clean, duration, who
+from .messages import clean, who
 from .silence import explain_silence
 
 # A rank whose peer was taken away fails within a moment of it; pods' times are whole seconds.

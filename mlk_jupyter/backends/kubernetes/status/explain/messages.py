@@ -1,19 +1,13 @@
-"""Text that came from a cluster, made fit to be shown; and figures as people read them. Pure."""
+"""Text that came from a cluster, made fit to be shown. Pure."""
 
 from __future__ import annotations
 
-from .....record.verdict import in_words
 from ...api.redaction import LIMIT, redacted
 
 
 def clean(text: object, longest: int = LIMIT) -> str:
     """One line of at most `longest` characters, without control characters, objects and secrets; "" for None."""
     return "" if text is None else redacted(str(text), longest)
-
-
-def duration(seconds: float) -> str:
-    """A duration as people read it, in whole seconds."""
-    return in_words(max(0, round(seconds)))
 
 
 def who(worker: int, ranks_in_worker: int) -> str:

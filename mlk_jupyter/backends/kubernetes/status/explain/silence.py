@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from .....figures import duration
 from .....model import Reason
-from .messages import duration
 
 _SAID = re.compile(r"^(The node (\S+) of .*? has not answered)(?: for at least [^;]+)?;")
 
