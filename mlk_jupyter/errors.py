@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 
 class MlkError(Exception):
     """A failure that a person can understand and act on.
@@ -12,20 +15,24 @@ class MlkError(Exception):
         status: the HTTP status that fits.
         detail: what happened and why, with the figures.
         hint:   what to do next.
+        fields: for each field of a request that is wrong, by its dotted name (`workers`, `cluster.volumes.0.path`),
+                what it must be, in words.
     """
 
     code = "error"
     title = "Something went wrong"
     status = 500
 
-    def __init__(self, detail: str, *, hint: str) -> None:
+    def __init__(self, detail: str, *, hint: str, fields: Mapping[str, str] | None = None) -> None:
         super().__init__(detail)
         self.detail = detail
         self.hint = hint
+        self.fields = dict(fields or {})
 
-    def as_dict(self) -> dict[str, str]:
-        """The JSON body every face answers with: code, title, detail, hint."""
-        return {"code": self.code, "title": self.title, "detail": self.detail, "hint": self.hint}
+    def as_dict(self) -> dict[str, Any]:
+        """The JSON body every face answers with: code, title, detail, hint, fields."""
+        said = {"code": self.code, "title": self.title, "detail": self.detail, "hint": self.hint}
+        return {**said, "fields": self.fields}
 
 
 class BadInput(MlkError):

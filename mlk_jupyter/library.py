@@ -11,9 +11,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any, TypeVar
-
-from pydantic import BaseModel, ValidationError
+from typing import Any
 
 from .backends.base import Carriage
 from .backends.many import Backends
@@ -31,11 +29,11 @@ from .bundle.paths import is_file, is_folder
 from .errors import BadInput, JobNotFound, MlkError
 from .model import JobSpec, JobSummary
 from .model.api import Form, Parameter
+from .model.problems import validated
 from .record.folder import JobFolder, RecordUnwritable, write_atomically
 from .record.notebook import NoNotebook, as_file, executed
 from .threads import in_thread
 
-_Model = TypeVar("_Model", bound=BaseModel)
 _LARGEST_SOURCE = 256 * 1024 * 1024  # bytes; a notebook with heavy outputs, which are not carried
 
 
@@ -129,36 +127,6 @@ def spec_from(data: Mapping[str, Any]) -> JobSpec:
     Raises: BadInput that names the field and, for an unknown one, the closest that exists.
     """
     return validated(JobSpec, data)
-
-
-def validated(model: type[_Model], data: object) -> _Model:
-    """Data from a person as a model.
-
-    Raises: BadInput with every field that is wrong, and why.
-    """
-    try:
-        return model.model_validate(data)
-    except ValidationError as error:
-        raise explained(error, model) from error
-
-
-def explained(error: ValidationError, model: type[BaseModel]) -> BadInput:
-    """What pydantic found, in words that name the field."""
-    sentences, hints = [], []
-    for problem in error.errors(include_url=False, include_context=False):
-        # Names of union branches and types are pydantic's business; a person knows the fields.
-        path = [str(part) for part in problem["loc"] if isinstance(part, int) or str(part).isidentifier()]
-        where = ".".join(path) or "The request"
-        if problem["type"] == "extra_forbidden":
-            near = difflib.get_close_matches(path[-1] if path else "", _field_names(model), 1)
-            sentences.append(f"{where} is not known." + (f" Did you mean {near[0]!r}?" if near else ""))
-            hints.append(f"Fields: {', '.join(sorted(model.model_fields))}.")
-        elif problem["type"] == "missing":
-            sentences.append(f"{where} is missing.")
-        else:
-            sentences.append(f"{where}: {problem['msg'].removeprefix('Value error, ')}.")
-    detail = " ".join(dict.fromkeys(sentences))
-    return BadInput(detail, hint=" ".join(dict.fromkeys(hints)) or "Correct the fields named above.")
 
 
 def submitter() -> str | None:
@@ -279,15 +247,6 @@ def _decoded(values: Mapping[str, Any], known: list[Parameter]) -> dict[str, Any
             if isinstance(read, (list, dict)):
                 decoded[name] = read
     return decoded
-
-
-def _field_names(model: type[BaseModel]) -> list[str]:
-    """Fields of a model and of the models in it."""
-    names = list(model.model_fields)
-    for info in model.model_fields.values():
-        if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
-            names += _field_names(info.annotation)
-    return names
 
 
 def _runnable_beside(path: Path) -> list[str]:

@@ -56,7 +56,7 @@ WORDED: dict[type[MlkError], Callable[[], MlkError]] = {
     AnnotationsTooLarge: lambda: AnnotationsTooLarge(2, "mlk-jupyter.io/spec"),
     api_errors.AdmissionRefused: lambda: api_errors.AdmissionRefused(REFUSAL),
     api_errors.Forbidden: lambda: api_errors.Forbidden("No.", verb="create", resource="jobs.batch"),
-    api_errors.InvalidObject: lambda: api_errors.InvalidObject("No.", fields=["spec"]),
+    api_errors.InvalidObject: lambda: api_errors.InvalidObject("No.", paths=["spec"]),
     api_errors.PodSecurityViolation: lambda: api_errors.PodSecurityViolation(REFUSAL),
     api_errors.QuotaExceeded: lambda: api_errors.QuotaExceeded(REFUSAL),
     api_errors.Throttled: lambda: api_errors.Throttled("Too many.", retry_after_s=1.0),

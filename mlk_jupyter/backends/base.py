@@ -22,7 +22,9 @@ class Refused(MlkError):
     def __init__(self, preflight: Preflight) -> None:
         errors = [finding for finding in preflight.findings if finding.level == "error"]
         hints = [finding.hint for finding in errors if finding.hint]
-        super().__init__(" ".join(finding.text for finding in errors), hint=" ".join(hints) or "Change the job.")
+        detail = " ".join(finding.text for finding in errors)
+        fields = {finding.field: finding.text for finding in reversed(errors) if finding.field}
+        super().__init__(detail, hint=" ".join(hints) or "Change the job.", fields=fields)
         self.preflight = preflight
 
 

@@ -21,7 +21,18 @@ from .code import experiments, nodes, runs_files, spawns_processes, trees, uses
 from .modules import find_modules
 from .notebook import for_bundle, kernel_of
 from .parameters import inject
-from .paths import check_name, inside, is_file, leads_to_secret, named_files, read_regular, readable, size_of, unfit
+from .paths import (
+    check_name,
+    inside,
+    is_file,
+    leads_to_secret,
+    named_files,
+    of_entry,
+    read_regular,
+    readable,
+    size_of,
+    unfit,
+)
 
 LIMIT = 64 * 1024 * 1024  # bytes, on this machine
 _PACKAGE = Path(__file__).resolve().parent.parent
@@ -114,8 +125,9 @@ def build(
     code = nodes(parsed)
     files: list[str] = []
     notices: list[str] = []
-    for name in spec.files:
-        check_name(name)
+    for at, name in enumerate(spec.files):
+        with of_entry(at):
+            check_name(name)
     if directory is not None:
         directory = Path(os.path.realpath(directory))
         if not is_text(str(directory)):

@@ -37,6 +37,7 @@ class UnknownParameter(BadInput):
         super().__init__(
             f"The notebook has no parameter {name!r}.{meant}",
             hint=f"It has: {', '.join(known)}." if known else _HOW_TO_TAG,
+            fields={f"parameters.{name}": f"the notebook has no such parameter.{meant}"},
         )
         self.name, self.known = name, known
 
@@ -104,6 +105,7 @@ def check(notebook: NotebookDict, values: Mapping[str, Any]) -> None:
         raise BadInput(
             f"The notebook has no cell tagged `parameters`, so {', '.join(map(repr, values))} cannot be set.",
             hint=_HOW_TO_TAG,
+            fields={"parameters": "the notebook has no cell tagged `parameters`"},
         )
     known = [parameter.name for parameter in parameters_of(notebook)]
     for name, value in values.items():
@@ -114,6 +116,7 @@ def check(notebook: NotebookDict, values: Mapping[str, Any]) -> None:
             raise BadInput(
                 f"The value of {name!r} cannot be carried into a job: {wrong}.",
                 hint="Use numbers, text, True, False, None, and lists or dicts of these.",
+                fields={f"parameters.{name}": wrong},
             )
 
 

@@ -6,6 +6,7 @@ import fnmatch
 import os
 import stat
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from ..errors import BadInput
@@ -144,15 +145,26 @@ def named_files(names: list[str], root: Path) -> tuple[list[str], list[str]]:
     """
     files: dict[str, None] = {}
     notices: list[str] = []
-    for name in names:
-        path, mode = _checked(name, root)
-        if stat.S_ISDIR(mode):
-            _walk(path, root, files, notices)
-        elif stat.S_ISREG(mode):
-            _take(path, root, files, notices)
-        else:
-            raise BadInput(f"{name!r} is neither a file nor a folder.", hint="Name regular files in `files`.")
+    for at, name in enumerate(names):
+        with of_entry(at):
+            path, mode = _checked(name, root)
+            if stat.S_ISDIR(mode):
+                _walk(path, root, files, notices)
+            elif stat.S_ISREG(mode):
+                _take(path, root, files, notices)
+            else:
+                raise BadInput(f"{name!r} is neither a file nor a folder.", hint="Name regular files in `files`.")
     return sorted(files), notices
+
+
+@contextmanager
+def of_entry(at: int) -> Iterator[None]:
+    """What is refused in it is refused because of one entry of a spec's `files`."""
+    try:
+        yield
+    except BadInput as error:
+        error.fields[f"files.{at}"] = error.detail
+        raise
 
 
 def size_of(path: Path) -> int:

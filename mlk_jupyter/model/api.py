@@ -19,6 +19,9 @@ class ErrorBody(TolerantModel):
     title: str
     detail: str
     hint: str
+    fields: dict[str, str] = Field(default_factory=dict)
+    """For each field that is wrong, by its dotted name in the spec (`workers`, `parameters.lr`, `files.0`): what it
+    must be, in words ("at least 1"). Empty where the error is about no field."""
 
 
 class Level(str, Enum):

@@ -191,7 +191,7 @@ class OwnErrors(JupyterHandler):
             raise LoginUnavailable() from error
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """Every failure as {code, title, detail, hint}. What we did not foresee shows only a reference into the log."""
+        """Every failure as an `ErrorBody`. What we did not foresee shows only a reference into the log."""
         error = explain(status_code, kwargs.get("exc_info", (None, None, None))[1], self)
         self.set_status(error.status)
         if error.status == 405:
@@ -368,7 +368,7 @@ def parse(data: bytes | str, model: type[ModelT]) -> ModelT:
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        from ..library import explained
+        from ..model.problems import explained
 
         raise explained(error, model) from error
 

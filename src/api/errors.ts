@@ -2,21 +2,27 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { ErrorBody } from './schemas';
 
-/** A failure in the four fields that every face shows, and the HTTP status (0: no answer at all). */
+/** What is told of a failure; `fields` only where it is about fields of a request. */
+type Told = Omit<ErrorBody, 'fields'> & Partial<Pick<ErrorBody, 'fields'>>;
+
+/** A failure in the four texts that every face shows, and the HTTP status (0: no answer at all). */
 export class ApiError extends Error {
   readonly code: string;
   readonly title: string;
   readonly detail: string;
   readonly hint: string;
+  /** Of each field that is wrong, by its dotted name in the spec (`workers`, `files.0`), what it must be. */
+  readonly fields: Readonly<Record<string, string>>;
   readonly status: number;
 
-  constructor(body: ErrorBody, status: number) {
+  constructor(body: Told, status: number) {
     super(body.detail || body.title);
     this.name = 'ApiError';
     this.code = body.code;
     this.title = body.title;
     this.detail = body.detail;
     this.hint = body.hint;
+    this.fields = body.fields ?? {};
     this.status = status;
   }
 

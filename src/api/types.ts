@@ -774,6 +774,14 @@ export interface components {
             readonly code: string;
             /** Detail */
             readonly detail: string;
+            /**
+             * Fields
+             * @description For each field that is wrong, by its dotted name in the spec (`workers`, `parameters.lr`, `files.0`): what it
+             *     must be, in words ("at least 1"). Empty where the error is about no field.
+             */
+            readonly fields: {
+                readonly [key: string]: string;
+            };
             /** Hint */
             readonly hint: string;
             /** Title */

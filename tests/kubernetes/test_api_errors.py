@@ -109,7 +109,7 @@ def test_a_missing_right_is_named_with_verb_and_resource() -> None:
 def test_fields_that_are_wrong_are_kept_apart() -> None:
     causes = [{"field": "spec.completions"}, {"field": "spec.completions"}, {"field": "spec.parallelism"}]
     error = error_of(422, {"message": "Job is invalid", "details": {"causes": causes}})
-    assert isinstance(error, InvalidObject) and error.fields == ["spec.completions", "spec.parallelism"]
+    assert isinstance(error, InvalidObject) and error.paths == ["spec.completions", "spec.parallelism"]
 
 
 def test_waiting_as_long_as_the_server_asks_is_possible() -> None:

@@ -179,7 +179,7 @@ def test_a_profile_gives_options_that_typing_overrides(shell: Shell, data_dir: P
         ("save big", "No options were given"),
         ("save a/b --workers 2", "cannot name a profile"),
         ("save big --push x --workers 2", "A profile cannot hold --push"),
-        ("save big --workers 0", "greater than or equal to 1"),
+        ("save big --workers 0", "workers: at least 1."),
         ("save big train.ipynb --workers 2", "A profile cannot hold 'train.ipynb'"),
         ("delete nothing", "There is no profile 'nothing'."),
         ("list all", "one word too many"),

@@ -30,7 +30,7 @@ KNOWN = Known(
         ("%%k8s_train --worker=4\n1", "--worker is no option of %%k8s_train. Did you mean --workers?"),
         ("%%k8s_train --workers two\n1", "--workers: invalid int value: 'two'."),
         ("%%k8s_train --workers\n1", "--workers: expected one argument."),
-        ("%%k8s_train --workers 0\n1", "workers: Input should be greater than or equal to 1."),
+        ("%%k8s_train --workers 0\n1", "workers: at least 1."),
         ("%%k8s_train --spot alowed\n1", "Did you mean allowed?"),
         ("%%k8s_train --memory 4GB\n1", "memory"),
         ("%%k8s_train --time-limit soon\n1", "'soon' is not a duration"),

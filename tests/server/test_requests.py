@@ -144,14 +144,25 @@ async def test_a_body_that_cannot_be_used_is_refused_in_words(path: str, fetch: 
     for body, status in UNUSABLE:
         answered, error = await fetch(path, "POST", body)
         assert answered == status, body[:40]
-        assert set(error) == {"code", "title", "detail", "hint"} and all(error.values()), body[:40]
+        said = {name: text for name, text in error.items() if name != "fields"}
+        assert set(said) == {"code", "title", "detail", "hint"} and all(said.values()), body[:40]
     assert backend.statuses == {}
 
 
 async def test_a_wrong_field_is_named(fetch: Any, backend: MemoryBackend) -> None:
     _, error = await fetch("jobs", "POST", submission(workers=0, gpus="many"))
     assert error["code"] == "bad_input"
-    assert "spec.workers" in error["detail"] and "spec.gpus" in error["detail"]
+    assert error["detail"] == "workers: at least 1. gpus: a whole number, for example 1."
+    assert error["fields"] == {"workers": "at least 1", "gpus": "a whole number, for example 1"}
+
+
+@pytest.mark.parametrize("path", ["jobs", "preflight"])
+async def test_what_only_the_notebook_can_tell_is_wrong_is_told_of_its_field_too(
+    path: str, fetch: Any, notebook: Callable[[str], str]
+) -> None:
+    asked = submission(notebook=notebook("a.ipynb"), files=["a.ipynb", "nowhere.csv"])
+    _, error = await fetch(path, "POST", asked if path == "jobs" else {"spec": asked["spec"]})
+    assert list(error["fields"]) == ["files.1"] and "nowhere.csv" in error["fields"]["files.1"]
 
 
 ELSEWHERE = [

@@ -7,7 +7,7 @@ import { Api } from '../requests';
 const refusal = {
   code: 'bad_input',
   title: 'This cannot be used',
-  detail: 'workers: Input should be at least 1.',
+  detail: 'workers: at least 1.',
   hint: 'Correct the fields named above.'
 };
 

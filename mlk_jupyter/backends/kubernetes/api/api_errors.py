@@ -128,14 +128,14 @@ class NotFoundInCluster(ApiError):
 
 
 class InvalidObject(ApiError):
-    """The object is not valid (400, 422). `fields` are the paths of what is wrong, where the server names them."""
+    """The object is not valid (400, 422). `paths` of what is wrong, where the server names them."""
 
     code, title, status = "invalid_object", "The cluster does not accept this", 422
 
-    def __init__(self, detail: str, *, fields: list[str] | None = None) -> None:
-        named = f" ({', '.join(fields)})" if fields else ""
+    def __init__(self, detail: str, *, paths: list[str] | None = None) -> None:
+        named = f" ({', '.join(paths)})" if paths else ""
         super().__init__(detail, hint=f"Change the field that is named{named} and submit again.")
-        self.fields = fields or []
+        self.paths = paths or []
 
 
 class TooLarge(ApiError):
@@ -195,7 +195,7 @@ def _error_of(status: int, message: str, reason: str, details: dict[str, Any], r
         causes = details.get("causes")
         causes = causes if isinstance(causes, list) else []
         fields = [str(cause["field"])[:120] for cause in causes if isinstance(cause, dict) and cause.get("field")]
-        return InvalidObject(text, fields=list(dict.fromkeys(fields))[:8])
+        return InvalidObject(text, paths=list(dict.fromkeys(fields))[:8])
     if status == 429:
         return Throttled("The cluster is busy and asks to wait.", retry_after_s=retry_s)
     if status >= 500:

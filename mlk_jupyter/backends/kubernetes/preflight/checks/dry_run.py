@@ -97,7 +97,7 @@ def _refusal(kind: str, problem: MlkError) -> Finding:
         text = f"Whether the cluster takes the {kind} could not be tried: {detail}"
         return warning("dry_run_failed", text, hint)
     if isinstance(problem, InvalidObject):
-        field = next((found for found in map(_field, problem.fields) if found), None) or _field(detail)
+        field = next((found for found in map(_field, problem.paths) if found), None) or _field(detail)
         return error("cluster_refuses", f"The cluster does not accept the {kind}: {detail}", hint, field)
     if isinstance(problem, NotFoundInCluster):
         text = f"The {kind} has nowhere to go: {detail}"
