@@ -65,6 +65,7 @@ def add_spec(parser: argparse.ArgumentParser) -> None:
     )
     add("--name", metavar="NAME", help="what the job is called (default: the file's name)")
     add("--time-limit", metavar="TIME", help="stop the job after this wall time, for example 90s, 15m or 2h")
+    add("--grace-period", metavar="TIME", help="from SIGTERM to SIGKILL when the job is stopped (default: 30s)")
     add("--no-mlflow", action="store_true", help="do not record the job as an MLflow run")
 
 
@@ -145,7 +146,6 @@ def add_cluster_options(parser: argparse.ArgumentParser) -> None:
         metavar="WHO",
         help="restricted (user 10001, the default) or image (whoever the image says)",
     )
-    add("--grace-period", metavar="TIME", help="from SIGTERM to SIGKILL when a pod is stopped (default: 30s)")
     add("--keep", metavar="TIME", help="how long a finished job's objects stay in the cluster (default: 7d)")
     add("--retries", type=int, metavar="N", help="start all ranks again up to N times after a preemption or lost node")
     add("--label", action="append", metavar="K=V", help="label for the job's objects (repeatable)")
@@ -156,7 +156,7 @@ def add_cluster_options(parser: argparse.ArgumentParser) -> None:
 def spec_fields(options: argparse.Namespace) -> dict[str, Any]:
     """What was asked of the job, as plain data for the spec: everything but its notebook.
 
-    The name is there if one was given, `cluster` if anything was asked of one.
+    Name and grace period are there if they were given, `cluster` if anything was asked of one.
 
     Raises: BadInput that names the option which cannot be read.
     """
@@ -170,9 +170,10 @@ def spec_fields(options: argparse.Namespace) -> dict[str, Any]:
         "time_limit_s": options.time_limit,
         "mlflow": not options.no_mlflow,
     }
-    name = {"name": options.name} if options.name else {}
+    given = {"name": options.name or None, "grace_period_s": _seconds(options.grace_period, "--grace-period")}
     cluster = cluster_options(options)
-    return {**name, **asked, **({"cluster": cluster} if cluster else {})}
+    named = {name: value for name, value in given.items() if value is not None}
+    return {**named, **asked, **({"cluster": cluster} if cluster else {})}
 
 
 def cluster_options(options: argparse.Namespace) -> dict[str, Any]:
@@ -200,7 +201,6 @@ def cluster_options(options: argparse.Namespace) -> dict[str, Any]:
         "staging": _words(options.stage),
         "staging_image": options.stage_image,
         "run_as": options.run_as,
-        "grace_period_s": _seconds(options.grace_period, "--grace-period"),
         "keep_s": _seconds(options.keep, "--keep"),
         "retries": options.retries,
         "network": _network(options),

@@ -72,7 +72,6 @@ def options(**fields: Any) -> ClusterOptions:
         ({"network": {"allow": ["10.0.0.0/8:99999"]}}, "not a port"),
         ({"network": {"allow": ["169.254.169.254"]}}, "credentials"),
         ({"network": {"allow": ["[fd00:ec2::254]:80"]}}, "credentials"),
-        ({"grace_period_s": 0}, "grace_period_s"),
         ({"retries": -1}, "retries"),
         ({"affinity": {"nodeaffinity": {}}}, "nodeaffinity"),
         ({"affinity": {"nodeAffinity": {NODES: {"nodeSelectorTerms": []}}}}, "nodeSelectorTerms"),

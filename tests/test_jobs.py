@@ -103,12 +103,19 @@ async def test_the_form_describes_the_spec_and_its_values_fit_it(file: Path) -> 
 
 async def test_the_form_remembers_what_still_makes_sense(notebook: dict[str, Any]) -> None:
     notebook["metadata"]["mlk"] = {
-        "options": {"workers": 4, "time_limit_s": 7200, "gpus": -1, "gone": 1, "parameters": {"lr": 0.5, "old": 1}}
+        "options": {
+            "workers": 4,
+            "time_limit_s": 7200,
+            "grace_period_s": 90,
+            "gpus": -1,
+            "gone": 1,
+            "parameters": {"lr": 0.5, "old": 1},
+        }
     }
     form = await library.form(await library.source_of(notebook, "a.ipynb", None))
     jsonschema.validate(form.values, form.form_schema)
     assert (form.values["workers"], form.values["gpus"], form.values["time_limit_s"]) == (4, 0, "2h")
-    assert form.values["parameters"] == {"lr": 0.5}
+    assert form.values["parameters"] == {"lr": 0.5} and form.values["grace_period_s"] == "90s"
     assert sorted(finding.field or "" for finding in form.findings) == ["gpus", "parameters"]
     given = await library.form(await library.source_of(notebook, "a.ipynb", None), {"workers": 2})
     assert given.values["workers"] == 2 and given.values["parameters"] == {}
@@ -184,6 +191,16 @@ async def test_a_default_that_json_changes_is_left_as_it_is_written(file: Path) 
     source = await library.read_source(file)
     spec = library.spec_from({"name": "x", "notebook": "x", "parameters": {"hidden": [64, 32], "lr": 0.1}})
     assert (await library.prepare(source, spec, CARRIAGE)).notebook["cells"][1]["source"] == "# Parameters\nlr = 0.1"
+
+
+@pytest.mark.parametrize(
+    ("asked", "seconds"),
+    [({}, 30), ({"grace_period_s": "2m"}, 120), ({"cluster": {"image": "a", "grace_period_s": 7}}, 7)],
+)
+def test_the_time_to_end_by_itself_is_the_jobs_wherever_it_runs(asked: dict[str, Any], seconds: int) -> None:
+    spec = library.spec_from({"name": "a", "notebook": "a", **asked})
+    assert spec.grace_period_s == seconds
+    assert JobStatus.of(spec, id="a", backend="local", phase=Phase.QUEUED, created_at=1.0).grace_period_s == seconds
 
 
 @pytest.mark.parametrize(

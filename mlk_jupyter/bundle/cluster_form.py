@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from ..model import ClusterOptions
 from ..model.cluster import RANK_MEMORY, SHARED_MEMORY
-from .fields import plain, span
+from .fields import AS_DURATION, plain, span
 
 # Title and help of each field, for people who train models. The first group is always seen, the others are folded.
 _GROUPS: tuple[tuple[str | None, dict[str, tuple[str, str]]], ...] = (
@@ -102,7 +102,6 @@ _GROUPS: tuple[tuple[str | None, dict[str, tuple[str, str]]], ...] = (
     (
         "End and labels",
         {
-            "grace_period_s": ("Time to end by itself", "From asking a worker to stop to killing it, e.g. 30s."),
             "keep_s": ("Keep the ended job in the cluster", "E.g. 7d. The record here stays until it is deleted."),
             "labels": ("Labels", "Set on the job and its pods."),
             "annotations": ("Annotations", "Set on the job and its pods."),
@@ -163,7 +162,7 @@ _HINTS = {
     "kind": "what fits best",
     "staging": "dvc pull",
 }
-_AS_DURATION = ("grace_period_s", "keep_s")
+_AS_DURATION = ("keep_s",)
 _AS_TEXT = ("affinity", "staging")
 _TITLE = ("Cluster", "What the job asks of the cluster.")
 
@@ -223,7 +222,7 @@ def _field(name: str, schema: Mapping[str, Any], known: Mapping[str, Any]) -> di
     text = {"title": title, "description": description}
     if name in _AS_DURATION:
         default = span(schema["default"])
-        return {"type": "string", **text, "default": default, "pattern": r"^\s*\d+(\.\d+)?\s*[smhdSMHD]?\s*$"}
+        return {"type": "string", **text, "default": default, "pattern": AS_DURATION}
     if name in _AS_TEXT:
         return {"type": "string", **text}
     if name == "network":

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s"))
+AS_DURATION = r"^\s*\d+(\.\d+)?\s*[smhdSMHD]?\s*$"
+"""What a field for a duration takes."""
 
 
 def plain(schema: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from ..model import JobSpec
 from ..model.api import Finding, Form, Level, Parameter
 from .cluster_form import cluster_schema, cluster_ui_schema, cluster_values
-from .fields import plain, span
+from .fields import AS_DURATION, plain, span
 from .notebook import NotebookDict
 from .parameters import parameters_of
 
@@ -24,6 +24,10 @@ _TEXTS = {
     "parameters": ("Parameters", "Values for the notebook's cell tagged `parameters`."),
     "env": ("Environment variables", "Set for every process of the job."),
     "time_limit_s": ("Time limit", "The job is stopped after this time, e.g. 90s, 15m, 2h or 1d. Empty: no limit."),
+    "grace_period_s": (
+        "Time to end by itself",
+        "From asking the job to stop to killing it, e.g. 30s: what a handler that saves a checkpoint has.",
+    ),
     "files": (
         "Files to carry along",
         "Files or folders in the notebook's folder that it reads. Modules that it imports come along by themselves.",
@@ -86,6 +90,12 @@ def _schema(parameters: list[Parameter], cluster: bool) -> dict[str, Any]:
         "type": "string",
         **_text("time_limit_s"),
         "pattern": r"^\s*(\d+(\.\d+)?\s*[smhdSMHD]?)?\s*$",
+    }
+    properties["grace_period_s"] = {
+        "type": "string",
+        **_text("grace_period_s"),
+        "default": span(properties["grace_period_s"]["default"]),
+        "pattern": AS_DURATION,
     }
     properties["parameters"] = {
         "type": "object",
@@ -163,6 +173,7 @@ def _values(
         text = f"The notebook has no parameter {gone!r} any more; its last value was left out."
         findings.append(Finding(level=Level.NOTE, code="option_dropped", text=text, field="parameters"))
     values = spec.model_dump(mode="json", exclude={"parameters", "cluster"}, exclude_none=True)
+    values["grace_period_s"] = span(spec.grace_period_s)
     if spec.time_limit_s is not None:
         values["time_limit_s"] = span(spec.time_limit_s)
     return {**values, "parameters": chosen}, findings

@@ -161,8 +161,6 @@ class ClusterOptions(StrictModel):
     """None leaves the network as the namespace has it."""
     run_as: Literal["restricted", "image"] = "restricted"
     """`restricted` meets Pod Security's strictest level (user 10001); `image` runs as the image says."""
-    grace_period_s: Annotated[int, Field(ge=1, le=3600), BeforeValidator(seconds)] = 30
-    """Seconds from SIGTERM to SIGKILL when a pod is stopped."""
     keep_s: Annotated[int, Field(ge=60, le=366 * 86_400), BeforeValidator(seconds)] = 7 * 86_400
     """Seconds that the finished job's objects stay in the cluster. Its record here stays until it is deleted."""
     retries: Annotated[int, Field(ge=0, le=100)] = 0

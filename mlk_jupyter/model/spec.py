@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, StringConstraints, field_validator
+from pydantic import BeforeValidator, Field, StringConstraints, field_validator, model_validator
 
 from .base import StrictModel
 from .cluster import ClusterOptions
@@ -46,10 +47,22 @@ class JobSpec(StrictModel):
     """More files or folders to carry along, relative to the notebook's folder."""
     time_limit_s: Annotated[Duration | None, BeforeValidator(seconds)] = None
     """Wall time in seconds after which the job is stopped; None means no limit. `"2h"` is understood."""
+    grace_period_s: Annotated[int, Field(ge=1, le=3600), BeforeValidator(seconds)] = 30
+    """Seconds from SIGTERM to SIGKILL when the job is stopped: what a handler that saves a checkpoint has."""
     mlflow: bool = True
     """Whether the job is recorded as an MLflow run."""
     cluster: ClusterOptions = Field(default_factory=ClusterOptions)
     """What is asked of a cluster besides; a job on this machine does without it."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _grace_is_the_jobs(cls, asked: Any) -> Any:
+        """`grace_period_s` may stand among what is asked of a cluster, as in a file for `--cluster-options`."""
+        cluster = asked.get("cluster") if isinstance(asked, Mapping) else None
+        if not isinstance(cluster, Mapping) or "grace_period_s" not in cluster:
+            return asked
+        rest = {name: value for name, value in cluster.items() if name != "grace_period_s"}
+        return {"grace_period_s": cluster["grace_period_s"], **asked, "cluster": rest}
 
     @field_validator("name")
     @classmethod

@@ -189,6 +189,8 @@ class JobSummary(TolerantModel):
     gpus: int = 0
     """Per worker."""
     world_size: int = 1
+    grace_period_s: int | None = None
+    """Seconds that a stop leaves the job to end by itself; None where that is not known."""
     progress: Progress = Progress()
     metrics: list[Metric] = Field(default_factory=list)
     """Latest value of each metric, the most recent first, at most 8."""
@@ -236,6 +238,7 @@ class JobStatus(JobSummary):
             workers=spec.workers,
             gpus=spec.gpus,
             world_size=spec.world_size,
+            grace_period_s=spec.grace_period_s,
             **{"run": RunRef(state=RunState.PENDING if spec.mlflow else RunState.OFF), **more},
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from ..figures import duration
 from ..model import Phase, Reason
 from ..worker.deaths import Death, signal_in, signalled
 from .failure import Failure
@@ -73,6 +74,20 @@ def failed(first: Failure | RankEnd, *, signal_name: str | None, exit_code: int 
     if isinstance(first, Failure) and first.evalue:
         return _failure("rank_failed", f"{where}: {first.evalue}", log)
     return _failure("rank_failed", f"{where} ended with exit code {exit_code}.", log)
+
+
+def killed(reason: Reason, which: list[str], grace_s: int) -> Reason:
+    """Why the job ended, where some of it had to be killed: it did not end by itself in its grace period.
+
+    Args: which: as people know them, e.g. "rank 0". grace_s: seconds.
+    """
+    if not which:
+        return reason
+    *others, last = which
+    names = f"{', '.join(others)} and {last} were" if others else f"{last} was"
+    text = f"{reason.text} {names[0].upper()}{names[1:]} killed, not having ended within {duration(grace_s)}."
+    hint = f"{reason.hint or ''} A longer time to end by itself (`--grace-period`) lets a checkpoint be saved."
+    return reason.model_copy(update={"text": text, "hint": hint.strip()})
 
 
 def _failure(code: str, text: str, hint: str) -> Ending:

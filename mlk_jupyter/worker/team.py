@@ -43,6 +43,7 @@ class Team:
         self._worker, self._workers, self._ranks = worker, workers, ranks
         self._children: Dict[int, subprocess.Popen[bytes]] = {}
         self._code: Optional[int] = None  # of the first that failed
+        self._killed = False  # one was, that did not end by itself
         self._torchrun = has_torch()
         self._stopping = False
         self._kill_at: Optional[float] = None
@@ -64,7 +65,7 @@ class Team:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         if self._stopping and self._code is not None:
-            return 128 + signal.SIGTERM
+            return 128 + (signal.SIGKILL if self._killed else signal.SIGTERM)
         return self._code or 0
 
     def _listen(self, folder: str) -> None:
@@ -155,6 +156,7 @@ class Team:
                     self._note(child.returncode)
 
     def _note(self, code: int) -> None:
+        self._killed = self._killed or code == 128 + signal.SIGKILL
         if not code or self._code is not None:
             return
         self._code = code

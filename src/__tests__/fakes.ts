@@ -93,6 +93,7 @@ export function job(id: string, fields: Partial<JobSummary> = {}): JobSummary {
     workers: 1,
     gpus: 0,
     world_size: 1,
+    grace_period_s: 30,
     submitted_by: null,
     progress: {
       cells_done: 0,
@@ -177,7 +178,6 @@ export function cluster(fields: Partial<ClusterOptions> = {}): ClusterOptions {
     staging_image: null,
     network: null,
     run_as: 'restricted',
-    grace_period_s: 30,
     keep_s: 604800,
     retries: 0,
     labels: {},

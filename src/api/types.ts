@@ -437,12 +437,6 @@ export interface components {
              */
             readonly gpu_resource?: string;
             /**
-             * Grace Period S
-             * @description Seconds from SIGTERM to SIGKILL when a pod is stopped.
-             * @default 30
-             */
-            readonly grace_period_s?: number;
-            /**
              * Image
              * @description Needs Python 3.9 or later as `python3` or `python`, and what the notebook imports; nothing of ours.
              * @default null
@@ -594,12 +588,6 @@ export interface components {
              * @default nvidia.com/gpu
              */
             readonly gpu_resource: string;
-            /**
-             * Grace Period S
-             * @description Seconds from SIGTERM to SIGKILL when a pod is stopped.
-             * @default 30
-             */
-            readonly grace_period_s: number;
             /**
              * Image
              * @description Needs Python 3.9 or later as `python3` or `python`, and what the notebook imports; nothing of ours.
@@ -949,6 +937,12 @@ export interface components {
              */
             readonly gpus?: number;
             /**
+             * Grace Period S
+             * @description Seconds from SIGTERM to SIGKILL when the job is stopped: what a handler that saves a checkpoint has.
+             * @default 30
+             */
+            readonly grace_period_s?: number;
+            /**
              * Mlflow
              * @description Whether the job is recorded as an MLflow run.
              * @default true
@@ -1015,6 +1009,12 @@ export interface components {
              * @default 0
              */
             readonly gpus: number;
+            /**
+             * Grace Period S
+             * @description Seconds from SIGTERM to SIGKILL when the job is stopped: what a handler that saves a checkpoint has.
+             * @default 30
+             */
+            readonly grace_period_s: number;
             /**
              * Mlflow
              * @description Whether the job is recorded as an MLflow run.
@@ -1111,6 +1111,12 @@ export interface components {
              * @default 0
              */
             readonly gpus: number;
+            /**
+             * Grace Period S
+             * @description Seconds that a stop leaves the job to end by itself; None where that is not known.
+             * @default null
+             */
+            readonly grace_period_s: number | null;
             /**
              * Id
              * @description Unique; a DNS label, at most 43 characters.
@@ -1217,6 +1223,12 @@ export interface components {
              * @default 0
              */
             readonly gpus: number;
+            /**
+             * Grace Period S
+             * @description Seconds that a stop leaves the job to end by itself; None where that is not known.
+             * @default null
+             */
+            readonly grace_period_s: number | null;
             /**
              * Id
              * @description Unique; a DNS label, at most 43 characters.

@@ -28,8 +28,10 @@ export function toValues(form: Form, spec?: Partial<JobSpec>): Values {
     ([key, value]) => key in known && value !== null
   );
   const values: Record<string, unknown> = { ...form.values, ...Object.fromEntries(chosen) };
-  if (typeof values.time_limit_s === 'number') {
-    values.time_limit_s = `${values.time_limit_s}s`;
+  for (const name of ['time_limit_s', 'grace_period_s']) {
+    if (typeof values[name] === 'number') {
+      values[name] = `${values[name]}s`;
+    }
   }
   if (spec?.cluster && known.cluster) {
     values.cluster = { ...(form.values.cluster ?? {}), ...asTyped(spec.cluster, known.cluster) };

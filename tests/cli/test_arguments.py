@@ -51,10 +51,10 @@ def test_every_option_of_run_reaches_the_spec(tmp_path: Path, monkeypatch: pytes
         tmp_path,
         *("--workers", "4", "--gpus", "2", "--ranks-per-worker", "3", "--name", "mine", "--time-limit", "1.5h"),
         *("--param", "lr=0.1", "--param", "opt=adam", "--env", "A=b=c", "--env", "TAKEN", "--file", "data"),
-        "--no-mlflow",
+        *("--no-mlflow", "--grace-period", "2m"),
     )
     assert (asked.workers, asked.gpus, asked.ranks_per_worker, asked.name) == (4, 2, 3, "mine")
-    assert asked.time_limit_s == 5400 and asked.mlflow is False
+    assert asked.time_limit_s == 5400 and asked.grace_period_s == 120 and asked.mlflow is False
     assert asked.parameters == {"lr": 0.1, "opt": "adam"}
     assert asked.env == {"A": "b=c", "TAKEN": "from here"} and asked.files == ["data"]
 
@@ -70,6 +70,7 @@ def test_a_job_without_a_name_is_called_as_its_file(tmp_path: Path) -> None:
         (["--param", "lr"], "NAME=VALUE"),
         (["--param", "1x=2"], "NAME=VALUE"),
         (["--time-limit", "soon"], "duration"),
+        (["--grace-period", "0"], "grace_period_s"),
         (["--env", "NOT_SET_ANYWHERE_1"], "not set here"),
         (["--env", "RANK=3"], "launcher"),
     ],

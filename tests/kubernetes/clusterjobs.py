@@ -20,7 +20,7 @@ from mlk_jupyter.backends.kubernetes.api.targets import Target, targets
 from mlk_jupyter.backends.kubernetes.backend import KubernetesBackend
 from mlk_jupyter.backends.kubernetes.timing import Timing
 from mlk_jupyter.bundle import Bundle, build
-from mlk_jupyter.model import ClusterOptions, JobSpec, JobStatus, JobSummary, Phase, RunState
+from mlk_jupyter.model import JobSpec, JobStatus, JobSummary, Phase, RunState
 from mlk_jupyter.record.folder import JobFolder
 
 T = TypeVar("T")
@@ -123,7 +123,7 @@ class Desk:
 
     def bundle(self, *cells: str, **spec: Any) -> tuple[JobSpec, Bundle]:
         """What is submitted for a notebook of these cells. `options` go to the cluster."""
-        options = ClusterOptions(**{"image": IMAGE, "grace_period_s": 5, **spec.pop("options", {})})
+        options = {"image": IMAGE, "grace_period_s": 5, **spec.pop("options", {})}
         asked = JobSpec(**{"name": "a job", "notebook": "a.ipynb", "mlflow": False, **spec, "cluster": options})
         return asked, build(self._make(*cells), asked, None, byte_code=False)
 

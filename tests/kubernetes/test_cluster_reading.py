@@ -136,6 +136,15 @@ def test_a_stop_is_told_with_who_asked_for_it_and_when() -> None:
     assert ending.reason is not None and ending.reason.text == "alice stopped it. 1 worker is still ending."
 
 
+def test_a_stop_that_had_to_kill_says_whom_and_after_how_long() -> None:
+    pods = [ended(0, 137, when=75), ended(1, 143, when=45)]
+    stopped = objects(job(2, suspend=True, annotations=STOPPED, conditions=SUSPENDED), pods=pods)
+    reason = read(stopped, spec(2, grace_period_s=45)).reason
+    assert reason is not None
+    assert reason.text == "alice stopped it. Rank 0 was killed, not having ended within 45 s."
+    assert "--grace-period" in (reason.hint or "")
+
+
 def test_a_worker_is_its_newest_pod_unless_one_has_succeeded() -> None:
     old, new = running(0), running(0)
     new["metadata"] = {**new["metadata"], "name": "newer", "uid": "newer", "creationTimestamp": at(20)}

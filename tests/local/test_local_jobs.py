@@ -14,7 +14,6 @@ from endjobs import processes_of
 from machine_jobs import FOREVER, Jobs, wait_for
 
 from mlk_jupyter.backends.base import Backend, Refused
-from mlk_jupyter.backends.local import LocalBackend
 from mlk_jupyter.errors import JobNotFound
 from mlk_jupyter.model import Phase, RankState
 from mlk_jupyter.record.privacy import close
@@ -135,16 +134,18 @@ def test_a_stopped_job_keeps_its_notebook_and_says_who_stopped_it(jobs: Jobs, mo
 
 
 @pytest.mark.slow
-def test_a_job_that_ignores_the_request_is_killed(jobs: Jobs, data_dir: Path) -> None:
-    jobs.backend = LocalBackend(data_dir, grace_s=0.5)
+def test_a_job_that_ignores_the_request_is_killed_and_its_reason_says_so(jobs: Jobs) -> None:
     ignoring = "import signal, subprocess, sys\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)"
     child = "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(3600)'], start_new_session=True)"
-    job = jobs.submit(f"{ignoring}\n{child}", FOREVER)
+    job = jobs.submit(f"{ignoring}\n{child}", FOREVER, grace_period_s=1)
     jobs.until_running(job, cell=2)
     jobs.stop(job)
     status = jobs.until_over(job)
     assert status.phase is Phase.STOPPED
     assert status.ranks[0].state is RankState.STOPPED and status.ranks[0].signal == "SIGKILL"
+    assert status.reason is not None
+    assert status.reason.text.endswith("stopped it. Rank 0 was killed, not having ended within 1 s.")
+    assert "--grace-period" in (status.reason.hint or "")
     assert processes_of(job) == []
 
 

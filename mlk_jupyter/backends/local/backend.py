@@ -40,7 +40,7 @@ from .queue import GpuQueue
 
 _SUPERVISOR = "mlk_jupyter.backends.local.supervisor"
 _PERIOD_S = 0.25
-_DELETE_LIMIT_S = 30.0  # a stopped job has 10 s to end, and its MLflow run some more
+_DELETE_LIMIT_S = 20.0  # beyond the job's grace period: for its notebook
 _LEFTOVER_S = 3600.0
 
 
@@ -52,13 +52,10 @@ class LocalBackend:
     image: str | None = None
     carriage = Carriage(LIMIT, byte_code=True)
 
-    def __init__(self, root: Path | None = None, *, grace_s: float = launch.GRACE_S) -> None:
+    def __init__(self, root: Path | None = None) -> None:
         """
-        Args:
-            root:    the data directory; None means that of `record.folder.data_dir`.
-            grace_s: how long a job that is stopped may take to end by itself.
+        Args: root: the data directory; None means that of `record.folder.data_dir`.
         """
-        self._grace_s = grace_s
         self._data_dir = root or data_dir()
         self._jobs_dir = self._data_dir / "jobs"
         self._catalogue = Catalogue(self._jobs_dir)
@@ -129,7 +126,8 @@ class LocalBackend:
         """Stops a job if it runs, waits for its end, and removes its folder. Raises: JobNotFound, RecordUnwritable."""
         folder = self.folder(job_id)
         await in_thread(self._stop, folder)
-        deadline = time.monotonic() + _DELETE_LIMIT_S
+        grace_s = (await in_thread(self._status, folder)).spec.grace_period_s
+        deadline = time.monotonic() + grace_s + _DELETE_LIMIT_S
         while not (status := await in_thread(self._status, folder)).phase.final:
             if time.monotonic() > deadline and not await in_thread(_kill_supervisor, status):
                 break  # nobody is left who could write its end
@@ -221,7 +219,7 @@ class LocalBackend:
             made = Path(tempfile.mkdtemp(dir=self._jobs_dir, prefix=".new-"))
             try:
                 first = _first_status(folder, spec, notices, submitted_by)
-                _fill(JobFolder(made), folder, first, bundle, python, self._grace_s)
+                _fill(JobFolder(made), folder, first, bundle, python)
                 with self._submitting():
                     known = self._find(request_id)  # a second submission in the same moment finds the first
                     if known is not None:
@@ -307,9 +305,7 @@ def _first_status(final: JobFolder, spec: JobSpec, notices: list[str], submitted
     )
 
 
-def _fill(
-    made: JobFolder, final: JobFolder, first: JobStatus, bundle: Bundle, python: Interpreter, grace_s: float
-) -> None:
+def _fill(made: JobFolder, final: JobFolder, first: JobStatus, bundle: Bundle, python: Interpreter) -> None:
     """Writes a new job folder, still under another name.
 
     Its supervisor makes it survive a power cut: a job that has not begun by then would not begin after it.
@@ -326,7 +322,6 @@ def _fill(
         nonce=secrets.token_hex(8),
         env=python.env,
         uses_mlflow=bundle.uses_mlflow,
-        grace_s=grace_s,
     )
     launch.write(made, plan)
     made.write_status(first, lasting=False)

@@ -10,8 +10,6 @@ from ...model.base import TolerantModel
 from ...record.files import read_regular
 from ...record.folder import JobFolder, write_atomically
 
-GRACE_S = 10.0
-
 
 class Launch(TolerantModel):
     """How the ranks of one job are started on this machine."""
@@ -26,8 +24,6 @@ class Launch(TolerantModel):
     """What the notebook's kernelspec sets."""
     uses_mlflow: bool = True
     """Whether the notebook imports MLflow, so that its store must be there before the ranks are."""
-    grace_s: float = GRACE_S
-    """From SIGTERM to SIGKILL when a person stops the job."""
 
 
 def read(folder: JobFolder) -> Launch | None:

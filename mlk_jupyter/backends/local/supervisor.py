@@ -26,7 +26,7 @@ from ...record.ledger import Ledger
 from ...record.notebook import as_file, replay_of
 from ...record.ownership import Ownership, Taken
 from ...record.replay import Replay
-from ...record.verdict import Ending, RankEnd, failed
+from ...record.verdict import Ending, RankEnd, failed, killed
 from ...record.writer import FolderWriter
 from ...worker.deaths import name_of
 from . import launch as launching
@@ -58,6 +58,7 @@ class Supervisor:
         self._mlflow = Recording(folder, status.spec, launch)
         self._ending: Ending | None = None
         self._kill_at: float | None = None
+        self._in_grace = False  # the ranks have the whole grace period to end
         self._recording = True
         self._started: float | None = None  # monotonic
         self._news = False  # something was said or has ended that the status does not know
@@ -180,7 +181,7 @@ class Supervisor:
         if self._ending is None and self._failures():
             self._end(self._failed(), FAILURE_GRACE_S)
         if self._kill_at is not None and time.monotonic() >= self._kill_at:
-            self._ranks.kill()
+            self._kill()
         if self._recording and self._news and self._ledger.due:
             self._news = False
             self._attempt(self._write_down)
@@ -220,31 +221,40 @@ class Supervisor:
             return False
         limit = self._spec.time_limit_s
         if self._signalled == process.STOP.name:
-            self._end(verdict.stopped(None), self._launch.grace_s)
+            self._end(verdict.stopped(None))
         elif self._signalled:
-            self._end(verdict.supervisor_signalled(self._signalled), self._launch.grace_s)
+            self._end(verdict.supervisor_signalled(self._signalled))
         elif self._folder.stop_requested:
-            self._end(verdict.stopped(_who_asked(self._folder)), self._launch.grace_s)
+            self._end(verdict.stopped(_who_asked(self._folder)))
         elif not os.path.lexists(self._folder.path):  # deleted: one that waits would never notice
             gone = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
             self._end(verdict.record_failed(gone, str(self._folder.path)), 0)
         elif limit is not None and self._started is not None and time.monotonic() - self._started > limit:
-            self._end(verdict.over_time(limit), self._launch.grace_s)
+            self._end(verdict.over_time(limit))
         return self._ending is None
 
     # Ending
 
-    def _end(self, ending: Ending, grace_s: float) -> None:
-        """Begins the end; the first reason stays."""
+    def _end(self, ending: Ending, limit_s: float | None = None) -> None:
+        """Begins the end; the first reason stays. `limit_s`: until ranks are killed; None: the job's grace period."""
         if self._ending is not None:
             return
-        self._ending = ending
-        self._kill_at = time.monotonic() + grace_s
+        self._ending, self._in_grace = ending, limit_s is None
+        self._kill_at = time.monotonic() + (self._spec.grace_period_s if limit_s is None else limit_s)
         failing = {failure.rank for failure in self._replay.failures()}
         self._ranks.terminate(spare=failing if ending.phase is Phase.FAILED else set())
         if self._recording and self._ranks.every:
             self._attempt(self._note_running)
             self._attempt(lambda: self._ledger.enter(Phase.STOPPING, ending.reason))
+
+    def _kill(self) -> None:
+        """The time to end by itself is over; where a whole grace period was, the reason says so."""
+        late = [f"rank {rank.number}" for rank in self._ranks.every if rank.ended_at is None]
+        self._ranks.kill()
+        if self._ending is not None and late and self._in_grace:
+            self._in_grace = False
+            reason = killed(self._ending.reason, late, self._spec.grace_period_s)
+            self._ending = Ending(self._ending.phase, reason)
 
     def _failures(self) -> bool:
         return self._replay.error() is not None or any(rank.failed for rank in self._ranks.every)

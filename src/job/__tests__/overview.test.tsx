@@ -20,6 +20,7 @@ const JOB: JobStatus = {
   workers: 2,
   gpus: 0,
   world_size: 2,
+  grace_period_s: 30,
   progress: { cells_done: 1, cells_total: 3, cell: 2, fraction: 0.33, text: null, eta_s: null },
   metrics: [],
   error: "cell 2, rank 1: KeyError: 'train'",
@@ -40,6 +41,7 @@ const JOB: JobStatus = {
     env: { SECRET: 'hush' },
     files: [],
     time_limit_s: null,
+    grace_period_s: 30,
     mlflow: true,
     cluster: cluster()
   },

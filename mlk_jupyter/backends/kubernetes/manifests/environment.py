@@ -30,7 +30,7 @@ def variables(context: RenderContext, master: str) -> list[dict[str, Any]]:
         NONCE: context.nonce,
         "MLK_WORKERS": str(spec.workers),
         "MLK_RANKS_PER_WORKER": str(spec.ranks_in_worker),
-        "MLK_GRACE_S": str(options.grace_period_s),
+        "MLK_GRACE_S": str(spec.grace_period_s),
         "MLK_FILES": f"{WORK}/files",
         "MLK_OUTPUTS": f"{WORK}/outputs",
         "MLK_CHECKPOINT_DIR": CHECKPOINTS,

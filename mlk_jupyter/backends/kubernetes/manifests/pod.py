@@ -57,7 +57,7 @@ def pod_template(
         "spec": {
             **({} if subdomain is None else {"subdomain": subdomain}),
             "restartPolicy": "Never",
-            "terminationGracePeriodSeconds": options.grace_period_s,
+            "terminationGracePeriodSeconds": context.spec.grace_period_s,
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,  # a variable for each Service of the namespace, which only slow the start
             **_present(

@@ -31,7 +31,7 @@ def between(objects: Objects, reading: Reading, number: int, spec: JobSpec) -> R
     last = reading.reason or Reason(code="interrupted", text="It was interrupted.")
     failed = starts(objects)[-1]
     if failed.stop is not None:
-        reason = explain_stopped(failed)
+        reason = explain_stopped(failed, {}, spec)
         text = f"{reason.text} {last.text} Attempt {number} was not started."
         ended_at = failed.stop.at or reading.finished_at
         return dataclasses.replace(

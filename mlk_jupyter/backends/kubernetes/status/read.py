@@ -186,7 +186,7 @@ def _reason(
     if phase is Phase.FAILED:
         return explain_failure(start, workers, spec, disrupted)
     if phase is Phase.STOPPED:
-        return explain_stopped(start)
+        return explain_stopped(start, workers, spec)
     if phase is Phase.STOPPING:
         return explain_stopping(start, workers, spec, disrupted)
     if phase is Phase.SUSPENDED:

@@ -26,7 +26,7 @@ _FIELDS = {
     "env": "env",
     "serviceAccountName": "cluster.service_account",
     "priorityClassName": "cluster.priority",
-    "terminationGracePeriodSeconds": "cluster.grace_period_s",
+    "terminationGracePeriodSeconds": "grace_period_s",
     "ttlSecondsAfterFinished": "cluster.keep_s",
     "activeDeadlineSeconds": "time_limit_s",
     "securityContext": "cluster.run_as",

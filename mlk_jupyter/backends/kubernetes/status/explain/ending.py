@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from .....figures import duration
 from .....model import JobSpec, Phase, RankState, Reason
 from .....record.failure import first_of
+from .....record.verdict import killed
 from .....text import counted, listed
 from .....worker.member import LOST_PEER
 from ...kinds.attempt import Started
@@ -75,7 +76,13 @@ def explain_success(start: Started, workers: dict[int, WorkerStatus], spec: JobS
     return Reason(code="succeeded", text=f"{one} finished{took}.")
 
 
-def explain_stopped(start: Started) -> Reason:
+def explain_stopped(start: Started, workers: dict[int, WorkerStatus], spec: JobSpec) -> Reason:
+    late = [index for index, worker in workers.items() if worker.signal == "SIGKILL"]
+    names = [who(index, spec.ranks_in_worker).lower() for index in sorted(late)]
+    return killed(_asked(start), names, spec.grace_period_s)
+
+
+def _asked(start: Started) -> Reason:
     if start.stop is not None:
         by = f"{clean(start.stop.by, 100)} stopped it" if start.stop.by else "It was stopped on request"
         return Reason(code="stopped", text=f"{by}.")
@@ -96,7 +103,7 @@ def explain_stopping(
     ending = sum(not over(pod) for pod in start.pods.values())
     still = f" {counted(ending, 'worker')} {'is' if ending == 1 else 'are'} still ending." if ending else ""
     if start.stop is not None:
-        return Reason(code="stopping", text=f"{explain_stopped(start).text}{still}")
+        return Reason(code="stopping", text=f"{_asked(start).text}{still}")
     return Reason(code="deleting", text=f"It is being deleted from the cluster.{still}")
 
 
