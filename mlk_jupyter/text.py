@@ -51,6 +51,11 @@ def percent(fraction: float | None) -> str:
     return "    " if fraction is None else f"{int(fraction * 100):3d}%"
 
 
+def changed(job: JobSummary) -> str:
+    """What was set for a job: `lr=0.05, epochs=3`; empty where nothing was."""
+    return ", ".join(f"{name}={value}" for name, value in job.changed.items())
+
+
 def shape(job: JobSummary) -> str:
     """How large a job is: `2 GPUs`, `4 × 2 GPUs`, `2 workers`, `1 worker, 4 ranks`."""
     if job.gpus:

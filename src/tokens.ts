@@ -135,6 +135,10 @@ export interface IJobs {
   /** Jobs that are neither queued nor over, and the GPUs they were given. */
   readonly active: { readonly jobs: number; readonly gpus: number };
   get(id: string): JobSummary | undefined;
+  /** What tells each job from others of its name, by id: "lr=0.05", else the end of its id; "" where nothing is needed. */
+  readonly marks: ReadonlyMap<string, string>;
+  /** What a job is called where it stands alone, in a title or a word about it: "pi · lr=0.05". */
+  titleOf(job: Pick<JobSummary, 'id' | 'name'>): string;
   /** Jobs of one notebook that are not over, newest first. */
   unfinishedOf(notebook: string): readonly JobSummary[];
   /** Takes an answer of the server into the list before the socket tells it. */

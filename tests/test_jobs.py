@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args, get_origin
 import jsonschema
 import pytest
 
-from mlk_jupyter import library
+from mlk_jupyter import library, text
 from mlk_jupyter.backends.base import Carriage
 from mlk_jupyter.bundle import LIMIT
 from mlk_jupyter.bundle.cluster_form import cluster_schema, cluster_ui_schema
@@ -312,3 +312,29 @@ def test_the_row_of_a_job_is_what_its_record_says_without_the_rest() -> None:
     row = status.summary()
     assert type(row) is JobSummary and row == JobSummary.model_validate_json(status.model_dump_json())
     assert row.model_dump_json() == JobSummary.model_validate(row.model_dump()).model_dump_json()
+
+
+def test_what_was_set_for_a_job_is_told_in_its_summary_in_few_characters() -> None:
+    parameters = {
+        "lr": 0.05,
+        "name": "two\nwords",
+        "layers": [1, 2],
+        "on": None,
+        "api_token": "hf_abc",
+        "data": "/very/long/path/to/one/of/many/folders/train.csv",
+    }
+    job = JobStatus.of(
+        JobSpec(name="pi", notebook="pi.ipynb", parameters=parameters),
+        id="pi-1", backend="local", phase=Phase.RUNNING, created_at=1.0,
+    )  # fmt: skip
+    assert job.summary().changed == {
+        "lr": "0.05", "name": "two words", "layers": "[1, 2]", "on": "None", "api_token": "…",
+        "data": "/very/long/pat…ers/train.csv",
+    }  # fmt: skip
+    assert text.changed(job).startswith("lr=0.05, name=two words, ")
+
+
+def test_of_very_many_parameters_a_summary_has_the_first_few() -> None:
+    spec = JobSpec(name="pi", notebook="pi.ipynb", parameters={f"p{number}": number for number in range(500)})
+    job = JobStatus.of(spec, id="pi-1", backend="local", phase=Phase.RUNNING, created_at=1.0)
+    assert list(job.changed) == [f"p{number}" for number in range(12)]

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from enum import Enum
+from itertools import islice
 from typing import Any
 
 from pydantic import Field
 
 from .base import TolerantModel
 from .spec import JobSpec
+
+_MOST_CHANGED = 12
+_LONGEST_VALUE = 28
+_SECRET = re.compile(r"token|secret|passw|passphrase|credential|(api|access)_?key", re.IGNORECASE)
 
 
 class Phase(str, Enum):
@@ -191,6 +198,8 @@ class JobSummary(TolerantModel):
     world_size: int = 1
     grace_period_s: int | None = None
     """Seconds that a stop leaves the job to end by itself; None where that is not known."""
+    changed: dict[str, str] = Field(default_factory=dict)
+    """Parameters that were set for this job, as short text: the first 12. They tell jobs of one name apart."""
     progress: Progress = Progress()
     metrics: list[Metric] = Field(default_factory=list)
     """Latest value of each metric, the most recent first, at most 8."""
@@ -239,6 +248,7 @@ class JobStatus(JobSummary):
             gpus=spec.gpus,
             world_size=spec.world_size,
             grace_period_s=spec.grace_period_s,
+            changed=changed(spec.parameters),
             **{"run": RunRef(state=RunState.PENDING if spec.mlflow else RunState.OFF), **more},
         )
 
@@ -246,3 +256,20 @@ class JobStatus(JobSummary):
         """The row of this job. What is valid here is not checked again: it may have thousands of ranks."""
         fields = JobSummary.model_fields
         return JobSummary.model_construct(set(fields), **{name: getattr(self, name) for name in fields})
+
+
+def changed(parameters: Mapping[str, Any]) -> dict[str, str]:
+    """Values of parameters as Python writes them, in a few characters: `{"lr": "0.05"}`.
+
+    Of long text both ends stay, as paths differ at their ends; what is called a secret is not written into lists.
+    """
+    shown = islice(parameters.items(), _MOST_CHANGED)
+    return {name: "…" if _SECRET.search(name) else _in_short(value) for name, value in shown}
+
+
+def _in_short(value: Any) -> str:
+    words = value if isinstance(value, str) else repr(value)
+    words = " ".join(words.split())
+    if len(words) <= _LONGEST_VALUE:
+        return words
+    return f"{words[: _LONGEST_VALUE // 2]}…{words[1 - _LONGEST_VALUE // 2 :]}"

@@ -94,6 +94,7 @@ export function job(id: string, fields: Partial<JobSummary> = {}): JobSummary {
     gpus: 0,
     world_size: 1,
     grace_period_s: 30,
+    changed: {},
     submitted_by: null,
     progress: {
       cells_done: 0,

@@ -1084,6 +1084,13 @@ export interface components {
             /** Backend */
             readonly backend: string;
             /**
+             * Changed
+             * @description Parameters that were set for this job, as short text: the first 12. They tell jobs of one name apart.
+             */
+            readonly changed: {
+                readonly [key: string]: string;
+            };
+            /**
              * Created At
              * @description Seconds since the epoch.
              */
@@ -1201,6 +1208,13 @@ export interface components {
             readonly attempt: number;
             /** Backend */
             readonly backend: string;
+            /**
+             * Changed
+             * @description Parameters that were set for this job, as short text: the first 12. They tell jobs of one name apart.
+             */
+            readonly changed: {
+                readonly [key: string]: string;
+            };
             /**
              * Created At
              * @description Seconds since the epoch.

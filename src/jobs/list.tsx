@@ -10,6 +10,7 @@ import { rowAt, topsOf, windowOf } from './window';
 
 export interface IJobListProps {
   jobs: readonly JobSummary[];
+  marks: ReadonlyMap<string, string>;
   backends: readonly BackendInfo[];
   actions: IJobActions;
   trans: TranslationBundle;
@@ -23,7 +24,7 @@ const DRAW_ALL = 100;
 const ROW_PADDING_PX = 13;
 
 /** The jobs, one row each; only what is in view is drawn. One row is reached by Tab, the others by arrows. */
-export const JobList = ({ jobs, backends, actions, trans }: IJobListProps): JSX.Element => {
+export const JobList = ({ jobs, marks, backends, actions, trans }: IJobListProps): JSX.Element => {
   const now = useNow(AGE_MS);
   const scroller = useRef<HTMLDivElement>(null);
   const probe = useRef<HTMLSpanElement>(null);
@@ -116,6 +117,7 @@ export const JobList = ({ jobs, backends, actions, trans }: IJobListProps): JSX.
           <JobRow
             key={jobs[at].id}
             job={jobs[at]}
+            mark={marks.get(jobs[at].id) ?? ''}
             backend={backends.find(({ name }) => name === jobs[at].backend)}
             showsPlace={backends.length > 1}
             now={now}

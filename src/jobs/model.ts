@@ -6,6 +6,7 @@ import type { ISignal } from '@lumino/signaling';
 import { ApiError, Shared } from '../api';
 import type { Api, JobsDelta, JobsSnapshot, JobSummary, Link } from '../api';
 import type { IJobs, IJobsChange, IMlkChannel } from '../tokens';
+import { marksOf, titleOf } from './names';
 import { isFinal } from './phase';
 
 export interface IJobsModelOptions {
@@ -73,6 +74,14 @@ export class JobsModel implements IJobs, IDisposable {
     return this._byId.get(id);
   }
 
+  get marks(): ReadonlyMap<string, string> {
+    return (this._marks ??= marksOf(this._byId.values()));
+  }
+
+  titleOf({ id, name }: Pick<JobSummary, 'id' | 'name'>): string {
+    return titleOf(name, this.marks.get(id));
+  }
+
   unfinishedOf(notebook: string): readonly JobSummary[] {
     return this.jobs.filter(job => job.notebook === notebook && !isFinal(job.phase));
   }
@@ -127,6 +136,7 @@ export class JobsModel implements IJobs, IDisposable {
     const before = this._byId;
     this._byId = new Map(jobs.map(job => [job.id, job]));
     this._sorted = null;
+    this._marks = null;
     this._isReady = true;
     this._error = null;
     this._changed.emit({
@@ -146,6 +156,9 @@ export class JobsModel implements IJobs, IDisposable {
       this._byId.set(job.id, job);
     }
     const gone = removed.filter(id => this._byId.delete(id));
+    if (!keepsOrder || gone.length > 0) {
+      this._marks = null;
+    }
     // Progress comes four times a second: it does not sort ten thousand jobs each time.
     this._sorted =
       keepsOrder && gone.length === 0 ? this.jobs.map(job => this._byId.get(job.id) ?? job) : null;
@@ -183,6 +196,7 @@ export class JobsModel implements IJobs, IDisposable {
   private readonly _changed = new Signal<this, IJobsChange>(this);
   private readonly _stateChanged = new Signal<this, void>(this);
   private _byId = new Map<string, JobSummary>();
+  private _marks: ReadonlyMap<string, string> | null = null;
   private _sorted: readonly JobSummary[] | null = null;
   private _isReady = false;
   private _error: ApiError | null = null;

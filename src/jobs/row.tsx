@@ -5,6 +5,7 @@ import { memo } from 'react';
 import type { BackendInfo, JobSummary } from '../api';
 import { refusal } from '../backends/words';
 import { IconButton, PhaseLabel, ProgressBar, RelativeTime } from '../components';
+import { titleOf } from './names';
 import { canStop, isFinal } from './phase';
 import {
   ageFrom,
@@ -28,6 +29,8 @@ export interface IJobActions {
 
 export interface IJobRowProps {
   job: JobSummary;
+  /** What tells it from other jobs of its name; "" where nothing is needed. */
+  mark: string;
   /** Where it runs, if that place is known. */
   backend: BackendInfo | undefined;
   /** Whether there are several places, so that the row says which. */
@@ -53,8 +56,9 @@ export function linesOf(job: JobSummary): 2 | 3 {
 
 /** One job in two or three lines. */
 export const JobRow = memo((props: IJobRowProps): JSX.Element => {
-  const { job, backend, now, isCurrent, actions, trans } = props;
+  const { job, mark, backend, now, isCurrent, actions, trans } = props;
   const reason = reasonText(job);
+  const title = titleOf(job.name, mark);
   const facts = [
     sizeText(job, trans),
     attemptText(job, trans),
@@ -81,19 +85,17 @@ export const JobRow = memo((props: IJobRowProps): JSX.Element => {
           type="button"
           className="mlk-JobRow-open"
           tabIndex={tabIndex}
-          title={trans.__('%1, from %2', job.name, job.notebook)}
+          title={trans.__('%1, from %2', title, job.notebook)}
           onClick={() => actions.open(job.id)}
         >
           {job.name}
+          {mark && <span className="mlk-JobRow-mark"> · {mark}</span>}
         </button>
         <PhaseLabel phase={job.phase} trans={trans} />
       </div>
       {showsProgress(job) ? (
         <div className="mlk-JobRow-line mlk-JobRow-progress">
-          <ProgressBar
-            fraction={job.progress.fraction}
-            label={trans.__('Progress of %1', job.name)}
-          />
+          <ProgressBar fraction={job.progress.fraction} label={trans.__('Progress of %1', title)} />
           <span>{progressText(job.progress, trans) ?? trans.__('starting the ranks')}</span>
         </div>
       ) : reason ? (
@@ -112,7 +114,7 @@ export const JobRow = memo((props: IJobRowProps): JSX.Element => {
         {canStop(job.phase) && (
           <IconButton
             icon={stopIcon}
-            label={trans.__('Stop %1', job.name)}
+            label={trans.__('Stop %1', title)}
             refused={refusal(backend, 'stop', trans)}
             tabIndex={tabIndex}
             onClick={() => actions.stop(job.id)}
@@ -120,20 +122,20 @@ export const JobRow = memo((props: IJobRowProps): JSX.Element => {
         )}
         <IconButton
           icon={refreshIcon}
-          label={trans.__('Run %1 again', job.name)}
+          label={trans.__('Run %1 again', title)}
           tabIndex={tabIndex}
           onClick={() => actions.again(job.id)}
         />
         <IconButton
           icon={fileIcon}
-          label={trans.__('Open the notebook of %1', job.name)}
+          label={trans.__('Open the notebook of %1', title)}
           tabIndex={tabIndex}
           onClick={() => actions.openNotebook(job.id)}
         />
         {isFinal(job.phase) && (
           <IconButton
             icon={deleteIcon}
-            label={trans.__('Delete %1', job.name)}
+            label={trans.__('Delete %1', title)}
             refused={refusal(backend, 'delete', trans)}
             tabIndex={tabIndex}
             onClick={() => actions.remove(job.id)}

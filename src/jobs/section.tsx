@@ -29,6 +29,7 @@ export class JobsSection extends Rendered {
     return (
       <JobsView
         jobs={jobs.jobs}
+        marks={jobs.marks}
         backends={backends.all}
         isReady={jobs.isReady}
         error={jobs.error}
@@ -50,8 +51,9 @@ export class JobsSection extends Rendered {
     const said = change.changed.filter(job => this._phases.get(job.id) !== job.phase);
     if (!change.reset) {
       this._announcement =
-        said.map(job => `${job.name}: ${phaseWord(job.phase, this._options.trans)}`).join('. ') ||
-        this._announcement;
+        said
+          .map(job => `${jobs.titleOf(job)}: ${phaseWord(job.phase, this._options.trans)}`)
+          .join('. ') || this._announcement;
     }
     this._phases = new Map(jobs.jobs.map(job => [job.id, job.phase]));
     this.onSignal();

@@ -36,7 +36,7 @@ export class JobToasts implements IDisposable {
     this._options.jobs.changed.disconnect(this._onJobs, this);
   }
 
-  private _onJobs(_: IJobs, { ended }: IJobsChange): void {
+  private _onJobs(jobs: IJobs, { ended }: IJobsChange): void {
     if (!this.isWanted) {
       return;
     }
@@ -48,7 +48,7 @@ export class JobToasts implements IDisposable {
       if (isRoom) {
         this._shown.push(now);
       }
-      tell(job, () => onOpen(job.id), isRoom, trans);
+      tell(job, jobs.titleOf(job), () => onOpen(job.id), isRoom, trans);
     }
   }
 
@@ -60,6 +60,7 @@ export class JobToasts implements IDisposable {
 /** Tells of one job; without room in the list behind the bell only. */
 function tell(
   job: JobSummary,
+  title: string,
   onOpen: () => void,
   isRoom: boolean,
   trans: TranslationBundle
@@ -68,23 +69,23 @@ function tell(
   const actions: Notification.IAction[] = [
     {
       label: trans.__('Open'),
-      caption: trans.__('Open the job %1', job.name),
+      caption: trans.__('Open the job %1', title),
       callback: onOpen,
       displayType: 'accent'
     }
   ];
   switch (job.phase) {
     case 'Succeeded':
-      Notification.success(trans.__('%1 succeeded', job.name), { actions, autoClose });
+      Notification.success(trans.__('%1 succeeded', title), { actions, autoClose });
       break;
     case 'Failed':
       // stays: red is for what needs a person
       Notification.error(
-        trans.__('%1 failed: %2', job.name, reasonText(job) ?? trans.__('the reason is not known')),
+        trans.__('%1 failed: %2', title, reasonText(job) ?? trans.__('the reason is not known')),
         { actions, autoClose: isRoom ? false : SILENT }
       );
       break;
     default:
-      Notification.info(trans.__('%1 was stopped', job.name), { actions, autoClose });
+      Notification.info(trans.__('%1 was stopped', title), { actions, autoClose });
   }
 }

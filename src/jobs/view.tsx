@@ -11,6 +11,8 @@ import { matches } from './words';
 
 export interface IJobsViewProps {
   jobs: readonly JobSummary[];
+  /** What tells each of them from others of its name. */
+  marks: ReadonlyMap<string, string>;
   /** The places where jobs run. */
   backends: readonly BackendInfo[];
   isReady: boolean;
@@ -27,16 +29,22 @@ export interface IJobsViewProps {
 
 /** The section “Jobs”: filter, list, and the sentences for when there is none. */
 export const JobsView = (props: IJobsViewProps): JSX.Element => {
-  const { jobs, backends, isReady, error, query, actions, trans } = props;
+  const { jobs, marks, backends, isReady, error, query, actions, trans } = props;
   const shown = useMemo(
     () =>
       query.trim()
         ? jobs.filter(job => {
             const place = backends.find(({ name }) => name === job.backend)?.title;
-            return matches(job, query, phaseWord(job.phase, trans), place ?? job.backend);
+            return matches(
+              job,
+              query,
+              phaseWord(job.phase, trans),
+              place ?? job.backend,
+              marks.get(job.id)
+            );
           })
         : jobs,
-    [jobs, backends, query, trans]
+    [jobs, marks, backends, query, trans]
   );
   return (
     <div className="mlk-Jobs">
@@ -54,7 +62,13 @@ export const JobsView = (props: IJobsViewProps): JSX.Element => {
         </div>
       )}
       {shown.length > 0 ? (
-        <JobList jobs={shown} backends={backends} actions={actions} trans={trans} />
+        <JobList
+          jobs={shown}
+          marks={props.marks}
+          backends={backends}
+          actions={actions}
+          trans={trans}
+        />
       ) : (
         <Nothing {...props} hasJobs={jobs.length > 0} isKnown={isReady || error !== null} />
       )}

@@ -105,9 +105,18 @@ export function ageFrom(job: JobSummary): number {
   return isFinal(job.phase) ? (job.finished_at ?? job.created_at) : job.created_at;
 }
 
-/** Whether a job answers to what was typed: every word, in name, notebook, phase or place. */
-export function matches(job: JobSummary, query: string, phase: string, place = ''): boolean {
-  const text = `${job.name}\n${job.notebook}\n${phase}\n${place}`.toLocaleLowerCase();
+/** Whether a job answers to what was typed: every word, in name, id, parameters, notebook, phase or place. */
+export function matches(
+  job: JobSummary,
+  query: string,
+  phase: string,
+  place = '',
+  mark = ''
+): boolean {
+  const changed = Object.entries(job.changed).map(([name, value]) => `${name}=${value}`);
+  const text = [job.name, job.id, mark, ...changed, job.notebook, phase, place]
+    .join('\n')
+    .toLocaleLowerCase();
   return query
     .toLocaleLowerCase()
     .split(/\s+/)

@@ -69,7 +69,7 @@ export const actions: JupyterFrontEndPlugin<void> = {
           return;
         }
         const { button } = await showDialog({
-          title: trans.__('Stop %1?', job.name),
+          title: trans.__('Stop %1?', jobs.titleOf(job)),
           body: trans.__(
             'Its processes are ended. The notebook so far, the logs and the MLflow run are kept, unless you delete the job as well.'
           ),
@@ -85,7 +85,7 @@ export const actions: JupyterFrontEndPlugin<void> = {
         if (button.actions.includes(DELETE)) {
           await commands.execute(CommandIDs.remove, { id: job.id });
         } else if (button.accept) {
-          await told(trans.__('%1 could not be stopped', job.name), trans, async () =>
+          await told(trans.__('%1 could not be stopped', jobs.titleOf(job)), trans, async () =>
             jobs.put(await api.stop(job.id))
           );
         }
@@ -104,7 +104,7 @@ export const actions: JupyterFrontEndPlugin<void> = {
           return;
         }
         const { button } = await showDialog({
-          title: trans.__('Delete %1?', job.name),
+          title: trans.__('Delete %1?', jobs.titleOf(job)),
           body: deletionText(job, backends, trans),
           buttons: [
             Dialog.cancelButton(),
@@ -113,7 +113,7 @@ export const actions: JupyterFrontEndPlugin<void> = {
           defaultButton: 0
         });
         if (button.accept) {
-          await told(trans.__('%1 could not be deleted', job.name), trans, async () => {
+          await told(trans.__('%1 could not be deleted', jobs.titleOf(job)), trans, async () => {
             await api.remove(job.id);
             jobs.drop(job.id);
           });

@@ -62,9 +62,10 @@ export const jobTab: JupyterFrontEndPlugin<void> = {
 
     const rename = ({ content, title }: MainAreaWidget<JobTab>): void => {
       const { id, status } = content.model;
-      const name = status?.name ?? jobs.get(id)?.name ?? id;
-      title.label = name; // the icon says that it is a job: in a narrow tab the name is what counts
-      title.caption = trans.__('Job %1', name);
+      const name = status?.name ?? jobs.get(id)?.name;
+      // The icon says that it is a job: in a narrow tab the name is what counts.
+      title.label = name === undefined ? id : jobs.titleOf({ id, name });
+      title.caption = trans.__('Job %1', title.label);
     };
 
     commands.addCommand(CommandIDs.openJob, {

@@ -30,7 +30,7 @@ export const running: JupyterFrontEndPlugin<void> = {
     const unfinished = (): readonly JobSummary[] => jobs.jobs.filter(job => !isFinal(job.phase));
     const stop = async (job: JobSummary): Promise<void> => {
       if (canStop(job.phase)) {
-        await told(trans.__('%1 could not be stopped', job.name), trans, async () =>
+        await told(trans.__('%1 could not be stopped', jobs.titleOf(job)), trans, async () =>
           jobs.put(await api.stop(job.id))
         );
       }
@@ -40,8 +40,8 @@ export const running: JupyterFrontEndPlugin<void> = {
       running: () =>
         unfinished().map(job => ({
           icon: () => jobsIcon,
-          label: () => job.name,
-          labelTitle: () => trans.__('%1, from %2', job.name, job.notebook),
+          label: () => jobs.titleOf(job),
+          labelTitle: () => trans.__('%1, from %2', jobs.titleOf(job), job.notebook),
           detail: () =>
             [phaseWord(job.phase, trans), progressText(job.progress, trans)]
               .filter(Boolean)

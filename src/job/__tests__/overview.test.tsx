@@ -19,6 +19,7 @@ const JOB: JobStatus = {
   reason: { code: 'failed', text: 'Rank 1 failed first.', hint: 'See its log.' },
   workers: 2,
   gpus: 0,
+  changed: {},
   world_size: 2,
   grace_period_s: 30,
   progress: { cells_done: 1, cells_total: 3, cell: 2, fraction: 0.33, text: null, eta_s: null },

@@ -9,6 +9,7 @@ import { JobsView } from '../view';
 function props(fields: Partial<IJobsViewProps> = {}): IJobsViewProps {
   return {
     jobs: [],
+    marks: new Map(),
     backends: [backend('local')],
     isReady: true,
     error: null,
@@ -57,6 +58,17 @@ describe('a row', () => {
     expect(row.textContent).toContain('cell 7 of 12 · ~2 min');
     expect(row.textContent).toContain('4 × 2 GPUs · loss 0.2144 · 3 min ago');
     expect(within(row).getByRole('progressbar').getAttribute('aria-valuenow')).toBe('50');
+  });
+
+  it('bears what tells the job from others of its name, in its button and in what it offers', () => {
+    const given = props({
+      jobs: [job('a', { name: 'pi' })],
+      marks: new Map([['a', 'lr=0.05']])
+    });
+    render(<JobsView {...given} />);
+    expect(names()).toEqual(['pi · lr=0.05']);
+    expect(screen.getByLabelText('Stop pi · lr=0.05')).toBeTruthy();
+    expect(screen.getByLabelText('Progress of pi · lr=0.05')).toBeTruthy();
   });
 
   it('says who submitted the job where several people do', () => {
