@@ -74,11 +74,11 @@ class JobSpec(StrictModel):
     @field_validator("parameters")
     @classmethod
     def _parameters_fit(cls, parameters: dict[str, Any]) -> dict[str, Any]:
-        size = len(json.dumps(parameters, default=str))
-        if size > _LARGEST_VALUE:
-            raise ValueError(f"{size:,} bytes are too many; put large values into a file and pass its name")
-        if not is_text(json.dumps(parameters, default=str, ensure_ascii=False)):
+        text = json.dumps(parameters, default=str, ensure_ascii=False)
+        if not is_text(text):
             raise ValueError("a text in them holds half a character, or bytes that are not UTF-8")
+        if (size := len(text.encode())) > _LARGEST_VALUE:
+            raise ValueError(f"{size:,} bytes are too many; put large values into a file and pass its name")
         return parameters
 
     @field_validator("env")

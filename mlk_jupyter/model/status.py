@@ -6,12 +6,15 @@ import re
 from collections.abc import Mapping
 from enum import Enum
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
 from .base import TolerantModel
 from .spec import JobSpec
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 _MOST_CHANGED = 12
 _LONGEST_VALUE = 28
@@ -216,6 +219,20 @@ class JobSummary(TolerantModel):
     attempt: int = 1
     """How often all ranks were started; above 1 after a preemption or lost node."""
 
+    @classmethod
+    def of(cls, spec: JobSpec, /, **more: Any) -> Self:
+        """One with all that the spec says; `more` are its other fields."""
+        return cls(
+            name=spec.name,
+            notebook=spec.notebook,
+            workers=spec.workers,
+            gpus=spec.gpus,
+            world_size=spec.world_size,
+            grace_period_s=spec.grace_period_s,
+            changed=changed(spec.parameters),
+            **{"run": RunRef(state=RunState.PENDING if spec.mlflow else RunState.OFF), **more},
+        )
+
     @property
     def step(self) -> Step | None:
         """Where in its phase it is; None where nothing is decided by that."""
@@ -238,19 +255,9 @@ class JobStatus(JobSummary):
     """Identity of the process that writes this record, so that a stale one is recognised."""
 
     @classmethod
-    def of(cls, spec: JobSpec, **more: Any) -> JobStatus:
-        """A status with all that the spec says; `more` are its other fields."""
-        return cls(
-            spec=spec,
-            name=spec.name,
-            notebook=spec.notebook,
-            workers=spec.workers,
-            gpus=spec.gpus,
-            world_size=spec.world_size,
-            grace_period_s=spec.grace_period_s,
-            changed=changed(spec.parameters),
-            **{"run": RunRef(state=RunState.PENDING if spec.mlflow else RunState.OFF), **more},
-        )
+    def of(cls, spec: JobSpec, /, **more: Any) -> Self:
+        """One with all that the spec says; `more` are its other fields."""
+        return super().of(spec, spec=spec, **more)
 
     def summary(self) -> JobSummary:
         """The row of this job. What is valid here is not checked again: it may have thousands of ranks."""

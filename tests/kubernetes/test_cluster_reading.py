@@ -29,7 +29,7 @@ from mlk_jupyter.backends.kubernetes import labels
 from mlk_jupyter.backends.kubernetes.kinds.fields import seconds
 from mlk_jupyter.backends.kubernetes.resources import Manifest, Objects
 from mlk_jupyter.backends.kubernetes.status.attempts import between, next_attempt, retryable
-from mlk_jupyter.backends.kubernetes.status.read import forward, read
+from mlk_jupyter.backends.kubernetes.status.read import read
 from mlk_jupyter.model import Phase, RankState
 
 STOPPED = {labels.STOPPED: json.dumps({"by": "alice", "at": NOW + 40})}
@@ -85,16 +85,6 @@ def test_the_phase_of_a_job_is_that_of_its_objects(given_: Objects, phase: Phase
     reading = read(given_, spec(workers))
     assert reading.phase is phase
     assert reading.transitions[-1].phase is phase
-
-
-@given(st.lists(st.sampled_from(list(Phase)), min_size=1))
-def test_a_final_phase_never_flips_back(seen: list[Phase]) -> None:
-    shown: list[Phase] = []
-    for phase in seen:
-        shown.append(forward(shown[-1] if shown else None, phase))
-    final = next((index for index, phase in enumerate(shown) if phase.final), len(shown))
-    assert shown[:final] == seen[:final]
-    assert len(set(shown[final:])) <= 1
 
 
 @given(st.lists(st.sampled_from([one[1] for one in LIFE]), min_size=1, max_size=8))

@@ -26,7 +26,7 @@ from .api.api_errors import ApiError, Forbidden, Unreachable
 from .api.targets import Target
 from .cluster import Cluster, Offer
 from .controller import Controller
-from .job_status import status_of
+from .job_status import status_of, summary_of
 from .kinds.registry import KindUnavailable, kinds
 from .lifecycle import removal
 from .lifecycle.creation import SubmissionUnknown, create
@@ -397,9 +397,9 @@ class KubernetesBackend:
                 if before is not None and before.phase.final:
                     continue
                 record = self._records.folder(job_id).read_status() if before is not None else None
-                status = status_of(snapshot[job_id], record, self.name)
-                if status is not None:
-                    found[job_id] = status.summary()
+                now = summary_of(snapshot[job_id], record, self.name)
+                if now is not None:
+                    found[job_id] = now
             return found
 
         return await in_thread(judged)  # one thread for all: of 10,000 jobs, starting threads took most of the time

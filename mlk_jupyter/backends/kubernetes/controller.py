@@ -22,7 +22,7 @@ from .api.api_errors import ApiError
 from .cluster import Cluster, Offer
 from .hardware import LargestNode
 from .job_list import JobList
-from .job_status import being_removed, status_of, submission_of
+from .job_status import being_removed, described, summary_of
 from .job_task import NO_NONCE, End, Host, JobTask
 from .kinds.fields import orphaned
 from .lifecycle.attempts import AttemptStarter
@@ -367,37 +367,37 @@ class Controller:
         if known is not None and known.phase.final and not record.unfinished and not wanted and exists:
             return
         objects = self._informer.objects(job_id)
-        submitted_job = submission_of(objects)
+        owner, submitted_job = described(objects)
         if submitted_job is not None:
-            self._take_described(submitted_job, objects, record)
+            self._take_described(submitted_job, objects, record, removed=being_removed(owner))
         elif exists and not orphaned(objects):  # and says nothing that can be understood
             self._wanted.discard(job_id)
         else:
             self._take_gone(job_id, record, objects)
 
-    def _take_described(self, submitted_job: SubmittedJob, objects: Objects, record: Record) -> None:
-        """A job that the cluster describes, and nobody here records yet."""
+    def _take_described(self, submitted_job: SubmittedJob, objects: Objects, record: Record, *, removed: bool) -> None:
+        """A job that the cluster describes, and nobody here records yet. `removed`: somebody has deleted it."""
         job_id, written = submitted_job.id, record.status
         if written is not None and written.phase.final and not record.unfinished:
             self._wanted.discard(job_id)
             self._list.show(written)
             return
-        status = status_of(objects, written, self._backend, self.background, submitted_job=submitted_job)
-        if status is None:
+        now = summary_of(objects, written, self._backend, self.background, submitted_job=submitted_job)
+        if now is None:
             return
-        self._list.show(status)
-        if written is None and being_removed(objects):  # a record that was deleted is not begun again
+        self._list.show(now)
+        if written is None and removed:  # a record that was deleted is not begun again
             self._wanted.discard(job_id)
             return
         wanted = job_id in self._wanted
-        if status.phase.final and not wanted and self._ended_long_ago(status):
+        if now.phase.final and not wanted and self._ended_long_ago(now):
             return
         if record.being_submitted:
             self._others.record(job_id, self._timing.elsewhere_s)
-        elif status.phase in _WAITING and status.attempt == 1 and not wanted and not record.submitting:
+        elif now.phase in _WAITING and now.attempt == 1 and not wanted and not record.submitting:
             self._waiting.add(job_id)  # its pods have said nothing, and its objects say all there is
         else:
-            self._begin(submitted_job, known_final=status.phase.final)
+            self._begin(submitted_job, known_final=now.phase.final)
 
     def _take_gone(self, job_id: str, record: Record, objects: Objects) -> None:
         """A job that the cluster holds nothing of, or pods alone: its record, if there is one, gets its end."""
@@ -414,8 +414,8 @@ class Controller:
             runs_on = bool(orphaned(objects))
             self._begin(nobodys, known_final=not runs_on, missing=not runs_on)
 
-    def _ended_long_ago(self, status: JobStatus) -> bool:
-        return status.finished_at is not None and time.time() - status.finished_at > self._timing.catch_up_s
+    def _ended_long_ago(self, job: JobSummary) -> bool:
+        return job.finished_at is not None and time.time() - job.finished_at > self._timing.catch_up_s
 
     # Recording
 

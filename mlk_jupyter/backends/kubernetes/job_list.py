@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ...follow.broadcast import Changes, Viewers
-from ...model import JobStatus, JobSummary, Metric, Phase, Step
+from ...model import JobSummary, Metric, Phase, Step
 
 _FIELDS = set(JobSummary.model_fields)
 _TIMED = frozenset({"node_silent", "pulling_image", "staging", "stuck_pod", "pod_ending"})
@@ -54,15 +54,15 @@ class JobList:
         """All jobs, then what changed, for as long as it is iterated."""
         return self._viewers.follow()
 
-    def show(self, status: JobStatus) -> None:
+    def show(self, job: JobSummary) -> None:
         """A job is as this says."""
-        known = self._jobs.get(status.id)
-        if known is not None and status.step is Step.SUBMITTED:
+        known = self._jobs.get(job.id)
+        if known is not None and job.step is Step.SUBMITTED:
             return  # written before the cluster had told anything of it: what is known is as new or newer
-        summary = _summary_of(status)
+        summary = _summary_of(job)
         if known != summary:
-            self._jobs[status.id] = summary
-            self._tell(status.id)
+            self._jobs[job.id] = summary
+            self._tell(job.id)
 
     def drop(self, job_id: str) -> None:
         """A job is gone."""
@@ -92,13 +92,13 @@ class JobList:
             self._untold.clear()
 
 
-def _summary_of(status: JobStatus) -> JobSummary:
+def _summary_of(job: JobSummary) -> JobSummary:
     """A job's row, which shares with others what is the same in them.
 
     Of 10,000 jobs most have the same reason, run and progress. On their own these are nine objects each for the garbage
     collector to walk through, and so a tenth of a second in which the event loop stands still.
     """
-    values = {name: getattr(status, name) for name in _FIELDS}
+    values = {name: getattr(job, name) for name in _FIELDS}
     for name in ("reason", "run", "progress"):
         values[name] = _one_of(values[name])
     values["metrics"] = values["metrics"] or _NO_METRICS

@@ -4,48 +4,43 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from typing import Any
 
-from ...model import JobStatus, Phase, Progress, Reason, Step
+from ...model import JobStatus, JobSummary, Phase, Progress, Reason, Step
 from .kinds.fields import orphaned
 from .kinds.registry import kind_of, starts
 from .recording.merging import timeline_of
 from .resources import Manifest, Objects
 from .status import attempts
 from .status.explain.background import Background
-from .status.read import Reading, forward, read
+from .status.read import Reading, read
 from .status.submitted import SubmittedJob, submitted
 
 _GONE = "The job's objects were removed from the cluster before its end was seen."
 _GONE_HINT = "Its logs up to then are kept here. Run it again for the rest."
 
 
-def owner_of(objects: Objects) -> Manifest | None:
-    """The object of the latest attempt that is described; None when the cluster holds none."""
-    return _owner(objects)[0]
+def described(objects: Objects) -> tuple[Manifest | None, SubmittedJob | None]:
+    """The object of the latest attempt that says how the job was submitted, and what it says; None for none."""
+    found = [(job, submitted_job) for job in objects.owners if (submitted_job := submitted(job)) is not None]
+    return max(found, key=lambda one: one[0]["metadata"].get("creationTimestamp") or "", default=(None, None))
 
 
 def submission_of(objects: Objects) -> SubmittedJob | None:
     """What the job's objects say of how it was submitted; None when they say nothing that can be read."""
-    return _owner(objects)[1]
+    return described(objects)[1]
 
 
-def _owner(objects: Objects) -> tuple[Manifest | None, SubmittedJob | None]:
-    """The owner, and what it says."""
-    described = [(job, submitted_job) for job in objects.owners if (submitted_job := submitted(job)) is not None]
-    return max(described, key=lambda one: one[0]["metadata"].get("creationTimestamp") or "", default=(None, None))
-
-
-def being_removed(objects: Objects) -> bool:
-    """Whether somebody has deleted the job, and the cluster is at it."""
-    owner = owner_of(objects)
+def being_removed(owner: Manifest | None) -> bool:
+    """Whether somebody has deleted the job whose owner this is, and the cluster is at it."""
     return owner is not None and owner["metadata"].get("deletionTimestamp") is not None
 
 
 def expires_at(objects: Objects) -> float | None:
     """When a stopped job is to be removed that the cluster does not remove by itself, since it is suspended and, as it
     says, not finished. Seconds since the epoch; None for any other job."""
-    owner, submitted_job = _owner(objects)
-    if owner is None or submitted_job is None or kind_of(owner).is_over(owner) or being_removed(objects):
+    owner, submitted_job = described(objects)
+    if owner is None or submitted_job is None or kind_of(owner).is_over(owner) or being_removed(owner):
         return None
     stop = starts(objects)[-1].stop
     return stop.at + submitted_job.spec.cluster.keep_s if stop is not None and stop.at is not None else None
@@ -66,13 +61,20 @@ def gone(objects: Objects, status: JobStatus, *, created: bool) -> Reading:
 
 
 def reading_of(
-    objects: Objects, submitted_job: SubmittedJob, facts: Background | None = None, before: Reading | None = None
+    objects: Objects,
+    submitted_job: SubmittedJob,
+    facts: Background | None = None,
+    before: Reading | None = None,
+    *,
+    history: bool = True,
 ) -> Reading:
     """What the objects say, a failed attempt that is followed by another being no end.
 
-    Args: before: the last reading of this job.
+    Args:
+        before:  the last reading of this job.
+        history: whether the transitions are wanted too.
     """
-    reading = read(objects, submitted_job.spec, facts=facts, before=before)
+    reading = read(objects, submitted_job.spec, facts=facts, before=before, history=history)
     number = attempts.next_attempt(objects, reading, submitted_job.spec)
     return reading if number is None else attempts.between(objects, reading, number, submitted_job.spec)
 
@@ -90,41 +92,64 @@ def status_of(
     Args:    submitted_job: what the objects say of how it was submitted, where that was read already.
     Returns: None when neither objects nor record say what the job is.
     """
-    if written is not None and written.phase.final:
-        return written
-    submitted_job = submitted_job or submission_of(objects)
-    if submitted_job is None and written is not None and orphaned(objects):
-        submitted_job = SubmittedJob(id=written.id, namespace="", spec=written.spec, nonce="")
-    if submitted_job is None:
+    submitted_job = submitted_job or _submission(objects, written)
+    if submitted_job is None or (written is not None and written.phase.final):
         return written
     reading = reading_of(objects, submitted_job, facts)
-    before = written or _unwritten(submitted_job, reading, backend)
-    phase = forward(before.phase, reading.phase) if written is not None else reading.phase
-    # How far the attempt before was is none of this one's.
-    fresh = {"progress": Progress(), "metrics": [], "ranks": []} if reading.attempt > before.attempt else {}
-    return before.model_copy(
-        update={
-            **fresh,
-            "phase": phase,
-            "reason": reading.reason if phase is reading.phase else before.reason,
-            "error": reading.reason.text if phase is Phase.FAILED and reading.reason else before.error,
-            "created_at": reading.created_at or before.created_at,
-            "started_at": before.started_at or reading.started_at,
-            "finished_at": reading.finished_at if phase.final else None,
-            "attempt": max(before.attempt, reading.attempt),
-            "timeline": timeline_of(before.timeline if written is not None else [], reading, phase, objects.now),
+    row = _row(reading, submitted_job, written, backend)
+    before = written.timeline if written is not None else []
+    whole = {**row, "timeline": timeline_of(before, reading, reading.phase, objects.now)}
+    if written is None:
+        return JobStatus.of(submitted_job.spec, **whole, notices=list(submitted_job.notices))
+    return written.model_copy(update={**whole, "ranks": written.ranks if reading.attempt <= written.attempt else []})
+
+
+def summary_of(
+    objects: Objects,
+    written: JobStatus | None,
+    backend: str,
+    facts: Background | None = None,
+    *,
+    submitted_job: SubmittedJob | None = None,
+) -> JobSummary | None:
+    """The row of what `status_of` gives, without the work for what only the whole shows: a list has 10,000 of them."""
+    submitted_job = submitted_job or _submission(objects, written)
+    if submitted_job is None or (written is not None and written.phase.final):
+        return written.summary() if written is not None else None
+    reading = reading_of(objects, submitted_job, facts, history=False)
+    row = _row(reading, submitted_job, written, backend)
+    return JobSummary.of(submitted_job.spec, **row) if written is None else written.summary().model_copy(update=row)
+
+
+def _submission(objects: Objects, written: JobStatus | None) -> SubmittedJob | None:
+    """What is known of how the job was submitted, also where its own object is gone and pods of it run on."""
+    found = described(objects)[1]
+    if found is None and written is not None and orphaned(objects):
+        return SubmittedJob(id=written.id, namespace="", spec=written.spec, nonce="")
+    return found
+
+
+def _row(reading: Reading, submitted_job: SubmittedJob, written: JobStatus | None, backend: str) -> dict[str, Any]:
+    """What the objects say of the fields of a job's row."""
+    phase, reason = reading.phase, reading.reason
+    row: dict[str, Any] = {
+        "phase": phase,
+        "reason": reason,
+        "finished_at": reading.finished_at if phase.final else None,
+    }
+    if phase is Phase.FAILED and reason is not None:
+        row["error"] = reason.text
+    if written is None:
+        row |= {"id": submitted_job.id, "backend": backend, "submitted_by": submitted_job.submitted_by}
+        return row | {
+            "created_at": reading.created_at or 0.0,
+            "started_at": reading.started_at,
+            "attempt": max(1, reading.attempt),
         }
-    )
-
-
-def _unwritten(submitted_job: SubmittedJob, reading: Reading, backend: str) -> JobStatus:
-    spec = submitted_job.spec
-    return JobStatus.of(
-        spec,
-        id=submitted_job.id,
-        backend=backend,
-        phase=reading.phase,
-        submitted_by=submitted_job.submitted_by,
-        created_at=reading.created_at or 0.0,
-        notices=list(submitted_job.notices),
-    )
+    if reading.attempt > written.attempt:  # how far the one before was is none of this one's
+        row |= {"progress": Progress(), "metrics": []}
+    return row | {
+        "created_at": reading.created_at or written.created_at,
+        "started_at": written.started_at or reading.started_at,
+        "attempt": max(written.attempt, reading.attempt),
+    }

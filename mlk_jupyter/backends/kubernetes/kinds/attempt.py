@@ -13,6 +13,9 @@ from .. import labels
 from ..resources import Manifest
 from .fields import QUEUE, annotation, label, mapping, name, number, seconds, sequence, text, uid
 
+_YEAR_10000 = 253_402_300_800
+"""In seconds since the epoch."""
+
 
 @dataclass(frozen=True)
 class Stop:
@@ -55,7 +58,10 @@ class Started:
 
     def holds(self, kind: str) -> dict[str, Any] | None:
         """The owner's condition of that type if its status is True."""
-        return next((one for one in self.conditions if one.get("type") == kind and one.get("status") == "True"), None)
+        for one in self.conditions:
+            if one.get("type") == kind and one.get("status") == "True":
+                return one
+        return None
 
     @property
     def stop(self) -> Stop | None:
@@ -67,7 +73,8 @@ class Started:
         except ValueError:
             said = {}
         at = said.get("at")
-        return Stop(text(said.get("by")) or None, float(at) if isinstance(at, int | float) else None)
+        known = float(at) if isinstance(at, int | float) and 0 <= at < _YEAR_10000 else None  # anybody may write it
+        return Stop(text(said.get("by")) or None, known)
 
     @property
     def queue(self) -> str | None:

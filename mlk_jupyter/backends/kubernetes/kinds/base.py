@@ -199,7 +199,7 @@ class JobKind(ABC):
 
 def _of_this_run(pods: Sequence[Manifest], job: Manifest | None) -> list[Manifest]:
     """Without what still ends of a run before the Job was suspended and went on."""
-    return [pod for pod in pods if not (_ends(pod) and before_resumption(job, created_at(pod)))]
+    return [pod for pod in pods if not (before_resumption(job, created_at(pod)) and _ends(pod))]
 
 
 def _ends(pod: Manifest) -> bool:

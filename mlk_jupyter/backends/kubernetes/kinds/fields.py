@@ -5,6 +5,7 @@ What a cluster sends is not trusted to have the shape it should have: anything o
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -23,6 +24,7 @@ QUEUE = "kueue.x-k8s.io/queue-name"
 
 _SLACK_S = 1.0
 _FRACTION = re.compile(r"\.(\d+)")
+_WHOLE = re.compile(r"\d{1,9}")
 
 
 @dataclass(frozen=True)
@@ -68,11 +70,13 @@ def text(value: Any) -> str:
 
 
 def metadata(item: Mapping[str, Any] | None) -> dict[str, Any]:
-    return mapping((item or {}).get("metadata"))
+    found = item.get("metadata") if item else None  # asked for 30 times a job: `mapping` written out
+    return found if isinstance(found, dict) else {}
 
 
 def status(item: Mapping[str, Any] | None) -> dict[str, Any]:
-    return mapping((item or {}).get("status"))
+    found = item.get("status") if item else None
+    return found if isinstance(found, dict) else {}
 
 
 def spec_of(item: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -99,8 +103,12 @@ def annotation(item: Mapping[str, Any] | None, key: str) -> str | None:
 
 def seconds(time: Any) -> float | None:
     """Seconds since the epoch of an RFC 3339 time; None for none, and for Kubernetes' zero times."""
-    if not isinstance(time, str):
-        return None
+    return _seconds_of(time) if isinstance(time, str) else None
+
+
+@functools.lru_cache(maxsize=1_024)
+def _seconds_of(time: str) -> float | None:
+    """The objects of a job say each of its times several times, and so is each asked for."""
     # Python 3.10 reads exactly six digits behind the point, and no Z.
     time = _FRACTION.sub(lambda match: f".{match[1][:6]:0<6}", time.strip().replace("Z", "+00:00"))
     try:
@@ -126,22 +134,25 @@ def before_resumption(job: Mapping[str, Any] | None, at: float | None) -> bool:
 
     Some slack: whoever stamps pods and whoever stamps Jobs may have two clocks.
     """
-    resumed = condition(job, "Suspended")
+    if at is None or condition(job, "Suspended") is None:
+        return False
     began = seconds(status(job).get("startTime"))
-    return resumed is not None and at is not None and began is not None and at < began - _SLACK_S
+    return began is not None and at < began - _SLACK_S
 
 
 def number(value: Any) -> int | None:
     """A whole number, also one in text as in labels; None for anything else."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    return int(value) if isinstance(value, str) and re.fullmatch(r"\d{1,9}", value) else None
+    return int(value) if isinstance(value, str) and _WHOLE.fullmatch(value) else None
 
 
 def condition(item: Mapping[str, Any] | None, kind: str) -> dict[str, Any] | None:
     """The condition of that type, whatever its status."""
-    found = (mapping(one) for one in sequence(status(item).get("conditions")))
-    return next((one for one in found if one.get("type") == kind), None)
+    for one in sequence(status(item).get("conditions")):
+        if isinstance(one, dict) and one.get("type") == kind:
+            return one
+    return None
 
 
 def holds(item: Mapping[str, Any] | None, kind: str) -> dict[str, Any] | None:
@@ -157,8 +168,10 @@ def since(found: Mapping[str, Any] | None) -> float | None:
 
 def controller(item: Mapping[str, Any]) -> dict[str, Any]:
     """The reference to what manages an object; an empty one where nothing does."""
-    owners = (mapping(owner) for owner in sequence(metadata(item).get("ownerReferences")))
-    return next((owner for owner in owners if owner.get("controller") is True), {})
+    for owner in sequence(metadata(item).get("ownerReferences")):
+        if isinstance(owner, dict) and owner.get("controller") is True:
+            return owner
+    return {}
 
 
 def orphaned(objects: Objects) -> list[Manifest]:
@@ -309,9 +322,7 @@ def worker_status(pod: Manifest, worker: int) -> WorkerStatus:
 
 def newest_pods(pods: Iterable[Manifest], worker_of: Callable[[Manifest], int]) -> dict[int, Manifest]:
     """Of each worker the pod that counts: the one that succeeded, else the newest."""
-    chosen: dict[int, Manifest] = {}
-    for pod in sorted(pods, key=_rank_of_pod):
-        chosen[worker_of(pod)] = pod
+    chosen = {worker_of(pod): pod for pod in sorted(pods, key=_rank_of_pod)}
     return dict(sorted(chosen.items()))
 
 

@@ -75,7 +75,8 @@ def kind_of_job(objects: Objects) -> JobKind:
     """By the objects that are the job; where they are gone, by what controls the rest; a Job where nothing says it."""
     said = itertools.chain(objects.owners[-1:], map(controller, itertools.chain(objects.children, objects.pods)))
     known = _by_type()
-    return next((known[_type_of(one)] for one in said if _type_of(one) in known), kinds()[BUILT_IN[0]])
+    found = (known.get(_type_of(one)) for one in said)
+    return next((kind for kind in found if kind is not None), kinds()[BUILT_IN[0]])
 
 
 def starts(objects: Objects) -> list[Started]:

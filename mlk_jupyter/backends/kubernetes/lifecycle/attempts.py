@@ -9,7 +9,7 @@ from collections.abc import Callable
 from ....errors import MlkError
 from ....threads import in_thread
 from ..cluster import Cluster
-from ..job_status import owner_of
+from ..job_status import described
 from ..recording.records import Records
 from ..resources import Objects
 from ..status.submitted import SubmittedJob
@@ -42,7 +42,7 @@ class AttemptStarter:
             await in_thread(self._records.submitted, submitted_job.id)
 
     async def _complete(self, submitted_job: SubmittedJob, objects: Objects) -> bool:
-        owner = owner_of(objects)
+        owner = described(objects)[0]
         if owner is None:
             return False
         try:

@@ -28,11 +28,6 @@ _ACKNOWLEDGED_S = 30.0
 _TIMES_DIFFER_S = 2.0
 
 
-def forward(before: Phase | None, now: Phase) -> Phase:
-    """The phase to show: a final one stays, whatever is seen later."""
-    return before if before is not None and before.final else now
-
-
 def phase_of(start: Started, workers: dict[int, WorkerStatus], spec: JobSpec) -> Phase:
     """The phase of one start of all ranks."""
     if start.holds("Complete") is not None:

@@ -23,9 +23,9 @@ from .explain.ending import (
 )
 from .explain.peers import explain_workers
 from .explain.waiting import explain_waiting
-from .phases import finished_at, forward, phase_of, timeline
+from .phases import finished_at, phase_of, timeline
 
-__all__ = ["Background", "Reading", "WorkerStatus", "forward", "read"]
+__all__ = ["Background", "Reading", "WorkerStatus", "read"]
 
 # Said of an end when the pods that could tell more are gone.
 _VAGUE = frozenset({"failed", "pod_deleted", "restarted", "restarts_used_up"})
@@ -60,7 +60,14 @@ class Reading:
     """Its last attempt is over, and we are to make the next one, number `attempt`."""
 
 
-def read(objects: Objects, spec: JobSpec, *, facts: Background | None = None, before: Reading | None = None) -> Reading:
+def read(
+    objects: Objects,
+    spec: JobSpec,
+    *,
+    facts: Background | None = None,
+    before: Reading | None = None,
+    history: bool = True,
+) -> Reading:
     """What the objects of one job say.
 
     Objects with neither owner nor pods read as Stopped; whoever may not have seen the job yet asks `objects.exists`.
@@ -70,6 +77,7 @@ def read(objects: Objects, spec: JobSpec, *, facts: Background | None = None, be
         facts: what else is known of the cluster.
         before: the last reading of this job. What is over stays over until there is another attempt; and what vanished
             since (pods do, before their Job) is kept: a worker's last state, and why it failed.
+        history: whether the transitions are wanted too.
     """
     every = starts(objects)
     last = every[-1]
@@ -91,13 +99,14 @@ def read(objects: Objects, spec: JobSpec, *, facts: Background | None = None, be
         finished_at=finished_at(last, workers, phase),
         attempt=last.number,
         attempts=_earlier(every, spec),
-        transitions=_timeline(every, workers, phase, spec),
+        transitions=_timeline(every, workers, phase, spec) if history else [],
         notices=[broken.text] if (broken := explain_devices(last, spec)) is not None else [],
         disrupted=disrupted or (same.disrupted if same is not None else None),
         began_at=_began(workers),
     )
     now = now if before is None else _with_before(before, now, anew=_anew(before, last))
-    return dataclasses.replace(now, ranks_by_worker=explain_workers(last, now.ranks_by_worker, each, now.reason, spec))
+    explained = explain_workers(last, now.ranks_by_worker, each, now.reason, spec)
+    return now if explained == now.ranks_by_worker else dataclasses.replace(now, ranks_by_worker=explained)
 
 
 def _anew(before: Reading, last: Started) -> bool:

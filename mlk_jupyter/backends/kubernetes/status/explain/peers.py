@@ -52,7 +52,7 @@ def explain_workers(
                 why = _why_failed(index, worker, pod, start, job, spec)
         elif why is None and not worker.finished:  # its pod went before it could be seen how it ended
             why = _consequence(index, start, job, spec)
-        found[index] = dataclasses.replace(worker, why=why)
+        found[index] = worker if worker.why == why else dataclasses.replace(worker, why=why)
     return found
 
 
