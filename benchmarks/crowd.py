@@ -22,7 +22,7 @@ from typing import Any
 from mlk_jupyter.backends.kubernetes.cluster import user_name
 from mlk_jupyter.backends.kubernetes.kinds.indexed_job import IndexedJob
 from mlk_jupyter.backends.kubernetes.manifests.render_context import RenderContext
-from mlk_jupyter.bundle import build, parse_notebook
+from mlk_jupyter.bundle import build, valid_notebook
 from mlk_jupyter.model import ClusterOptions, JobSpec
 from tests.kube import names
 from tests.kube.cluster import FakeCluster
@@ -139,7 +139,7 @@ def _bundle() -> bytes:
     }
     notebook = {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [cell]}
     spec = JobSpec(name="a", notebook="a.ipynb")
-    return build(parse_notebook(json.dumps(notebook), "a.ipynb"), spec, None, byte_code=False).data
+    return build(valid_notebook(json.dumps(notebook), "a.ipynb"), spec, None, byte_code=False).data
 
 
 def _pod(job: str, owner: Object, state: str, at: datetime) -> Object:

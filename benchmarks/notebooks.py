@@ -16,7 +16,7 @@ from pathlib import Path
 
 from mlk_jupyter import library
 from mlk_jupyter.backends.local.backend import LocalBackend
-from mlk_jupyter.bundle import build, parse_notebook
+from mlk_jupyter.bundle import build, valid_notebook
 from mlk_jupyter.model import JobSpec, Phase
 
 from .measure import Row, in_turn, row, say, seconds
@@ -151,7 +151,7 @@ def _written(folder: Path, name: str, cells: list[str]) -> tuple[Path, Path]:
 def _bundle(folder: Path, notebook: Path) -> Path:
     spec = JobSpec(name=notebook.stem, notebook=str(notebook), mlflow=False)
     file = folder / f"{notebook.stem}.pyz"
-    file.write_bytes(build(parse_notebook(notebook.read_text(), str(notebook)), spec, folder).data)
+    file.write_bytes(build(valid_notebook(notebook.read_text(), str(notebook)), spec, folder).data)
     return file
 
 

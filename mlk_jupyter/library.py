@@ -9,7 +9,7 @@ import difflib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -21,9 +21,8 @@ from .bundle import (
     build,
     form_of,
     parameters_of,
-    parse_notebook,
     parse_script,
-    valid_notebook,
+    read_notebook,
 )
 from .bundle.paths import is_file, is_folder
 from .errors import BadInput, JobNotFound, MlkError
@@ -58,6 +57,8 @@ class Source:
     directory: Path | None
     """The folder on this machine that it lies in and runs in; None when there is none."""
     script: bool = False
+    notices: tuple[str, ...] = ()
+    """What is worth saying of how it was read."""
 
     @property
     def stem(self) -> str:
@@ -209,14 +210,14 @@ def _source(content: Mapping[str, Any] | str, path: str, directory: Path | None)
         return Source(parse_script(content, path), path, directory, script=True)
     if suffix != ".ipynb":
         raise BadInput(f"{path} is neither a notebook nor a script.", hint="Name an .ipynb or a .py file.")
-    notebook = parse_notebook(content, path) if isinstance(content, str) else valid_notebook(content, path)
-    return Source(notebook, path, directory)
+    notebook, notices = read_notebook(content, path)
+    return Source(notebook, path, directory, notices=tuple(notices))
 
 
 def _prepare(source: Source, spec: JobSpec, carriage: Carriage, extra: Mapping[str, bytes] | None) -> Bundle:
     decoded = _decoded(spec.parameters, parameters_of(source.notebook))
     spec = spec.model_copy(update={"parameters": decoded})
-    return build(
+    bundle = build(
         source.notebook,
         spec,
         source.directory,
@@ -225,6 +226,7 @@ def _prepare(source: Source, spec: JobSpec, carriage: Carriage, extra: Mapping[s
         byte_code=carriage.byte_code,
         extra=extra,
     )
+    return replace(bundle, notices=[*source.notices, *bundle.notices])
 
 
 def _decoded(values: Mapping[str, Any], known: list[Parameter]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from .archive import LIMIT, Bundle, BundleTooLarge, build
 from .form import form_of
-from .notebook import NotebookDict, parse_notebook, parse_script, valid_notebook
+from .notebook import NotebookDict, parse_script, read_notebook, valid_notebook
 from .parameters import UnknownParameter, parameters_of
 
 __all__ = [
@@ -14,7 +14,7 @@ __all__ = [
     "build",
     "form_of",
     "parameters_of",
-    "parse_notebook",
     "parse_script",
+    "read_notebook",
     "valid_notebook",
 ]

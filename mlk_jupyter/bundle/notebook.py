@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import copy
 import functools
 import hashlib
 import importlib.util
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from ..errors import BadInput
+from .mending import in_words, mend
 
 NotebookDict = dict[str, Any]
 
@@ -23,49 +23,41 @@ _TAGS = re.compile(r"tags\s*=\s*(\[[^\]]*\])")
 _CELL_ID = re.compile(r"[a-zA-Z0-9-_]{1,64}")
 _CODE_KEYS = frozenset({"id", "cell_type", "metadata", "source", "outputs", "execution_count"})
 _TEXT_KEYS = frozenset({"id", "cell_type", "metadata", "source", "attachments"})
-_VOLATILE_CELL = ("execution", "ExecuteTime", "papermill", "mlk", "collapsed", "scrolled", "execution_time")
-_VOLATILE_NOTEBOOK = ("papermill", "mlk", "widgets", "signature", "toc", "toc-autonumbering", "vscode")
+# What tells of an earlier execution, which this one tells anew. Everything else is the person's and comes back.
+_OF_EXECUTION = ("execution", "mlk")
+_OF_OUTPUTS = ("mlk", "widgets", "signature")
 
 
-def parse_notebook(text: str | bytes, path: str) -> NotebookDict:
-    """A notebook from a file's content, made valid nbformat 4.5.
-
-    Raises: BadInput when it is no notebook, or one that Python cannot run.
-    """
-    try:
-        raw = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise BadInput(
-            f"{path} is not a notebook: its content is not valid JSON ({error}).",
-            hint="Open it in JupyterLab and save it again.",
-        ) from error
-    return valid_notebook(raw, path)
+def valid_notebook(content: object, path: str) -> NotebookDict:
+    """The notebook alone of `read_notebook`."""
+    return read_notebook(content, path)[0]
 
 
-def valid_notebook(raw: object, path: str) -> NotebookDict:
-    """A copy of a notebook, upgraded to nbformat 4.5 and checked.
+def read_notebook(content: object, path: str) -> tuple[NotebookDict, list[str]]:
+    """A notebook, upgraded to nbformat 4.5 and checked, and what of it had to be mended, as a sentence.
 
+    Args:   content: the notebook as an object, which stays as it is, or the text of its file.
     Raises: BadInput when it is no notebook, is written in another language than Python, or has no code.
     """
-    if not isinstance(raw, Mapping) or not isinstance(raw.get("nbformat"), int):
+    raw = _parsed(content, path) if isinstance(content, (str, bytes)) else content
+    version = _version(raw) if isinstance(raw, Mapping) else None
+    if not isinstance(raw, Mapping) or version is None:
         raise BadInput(f"{path} is not a notebook: it has no `nbformat` number.", hint="Choose an .ipynb or .py file.")
-    if raw["nbformat"] > 4:
+    if not 1 <= version <= 4:
         raise BadInput(
-            f"{path} is a notebook of format {raw['nbformat']}; formats 1 to 4 can be run.",
-            hint="Save it as nbformat 4.",
+            f"{path} is a notebook of format {version}; formats 1 to 4 can be run.", hint="Save it as nbformat 4."
         )
     try:
-        notebook = _completed(raw if raw["nbformat"] == 4 else _upgraded(raw))
+        notebook, mends = _completed(raw if version == 4 else _upgraded(raw, version))
         _validator()(notebook)
     except Exception as error:  # the upgrade of an old format raises whatever it stumbles over
-        reason = str(error).strip().split("\n", 1)[0][:300] or type(error).__name__
         raise BadInput(
-            f"{path} is not a valid notebook: {reason}.", hint="Open it in JupyterLab and save it again."
+            f"{path} cannot be run: {_damage(error, version)}.", hint="Open it in JupyterLab and save it again."
         ) from error
     _check_language(notebook, path)
     if not any(cell["cell_type"] == "code" and source_of(cell).strip() for cell in notebook["cells"]):
         raise BadInput(f"{path} has no code cell with anything in it.", hint="Write a code cell first.")
-    return notebook
+    return notebook, in_words(mends)
 
 
 def parse_script(text: str, path: str) -> NotebookDict:
@@ -115,11 +107,11 @@ def kernel_of(notebook: Mapping[str, Any]) -> str | None:
 
 
 def for_bundle(notebook: NotebookDict) -> NotebookDict:
-    """The notebook without outputs and without what changes from save to save."""
+    """The notebook without outputs and without what belongs to them."""
     stripped = _without_outputs(notebook)
-    stripped["metadata"] = _kept(notebook.get("metadata", {}), _VOLATILE_NOTEBOOK)
+    stripped["metadata"] = _kept(notebook.get("metadata", {}), _OF_OUTPUTS)
     for cell in stripped["cells"]:
-        cell["metadata"] = _kept(cell.get("metadata", {}), _VOLATILE_CELL)
+        cell["metadata"] = _kept(cell.get("metadata", {}), _OF_EXECUTION)
         cell["source"] = source_of(cell)
     return stripped
 
@@ -138,37 +130,86 @@ def _kept(metadata: Mapping[str, Any], without: tuple[str, ...]) -> dict[str, An
     return {key: value for key, value in metadata.items() if key not in without}
 
 
-def _upgraded(raw: Mapping[str, Any]) -> NotebookDict:
+def _parsed(text: str | bytes, path: str) -> object:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        merged = "<<<<<<< " in (text if isinstance(text, str) else text.decode("utf-8", "replace"))
+        why = "it holds the marks of a merge that was not finished" if merged else f"it is no JSON ({error})"
+        raise BadInput(
+            f"{path} is not a notebook: {why}.",
+            hint="Finish the merge first." if merged else "Open it in JupyterLab and save it again.",
+        ) from error
+
+
+def _version(raw: Mapping[str, Any]) -> int | None:
+    """The number of the format, however it is written."""
+    number = raw.get("nbformat")
+    if isinstance(number, float) and number.is_integer():
+        return int(number)
+    if isinstance(number, str) and number.isdecimal() and number.isascii() and len(number) < 4:
+        return int(number)
+    return number if isinstance(number, int) and not isinstance(number, bool) else None
+
+
+def _damage(error: Exception, version: int) -> str:
+    """What is wrong, about the notebook and not about the schema."""
+    if type(error) is ValueError and error.args:
+        return str(error)
+    path = getattr(error, "path", None)  # fastjsonschema's: ["data", "cells", "3", …]
+    if isinstance(path, list) and path[1:2] == ["cells"] and len(path) > 2 and str(path[2]).isdecimal():
+        return f"its cell {int(path[2]) + 1} from the top is damaged"
+    return "what it holds is damaged" if version == 4 else f"what it holds is not as format {version} has it"
+
+
+def _upgraded(raw: Mapping[str, Any], version: int) -> NotebookDict:
     """A notebook of format 1 to 3 in format 4."""
     import nbformat  # seconds, where jsonschema brings a grammar of all URIs: only for notebooks that need it
 
+    old = json.loads(json.dumps(raw))
+    old.update(nbformat=version, nbformat_minor=0)
+    if not isinstance(old.get("metadata"), dict):
+        old["metadata"] = {}
+    if version > 1 and "worksheets" not in old:
+        old["worksheets"] = [{"cells": old.pop("cells", None) or []}]
+    for sheet in [old] if version == 1 else old["worksheets"]:
+        for cell in sheet["cells"]:
+            for key in ("input", "source"):  # a list of lines, as their files have it
+                if key in cell:
+                    cell[key] = source_of({"source": cell[key] or ""})
+            if cell.get("cell_type") == "code":
+                cell["outputs"] = []  # which are not carried
+                cell.setdefault("input", cell.pop("source", ""))
+            else:
+                cell.setdefault("source", cell.pop("input", ""))
+                cell["level"] = cell["level"] if isinstance(cell.get("level"), int) else 1
     with warnings.catch_warnings():  # it warns of missing cell ids
         warnings.simplefilter("ignore")
-        upgraded = nbformat.convert(nbformat.from_dict(copy.deepcopy(dict(raw))), 4)  # type: ignore[no-untyped-call]
+        upgraded = nbformat.convert(nbformat.from_dict(old), 4)  # type: ignore[no-untyped-call]
     notebook: NotebookDict = json.loads(json.dumps(upgraded))
     return notebook
 
 
-def _completed(raw: Mapping[str, Any]) -> NotebookDict:
-    """A copy without outputs, with what 4.5 asks for and without what it does not know.
+def _completed(raw: Mapping[str, Any]) -> tuple[NotebookDict, list[str]]:
+    """A copy without outputs, with what 4.5 asks for and without what it does not know; and what was mended.
 
     Cells that have no id get the same one each time: random ones, as nbformat gives, would change the bundle.
     """
     notebook = json.loads(json.dumps(_without_outputs(raw)))
     notebook = {key: value for key, value in notebook.items() if key in ("metadata", "cells")}
     notebook.update(nbformat=4, nbformat_minor=5)
+    mends = mend(notebook)
     known: set[str] = set()
     for position, cell in enumerate(notebook["cells"]):
-        own = _CODE_KEYS if cell.get("cell_type") == "code" else _TEXT_KEYS
+        own = _CODE_KEYS if cell["cell_type"] == "code" else _TEXT_KEYS
         for key in [key for key in cell if key not in own]:
             del cell[key]
-        cell.setdefault("metadata", {})
         cell_id = cell.get("id")
         if not isinstance(cell_id, str) or cell_id in known or not _CELL_ID.fullmatch(cell_id):
             cell_id = hashlib.sha256(f"{position}\n{source_of(cell)}".encode("utf-8", "replace")).hexdigest()[:12]
         known.add(cell_id)
         cell["id"] = cell_id
-    return notebook
+    return notebook, mends
 
 
 @functools.cache

@@ -44,7 +44,8 @@ async def _run_at(backends: Backends, backend: Backend, options: argparse.Namesp
     source = await library.read_source(options.source)
     spec = spec_of(options, source)
     bundle = await library.prepare(source, spec, backend.carriage)
-    for finding in (await backend.preflight(spec, bundle)).findings:
+    findings = (await backend.preflight(spec, bundle)).findings
+    for finding in findings:
         if finding.level is not Level.ERROR:  # errors are raised by submit
             screen.say(text.sentences(finding.text, finding.hint))
     job = await backend.submit(spec, bundle, request_id=uuid.uuid4().hex, submitted_by=library.submitter())
@@ -59,7 +60,7 @@ async def _run_at(backends: Backends, backend: Backend, options: argparse.Namesp
         screen.say(f"{job.id} goes on running. See it with `mlk show {job.id}`, stop it with `mlk stop {job.id}`.")
         _print_result(options, backend, await backend.job(job.id))
         return LEFT_RUNNING
-    _explain(screen, ended)
+    _explain(screen, ended, {finding.text for finding in findings})
     _print_result(options, backend, ended)
     return SUCCEEDED if ended.phase is Phase.SUCCEEDED else NOT_SUCCEEDED
 
@@ -70,10 +71,11 @@ def _code(bundle: Bundle) -> list[str]:
     return [next(iter("".join(cell["source"]).strip().splitlines()), "") for cell in cells]
 
 
-def _explain(screen: Screen, job: JobStatus) -> None:
-    """Why a job ended as it did, and what is worth knowing beside it."""
+def _explain(screen: Screen, job: JobStatus, said: set[str]) -> None:
+    """Why a job ended as it did, and what is worth knowing beside it and was not said before."""
     for notice in job.notices:
-        screen.say(notice)
+        if notice not in said:
+            screen.say(notice)
     if job.run is not None and job.run.state is RunState.UNAVAILABLE and job.run.text:
         screen.say(job.run.text)
     reason = job.reason.text if job.reason else ""

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlk_jupyter.bundle import parse_notebook, parse_script, valid_notebook
+from mlk_jupyter.bundle import parse_script, valid_notebook
 from mlk_jupyter.bundle.notebook import for_bundle
 from mlk_jupyter.errors import BadInput
 
@@ -18,7 +18,7 @@ from mlk_jupyter.errors import BadInput
 def test_version_3_is_upgraded() -> None:
     cell = {"cell_type": "code", "input": "print(1)", "language": "python", "collapsed": False, "outputs": []}
     old = {"nbformat": 3, "nbformat_minor": 0, "metadata": {"name": ""}, "worksheets": [{"cells": [cell]}]}
-    notebook = parse_notebook(json.dumps(old), "old.ipynb")
+    notebook = valid_notebook(json.dumps(old), "old.ipynb")
     assert (notebook["nbformat"], notebook["nbformat_minor"]) == (4, 5)
     assert notebook["cells"][0]["source"] == "print(1)"
     nbformat.validate(notebook)
@@ -49,20 +49,23 @@ def test_a_notebook_is_not_changed_by_reading_it(make_notebook: Any) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("", "not valid JSON"),
-        ("{", "not valid JSON"),
-        ("[" * 100_000, "not valid JSON"),
+        ("", "no JSON"),
+        ("{", "no JSON"),
+        ("[" * 100_000, "no JSON"),
         ("[]", "no `nbformat` number"),
         ('{"nbformat": 5}', "format 5"),
-        ('{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [3]}', "not a valid notebook"),
+        ('{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [3]}', "its cell 1 from the top is none"),
         ('{"nbformat": 4, "nbformat_minor": 5, "metadata": {}}', "no code cell"),
         ('{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": []}', "no code cell"),
-        ('{"nbformat": 3}', "not a valid notebook"),
+        ('{"nbformat": 3}', "no code cell"),
+        ('{"nbformat": 3, "worksheets": 7}', "cannot be run: what it holds is not as format 3 has it"),
+        ('{"nbformat": 0}', "format 0"),
+        ('<<<<<<< HEAD\n{"nbformat": 4}', "marks of a merge"),
     ],
 )
 def test_what_is_no_notebook_is_refused(content: str, words: str) -> None:
     with pytest.raises(BadInput, match=r"a\.ipynb") as refused:
-        parse_notebook(content, "a.ipynb")
+        valid_notebook(content, "a.ipynb")
     assert words in refused.value.detail
 
 
@@ -92,7 +95,7 @@ def test_no_language_means_python(make_notebook: Any, metadata: dict[str, Any]) 
     assert valid_notebook(make_notebook("x", metadata=metadata), "a.ipynb")["metadata"] == metadata
 
 
-def test_outputs_and_what_changes_from_save_to_save_do_not_go_along(make_notebook: Any) -> None:
+def test_outputs_and_what_belongs_to_them_do_not_go_along(make_notebook: Any) -> None:
     notebook = make_notebook("x", metadata={"mlk": {"options": {}}, "kernelspec": {"name": "k", "display_name": "K"}})
     cell = notebook["cells"][0]
     cell.update(execution_count=7, outputs=[{"output_type": "stream", "name": "stdout", "text": "secret"}])
