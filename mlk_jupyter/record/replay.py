@@ -14,6 +14,7 @@ from .fields import count_of, is_plain, metadata_of, number_of, text_of, whole_o
 from .layout import cell_metadata, prepared
 from .outputs import CellOutputs, Displays, Room, cost_of, data_of, error_output, output_of
 from .sequences import SequenceSet
+from .widgets import Widgets
 
 MOST_RANKS = 1024 * 64  # as a spec allows
 MORE_NOTICES = "There are more notices than are shown."
@@ -77,6 +78,7 @@ class Replay:
         self._job = {"id": job_id, "name": name, "parameters": dict(parameters or {})}
         room = Room(lambda: self.note("The outputs are too large for the notebook: it shows them as far as they fit."))
         self._displays = Displays(room)
+        self._widgets = Widgets(room)
         code = (index for index, cell in enumerate(self._notebook["cells"]) if cell.get("cell_type") == "code")
         self._cells = {index: _Cell(CellOutputs(self._displays, room), number) for number, index in enumerate(code, 1)}
         self._total: int | None = None
@@ -106,6 +108,7 @@ class Replay:
             "output": self._output,
             "update_display": self._update_display,
             "clear_output": self._clear_output,
+            "widget": self._widget,
             "cell_finished": self._cell_finished,
             "progress": self._progress,
             "metric": self._metric,
@@ -162,7 +165,11 @@ class Replay:
                 if extra is not None and extra[0] == index:
                     cell["outputs"].append(extra[1])
             cells.append(cell)
-        return {**self._notebook, "cells": cells, "metadata": {**self._notebook["metadata"], "mlk": {"job": self._job}}}
+        metadata = {**self._notebook["metadata"], "mlk": {"job": self._job}}
+        widgets = self._widgets.metadata()
+        if widgets:
+            metadata["widgets"] = widgets
+        return {**self._notebook, "cells": cells, "metadata": metadata}
 
     def progress(self) -> Progress:
         """How far rank 0 is."""
@@ -272,6 +279,10 @@ class Replay:
         cell = self._shown_in(frame, rank)
         if cell is not None:
             cell.outputs.clear(wait=frame.get("wait") is True)
+
+    def _widget(self, frame: Mapping[str, Any], rank: int, at: float) -> None:
+        if rank == 0:
+            self._widgets.apply(frame)
 
     def _cell_finished(self, frame: Mapping[str, Any], rank: int, at: float) -> None:
         index, status = count_of(frame, "cell"), text_of(frame, "status")

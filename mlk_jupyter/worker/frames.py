@@ -18,6 +18,7 @@ Kinds, and the fields beside `kind`, `time`, `rank`, `seq`:
     output         cell, output (an nbformat display_data, execute_result or error), display_id (or None)
     update_display display_id, data, metadata
     clear_output   cell, wait
+    widget         comm_id, state (what is new of it), buffers [{path, encoding, data}]   (of a Jupyter widget's model)
     cell_finished  cell, status ("ok" | "error" | "skipped" | "expected_error"), seconds
     progress       fraction (0-1 or None), text (or None)
     metric         name, value, step (or None)
@@ -33,7 +34,8 @@ Kinds, and the fields beside `kind`, `time`, `rank`, `seq`:
     log            name ("stdout" | "stderr"), text       (text for the log that is no output of the notebook)
     rank_finished  exit_code, signal (name or None), text (or None)
 
-Rank 0 sends all of them. Other ranks send text as `log`, and no `stream`, `output`, `update_display`, `clear_output`.
+Rank 0 sends all of them. Other ranks send text as `log`, and no `stream`, `output`, `update_display`, `clear_output`,
+`widget`.
 """
 
 from __future__ import annotations

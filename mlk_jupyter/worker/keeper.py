@@ -13,10 +13,12 @@ import time
 
 from . import tree
 from .frames import Encoder
-from .outputs import Outputs, within_limit
+from .mime import finite
+from .outputs import JOB_LIMIT, OUTPUT_LIMIT, Outputs, within_limit
 from .overflow import Overflow
 from .pairing import READ_SIZE, Pairing
-from .wire import write_all
+from .widgets import Widgets
+from .wire import reply, write_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ _TEXT_PIECE = 512 * 1024  # characters of one frame: 6 MiB where each is written
 _REST_S = 0.004  # seconds to rest after a small read, so that many small writes are read in one go
 _GRACE_S = 1.0  # seconds between SIGTERM and SIGKILL for what a finished notebook left running
 _LINGER_S = 120.0  # seconds a finished notebook's process may take to end
+_VIEW = "application/vnd.jupyter.widget-view+json"
 _SAMPLE_EVERY = ((0.0, 2.0), (60.0, 5.0))  # seconds since the start, seconds between samples
 
 
@@ -45,6 +48,7 @@ class Keeper:
         pid: int,
         out_fd: int,
         err_fd: int,
+        answers_fd: int,
         lifeline: Optional[int],
         member: Optional[Member] = None,
     ) -> None:
@@ -54,6 +58,8 @@ class Keeper:
         self._encoder = Encoder(nonce, identity.rank)
         self._outputs = Outputs(self._frame, Overflow(os.environ.get("MLK_OUTPUTS")).save, identity.rank)
         self._silent = identity.rank != 0
+        self._widgets = Widgets(self._widget_frame, OUTPUT_LIMIT, JOB_LIMIT)
+        self._answers = answers_fd
         self._lines: List[bytes] = []
         self._text: List[str] = []
         self._text_name = "stdout"
@@ -146,6 +152,8 @@ class Keeper:
             waits.append(self._deadline - now)
         if self._stop_by is not None:
             waits.append(self._stop_by - now)
+        if self._widgets.due is not None:
+            waits.append(max(0.0, self._widgets.due - now))
         return min(waits)
 
     def _pulse(self, now: float) -> None:
@@ -155,6 +163,7 @@ class Keeper:
         if self._text_since is None and self._progress is not None:
             self._flush_progress()
         self._outputs.tick()
+        self._widgets.tick()
         if self._deadline is not None and now >= self._deadline:
             self._deadline = None
             self._frame(
@@ -220,8 +229,13 @@ class Keeper:
             text = "".join(self._text)
             self._text.clear()
             self._text_since = None
+            captured = self._widgets.text(self._text_name, text)
             for at in range(0, len(text), _TEXT_PIECE):
-                self._outputs.text(self._text_name, text[at : at + _TEXT_PIECE])
+                piece = text[at : at + _TEXT_PIECE]
+                if captured:
+                    self._frame("log", name=self._text_name, text=piece)
+                else:
+                    self._outputs.text(self._text_name, piece)
 
     def _flush_progress(self) -> None:
         progress, self._progress = self._progress, None
@@ -261,6 +275,7 @@ class Keeper:
         self._frame("cell_started", **fields)
         self._cell, self._cell_since = fields, time.monotonic()
         self._begun += 1
+        self._widgets.begin()
         if not self._silent:
             self._outputs.begin(fields["cell"])
         self._pipes.begin()
@@ -268,19 +283,40 @@ class Keeper:
     def _on_cell_finished(self, **fields: Any) -> None:
         self._flush_progress()
         self._outputs.end()
+        self._widgets.flush()
         self._cell = None
         self._frame("cell_finished", **fields)
         self._pipes.pause()
 
     def _on_output(self, output: Dict[str, Any], display_id: Optional[str] = None) -> None:
-        self._outputs.output(output, display_id)
+        if _VIEW in (output.get("data") or {}):
+            self._widgets.flush()  # who draws the view looks for its model
+        if not self._widgets.output(output, display_id):
+            self._outputs.output(output, display_id)
 
     def _on_update_display(self, display_id: str, data: Dict[str, Any], metadata: Dict[str, Any]) -> None:
+        self._widgets.update(display_id, data, metadata)
         if not self._silent:
             self._outputs.update(display_id, data, metadata)
 
     def _on_clear_output(self, wait: bool) -> None:
-        self._outputs.clear(wait)
+        if not self._widgets.clear(wait):
+            self._outputs.clear(wait)
+
+    def _on_widget(self, comm_id: str, state: Dict[str, Any], buffers: List[Dict[str, Any]]) -> None:
+        self._widgets.changed(comm_id, state, buffers)
+
+    def _on_capture(self, comm_id: str, begins: bool) -> None:
+        self._widgets.capture(comm_id, begins)
+
+    def _on_captured(self) -> None:
+        """The user process asks what its `Output` widgets show, and waits."""
+
+        def alive() -> bool:
+            self._reap()
+            return self._status is None
+
+        reply(self._answers, self._widgets.answer(), alive)
 
     def _on_error(self, **fields: Any) -> None:
         self._failed = True
@@ -294,11 +330,15 @@ class Keeper:
 
     # -- writing ------------------------------------------------------------------------------------------------------
 
+    def _widget_frame(self, kind: str, **fields: Any) -> None:
+        if not self._silent:
+            self._frame(kind, **fields)
+
     def _frame(self, kind: str, **fields: Any) -> None:
         try:
             line = self._encoder.encode(kind, **fields)
         except ValueError:  # NaN and infinities are no JSON
-            line = self._encoder.encode(kind, **_finite(fields))
+            line = self._encoder.encode(kind, **finite(fields))
         self._lines.append(line)
         if len(line) > READ_SIZE:
             self._write()
@@ -379,14 +419,3 @@ class Keeper:
             code = os.WEXITSTATUS(self._status) or int(self._left_early())
             return code if self._member is None else self._member.exit_code(code)
         return self._announced if self._done else 128 + number
-
-
-def _finite(value: Any) -> Any:
-    """The same without NaN and infinities, which become null."""
-    if isinstance(value, float):
-        return value if value - value == 0 else None
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_finite(item) for item in value]
-    return value

@@ -54,20 +54,22 @@ def _start(archive: str, identity: Identity) -> NoReturn:
         lifeline = lifeline if member.lifeline is None else member.lifeline
     out_read, out_write = os.pipe()
     err_read, err_write = os.pipe()
+    answers_read, answers_write = os.pipe()
     keeper = os.getpid()
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # none may hit before its handler is there
     pid = os.fork()
     if pid == 0:
-        for fd in (out_read, err_read, *(() if lifeline is None else (lifeline,))):
+        for fd in (out_read, err_read, answers_write, *(() if lifeline is None else (lifeline,))):
             os.close(fd)
         from . import user
 
-        sys.exit(user.run(archive, identity, token, keeper, out_write, err_write))
+        sys.exit(user.run(archive, identity, token, keeper, out_write, err_write, answers_read))
     os.close(out_write)
     os.close(err_write)
+    os.close(answers_read)
     from .keeper import Keeper
 
-    code = Keeper(identity, nonce, token, pid, out_read, err_read, lifeline, member).run()
+    code = Keeper(identity, nonce, token, pid, out_read, err_read, answers_write, lifeline, member).run()
     if member is not None:
         member.ended(code)
     os._exit(code)  # nothing of this process is left to be tidied up, and a rank's end should take no time

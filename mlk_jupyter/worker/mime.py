@@ -36,6 +36,17 @@ def _say(item: object) -> object:
     return repr(item)
 
 
+def finite(value: Any) -> Any:
+    """The same without NaN and infinities, which become null."""
+    if isinstance(value, float):
+        return value if value - value == 0 else None
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [finite(item) for item in value]
+    return value
+
+
 def forms_of(value: Any) -> Tuple[Dict[str, Any], Dict[str, Any]]:
     """Data and metadata of an object, by the methods that notebooks look for. A method that fails is left out."""
     data: Dict[str, Any] = {"text/plain": repr(value)}

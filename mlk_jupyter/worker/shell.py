@@ -13,10 +13,13 @@ import IPython
 from IPython.core import interactiveshell, page
 from IPython.core.error import StdinNotImplementedError
 from traitlets import Any as AnyTrait
-from traitlets import Type, default
+from traitlets import Type
 from traitlets.config import Config
 
+from . import startup
 from .cells import Failure, said
+from .kernel import offer, request
+from .kernelmagics import KernelMagics
 from .mime import clean
 from .noinput import refuse_input
 from .streams import flush_text
@@ -80,6 +83,7 @@ class Hook(DisplayHook):  # type: ignore[misc]
 
     def start_displayhook(self) -> None:
         """Nothing is written before the value."""
+        self.shell.is_value_shown = True
 
     def write_output_prompt(self) -> None:
         """The count travels with the output."""
@@ -99,6 +103,7 @@ class Hook(DisplayHook):  # type: ignore[misc]
 
     def finish_displayhook(self) -> None:
         """Nothing is written after the value."""
+        self.shell.is_value_shown = False
 
 
 class Compiler(CachingCompiler):  # type: ignore[misc]
@@ -111,9 +116,9 @@ class Compiler(CachingCompiler):  # type: ignore[misc]
         return os.path.join(self._folder, f"{zlib.crc32(raw_code.encode('utf-8', 'replace'))}.py")
 
 
-# Named as the shell of a kernel: rich, pandas, plotly and others look for this name to know that they may show HTML.
+# Named as the shell of a kernel: rich, plotly and others look for this name to know that they may show HTML.
 class ZMQInteractiveShell(InteractiveShell):  # type: ignore[misc]
-    """The shell of one rank. Reads no configuration files and keeps no history file."""
+    """The shell of one rank. Keeps no history file."""
 
     displayhook_class = Type(Hook)
     display_pub_class = Type(Publisher)
@@ -121,21 +126,38 @@ class ZMQInteractiveShell(InteractiveShell):  # type: ignore[misc]
     sender = AnyTrait()
     autoindent = False
     last_traceback: Any = None
+    last_error: Optional[BaseException] = None  # whose traceback was shown last
+    is_value_shown = False  # while a cell's last value goes out
+    failed_to_show = False  # an error came meanwhile: it is the cell's, as in a kernel
+    failed_at_start = False
+    _parent: Any = None  # the request for the running cell; none while startup files run
+    _kernel: Any = None
 
-    def init_ipython_dir(self, ipython_dir: Any) -> None:
-        """None is made: a home folder may be missing or read-only."""
+    @property
+    def kernel(self) -> Any:
+        """What libraries ask for to know that they are in a notebook."""
+        if self._kernel is None:
+            from .kernel import Kernel
 
-    def init_profile_dir(self, profile_dir: Any) -> None:
-        """None is made; see below."""
+            self._kernel = Kernel(self)
+        return self._kernel
 
-    @default("profile_dir")
-    def _profile_dir(self) -> Any:
-        """The person's own profile, at first use (`%store` keeps its values there)."""
-        from IPython.core.profiledir import ProfileDir
-        from IPython.paths import get_ipython_dir
+    @property
+    def parent_header(self) -> Dict[str, Any]:
+        """The request that asked for the running cell."""
+        return self._parent or {}
 
-        create: Any = ProfileDir.create_profile_dir_by_name
-        return create(get_ipython_dir(), "default")
+    @parent_header.setter
+    def parent_header(self, value: Dict[str, Any]) -> None:
+        self._parent = value
+
+    def get_parent(self) -> Dict[str, Any]:
+        """The same."""
+        return self.parent_header
+
+    def set_parent(self, parent: Dict[str, Any]) -> None:
+        """From here on, what is shown belongs to this request."""
+        self.parent_header = parent
 
     def init_environment(self) -> None:
         """Programs that cells start may colour their text and must not page it, as in a kernel."""
@@ -151,6 +173,10 @@ class ZMQInteractiveShell(InteractiveShell):  # type: ignore[misc]
         super().init_hooks()
         as_hook: Any = page.as_hook
         self.set_hook("show_in_pager", as_hook(lambda *args, **kwargs: None), 99)
+
+    def init_magics(self) -> None:
+        super().init_magics()
+        self.register_magics(KernelMagics)
 
     def init_display_pub(self) -> None:
         super().init_display_pub()
@@ -201,7 +227,12 @@ class ZMQInteractiveShell(InteractiveShell):  # type: ignore[misc]
     def _showtraceback(self, etype: Any, evalue: BaseException, stb: Any) -> None:
         flush_text()
         lines = [stb] if isinstance(stb, str) else [str(line) for line in stb]
-        self.last_traceback = lines
+        if not self.parent_header:
+            self.failed_at_start = True
+            print("\n".join(lines), file=sys.stderr)
+            return
+        self.last_traceback, self.last_error = lines, evalue
+        self.failed_to_show |= self.is_value_shown
         output = {
             "output_type": "error",
             "ename": str(etype.__name__),
@@ -226,7 +257,13 @@ class Cells:
     async def run(self, source: str) -> Optional[Failure]:
         """Runs a cell. Gives why it failed, or None."""
         shell = self._shell
-        shell.last_traceback = None
+        if "comm" in sys.modules:
+            from .comms import hear
+
+            hear(shell.sender)
+        shell.set_parent(request(self.count, source))
+        shell.last_traceback = shell.last_error = None
+        shell.is_value_shown = shell.failed_to_show = False
         problem = None
         try:
             transformed = shell.transform_cell(source)
@@ -245,6 +282,8 @@ class Cells:
         else:
             result = shell.run_cell(source, store_history=True)
         error = result.error_before_exec or result.error_in_exec
+        if error is None and shell.failed_to_show:
+            error = shell.last_error
         if error is None:
             return None
         if not isinstance(error, BaseException):
@@ -255,16 +294,27 @@ class Cells:
 def make(sender: Sender, filename: Optional[str]) -> Cells:
     """The shell, ready for the first cell. `filename`: what `__file__` is, for a script."""
     module = types.ModuleType("__main__", "Automatically created module for the notebook's cells")
-    config = Config()
+
+    def notice(text: str) -> None:
+        sender.send("notice", text=text)
+
+    app = startup.configured(notice)
+    app.config.IPKernelApp.connection_file = f"kernel-{os.getpid()}.json"  # tqdm and others ask for this section
+    config = Config(app.config)
     config.HistoryManager.enabled = False
     config.HistoryManager.hist_file = ":memory:"
-    shell = ZMQInteractiveShell.instance(config=config, sender=sender, user_module=module, user_ns=module.__dict__)
+    shell = ZMQInteractiveShell.instance(
+        config=config, sender=sender, profile_dir=app.profile_dir, user_module=module, user_ns=module.__dict__
+    )
+    offer(shell)
     if filename is not None:
         module.__file__ = filename
     refuse_input(StdinNotImplementedError)
     _end_input_of_commands()
     # IPython's advice for people at a prompt; `sys.exit` in a cell of a job ends the job.
     warnings.filterwarnings("ignore", message="To exit: use 'exit'", category=UserWarning)
+    if filename is None:  # a script is run as `python` runs it
+        startup.start(app, shell, notice)
     return Cells(shell)
 
 

@@ -54,12 +54,12 @@ class Stop:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD))
 
 
-def run(archive: str, identity: Identity, token: str, keeper: int, out_fd: int, err_fd: int) -> int:
+def run(archive: str, identity: Identity, token: str, keeper: int, out_fd: int, err_fd: int, answers_fd: int) -> int:
     """Runs the bundle's notebook or script in this process, a fresh fork of the keeper. Gives the exit code."""
     tree.die_with(keeper)
     # A group of its own: a signal for the keeper's group reaches the notebook once, through the keeper.
     os.setpgid(0, 0)
-    sender = _connect(out_fd, err_fd, token)
+    sender = _connect(out_fd, err_fd, answers_fd, token)
     stop = Stop()
     code = 1
     try:
@@ -88,14 +88,14 @@ def run(archive: str, identity: Identity, token: str, keeper: int, out_fd: int, 
     return code
 
 
-def _connect(out_fd: int, err_fd: int, token: str) -> Sender:
+def _connect(out_fd: int, err_fd: int, answers_fd: int, token: str) -> Sender:
     """Points this process' descriptors at the keeper's pipes. Messages have their own, which survives `os.dup2`."""
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     os.dup2(out_fd, 1)
     os.dup2(err_fd, 2)
     os.close(null)
-    sender = Sender(out_fd, token)
+    sender = Sender(out_fd, token, answers_fd)
     streams.install(sender, Sender(err_fd, token))
     return sender
 

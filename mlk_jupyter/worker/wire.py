@@ -14,10 +14,11 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import select
 
 TYPE_CHECKING = False  # `typing` costs more to import than this file
 if TYPE_CHECKING:
-    from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
+    from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple, Union
 
 PIPE_BUF = 4096  # what Linux writes to a pipe in one go; larger writes may mix with others'
 _MOST_UNFINISHED = 1_000  # messages of which a part has come
@@ -31,16 +32,34 @@ def write_all(fd: int, data: Any) -> None:
         view = view[os.write(fd, view) :]
 
 
+def reply(fd: int, data: bytes, alive: Callable[[], bool]) -> None:
+    """Writes to a pipe whose reader waits for it, as long as the reader is alive."""
+    os.set_blocking(fd, False)
+    view = memoryview(data)
+    while view:
+        try:
+            view = view[os.write(fd, view) :]
+        except BlockingIOError:
+            if not alive():
+                return
+            select.select([], [fd], [], 1.0)
+        except BrokenPipeError:
+            return
+
+
 def mark_of(token: str) -> bytes:
     """The marker of one rank. Its first byte is in no text that people print."""
     return b"\x00mlk" + token.encode("ascii")
 
 
 class Sender:
-    """The user process' end. May be used from any thread and from forked children."""
+    """The user process' end. May be used from any thread and from forked children.
 
-    def __init__(self, fd: int, token: str) -> None:
-        self._fd = fd
+    Args: answers: the pipe in which the keeper answers, where it does.
+    """
+
+    def __init__(self, fd: int, token: str, answers: Optional[int] = None) -> None:
+        self._fd, self._answers = fd, answers
         self._mark = mark_of(token)
         self._room = PIPE_BUF - len(self._mark) - _HEADER_LIMIT
         self._ids = itertools.count()
@@ -57,6 +76,16 @@ class Sender:
                 os.write(self._fd, head + b"%d.%d.%d;" % (number + 1, count, len(piece)) + piece)
             except BrokenPipeError:
                 return  # the keeper is gone, and this process goes with it
+
+    def answer(self) -> bytes:
+        """The line by which the keeper answers what was sent just now; waits for it. Empty where none comes."""
+        data = b""
+        while self._answers is not None and not data.endswith(b"\n"):
+            piece = os.read(self._answers, 1 << 16)
+            if not piece:
+                return b""
+            data += piece
+        return data
 
 
 class Receiver:

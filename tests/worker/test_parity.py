@@ -5,7 +5,8 @@ Before they are compared, outputs are normalised, on both sides alike and only s
 - streams of one name that follow each other are one (the kernel and the keeper cut text at other places), and streams
   of the two names that follow each other without another output between them are put in the order stdout, stderr (the
   kernel's two pipes for C code and children have no order either);
-- process ids, memory addresses, temporary paths and measured times become a word.
+- process ids, memory addresses, temporary paths and measured times become a word;
+- the ids of widgets, which are random, become a word.
 
 Tracebacks are compared with their colours.
 """
@@ -29,8 +30,10 @@ from .ranks import Rank, bundle
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 _WORDS = [
     (re.compile(r"0x[0-9a-f]{6,}"), "ADDRESS"),
+    (re.compile(r"\b[0-9a-f]{32}\b"), "ID"),
     (re.compile(r"(/tmp/ipykernel_\d+/)?\b\d{6,}\.py"), "CELL"),
     (re.compile(r"\d+(\.\d+)?(e[+-]\d+)? (ns|[µμu]s|ms|s|min)\b( ± \d+(\.\d+)? (ns|[µμu]s|ms|s)\b)?"), "TIME"),
+    (re.compile(r"\d\d:\d\d<\d\d:\d\d, +[\d.]+it/s"), "PACE"),
     (re.compile(r"(CPU times: )?(user TIME, sys: TIME, )?total: TIME"), "CPU"),
     (re.compile(r"/tmp/[\w/.-]+"), "PATH"),
 ]
@@ -50,6 +53,20 @@ def normalised(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: normalised(item) for key, item in value.items()}
     return value
+
+
+def widgets_of(notebook: dict[str, Any]) -> list[Any]:
+    """The notebook's widgets in an order of their own: in a file they are sorted by their ids."""
+    held = notebook["metadata"].get("widgets", {})
+    found = []
+    for kind, models in held.items():
+        rest = {name: value for name, value in models.items() if name != "state"}
+        for model in models["state"].values():
+            said = json.dumps(model, sort_keys=True)
+            for model_id, other in models["state"].items():
+                said = said.replace(model_id, other["model_name"])
+            found.append([kind, rest, normalised(json.loads(said))])
+    return sorted(found, key=str)
 
 
 def outputs_of(cell: dict[str, Any]) -> list[dict[str, Any]]:
@@ -109,8 +126,9 @@ def test_a_rank_shows_what_a_kernel_shows(path: Path, executed_by_a_kernel: Path
     replay = Replay(source)
     for frame in rank.frames:
         replay.apply(frame)
-    ours = replay.notebook()["cells"]
-    theirs = json.loads((executed_by_a_kernel / path.name).read_text("utf-8"))["cells"]
+    mine_whole = replay.notebook()
+    kernels_whole = json.loads((executed_by_a_kernel / path.name).read_text("utf-8"))
+    ours, theirs = mine_whole["cells"], kernels_whole["cells"]
     assert len(ours) == len(theirs)
     for mine, kernels in zip(ours, theirs, strict=True):
         if mine["cell_type"] != "code":
@@ -118,3 +136,4 @@ def test_a_rank_shows_what_a_kernel_shows(path: Path, executed_by_a_kernel: Path
         where = f"{path.stem}, cell {mine['id']}: {joined(mine['source'])!r:.200}"
         assert outputs_of(mine) == outputs_of(kernels), where
         assert mine["execution_count"] == kernels["execution_count"], where
+    assert widgets_of(mine_whole) == widgets_of(kernels_whole)
