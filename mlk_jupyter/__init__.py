@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from ._version import __version__
     from .client import Job, job, jobs, train
-    from .worker.api import checkpoint_dir, log_metric, progress, rank, result, world_size
+    from .worker.api import checkpoint_dir, log_metric, objective_metric, progress, rank, result, world_size
 
 __all__ = [
     "Job",
@@ -20,6 +20,7 @@ __all__ = [
     "job",
     "jobs",
     "log_metric",
+    "objective_metric",
     "progress",
     "rank",
     "result",
@@ -34,6 +35,7 @@ _HOMES = {
     "job": "client",
     "jobs": "client",
     "log_metric": "worker.api",
+    "objective_metric": "worker.api",
     "progress": "worker.api",
     "rank": "worker.api",
     "result": "worker.api",

@@ -32,9 +32,8 @@ def bar(fraction: float | None, width: int, *, ascii_only: bool = False) -> str:
 
 
 def metrics(latest: Sequence[Metric], limit: int = 4) -> str:
-    """The latest value of each metric, by name so that they keep their places: `accuracy 0.94  loss 0.21`."""
-    shown = sorted(latest, key=lambda metric: metric.name)[:limit]
-    return "  ".join(f"{metric.name} {number(metric.value)}" for metric in shown)
+    """The latest value of the first metrics, in their order: `loss 0.21  accuracy 0.94`."""
+    return "  ".join(f"{metric.name} {number(metric.value)}" for metric in latest[:limit])
 
 
 def cells(progress: Progress) -> str:

@@ -93,11 +93,16 @@ class Progress(TolerantModel):
     cell: int | None = None
     """The running code cell, counted from 1; None between cells."""
     fraction: float | None = None
-    """Share done, 0-1: what the notebook said with `progress()`, else by cells."""
+    """Share done, 0-1: what the notebook said with `progress()`, else by cells. Never goes back in one attempt."""
     text: str | None = None
     """What the notebook said with `progress()`."""
     eta_s: float | None = None
     """Seconds still to go, if the notebook's own progress allows a guess."""
+
+    def cut_short(self) -> Progress:
+        """That of a job that did not succeed: how much is done is not known where all was said to be."""
+        whole = self.fraction is not None and self.fraction >= 1
+        return self.model_copy(update={"fraction": None, "eta_s": None}) if whole else self
 
 
 class GpuSample(TolerantModel):
@@ -205,7 +210,7 @@ class JobSummary(TolerantModel):
     """Parameters that were set for this job, as short text: the first 12. They tell jobs of one name apart."""
     progress: Progress = Progress()
     metrics: list[Metric] = Field(default_factory=list)
-    """Latest value of each metric, the most recent first, at most 8."""
+    """Latest value of each metric, those that matter most first, at most 8."""
     error: str | None = None
     """Last line of the error of a failed job."""
     run: RunRef | None = None

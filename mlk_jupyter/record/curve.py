@@ -59,10 +59,13 @@ class Curve:
         self._size = 1  # points that fill one bucket
         self._count = 0
         self._first: MetricPoint | None = None
-        self.last: MetricPoint | None = None
+        self._last: MetricPoint | None = None
+        self._run: str | None = None
+        self.newest: MetricPoint | None = None
+        """The latest as MLflow has it: of one run the highest step, then the latest time; a later run goes before."""
 
-    def add(self, point: MetricPoint) -> None:
-        """One more point; constant time, amortised."""
+    def add(self, point: MetricPoint, run: str | None = None) -> None:
+        """One more point, of the MLflow run `run`; constant time, amortised."""
         if not self._buckets or self._buckets[-1].count >= self._size:
             if len(self._buckets) >= self._most:
                 self._halve()
@@ -70,16 +73,18 @@ class Curve:
                 self._buckets.append(_Bucket())
         self._buckets[-1].add(self._count, point)
         self._first = self._first or point
-        self.last = point
+        self._last = point
         self._count += 1
+        if self.newest is None or run != self._run or _order(point) >= _order(self.newest):
+            self.newest, self._run = point, run
 
     def points(self) -> list[MetricPoint]:
         """At most as many points as are kept; the first and the last are always among them."""
         kept: dict[int, MetricPoint] = {}
         for bucket in self._buckets:
             kept.update(bucket.points())
-        if self._first is not None and self.last is not None:
-            kept[0], kept[self._count - 1] = self._first, self.last
+        if self._first is not None and self._last is not None:
+            kept[0], kept[self._count - 1] = self._first, self._last
         return [point for _, point in sorted(kept.items())]
 
     def thin(self, most: int) -> None:
@@ -95,6 +100,10 @@ class Curve:
         self._size *= 2
 
 
+def _order(point: MetricPoint) -> tuple[int, float]:
+    return point.step or 0, point.at  # what is logged without a step has step 0, as in MLflow
+
+
 def _buckets(points: int) -> int:
     return (points - 2) // 3  # lowest, highest and gap of each bucket, and the two ends
 
@@ -106,7 +115,7 @@ class Curves:
         self._curves: dict[str, tuple[int, Curve]] = {}
         self._most = MOST_POINTS
 
-    def add(self, name: str, rank: int, point: MetricPoint) -> bool:
+    def add(self, name: str, rank: int, point: MetricPoint, run: str | None = None) -> bool:
         """One more point; constant time, amortised. Gives False for one metric too many, or too long a name."""
         lowest, curve = self._curves.get(name, (rank, None))
         if rank > lowest:
@@ -117,7 +126,7 @@ class Curves:
             curve = Curve(self._most)
             self._curves[name] = rank, curve
             self._share()
-        curve.add(point)
+        curve.add(point, run)
         return True
 
     def __iter__(self) -> Iterator[tuple[str, Curve]]:

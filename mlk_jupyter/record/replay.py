@@ -11,8 +11,10 @@ from ..model.api import MetricPoint, MetricSeries
 from .curve import LONGEST_NAME, MOST_CURVES, Curves
 from .failure import Failure, failure_of, first_of
 from .fields import count_of, is_plain, metadata_of, number_of, text_of, whole_of
+from .importance import by_importance
 from .layout import cell_metadata, prepared
 from .outputs import CellOutputs, Displays, Room, cost_of, data_of, error_output, output_of
+from .pace import Pace
 from .sequences import SequenceSet
 from .widgets import Widgets
 
@@ -84,11 +86,11 @@ class Replay:
         self._total: int | None = None
         self._latest_cell: int | None = None
         self._running: int | None = None
-        self._said_fraction: float | None = None
+        self._said = Pace()
         self._said_text: str | None = None
-        self._said_first: tuple[float, float] | None = None  # time and fraction from which the pace is measured
-        self._said_at: float | None = None
+        self._shown_fraction: float | None = None  # the one that was said, but never less than was shown before
         self._curves = Curves()
+        self._objective: str | None = None
         self._ranks: dict[int, _Rank] = {}
         self._seen: dict[int, SequenceSet] = {}
         self._failures: dict[int, Failure] = {}
@@ -112,6 +114,7 @@ class Replay:
             "cell_finished": self._cell_finished,
             "progress": self._progress,
             "metric": self._metric,
+            "objective": self._objective_named,
             "run": self._run_opened,
             "run_finished": self._run_finished,
             "result": self._result,
@@ -178,24 +181,23 @@ class Replay:
         ended_well = 0 in self._ranks and self._ranks[0].state is RankState.SUCCEEDED  # `sys.exit(0)` is an end too
         complete = ended_well or 0 < total <= done
         by_cells = done / total if total else None
+        fraction = 1.0 if complete else self._shown_fraction if self._shown_fraction is not None else by_cells
         running = self._cells.get(self._running) if self._running is not None else None
         return Progress(
             cells_done=done,
             cells_total=total,
             cell=running.number if running else None,
-            fraction=1.0 if complete else self._said_fraction if self._said_fraction is not None else by_cells,
+            fraction=fraction,
             text=self._said_text,
-            eta_s=None if complete else self._eta(),
+            eta_s=None if complete else self._said.eta_s(),
         )
 
-    def metrics(self) -> list[Metric]:
-        """The latest value of each metric, the most recent first."""
-        latest = [
-            Metric(name=name, value=curve.last.value, step=curve.last.step, at=curve.last.at)
-            for name, curve in self._curves
-            if curve.last is not None
-        ]
-        return sorted(latest, key=lambda metric: -metric.at)
+    def metrics(self, most: int | None = None) -> list[Metric]:
+        """The latest value of each metric, at most `most`: the one that the notebook named, then those that matter most
+        by their names, each in the place it had from its first value on. System metrics are left out."""
+        newest = {name: curve.newest for name, curve in self._curves if curve.newest is not None}
+        shown = [(name, newest[name]) for name in by_importance(newest, self._objective)[:most]]
+        return [Metric(name=name, value=point.value, step=point.step, at=point.at) for name, point in shown]
 
     def series(self) -> list[MetricSeries]:
         """The curve of each metric, by name, thinned to at most 2,000 points."""
@@ -306,18 +308,20 @@ class Replay:
         fraction = number_of(frame, "fraction")
         if fraction is not None:
             fraction = min(1.0, max(0.0, fraction))
-            begins_again = self._said_fraction is None or fraction < self._said_fraction
-            if begins_again or self._said_first is None:
-                self._said_first = (at, fraction)
-            self._said_fraction, self._said_at = fraction, at
+            self._shown_fraction = max(fraction, self.progress().fraction or 0.0)
+            self._said.add(fraction, at)
         self._said_text = text_of(frame, "text", _LONGEST_TEXT)
 
     def _metric(self, frame: Mapping[str, Any], rank: int, at: float) -> None:
         name = text_of(frame, "name")
         point = MetricPoint(step=whole_of(frame, "step"), at=at, value=number_of(frame, "value"))
-        if name is not None and not self._curves.add(name, rank, point):
+        if name is not None and not self._curves.add(name, rank, point, text_of(frame, "run_id", _LONGEST_TEXT)):
             most = f"at most {MOST_CURVES:,} metrics, with names of at most {LONGEST_NAME} characters"
             self.note(f"Some metrics are not shown: a job shows {most}.")
+
+    def _objective_named(self, frame: Mapping[str, Any], rank: int, at: float) -> None:
+        if rank == 0:
+            self._objective = text_of(frame, "name", LONGEST_NAME)
 
     def _run_opened(self, frame: Mapping[str, Any], rank: int, at: float) -> None:
         run_id = text_of(frame, "run_id", _LONGEST_TEXT)
@@ -386,13 +390,6 @@ class Replay:
         if index not in self._cells:
             index = self._latest_cell
         return None if index is None else self._cells[index]
-
-    def _eta(self) -> float | None:
-        """Seconds from the latest progress to the end, at the pace since the first."""
-        if self._said_first is None or self._said_fraction is None or self._said_at is None:
-            return None
-        seconds, share = self._said_at - self._said_first[0], self._said_fraction - self._said_first[1]
-        return (1.0 - self._said_fraction) * seconds / share if seconds > 0 and share > 0 else None
 
     def _unseen_failure(self) -> tuple[int, dict[str, Any]] | None:
         """The first failure as an output, and its cell, if no output of rank 0 shows it already."""

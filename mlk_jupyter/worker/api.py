@@ -70,7 +70,16 @@ def log_metric(name: str, value: float, step: Optional[int] = None) -> None:
         if _mlflow_is_watched():
             return
     if _sender is not None:
-        _sender.send("metric", name=str(name), value=number, step=None if step is None else int(step))
+        _sender.send("metric", name=str(name), value=number, step=None if step is None else int(step), run_id=None)
+
+
+def objective_metric(name: str) -> None:
+    """Names the metric that the job is judged by: lists and lines of progress show it first, whoever logs it.
+
+    Where none is named, a loss, accuracy, reward or `eval_` metric goes first.
+    """
+    if _sender is not None:
+        _sender.send("objective", name=str(name))
 
 
 def result(value: Any) -> None:

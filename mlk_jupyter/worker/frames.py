@@ -21,7 +21,8 @@ Kinds, and the fields beside `kind`, `time`, `rank`, `seq`:
     widget         comm_id, state (what is new of it), buffers [{path, encoding, data}]   (of a Jupyter widget's model)
     cell_finished  cell, status ("ok" | "error" | "skipped" | "expected_error"), seconds
     progress       fraction (0-1 or None), text (or None)
-    metric         name, value, step (or None)
+    metric         name, value, step (or None), run_id (of the MLflow run it was logged to, or None)
+    objective      name                                   (the metric that is shown before the others)
     run            run_id, experiment_id, experiment, run_name, tracking_uri        (an MLflow run was opened)
     run_finished   run_id, status                                                   (and ended in the rank)
     result         value (JSON)

@@ -13,10 +13,11 @@ import urllib.request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, Optional, Set
+    from typing import Any, Callable, Dict, Optional, Set, Tuple
 
 _PROBE_S = 4.0  # seconds a server has to answer anything at all
 _TRUST_S = 60.0  # seconds that the answer is believed
+_MOST_TOLD = 10_000  # metrics of which it is known what was told
 _VALUE_LIMIT = 6000  # characters of a parameter's value that MLflow takes
 
 _OPENS = ("get_experiment", "get_experiment_by_name", "search_experiments")
@@ -34,6 +35,7 @@ class Watch:
         self._parameters = parameters
         self._waiting: Dict[str, Any] = {}  # run id -> the client that opened it: parameters are still to be logged
         self._known: Dict[str, Set[str]] = {}  # run id -> names of parameters that the notebook logged itself
+        self._told: Dict[Tuple[Any, str], Tuple[int, int]] = {}  # run id, metric -> time in ms and step of its latest
         self._probed: Dict[str, float] = {}  # tracking URI -> when it answered last
         self._down_since: Optional[float] = None
         self._said = False
@@ -253,16 +255,30 @@ class Watch:
         self._quietly(tell, client, (), {})
 
     def _tell_log_metric(self, client: Any, args: Any, kwargs: Any) -> None:
-        step = _argument(args, kwargs, 4, "step")
+        step, run_id = _argument(args, kwargs, 4, "step"), _argument(args, kwargs, 0, "run_id")
         name, value = _argument(args, kwargs, 1, "key"), _argument(args, kwargs, 2, "value")
-        self._send("metric", name=str(name), value=float(value), step=None if step is None else int(step))
+        self._send(
+            "metric", name=str(name), value=float(value), step=None if step is None else int(step), run_id=run_id
+        )
+        self._is_news((run_id, str(name)), _argument(args, kwargs, 3, "timestamp"), int(step or 0))
 
     def _tell_log_batch(self, client: Any, args: Any, kwargs: Any) -> None:
-        for metric in _argument(args, kwargs, 1, "metrics") or ():
-            self._send("metric", name=str(metric.key), value=float(metric.value), step=int(metric.step or 0))
         run_id = _argument(args, kwargs, 0, "run_id")
+        for metric in _argument(args, kwargs, 1, "metrics") or ():
+            name, step = str(metric.key), int(metric.step or 0)
+            again = not self._is_news((run_id, name), metric.timestamp, step)
+            if not again or getattr(metric, "model_id", None) is None:  # `log_model` logs those of its step once more
+                self._send("metric", name=name, value=float(metric.value), step=step, run_id=run_id)
         for param in _argument(args, kwargs, 2, "params") or ():
             self._known.setdefault(run_id, set()).add(str(param.key))
+
+    def _is_news(self, metric: Tuple[Any, str], timestamp: Optional[int], step: int) -> bool:
+        """Whether a value is later than what was told of its metric, by MLflow's own time in ms."""
+        now = (int(time.time() * 1000) if timestamp is None else int(timestamp), step)
+        news = now > self._told.get(metric, (-1, -1))
+        if news and (metric in self._told or len(self._told) < _MOST_TOLD):
+            self._told[metric] = now
+        return news
 
     def _tell_log_param(self, client: Any, args: Any, kwargs: Any) -> None:
         run_id = _argument(args, kwargs, 0, "run_id")

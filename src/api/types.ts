@@ -1131,7 +1131,7 @@ export interface components {
             readonly id: string;
             /**
              * Metrics
-             * @description Latest value of each metric, the most recent first, at most 8.
+             * @description Latest value of each metric, those that matter most first, at most 8.
              */
             readonly metrics: readonly components["schemas"]["Metric"][];
             /** Name */
@@ -1250,7 +1250,7 @@ export interface components {
             readonly id: string;
             /**
              * Metrics
-             * @description Latest value of each metric, the most recent first, at most 8.
+             * @description Latest value of each metric, those that matter most first, at most 8.
              */
             readonly metrics: readonly components["schemas"]["Metric"][];
             /** Name */
@@ -1560,7 +1560,7 @@ export interface components {
             readonly eta_s: number | null;
             /**
              * Fraction
-             * @description Share done, 0-1: what the notebook said with `progress()`, else by cells.
+             * @description Share done, 0-1: what the notebook said with `progress()`, else by cells. Never goes back in one attempt.
              * @default null
              */
             readonly fraction: number | null;

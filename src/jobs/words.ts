@@ -51,7 +51,7 @@ export function activeText({ jobs, gpus }: IJobs['active'], trans: TranslationBu
     .join(' · ');
 }
 
-/** "loss 0.214": the metric that was logged last. */
+/** "loss 0.214": the metric that matters most. */
 export function metricText(job: JobSummary, trans: TranslationBundle): string | null {
   const metric = job.metrics.at(0);
   return metric ? `${metric.name} ${figure(metric.value, trans)}` : null;

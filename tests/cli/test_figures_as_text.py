@@ -37,7 +37,7 @@ def test_the_place_in_the_notebook_is_told_only_when_known(progress: Progress, s
 
 def test_metrics_keep_their_places_and_a_value_that_is_no_number_says_so() -> None:
     latest = [Metric(name="loss", value=0.123456, at=2.0), Metric(name="accuracy", value=None, at=1.0)]
-    assert text.metrics(latest) == "accuracy not a number  loss 0.1235"
+    assert text.metrics(latest) == "loss 0.1235  accuracy not a number"
 
 
 @pytest.mark.parametrize(

@@ -41,3 +41,23 @@ def test_resolution_is_the_same_from_beginning_to_end() -> None:
     first, second = gaps[: len(gaps) // 2], gaps[len(gaps) // 2 :]
     assert max(gaps) <= 50_000 / 300
     assert max(first) == max(second)
+
+
+def newest(*points: tuple[int | None, float, str | None]) -> float | None:
+    """The newest of points (step, value, run), logged a second apart."""
+    curve = Curve()
+    for at, (step, value, run) in enumerate(points):
+        curve.add(MetricPoint(step=step, at=float(at), value=value), run)
+    assert curve.newest is not None
+    return curve.newest.value
+
+
+def test_the_newest_value_is_that_of_the_highest_step_then_of_the_latest_time() -> None:
+    assert newest((0, 10.0, "a"), (1, 8.0, "a"), (2, 6.0, "a"), (0, 10.0, "a")) == 6.0
+    assert newest((0, 10.0, "a"), (0, 9.0, "a")) == 9.0
+    assert newest((None, 1.0, None), (None, 2.0, None)) == 2.0
+    assert newest((3, 1.0, "a"), (None, 2.0, "a")) == 1.0
+
+
+def test_a_later_run_begins_anew() -> None:
+    assert newest((0, 10.0, "a"), (9, 1.0, "a"), (0, 7.0, "b")) == 7.0

@@ -309,6 +309,33 @@ def test_the_pace_is_measured_anew_when_progress_begins_again(notebook: dict[str
     assert replayed(notebook, *rank.frames).progress().eta_s == pytest.approx(1.0)
 
 
+def test_progress_never_goes_back(notebook: dict[str, Any]) -> None:
+    rank = Teller()
+    rank.start()
+    rank.begin(0)
+    rank.finish(0)
+    rank.begin(1)
+    for fraction in (0.1, 0.6, 0.0, 0.3, 0.9):
+        rank.tell("progress", fraction=fraction, text=None)
+    shown = [replayed(notebook, *rank.frames[: count + 1]).progress().fraction or 0.0 for count in range(9)]
+    assert shown == sorted(shown) and shown[3] == pytest.approx(1 / 3) and shown[-1] == 0.9
+
+
+def test_the_first_metric_of_a_row_stays_the_same_while_others_are_logged(notebook: dict[str, Any]) -> None:
+    rank, first = Teller(), set()
+    replay = replayed(notebook)
+    for step in range(5):
+        for name in ("lr", "loss", "accuracy", "system/cpu", "epoch"):
+            replay.apply(rank.tell("metric", name=name, value=float(step), step=step))
+            if step or name == "loss":
+                first.add(replay.metrics(most=8)[0].name)
+    assert first == {"loss"}
+    assert [metric.name for metric in replay.metrics()] == ["loss", "accuracy", "lr", "epoch"]
+    assert [metric.name for metric in replay.metrics(most=2)] == ["loss", "accuracy"]
+    replay.apply(rank.tell("objective", name="accuracy"))
+    assert replay.metrics()[0].name == "accuracy"
+
+
 @pytest.mark.parametrize("value", [None, float("nan"), "nan", True])
 def test_a_metric_that_is_not_finite_is_shown_as_unknown_not_as_its_last_good_value(
     notebook: dict[str, Any], value: object

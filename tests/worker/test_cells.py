@@ -137,13 +137,14 @@ def test_the_bundles_modules_come_first_and_ours_is_there_without_being_installe
         tmp_path,
         "import helpers.tools, mlk_jupyter\nprint(helpers.tools.VALUE, mlk_jupyter.rank(), mlk_jupyter.world_size())",
         "mlk_jupyter.progress(0.5, 'half'); mlk_jupyter.log_metric('loss', 0.25, step=3)\n"
-        "mlk_jupyter.log_metric('odd', float('nan'))",
+        "mlk_jupyter.log_metric('odd', float('nan')); mlk_jupyter.objective_metric('odd')",
         "from mlk_jupyter.worker.api import result; result({'accuracy': 0.9})",
         files={"helpers/__init__.py": "", "helpers/tools.py": "VALUE = 7\n"},
     )
     assert rank.text() == "7 0 1\n"
     assert [(f["fraction"], f["text"]) for f in rank.of("progress")] == [(0.5, "half")]
     assert [(f["name"], f["value"], f["step"]) for f in rank.of("metric")] == [("loss", 0.25, 3), ("odd", None, None)]
+    assert rank.of("objective")[0]["name"] == "odd"
     assert rank.of("result")[0]["value"] == {"accuracy": 0.9}
 
 

@@ -126,6 +126,20 @@ def test_autologged_metrics_and_nested_runs_are_told_of(store: Path, tmp_path: P
     assert rows(store, f"select key from params where run_uuid='{outer}'") == [("epochs",), ("lr",)]
 
 
+def test_what_log_model_logs_again_is_not_told_again(store: Path, tmp_path: Path) -> None:
+    pytest.importorskip("sklearn")
+    rank = run(
+        tmp_path,
+        "import mlflow, mlflow.sklearn\nfrom sklearn.linear_model import LogisticRegression\n"
+        "for step, loss in enumerate((10, 8, 6)):\n    mlflow.log_metric('loss', loss, step=step)\n"
+        "mlflow.sklearn.log_model(LogisticRegression(), name='model', pip_requirements=[]);",
+        env=environment(store, _MLFLOW_SERVER_ARTIFACT_ROOT=str(tmp_path / "artifacts")),
+    )
+    assert rank.code == 0, rank.of("error")
+    assert metrics(rank) == [("loss", 10.0, 0), ("loss", 8.0, 1), ("loss", 6.0, 2)]
+    assert {frame["run_id"] for frame in rank.of("metric")} == {rank.of("run")[0]["run_id"]}
+
+
 def test_a_server_that_refuses_is_replaced_by_a_file_and_a_sentence(store: Path, tmp_path: Path) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))

@@ -319,7 +319,7 @@ class Supervisor:
             self._ledger.notice(text)
         self._ledger.update(
             progress=self._replay.progress(),
-            metrics=self._replay.metrics()[:8],
+            metrics=self._replay.metrics(most=8),
             run=self._replay.run() or status.run,
             ranks=self._rank_statuses(),
         )

@@ -178,7 +178,7 @@ def changes(
     longest = max(status.attempts, reading.attempts, key=len)
     return {
         "progress": progress,
-        "metrics": replay.metrics()[:8],
+        "metrics": replay.metrics(most=8),
         "ranks": sorted(ranks, key=lambda rank: rank.rank),
         "created_at": reading.created_at or status.created_at,
         "started_at": min(started, default=None),
