@@ -44,13 +44,14 @@ export default tseslint.config(
     rules: {
       'jupyter/prefer-lazy-imports': [
         'warn',
-        // The panel, the status bar and the toolbar button are there from the start; what is opened later
-        // (the dialog, a job's tab) is imported later.
+        // The panel, the status bar, the toolbar button and what draws outputs are there from the start; what is
+        // opened later (the dialog, a job's tab) is imported later.
         {
           ignoreImports: [
             '../api',
             '../backends/*',
             '../components',
+            '../display/renderer',
             '../jobs/*',
             '../panel/*',
             '../settings',

@@ -50,6 +50,11 @@ def percent(fraction: float | None) -> str:
     return "    " if fraction is None else f"{int(fraction * 100):3d}%"
 
 
+def place(job: JobSummary) -> str:
+    """Where a job runs, as a person calls it: `this machine`, or the name of the cluster."""
+    return "this machine" if job.backend == "local" else job.backend
+
+
 def changed(job: JobSummary) -> str:
     """What was set for a job: `lr=0.05, epochs=3`; empty where nothing was."""
     return ", ".join(f"{name}={value}" for name, value in job.changed.items())

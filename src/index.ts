@@ -2,6 +2,7 @@ import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
 
 import { actions } from './plugins/actions';
 import { api, channel } from './plugins/connection';
+import { display } from './plugins/display';
 import { backends, jobs } from './plugins/jobs';
 import { jobsSection } from './plugins/jobssection';
 import { jobTab } from './plugins/jobtab';
@@ -29,7 +30,8 @@ const plugins: JupyterFrontEndPlugin<unknown>[] = [
   notebook,
   status,
   toasts,
-  running
+  running,
+  display
 ];
 
 export default plugins;

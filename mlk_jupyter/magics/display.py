@@ -1,8 +1,9 @@
-"""A job below a cell: live where widgets can be shown, as a summary that stays in the notebook, or as a line of text.
+"""A job below a cell: live in front ends with our extension, as a summary in all others, or as a line of text.
 
-In a notebook each display is one output with three faces: the widget, and for whoever reads the file without a kernel
-the summary as HTML and as text. The summary is brought up to date whenever the phase changes, when a wait is
-interrupted, and at the end, when it takes the widget's place: a saved widget would only say that its kernel is gone.
+In a notebook each display is one output with three faces. The job's id is for our extension, which draws the job live
+from the server that knows it: no kernel is needed for that, nor is one asked while a cell waits. All other readers (and
+JupyterLab, where its server does not know the job) have the summary as HTML and as text. This process keeps it up to
+date, ever less often the longer the job goes on, as each time is a change of the notebook.
 """
 
 from __future__ import annotations
@@ -10,26 +11,18 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 from uuid import uuid4
 
 from . import feed, summary
+from .feed import Shown
 from .progress import ProgressLine
 from .view import View
 
-if TYPE_CHECKING:
-    from .widget import JobWidget
-
-_WIDGET = "application/vnd.jupyter.widget-view+json"
-_REDRAW_S = 2.0  # how often a summary is drawn again where it has to stand for the widget
-
-
-class Job(feed.Shown, Protocol):
-    """What a display and its buttons need of a `face.Job`."""
-
-    def stop(self) -> object: ...
-
-    def notebook(self) -> object: ...
+JOB = "application/vnd.mlk-jupyter.job+json"
+"""Media type of `{"id": …}`, which the extension draws (`src/display`)."""
+_REDRAW_S = (2.0, 30.0)  # how often a summary is drawn again, at most and at least
+_REDRAW_SHARE = 0.02  # of the time that the job has been there
 
 
 class Display(Protocol):
@@ -50,7 +43,7 @@ class Display(Protocol):
         ...
 
 
-def show(job: Job, *, follow: bool = True) -> Display:
+def show(job: Shown, *, follow: bool = True) -> Display:
     """Shows a job below the running cell, or on the terminal.
 
     In a notebook the display goes on by itself, also when the cell has ended, until the job has. On a terminal, lines
@@ -67,7 +60,7 @@ def show(job: Job, *, follow: bool = True) -> Display:
 class _Text:
     """One line for a job on a stream without displays."""
 
-    def __init__(self, job: Job, *, follow: bool) -> None:
+    def __init__(self, job: Shown, *, follow: bool) -> None:
         self._line = ProgressLine(sys.stdout)
         self._lock = threading.Lock()
         self._closed = False
@@ -98,29 +91,21 @@ class _Text:
 class _Output:
     """One output of a notebook."""
 
-    def __init__(self, job: Job, *, follow: bool) -> None:
+    def __init__(self, job: Shown, *, follow: bool) -> None:
         from IPython.display import display
 
         self._lock = threading.RLock()
         self._id = uuid4().hex
         self._words = ""
-        self._widget = _widget(job) if follow else None
         self._following = follow
         self._view: View | None = None
         self._saved: tuple[object, ...] = ()
         self._saved_at = 0.0
         self._displayed = False
-        try:
-            self._feed = feed.follow(job, self._told)
-        except BaseException:
-            self._drop_widget()
-            raise
+        self._feed = feed.follow(job, self._told)
         with self._lock:
             assert self._view is not None
             self._following = follow and not self._view.settled
-            if self._view.job.phase.final or self._view.settled:
-                self._drop_widget()
-            self._note_saved(self._view)
             display(self._bundle(self._view), raw=True, display_id=self._id)
             self._displayed = True
         if not follow:
@@ -140,75 +125,44 @@ class _Output:
             self._words = words or self._words
         view = self._feed.now()
         with self._lock:
+            self._save()
             if view.job.phase.final:
-                self._save()
                 return  # the last seconds are still told, and then it ends by itself
             self._following = False
-            self._drop_widget()
-            self._save()
         self._feed.leave(self._told)
 
     def _told(self, view: View) -> None:
         with self._lock:
             self._view = view
-            if not self._displayed:
-                if self._widget is not None:
-                    self._widget.show(view)
-                return
-            if not self._following:
+            if not self._displayed or not self._following:
                 return
             self._following = not view.settled
             if view.job.phase.final or view.settled:
                 self._words = ""  # how to come back to a job that goes on
-                self._drop_widget()
-            if self._widget is not None:
-                self._widget.show(view)
-            if view.settled or self._state(view) != self._saved or self._is_due(view):
+            if view.settled or _state(view) != self._saved or self._is_due(view):
                 self._save()
 
     def _is_due(self, view: View) -> bool:
-        """Whether a summary that stands for the widget is old."""
-        stands_in = self._widget is None and not view.job.phase.final
-        return stands_in and time.monotonic() - self._saved_at >= _REDRAW_S
+        """Whether the summary is old."""
+        least, most = _REDRAW_S
+        pause = min(most, max(least, _REDRAW_SHARE * (view.at - view.job.created_at)))
+        return not view.job.phase.final and time.monotonic() - self._saved_at >= pause
 
     def _save(self) -> None:
         """Puts the state into the notebook."""
         from IPython.display import update_display
 
-        if self._view is None:
-            return
-        self._note_saved(self._view)
-        update_display(self._bundle(self._view), raw=True, display_id=self._id)  # type: ignore[no-untyped-call]
-
-    def _note_saved(self, view: View) -> None:
-        self._saved, self._saved_at = self._state(view), time.monotonic()
-
-    def _state(self, view: View) -> tuple[object, ...]:
-        """What makes the saved summary worth writing again while a widget shows the rest."""
-        return view.job.phase, view.trouble, view.job.run if view.job.phase.final else None
+        if self._view is not None:
+            update_display(self._bundle(self._view), raw=True, display_id=self._id)  # type: ignore[no-untyped-call]
 
     def _bundle(self, view: View) -> dict[str, Any]:
-        said: dict[str, Any] = dict(summary.bundle(view, self._words))
-        if self._widget is not None:
-            said[_WIDGET] = {"version_major": 2, "version_minor": 0, "model_id": self._widget.box.model_id}
-        return said
-
-    def _drop_widget(self) -> None:
-        """Takes the widget away once the summary has taken its place, so that nothing is seen to be missing."""
-        widget, self._widget = self._widget, None
-        if widget is not None:
-            if self._displayed:
-                self._save()
-            widget.close()
+        self._saved, self._saved_at = _state(view), time.monotonic()
+        return {JOB: {"id": view.job.id}, **summary.bundle(view, self._words)}
 
 
-def _widget(job: Job) -> JobWidget | None:
-    """The live display; None where ipywidgets is not installed."""
-    try:
-        from .widget import JobWidget
-    except ImportError:
-        return None
-    return JobWidget(job)
+def _state(view: View) -> tuple[object, ...]:
+    """What makes the summary worth writing again at once."""
+    return view.job.phase, view.trouble, view.job.run if view.job.phase.final else None
 
 
 def _in_kernel() -> bool:

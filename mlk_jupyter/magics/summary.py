@@ -6,6 +6,7 @@ The HTML is made of elements that nbviewer, GitHub and an untrusted notebook in 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -69,7 +70,7 @@ def facts(shown: View) -> list[str]:
         view.reason(job),
         job.error if job.error and job.error not in view.reason(job) else "",
         view.progress(job),
-        f"{view.workers(job)}; {job.backend}",
+        f"{view.workers(job)}; {text.place(job)}",
         *ranks(shown),
         view.run(job),
         shown.trouble,
@@ -96,11 +97,9 @@ class Figure:
     """Its curve, as HTML; empty where there is none yet."""
 
 
-def charts(shown: View, *, as_images: bool) -> list[Figure]:
-    """The latest metrics and the use of GPUs; the first few with their curves.
-
-    Args: as_images: whether charts are to be images, which an untrusted page keeps, or drawn in the page.
-    """
+def charts(shown: View) -> list[Figure]:
+    """The latest metrics and the use of GPUs; the first few with their curves, as images: an untrusted page keeps
+    these."""
     figures = []
     charted = 0
     for metric in sorted(shown.job.metrics, key=lambda metric: metric.name):
@@ -108,27 +107,28 @@ def charts(shown: View, *, as_images: bool) -> list[Figure]:
         drawn = ""
         if len(points) > 1 and charted < _CHARTS:
             charted += 1
-            drawn = _drawn(points, f"{metric.name}, {len(points)} values", as_images=as_images)
+            drawn = _drawn(points, f"{metric.name}, {len(points)} values")
         step = "" if metric.step is None else f"step {metric.step}"
         figures.append(Figure(metric.name, number(metric.value), step, drawn))
     if shown.gpus:
         known = [y for _, y in shown.gpus if y is not None]
         mean = f"mean {sum(known) / len(known):.0%}" if known else ""
         latest = shown.gpus[-1][1]
-        drawn = _drawn(shown.gpus, "GPU use", as_images=as_images, colour=chart.GREEN, bounds=(0.0, 1.0))
+        drawn = _drawn(shown.gpus, "GPU use", colour=chart.GREEN, bounds=(0.0, 1.0))
         figures.append(Figure("GPU use", "unknown" if latest is None else f"{latest:.0%}", mean, drawn))
     return figures
 
 
 def metrics(shown: View) -> str:
     """The figures as a table that an untrusted page keeps."""
-    rows = "".join(map(_row, charts(shown, as_images=True)))
+    rows = "".join(map(_row, charts(shown)))
     return f"<table>{rows}</table>" if rows else ""
 
 
 def way_back(shown: View) -> str:
-    """How to find the job again, from any kernel."""
-    return f'{shown.job.id}: find it again with mlk_jupyter.job("{shown.job.id}")'
+    """How to find the job again, from any kernel; of a job that goes on also when this was true."""
+    seen = "" if shown.job.phase.final else f"As of {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(shown.at))}. "
+    return f'{seen}{shown.job.id}: find it again with mlk_jupyter.job("{shown.job.id}")'
 
 
 def _row(figure: Figure) -> str:
@@ -140,10 +140,9 @@ def _drawn(
     points: Sequence[Point],
     label: str,
     *,
-    as_images: bool,
     colour: str = chart.BLUE,
     bounds: tuple[float, float] | None = None,
 ) -> str:
     label = escape(label)
     drawing = chart.svg(points, label, colour=colour, bounds=bounds)
-    return chart.image(drawing, label) if as_images else drawing
+    return chart.image(drawing, label)

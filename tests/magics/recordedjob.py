@@ -9,14 +9,14 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
-import ipywidgets
 from IPython.core.displaypub import CapturingDisplayPublisher
 
 from mlk_jupyter.errors import MlkError
 from mlk_jupyter.model import JobSpec, JobStatus, Phase, RunRef, RunState
 from mlk_jupyter.record.folder import JobFolder
 
-WIDGET = "application/vnd.jupyter.widget-view+json"
+JOB = "application/vnd.mlk-jupyter.job+json"
+FACES = {JOB, "text/html", "text/plain"}
 _LIMIT_S = 30.0
 
 
@@ -36,7 +36,6 @@ class Recorded:
         (path / "logs").mkdir(parents=True)
         self.error: MlkError | None = None
         self.asked = 0
-        self.stopped = 0
         self.write(phase=Phase.RUNNING)
 
     @property
@@ -53,14 +52,6 @@ class Recorded:
 
     async def changes(self) -> AsyncIterator[JobStatus]:
         yield self.status()
-
-    def stop(self) -> None:
-        if self.error is not None:
-            raise self.error
-        self.stopped += 1
-
-    def notebook(self) -> Path:
-        return self.folder.path / "so-far.ipynb"
 
     def write(self, **fields: Any) -> None:
         name = self.folder.id
@@ -91,27 +82,6 @@ class Notebook:
     def saved(self) -> dict[str, Any]:
         """The bundle of the newest display as it would be in the file."""
         return dict(self.outputs[-1]["data"])
-
-
-def texts(box: ipywidgets.Widget) -> str:
-    """All words of a widget and those in it."""
-    if isinstance(box, ipywidgets.Box):
-        return " ".join(map(texts, box.children))
-    return str(getattr(box, "value", "")) + str(getattr(box, "description", ""))
-
-
-def shown_widget(notebook: Notebook) -> ipywidgets.VBox:
-    """The first widget that was shown."""
-    model = notebook.outputs[0]["data"][WIDGET]["model_id"]
-    return ipywidgets.widgets.widget._instances[model]
-
-
-def button(box: ipywidgets.Widget, name: str) -> ipywidgets.Button:
-    """The button of this name in a widget, or None."""
-    if isinstance(box, ipywidgets.Box):
-        found = [one for child in box.children for one in [button(child, name)] if one is not None]
-        return found[0] if found else None
-    return box if isinstance(box, ipywidgets.Button) and box.description == name else None
 
 
 def threads(job: Recorded) -> list[str]:

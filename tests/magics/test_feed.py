@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 
-import ipywidgets
 import pytest
-from recordedjob import WIDGET, Notebook, Recorded, texts, threads, until
+from recordedjob import Notebook, Recorded, threads, until
 
 from mlk_jupyter.magics import feed
 from mlk_jupyter.magics.display import show
@@ -18,13 +17,17 @@ def test_displays_of_one_job_show_the_same_and_cost_one_reader(job: Recorded, no
     for _ in range(3):
         show(job)
     assert len(threads(job)) == 1
-    boxes = [ipywidgets.widgets.widget._instances[one["data"][WIDGET]["model_id"]] for one in notebook.outputs]
-    job.write(phase=Phase.RUNNING, progress=Progress(fraction=0.5, text="half way"))
-    until(lambda: all("half way" in texts(box) for box in boxes))
+    job.write(phase=Phase.STOPPING, progress=Progress(fraction=0.5, text="half way"))
+    until(lambda: all("half way" in words for words in newest(notebook).values()))
     job.end()
     until(lambda: not threads(job))
-    last = {one["transient"]["display_id"]: one["data"]["text/plain"] for one in notebook.outputs}
+    last = newest(notebook)
     assert len(last) == 3 and len(set(last.values())) == 1
+
+
+def newest(notebook: Notebook) -> dict[str, str]:
+    """What each display says now."""
+    return {one["transient"]["display_id"]: one["data"]["text/plain"] for one in notebook.outputs}
 
 
 def test_however_fast_a_job_writes_it_is_shown_at_most_five_times_a_second(job: Recorded) -> None:

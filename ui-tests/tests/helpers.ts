@@ -1,6 +1,7 @@
 import path from 'node:path';
 
 import type { JupyterFrontEnd } from '@jupyterlab/application';
+import type { NotebookPanel } from '@jupyterlab/notebook';
 import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 import type { Locator, Page } from '@playwright/test';
 import { expect, test as base } from '@playwright/test';
@@ -159,4 +160,39 @@ export async function showPanel(page: Page): Promise<Locator> {
 /** The row of the newest job of that name. */
 export function row(page: Page, name: string): Locator {
   return page.locator('.mlk-JobRow').filter({ hasText: name }).first();
+}
+
+/** The output below the nth cell. */
+export function output(page: Page, cell: number): Locator {
+  return page.locator('.jp-NotebookPanel:visible .jp-CodeCell').nth(cell).locator('.jp-OutputArea');
+}
+
+/** Begins to run the nth cell, and does not wait for its end. */
+export async function begin(page: Page, cell: number): Promise<void> {
+  await page.evaluate(async index => {
+    const { content, sessionContext } = window.jupyterapp.shell.currentWidget as NotebookPanel;
+    await sessionContext.ready; // without a kernel, core only clears the cell
+    content.deselectAll();
+    content.activeCellIndex = index;
+  }, cell);
+  await command(page, 'notebook:run-cell', {}, false);
+}
+
+/** The prompt of a cell that is not running and was run. */
+export async function hasRun(page: Page, cell: number): Promise<void> {
+  const prompt = page
+    .locator('.jp-NotebookPanel:visible .jp-CodeCell')
+    .nth(cell)
+    .locator('.jp-InputPrompt');
+  await expect(prompt).toHaveText(/\[\d+\]/);
+}
+
+/** The page, or a part of it, in both themes, for a person to look at. */
+export async function pictures(page: Page, name: string, part?: Locator): Promise<void> {
+  for (const theme of ['Dark', 'Light'] as const) {
+    await setTheme(page, theme);
+    await (part ?? page).screenshot({
+      path: test.info().outputPath(`${name}-${theme.toLowerCase()}.png`)
+    });
+  }
 }
