@@ -243,7 +243,12 @@ class MetricPoint(TolerantModel):
 
 
 class MetricSeries(TolerantModel):
+    """What one rank logged under one name."""
+
     name: str
+    rank: int = 0
+    ranks: int = 1
+    """Ranks that logged this name; of many, those with the lowest numbers have a series of their own."""
     points: list[MetricPoint]
 
 

@@ -147,6 +147,20 @@ class RankStatus(TolerantModel):
     """Why it is in its state, where there is more to say: what its pod waits for, why it was evicted."""
 
 
+class RankFailure(TolerantModel):
+    """The failure that ended a job: of the rank that failed first."""
+
+    rank: int
+    ename: str | None = None
+    """The type of the exception; None where the process ended without one."""
+    evalue: str = ""
+    """What the exception says, or how the process ended as far as it is known; may have several lines."""
+    cell: int | None = None
+    """Index in the notebook's cells; None when it did not happen in a cell."""
+    number: int | None = None
+    """The same code cell as people count, from 1."""
+
+
 class Attempt(TolerantModel):
     """One start of all ranks that did not end the job."""
 
@@ -250,6 +264,8 @@ class JobStatus(JobSummary):
     spec: JobSpec
     timeline: list[Transition] = Field(default_factory=list)
     ranks: list[RankStatus] = Field(default_factory=list)
+    failure: RankFailure | None = None
+    """What ended it, where a rank failed and that is known."""
     notices: list[str] = Field(default_factory=list)
     """Sentences worth reading that are no failure (files left out, no IPython, MLflow away)."""
     attempts: list[Attempt] = Field(default_factory=list)

@@ -12,6 +12,7 @@ from .fields import count_of, lines_of, number_of, text_of
 
 # An exception this soon before or after another rank died is the broken connection to it.
 _SAME_MOMENT_S = 1.0
+_INTERRUPTIONS = ("KeyboardInterrupt", "SIGINT", "SIGTERM")
 # Characters that are kept of a failure, of which each rank has one; the log has all.
 _LONGEST_NAME, _LONGEST_TEXT, _LONGEST_TRACEBACK = 500, 8 * 1024, 64 * 1024
 _PARTS, _LONGEST_PART = 10, 3 * 1024  # of a longer traceback: from its beginning and from its end
@@ -39,6 +40,11 @@ class Failure:
         """Whether its process ended without an exception that says why: by a signal, or by ending itself."""
         return self.death is not None or not self.ename or self.ename == "SystemExit"
 
+    @property
+    def interrupted(self) -> bool:
+        """Whether it was told to end: by a KeyboardInterrupt, or by a signal that asks for the same."""
+        return self.ename in _INTERRUPTIONS
+
 
 class BadEnd(Protocol):
     """The end of a rank that did not end well, by whoever's account."""
@@ -53,6 +59,10 @@ class BadEnd(Protocol):
     @property
     def died(self) -> bool:
         """Whether it ended without an exception that says why."""
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether it was told to end, as ranks are when another one has failed."""
 
 
 _End = TypeVar("_End", bound=BadEnd)
@@ -92,7 +102,13 @@ def death_of(words: Mapping[str, Any]) -> Death | None:
 
 
 def first_of(ends: Iterable[_End]) -> _End | None:
-    """What failed first: what came later is likely its consequence. Of those in the same moment, a rank that died."""
-    by_time = sorted(ends, key=lambda end: (end.at, end.rank))
+    """What failed first: what came later is likely its consequence. Of those in the same moment, a rank that died.
+
+    A rank that was told to end is never the first where another one failed of itself, whatever the clocks of their
+    machines say; only a process that was asked to end before all of them may have taken the others along.
+    """
+    every = sorted(ends, key=lambda end: (end.at, end.rank))
+    of_themselves = [end for at, end in enumerate(every) if not end.interrupted or (at == 0 and end.died)]
+    by_time = of_themselves or every
     deaths = (end for end in by_time if end.died and end.at - by_time[0].at <= _SAME_MOMENT_S)
     return next(deaths, by_time[0] if by_time else None)

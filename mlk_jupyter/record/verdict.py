@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..figures import duration
-from ..model import Phase, Reason
+from ..model import Phase, RankFailure, Reason
 from ..worker.deaths import Death, signal_in, signalled
 from .failure import Failure
 
 _LONGEST = 500
+_LONGEST_VALUE = 2_000  # characters of an exception that stand in a job's status
 # What CUDA and its libraries say of errors that no program causes; the driver logs them as XID errors.
 _BROKEN_GPU = re.compile(
     r"\bxid\b|uncorrectable (?:ecc|nvlink) error|fallen off the bus|hardware stack error", re.IGNORECASE
@@ -23,6 +24,8 @@ class Ending:
 
     phase: Phase
     reason: Reason
+    failure: RankFailure | None = None
+    """Of which rank, where one failed."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,10 @@ class RankEnd:
         """It did: had it told of an exception, that would be known as a Failure."""
         return True
 
+    @property
+    def interrupted(self) -> bool:
+        return (self.signal or signal_in(self.exit_code)) in ("SIGINT", "SIGTERM")
+
 
 def failed(first: Failure | RankEnd, *, signal_name: str | None, exit_code: int | None, out_of_memory: bool) -> Ending:
     """Words for the failure that ended the job.
@@ -47,6 +54,22 @@ def failed(first: Failure | RankEnd, *, signal_name: str | None, exit_code: int 
         signal_name, exit_code: how the process of that rank ended, as far as known.
         out_of_memory: the system killed a process for memory while the job ran.
     """
+    ending = _in_words(first, signal_name=signal_name, exit_code=exit_code, out_of_memory=out_of_memory)
+    return replace(ending, failure=rank_failure(first))
+
+
+def rank_failure(first: Failure | RankEnd) -> RankFailure:
+    """The failure that ended a job, as its status has it."""
+    if not isinstance(first, Failure):
+        return RankFailure(rank=first.rank)
+    ename = None if first.died else first.ename
+    evalue = first.evalue[:_LONGEST_VALUE]
+    return RankFailure(rank=first.rank, ename=ename, evalue=evalue, cell=first.cell, number=first.number)
+
+
+def _in_words(
+    first: Failure | RankEnd, *, signal_name: str | None, exit_code: int | None, out_of_memory: bool
+) -> Ending:
     where = f"Rank {first.rank}"
     log = f"See the log of rank {first.rank}."
     if isinstance(first, Failure):

@@ -9,7 +9,8 @@ from ..errors import MlkError
 from ..model.api import ErrorBody, FramePiece, FramesSnapshot, LogPiece, MetricList
 from ..record.fields import count_of
 from ..record.notebook import NoNotebook, replay_of
-from ..record.replay import Replay
+from ..record.rank_curves import RankCurves
+from ..record.replay import MOST_RANKS, Replay
 from .text import LINE_LIMIT, readable, whole_length
 
 if TYPE_CHECKING:
@@ -94,9 +95,11 @@ def snapshot(folder: JobFolder, *, over: bool) -> FramesSnapshot:
 
 def metrics(folder: JobFolder) -> MetricList:
     """Every metric that the ranks logged. Not for the event loop."""
-    replay = replay_of(folder) or Replay({"cells": []})
-    _apply_all(folder, replay)
-    return MetricList(source="frames", series=replay.series())
+    spec = folder.read_spec()
+    curves = RankCurves(spec.world_size if spec is not None else MOST_RANKS)
+    for frame in folder.each_frame():
+        curves.apply(frame)
+    return MetricList(source="frames", series=curves.series())
 
 
 def as_json(read: Callable[..., BaseModel], *args: Any, **keywords: Any) -> str:

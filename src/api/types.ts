@@ -1102,6 +1102,11 @@ export interface components {
              */
             readonly error: string | null;
             /**
+             * @description What ended it, where a rank failed and that is known.
+             * @default null
+             */
+            readonly failure: components["schemas"]["RankFailure"] | null;
+            /**
              * Finished At
              * @default null
              */
@@ -1394,12 +1399,26 @@ export interface components {
              */
             readonly value: number | null;
         };
-        /** MetricSeries */
+        /**
+         * MetricSeries
+         * @description What one rank logged under one name.
+         */
         readonly MetricSeries: {
             /** Name */
             readonly name: string;
             /** Points */
             readonly points: readonly components["schemas"]["MetricPoint"][];
+            /**
+             * Rank
+             * @default 0
+             */
+            readonly rank: number;
+            /**
+             * Ranks
+             * @description Ranks that logged this name; of many, those with the lowest numbers have a series of their own.
+             * @default 1
+             */
+            readonly ranks: number;
         };
         /**
          * Network
@@ -1570,6 +1589,38 @@ export interface components {
              * @default null
              */
             readonly text: string | null;
+        };
+        /**
+         * RankFailure
+         * @description The failure that ended a job: of the rank that failed first.
+         */
+        readonly RankFailure: {
+            /**
+             * Cell
+             * @description Index in the notebook's cells; None when it did not happen in a cell.
+             * @default null
+             */
+            readonly cell: number | null;
+            /**
+             * Ename
+             * @description The type of the exception; None where the process ended without one.
+             * @default null
+             */
+            readonly ename: string | null;
+            /**
+             * Evalue
+             * @description What the exception says, or how the process ended as far as it is known; may have several lines.
+             * @default
+             */
+            readonly evalue: string;
+            /**
+             * Number
+             * @description The same code cell as people count, from 1.
+             * @default null
+             */
+            readonly number: number | null;
+            /** Rank */
+            readonly rank: number;
         };
         /**
          * RankState

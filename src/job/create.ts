@@ -10,6 +10,7 @@ import { DisposableSet } from '@lumino/disposable';
 
 import { CommandIDs } from '../tokens';
 import type { IBackends, IJobs, IMlkApi, IMlkChannel } from '../tokens';
+import { Comparison } from './comparison';
 import { copyPath, download, saveCopy } from './files';
 import { LiveNotebook } from './livenotebook';
 import { LogPage } from './logpage';
@@ -79,7 +80,10 @@ export function createTab(id: string, page: Page, around: ISurroundings): JobTab
       }),
     metricsPage: () =>
       new MetricsPage({
-        feed: model.frames,
+        model,
+        comparison: new Comparison(api, jobs, trans),
+        jobs,
+        titleOf: id => jobs.get(id)?.name ?? model.status?.name ?? id,
         trans,
         theme: themes && { name: () => themes.theme ?? '', changed: themes.themeChanged }
       })

@@ -4,14 +4,13 @@ import { Signal } from '@lumino/signaling';
 import type { ISignal } from '@lumino/signaling';
 
 import type { Api, ErrorBody, FramePiece, FramesSnapshot, LogPiece } from '../api';
+import { SeriesStore } from '../charts/series';
 import type { IMlkChannel } from '../tokens';
 import { Replay } from './replay';
 import type { Change, Frame } from './replay';
-import { SeriesStore } from './series';
 
 /** At most this often a fresh snapshot is asked for because an update cannot be placed. */
 const RESYNC_MS = 2000;
-const MOST_METRICS = 1000;
 /** Older log text comes in pieces of this size. */
 const OLDER_BYTES = 64 * 1024;
 
@@ -174,22 +173,11 @@ export class FramesFeed implements IDisposable {
     if (typeof name !== 'string' || typeof time !== 'number') {
       return;
     }
-    // Ranks that all log the same name give one curve: the lowest rank's.
-    const rank = typeof frame.rank === 'number' ? frame.rank : 0;
-    if (!this._ranks.has(name) && this._ranks.size >= MOST_METRICS) {
-      return;
-    }
-    const lowest = this._ranks.get(name) ?? rank;
-    this._ranks.set(name, Math.min(rank, lowest));
-    if (rank < lowest) {
-      void this.loadMetrics().catch(() => undefined);
-    } else if (rank === lowest) {
-      this.series.add(name, {
-        at: time,
-        step: typeof step === 'number' ? step : null,
-        value: typeof value === 'number' ? value : null
-      });
-    }
+    this.series.add(name, typeof frame.rank === 'number' ? frame.rank : 0, {
+      at: time,
+      step: typeof step === 'number' ? step : null,
+      value: typeof value === 'number' ? value : null
+    });
   }
 
   private _resyncSoon(delay: number): void {
@@ -205,7 +193,6 @@ export class FramesFeed implements IDisposable {
     this._stateChanged.emit();
   }
 
-  private readonly _ranks = new Map<string, number>();
   private _notebook: nbformat.INotebookContent | null = null;
   private _replay: Replay | null = null;
   private _offset: number | null = null;

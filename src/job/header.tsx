@@ -64,7 +64,7 @@ export function Header(props: IHeaderProps): JSX.Element {
               {trans.__('Run again')}
             </button>
             <button type="button" className="mlk-Button" onClick={props.onOpenNotebook}>
-              {trans.__('Open source')}
+              {trans.__('Open notebook')}
             </button>
             {isFinal(job.phase) && (
               <Action

@@ -1,6 +1,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
-import { HTMLSelect } from '@jupyterlab/ui-components';
-import { useState } from 'react';
+import { caretDownIcon, caretUpIcon, HTMLSelect } from '@jupyterlab/ui-components';
+
+import { IconButton } from '../components';
 
 export interface ILogBarProps {
   ranks: readonly number[];
@@ -13,8 +14,11 @@ export interface ILogBarProps {
   onRank: (rank: number) => void;
   onOlder: () => void;
   onEnd: () => void;
-  /** Goes to the next place; gives its number and how many there are. */
-  onFind: (query: string, direction: 1 | -1) => readonly [number, number];
+  /** What is looked for, how often it stands there, and which of the places was gone to, from 1. */
+  query: string;
+  places: { readonly current: number; readonly count: number };
+  onQuery: (query: string) => void;
+  onFind: (direction: 1 | -1) => void;
   onDownload: () => void;
 }
 
@@ -22,21 +26,23 @@ export interface ILogBarProps {
 export function LogBar(props: ILogBarProps): JSX.Element {
   const { ranks, rank, trans } = props;
   return (
-    <div className="mlk-Bar" role="group" aria-label={trans.__('Log of a rank')}>
-      <label className="mlk-Bar-label">
-        {trans.__('Rank')}
-        <HTMLSelect
-          className="mlk-Bar-select"
-          value={rank}
-          onChange={event => props.onRank(Number(event.target.value))}
-        >
-          {ranks.map(each => (
-            <option key={each} value={each}>
-              {each}
-            </option>
-          ))}
-        </HTMLSelect>
-      </label>
+    <div className="mlk-Bar" role="group" aria-label={trans.__('Log of a process')}>
+      {ranks.length > 1 && (
+        <label className="mlk-Bar-label">
+          {trans.__('Rank')}
+          <HTMLSelect
+            className="mlk-Bar-select"
+            value={rank}
+            onChange={event => props.onRank(Number(event.target.value))}
+          >
+            {ranks.map(each => (
+              <option key={each} value={each}>
+                {each}
+              </option>
+            ))}
+          </HTMLSelect>
+        </label>
+      )}
       <Find {...props} />
       {props.note && <span className="mlk-Bar-note">{props.note}</span>}
       <span className="mlk-Bar-space" />
@@ -57,17 +63,18 @@ export function LogBar(props: ILogBarProps): JSX.Element {
   );
 }
 
-function Find({ trans, onFind }: ILogBarProps): JSX.Element {
-  const [query, setQuery] = useState('');
-  const [place, setPlace] = useState<readonly [number, number] | null>(null);
+function Find({ query, places, trans, onQuery, onFind }: ILogBarProps): JSX.Element {
   const onKeyDown = (event: React.KeyboardEvent) => {
-    if (event.key === 'Enter' && query) {
+    if (event.key === 'Enter') {
       event.preventDefault();
-      setPlace(onFind(query, event.shiftKey ? -1 : 1));
+      onFind(event.shiftKey ? -1 : 1);
+    } else if (event.key === 'Escape' && query) {
+      event.preventDefault();
+      onQuery('');
     }
   };
   return (
-    <span className="mlk-Bar-find">
+    <span className="mlk-Bar-find" role="search">
       <input
         type="search"
         className="mlk-Input"
@@ -75,15 +82,37 @@ function Find({ trans, onFind }: ILogBarProps): JSX.Element {
         placeholder={trans.__('Find')}
         title={trans.__('Enter goes to the next place, Shift Enter to the one before')}
         value={query}
-        onChange={event => {
-          setQuery(event.target.value);
-          setPlace(null);
-        }}
+        onChange={event => onQuery(event.target.value)}
         onKeyDown={onKeyDown}
       />
+      {query && (
+        <>
+          <IconButton
+            icon={caretUpIcon}
+            label={trans.__('To the place before')}
+            refused={places.count === 0 ? trans.__('Not found') : null}
+            onClick={() => onFind(-1)}
+          />
+          <IconButton
+            icon={caretDownIcon}
+            label={trans.__('To the next place')}
+            refused={places.count === 0 ? trans.__('Not found') : null}
+            onClick={() => onFind(1)}
+          />
+        </>
+      )}
       <span className="mlk-Bar-place" role="status">
-        {place && (place[1] === 0 ? trans.__('not found') : trans.__('%1 of %2', ...place))}
+        {query && placesText(places, trans)}
       </span>
     </span>
   );
+}
+
+function placesText({ current, count }: ILogBarProps['places'], trans: TranslationBundle): string {
+  if (count === 0) {
+    return trans.__('not found');
+  }
+  return current > 0
+    ? trans.__('%1 of %2', current, count)
+    : trans._n('%1 place', '%1 places', count);
 }

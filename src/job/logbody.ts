@@ -8,16 +8,20 @@ import { Widget } from '@lumino/widgets';
 
 import type { ILogChange } from './feeds';
 import { isFull, matches, pieces, settled } from './logtext';
+import { Marks, rangesOf } from './marks';
 
 /** More pieces than this are not kept on the page; the oldest go first and can be loaded again. */
 const MOST_PIECES = 60;
+/** More places than these are counted, but not marked. */
+const MOST_MARKS = 5000;
 /** So close to the end counts as the end, in pixels. */
 const END_PX = 24;
-const MARK = 'mlk-log-match';
 
 interface IPiece {
   readonly node: HTMLElement;
   text: string;
+  /** Where in what is shown of it the text that is looked for stands. */
+  found: readonly number[];
   /** Where it begins in the log, in bytes; null inside of what came at once. */
   offset: number | null;
 }
@@ -55,6 +59,37 @@ export class LogBody extends Widget {
     return this._trimmed;
   }
 
+  /** The text that is looked for; every place where it stands is marked. "" looks for nothing. */
+  get query(): string {
+    return this._query;
+  }
+  set query(query: string) {
+    if (query === this._query) {
+      return;
+    }
+    this._query = query;
+    this._current = null;
+    this._draw();
+    for (const piece of this._pieces) {
+      this._search(piece);
+    }
+    this._mark();
+    this._stateChanged.emit();
+  }
+
+  /** How often the text stands in what is shown, and which of the places, from 1, was gone to; 0 for none. */
+  get places(): { readonly current: number; readonly count: number } {
+    let count = 0;
+    let current = 0;
+    for (const piece of this._pieces) {
+      if (this._current?.piece === piece) {
+        current = count + this._current.index + 1;
+      }
+      count += piece.found.length;
+    }
+    return { current, count };
+  }
+
   get isEmpty(): boolean {
     return this._pieces.length === 0;
   }
@@ -78,7 +113,8 @@ export class LogBody extends Widget {
     this._pieces.length = 0;
     this._log.replaceChildren();
     this._stale.clear();
-    this._unmark();
+    this._current = null;
+    this._mark();
   }
 
   /** Scrolls to the end and stays there. */
@@ -87,28 +123,20 @@ export class LogBody extends Widget {
     this._toEnd();
   }
 
-  /**
-   * Goes to the next place where `query` stands, round and round.
-   *
-   * Returns the number of the place, from 1, and how many there are; [0, 0] when there is none.
-   */
-  find(query: string, direction: 1 | -1): [number, number] {
+  /** Goes to the next place, or to the one before, round and round. From nowhere to the first, or to the last. */
+  find(direction: 1 | -1): void {
     this._draw();
-    const places = this._pieces.flatMap(piece =>
-      matches(piece.node.textContent ?? '', query).map(at => ({ piece, at }))
-    );
+    const places = this._pieces.flatMap(piece => piece.found.map((_, index) => ({ piece, index })));
     if (places.length === 0) {
-      this._unmark();
-      this._found = -1;
-      return [0, 0];
+      return;
     }
-    const from = this._query === query ? this._found : direction > 0 ? -1 : 0;
-    this._query = query;
-    this._found = (from + direction + places.length) % places.length;
-    const { piece, at } = places[this._found];
+    const { current } = this.places;
+    const from = current > 0 ? current - 1 : direction > 0 ? -1 : 0;
+    this._current = places[(from + direction + places.length) % places.length];
     this._setFollowing(false);
-    this._mark(piece.node, at, query.length);
-    return [this._found + 1, places.length];
+    this._mark();
+    this._show(this._current);
+    this._stateChanged.emit();
   }
 
   protected override onAfterAttach(msg: Message): void {
@@ -120,7 +148,7 @@ export class LogBody extends Widget {
     this._log.removeEventListener('scroll', this._onScroll);
     cancelAnimationFrame(this._frame);
     this._frame = 0;
-    this._unmark();
+    this._marks.clear();
     super.onBeforeDetach(msg);
   }
 
@@ -178,7 +206,7 @@ export class LogBody extends Widget {
   private _piece(text: string, offset: number | null): IPiece {
     const node = document.createElement('div');
     node.className = 'mlk-LogPiece jp-RenderedText';
-    const piece = { node, text, offset };
+    const piece: IPiece = { node, text, offset, found: [] };
     this._stale.add(piece);
     return piece;
   }
@@ -198,13 +226,18 @@ export class LogBody extends Widget {
   }
 
   private _draw(): void {
-    for (const { node, text } of this._stale) {
+    const drawn = [...this._stale];
+    for (const { node, text } of drawn) {
       const source = settled(text);
       node.replaceChildren();
       node.style.setProperty('--mlk-lines', String(source.split('\n').length - 1 || 1));
       void renderText({ host: node, sanitizer: this._sanitizer, source });
     }
     this._stale.clear();
+    if (this._query && drawn.length > 0) {
+      drawn.forEach(piece => this._search(piece));
+      this._mark();
+    }
   }
 
   private _trim(): void {
@@ -214,8 +247,9 @@ export class LogBody extends Widget {
     const least = this._pieces.length - MOST_PIECES;
     const keep = this._pieces.findIndex((piece, index) => index >= least && piece.offset !== null);
     if (keep > 0) {
-      for (const { node } of this._pieces.splice(0, keep)) {
-        node.remove();
+      for (const piece of this._pieces.splice(0, keep)) {
+        piece.node.remove();
+        this._current = this._current?.piece === piece ? null : this._current;
       }
       this._trimmed.emit(this._pieces[0].offset!);
     }
@@ -249,27 +283,32 @@ export class LogBody extends Widget {
     }
   }
 
-  private _mark(node: HTMLElement, at: number, length: number): void {
+  private _search(piece: IPiece): void {
+    piece.found = matches(piece.node.textContent ?? '', this._query);
+    if (this._current?.piece === piece && this._current.index >= piece.found.length) {
+      this._current = null;
+    }
+  }
+
+  private _mark(): void {
+    const { length } = this._query;
+    const all = this._pieces.flatMap(({ node, found }) => rangesOf(node, found, length));
+    const { current } = this.places;
+    this._marks.set(all.slice(0, MOST_MARKS), all[current - 1] ?? null);
+  }
+
+  private _show({ piece, index }: { piece: IPiece; index: number }): void {
+    const { node, found } = piece;
     node.scrollIntoView({ block: 'nearest' });
     // A piece out of sight has no layout of its own before the next frame.
     requestAnimationFrame(() => {
-      const range = rangeOf(node, at, length);
-      const box = range.getBoundingClientRect();
-      const view = this._log.getBoundingClientRect();
-      this._log.scrollTop += box.top - view.top - view.height / 3;
-      if ('highlights' in CSS) {
-        CSS.highlights.set(MARK, new Highlight(range));
-      } else {
-        getSelection()?.removeAllRanges();
-        getSelection()?.addRange(range);
+      const [range] = rangesOf(node, found.slice(index, index + 1), this._query.length);
+      if (range) {
+        const box = range.getBoundingClientRect();
+        const view = this._log.getBoundingClientRect();
+        this._log.scrollTop += box.top - view.top - view.height / 3;
       }
     });
-  }
-
-  private _unmark(): void {
-    if ('highlights' in CSS) {
-      CSS.highlights.delete(MARK);
-    }
   }
 
   private readonly _log: HTMLElement;
@@ -282,27 +321,6 @@ export class LogBody extends Widget {
   /** Where the text was scrolled to when last seen, in pixels. */
   private _top = 0;
   private _query = '';
-  private _found = -1;
-}
-
-/** Characters of a node's text as a range, across the spans of colours. */
-function rangeOf(node: HTMLElement, at: number, length: number): Range {
-  const range = document.createRange();
-  const walker = document.createTreeWalker(node, NodeFilter.SHOW_TEXT);
-  let passed = 0;
-  let begun = false;
-  while (walker.nextNode()) {
-    const text = walker.currentNode as Text;
-    const end = passed + text.length;
-    if (!begun && at < end) {
-      range.setStart(text, at - passed);
-      begun = true;
-    }
-    if (at + length <= end) {
-      range.setEnd(text, at + length - passed);
-      break;
-    }
-    passed = end;
-  }
-  return range;
+  private _current: { readonly piece: IPiece; readonly index: number } | null = null;
+  private readonly _marks = new Marks();
 }

@@ -83,7 +83,10 @@ export class LogPage extends Panel {
           onRank={rank => (this.rank = rank)}
           onOlder={() => void this._try(feed.older())}
           onEnd={() => this._body.follow()}
-          onFind={(query, direction) => this._body.find(query, direction)}
+          query={this._body.query}
+          places={this._body.places}
+          onQuery={query => (this._body.query = query)}
+          onFind={direction => this._body.find(direction)}
           onDownload={() => void this._try(download(feed.rank))}
         />
         {error && <ErrorBanner error={error} trans={trans} />}
@@ -100,8 +103,8 @@ export class LogPage extends Panel {
       return trans.__('Asking the server for the log.');
     }
     return this._feed.final
-      ? trans.__('This rank wrote nothing.')
-      : trans.__('This rank has written nothing yet.');
+      ? trans.__('This process wrote nothing.')
+      : trans.__('This process has written nothing yet.');
   }
 
   private async _try(action: Promise<void>): Promise<void> {

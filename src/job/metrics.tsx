@@ -1,12 +1,21 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
+import { HTMLSelect } from '@jupyterlab/ui-components';
+import { useMemo, useState } from 'react';
 
 import type { ErrorBody } from '../api';
+import { Chart, isSingle, PLAIN } from '../charts';
+import type { Axis, ILook } from '../charts';
 import { ErrorBanner } from '../components';
-import { Chart } from './chart';
-import type { ISeries } from './series';
+import { drawingsOf } from './metricslines';
+import type { IDrawing, IDrawnJob } from './metricslines';
 
 export interface IMetricsProps {
-  series: readonly ISeries[];
+  /** The job of the tab. */
+  job: IDrawnJob;
+  /** Jobs laid over it. */
+  compared: readonly IDrawnJob[];
+  /** Jobs that can be laid over it. */
+  others: readonly { readonly id: string; readonly title: string }[];
   /** Whether the server has told what it knows. */
   isLoaded: boolean;
   /** Whether the job is over. */
@@ -16,27 +25,153 @@ export interface IMetricsProps {
   theme: string;
   trans: TranslationBundle;
   onRetry: () => void;
+  /** Lays another job over it. */
+  onCompare: (id: string) => void;
+  onForget: (id: string) => void;
 }
 
-/** One chart a metric, small multiples. */
+/** From so many charts on there is a field to find some of them. */
+const MANY = 6;
+/** Jobs laid over the tab's own at most: there are no more colours. */
+const MOST_COMPARED = 7;
+
+/** One chart a metric, small multiples; what has one value only as a number above them. */
 export function Metrics(props: IMetricsProps): JSX.Element {
-  const { series, error, trans } = props;
+  const { job, compared, error, version, theme, trans } = props;
+  const [look, setLook] = useState<ILook>(PLAIN);
+  const [query, setQuery] = useState('');
+  const all = useMemo(() => drawingsOf([job, ...compared], trans), [job, compared, version, trans]);
+  const shown = all.filter(({ name }) => name.toLowerCase().includes(query.toLowerCase()));
+  const draw = ({ name, lines, note }: IDrawing) => (
+    <Chart
+      key={name}
+      title={name}
+      lines={lines}
+      note={note}
+      look={look}
+      version={version}
+      theme={theme}
+      trans={trans}
+    />
+  );
+  const numbers = shown.filter(({ lines }) => isSingle(lines));
+  const curves = shown.filter(({ lines }) => !isSingle(lines));
   return (
     <div className="mlk-Metrics">
+      {all.length > 0 && (
+        <div className="mlk-Bar mlk-Metrics-bar" role="group" aria-label={trans.__('Charts')}>
+          {all.length >= MANY && (
+            <input
+              type="search"
+              className="mlk-Input"
+              aria-label={trans.__('Find a metric')}
+              placeholder={trans.__('Find a metric')}
+              value={query}
+              onChange={event => setQuery(event.target.value)}
+            />
+          )}
+          <LookBar look={look} trans={trans} onLook={setLook} />
+          <span className="mlk-Bar-space" />
+          <Compare {...props} />
+        </div>
+      )}
+      {compared.length > 0 && <Compared {...props} />}
       {error && <ErrorBanner error={error} trans={trans} onRetry={props.onRetry} />}
-      {series.length === 0 && !error && <p className="mlk-Metrics-none">{none(props)}</p>}
-      <div className="mlk-Metrics-charts">
-        {series.map(each => (
-          <Chart
-            key={each.name}
-            series={each}
-            version={props.version}
-            theme={props.theme}
-            trans={trans}
-          />
-        ))}
-      </div>
+      {shown.length === 0 && !error && (
+        <p className="mlk-Metrics-none">
+          {all.length > 0 ? trans.__('No metric of this name.') : none(props)}
+        </p>
+      )}
+      {numbers.length > 0 && <div className="mlk-Metrics-numbers">{numbers.map(draw)}</div>}
+      {curves.length > 0 && <div className="mlk-Metrics-charts">{curves.map(draw)}</div>}
     </div>
+  );
+}
+
+interface ILookBarProps {
+  look: ILook;
+  trans: TranslationBundle;
+  onLook: (look: ILook) => void;
+}
+
+function LookBar({ look, trans, onLook }: ILookBarProps): JSX.Element {
+  return (
+    <>
+      <label className="mlk-Bar-label">
+        {trans.__('By')}
+        <HTMLSelect
+          value={look.axis ?? ''}
+          onChange={event => onLook({ ...look, axis: (event.target.value || null) as Axis | null })}
+        >
+          <option value="">{trans.__('step, or time')}</option>
+          <option value="step">{trans.__('step')}</option>
+          <option value="time">{trans.__('time')}</option>
+        </HTMLSelect>
+      </label>
+      <label className="mlk-Bar-label">
+        <input
+          type="checkbox"
+          checked={look.log}
+          onChange={event => onLook({ ...look, log: event.target.checked })}
+        />
+        {trans.__('Log scale')}
+      </label>
+      <label className="mlk-Bar-label">
+        {trans.__('Smoothing')}
+        <input
+          type="range"
+          min={0}
+          max={0.98}
+          step={0.02}
+          value={look.smoothing}
+          onChange={event => onLook({ ...look, smoothing: Number(event.target.value) })}
+        />
+        <output>{look.smoothing.toFixed(2)}</output>
+      </label>
+    </>
+  );
+}
+
+function Compare({ others, compared, trans, onCompare }: IMetricsProps): JSX.Element | null {
+  if (others.length === 0 || compared.length >= MOST_COMPARED) {
+    return null;
+  }
+  return (
+    <HTMLSelect
+      aria-label={trans.__('Lay another job over these')}
+      value=""
+      onChange={event => onCompare(event.target.value)}
+    >
+      <option value="">{trans.__('Compare with…')}</option>
+      {others.map(({ id, title }) => (
+        <option key={id} value={id}>
+          {title}
+        </option>
+      ))}
+    </HTMLSelect>
+  );
+}
+
+function Compared({ job, compared, trans, onForget }: IMetricsProps): JSX.Element {
+  return (
+    <ul className="mlk-Metrics-compared" aria-label={trans.__('Jobs in these charts')}>
+      {[job, ...compared].map(({ id, title, colour }) => (
+        <li key={id}>
+          <span className="mlk-Chart-mark" data-colour={colour} aria-hidden="true" />
+          <span>{title}</span>
+          {id !== job.id && (
+            <button
+              type="button"
+              className="mlk-TextButton"
+              aria-label={trans.__('Take %1 out', title)}
+              onClick={() => onForget(id)}
+            >
+              {trans.__('Take out')}
+            </button>
+          )}
+        </li>
+      ))}
+    </ul>
   );
 }
 

@@ -5,6 +5,7 @@ import type { ISignal } from '@lumino/signaling';
 
 import { ApiError } from '../api';
 import type { Api, ErrorBody, JobStatus, RunView } from '../api';
+import { SeriesStore } from '../charts/series';
 import type { IMlkChannel } from '../tokens';
 import { FramesFeed, LogFeed } from './feeds';
 
@@ -34,6 +35,9 @@ export class JobModel implements IDisposable {
   }
 
   readonly frames: FramesFeed;
+
+  /** The course of the metrics, as far as Overview needs it. */
+  readonly trends = new SeriesStore();
 
   /** Null before the first answer. */
   get status(): JobStatus | null {
@@ -83,6 +87,7 @@ export class JobModel implements IDisposable {
     }
     if (page === 'overview') {
       void this._loadRun();
+      void this._loadTrends();
     }
   }
 
@@ -120,6 +125,7 @@ export class JobModel implements IDisposable {
     const before = this._status;
     this._status = status;
     this._error = null;
+    this._addToTrends(before, status);
     this._changed.emit();
     if (
       this._page === 'overview' &&
@@ -132,6 +138,29 @@ export class JobModel implements IDisposable {
   private _fail(error: ErrorBody): void {
     this._error = error;
     this._changed.emit();
+  }
+
+  /** The server's curves where there are some: what is asked in vain is asked again when the page is shown. */
+  private async _loadTrends(): Promise<void> {
+    try {
+      const { series } = await this._api.metrics(this.id);
+      if (!this._isDisposed) {
+        this.trends.load(series);
+        this._changed.emit();
+      }
+    } catch {
+      // The tiles have their values; the page of the metrics tells what is wrong.
+    }
+  }
+
+  private _addToTrends(before: JobStatus | null, { metrics }: JobStatus): void {
+    const known = new Map(before?.metrics.map(metric => [metric.name, metric]));
+    for (const { name, at, step, value } of metrics) {
+      const last = known.get(name);
+      if (last && (last.at !== at || last.step !== step)) {
+        this.trends.add(name, 0, { at, step, value });
+      }
+    }
   }
 
   private async _loadRun(): Promise<void> {

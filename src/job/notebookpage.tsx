@@ -38,6 +38,13 @@ export class NotebookPage extends Panel {
     }
   }
 
+  /** Brings a cell into view, now or when the notebook is there, and stays with it. */
+  goTo(cell: number): void {
+    this._wanted = cell;
+    this._follow(false);
+    this._scrollToWanted();
+  }
+
   override dispose(): void {
     if (this.isDisposed) {
       return;
@@ -68,6 +75,7 @@ export class NotebookPage extends Panel {
   protected override onAfterShow(msg: Message): void {
     super.onAfterShow(msg);
     this._scroll();
+    this._scrollToWanted();
   }
 
   private _onLoaded(): void {
@@ -75,6 +83,7 @@ export class NotebookPage extends Panel {
     if (feed.notebook && feed.replay) {
       notebook.load(feed.notebook, feed.replay);
       this._scroll();
+      this._scrollToWanted();
     }
   }
 
@@ -97,6 +106,21 @@ export class NotebookPage extends Panel {
       }
       const isTall = notebook.widgets[running].node.clientHeight > notebook.node.clientHeight;
       void notebook.scrollToItem(running, isTall ? 'end' : 'auto').catch(() => undefined);
+    });
+  }
+
+  private _scrollToWanted(): void {
+    const { feed, notebook } = this._options;
+    const cell = this._wanted;
+    if (cell === null || !this.isVisible || !feed.replay || cell >= notebook.widgets.length) {
+      return;
+    }
+    this._wanted = null;
+    // The cells are laid out in the next frame.
+    requestAnimationFrame(() => {
+      if (!notebook.isDisposed) {
+        void notebook.scrollToItem(cell, 'center').catch(() => undefined);
+      }
     });
   }
 
@@ -164,7 +188,7 @@ export class NotebookPage extends Panel {
     }
     return feed.final
       ? trans.__('As the job left it. Read-only.')
-      : trans.__('Live from rank 0. Read-only.');
+      : trans.__('Live, from the first process. Read-only.');
   }
 
   private async _try(action: Promise<void>): Promise<void> {
@@ -182,5 +206,7 @@ export class NotebookPage extends Panel {
   private readonly _bar: Rendered;
   private _following = true;
   private _frame = 0;
+  /** The cell to be brought into view once it is there. */
+  private _wanted: number | null = null;
   private _failure: ApiError | null = null;
 }

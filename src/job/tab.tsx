@@ -13,6 +13,7 @@ import { LogPage } from './logpage';
 import { MetricsPage } from './metricspage';
 import type { JobModel, Page } from './model';
 import { PAGES } from './model';
+import type { NotebookPage } from './notebookpage';
 import { Overview } from './overview';
 
 export type HeaderActions = Pick<
@@ -30,7 +31,7 @@ export interface IJobTabOptions {
   actions: HeaderActions;
   onCopy: (text: string) => void;
   /** The pages that need more than the model; each is made when it is first shown. */
-  notebookPage: () => Widget;
+  notebookPage: () => NotebookPage;
   logPage: () => LogPage;
   metricsPage: () => MetricsPage;
 }
@@ -168,6 +169,11 @@ export class JobTab extends Widget {
     (this._pages.get('log') as LogPage).rank = rank;
   }
 
+  private _openCell(cell: number): void {
+    this.page = 'notebook';
+    (this._pages.get('notebook') as NotebookPage).goTo(cell);
+  }
+
   private _drawHead(): JSX.Element {
     const { model, backends, trans, actions } = this._options;
     return (
@@ -203,10 +209,12 @@ export class JobTab extends Widget {
         backend={backends.get(model.status.backend)}
         run={model.run}
         runError={model.runError}
+        trends={model.trends.all}
         visible={this.isVisible && this._page === 'overview'}
         trans={trans}
         onCopy={onCopy}
         onLog={rank => this._openLog(rank)}
+        onCell={cell => this._openCell(cell)}
       />
     );
   }

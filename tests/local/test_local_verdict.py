@@ -7,7 +7,7 @@ import errno
 import pytest
 
 from mlk_jupyter.backends.local import verdict
-from mlk_jupyter.model import Phase
+from mlk_jupyter.model import Phase, RankFailure
 from mlk_jupyter.record.failure import Failure, first_of
 from mlk_jupyter.record.verdict import RankEnd, failed
 from mlk_jupyter.worker.deaths import Death
@@ -44,6 +44,34 @@ def test_a_rank_that_was_killed_wins_over_the_broken_connections_to_it() -> None
 
 def test_a_rank_that_was_killed_long_after_the_first_exception_is_its_consequence() -> None:
     assert first_of([failure(0, 10.0), RankEnd(1, 14.0, None, "SIGKILL")]) == failure(0, 10.0)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        failure(0, 9.5, "KeyboardInterrupt", ""),
+        failure(0, 12.2, "SIGTERM", "The process was asked to end (SIGTERM).", death=Death.SIGNAL),
+        RankEnd(0, 12.2, None, "SIGTERM"),
+        RankEnd(0, 12.2, 143, None),
+    ],
+    ids=["interrupted, by a clock that is behind", "asked to end", "ended by SIGTERM", "exit code of SIGTERM"],
+)
+def test_a_rank_that_was_told_to_end_never_hides_the_error_that_began_it(told: Failure | RankEnd) -> None:
+    began = failure(1, 12.0, "ValueError", "bad")
+    assert first_of([told, began]) == began
+    assert first_of([told]) == told, "alone it is what there is to say"
+
+
+def test_a_process_that_was_asked_to_end_before_all_others_took_them_along() -> None:
+    ended = RankEnd(1, 9.9, None, "SIGTERM")
+    assert first_of([failure(0, 10.0, "RuntimeError", "Connection closed by peer"), ended]) == ended
+
+
+def test_the_failure_that_ended_a_job_is_told_with_its_exception_and_its_place() -> None:
+    ending = failed(failure(1, 0.0, "KeyError", "'train'"), signal_name=None, exit_code=1, out_of_memory=False)
+    assert ending.failure == RankFailure(rank=1, ename="KeyError", evalue="'train'", cell=2, number=2)
+    died = failed(RankEnd(2, 0.0, None, "SIGKILL"), signal_name="SIGKILL", exit_code=None, out_of_memory=False)
+    assert died.failure == RankFailure(rank=2), "no exception, no cell: unknown"
 
 
 def test_without_a_failure_nothing_came_first() -> None:

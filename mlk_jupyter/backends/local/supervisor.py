@@ -302,7 +302,8 @@ class Supervisor:
             with contextlib.suppress(OSError):  # as above
                 self._note_running()
         error_line = ending.reason.text if ending.phase is Phase.FAILED else None
-        self._ledger.update(finished_at=time.time(), error=error_line, run=self._mlflow.unsettled(self._replay.run()))
+        run = self._mlflow.unsettled(self._replay.run())
+        self._ledger.update(finished_at=time.time(), error=error_line, failure=ending.failure, run=run)
         self._ledger.enter(ending.phase, ending.reason)
         run = self._mlflow.settle(self._ledger.status)
         if run != self._ledger.status.run:

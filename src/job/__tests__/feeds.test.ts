@@ -44,7 +44,7 @@ describe('FramesFeed', () => {
     expect(listeners.get('job/a/frames')!.offset!()).toBe(150);
   });
 
-  it('tells what frames change and keeps metrics of the lowest rank', () => {
+  it('tells what frames change and keeps the metrics of each rank', () => {
     const { listeners, channel } = fakeChannel();
     const feed = new FramesFeed('a', {} as Api, channel);
     const seen: string[] = [];
@@ -62,7 +62,16 @@ describe('FramesFeed', () => {
       final: false
     });
     expect(seen).toEqual(['run', 'stream']);
-    expect(feed.series.all).toEqual([{ name: 'loss', points: [{ at: 5, step: 0, value: 1 }] }]);
+    expect(feed.series.all).toEqual([
+      {
+        name: 'loss',
+        ranks: 2,
+        series: [
+          { name: 'loss', rank: 0, points: [{ at: 5, step: 0, value: 1 }] },
+          { name: 'loss', rank: 1, points: [{ at: 5, step: 0, value: 2 }] }
+        ]
+      }
+    ]);
   });
 
   it('settles a snapshot that was taken inside a cell once the job is over', () => {
@@ -121,5 +130,25 @@ describe('JobModel', () => {
     expect(topics()).toEqual(['job/a']);
     model.dispose();
     expect(topics()).toEqual([]);
+  });
+
+  it('keeps the course of the metrics for Overview, from the server and from each status', async () => {
+    const { listeners, channel } = fakeChannel();
+    const points = [{ at: 1, step: 0, value: 3 }];
+    const series = [{ name: 'loss', rank: 0, ranks: 1, points }];
+    const metrics = vi.fn(() => Promise.resolve({ source: 'frames', series }));
+    const api = { metrics } as unknown as Api;
+    const model = new JobModel('a', api, channel, nullTranslator.load(''));
+    const status = (at: number, step: number, value: number) =>
+      ({ phase: 'Running', run: null, metrics: [{ name: 'loss', at, step, value }] }) as never;
+    model.show('overview');
+    const { snapshot, delta } = listeners.get('job/a')!;
+    snapshot(status(1, 0, 3));
+    await vi.waitFor(() => expect(model.trends.all).toHaveLength(1));
+    delta(status(2, 1, 2));
+    delta(status(2, 1, 2));
+    expect(model.trends.all[0].series[0].points.map(({ value }) => value)).toEqual([3, 2]);
+    expect(metrics).toHaveBeenCalledTimes(1);
+    model.dispose();
   });
 });

@@ -1,9 +1,10 @@
 import { Sanitizer } from '@jupyterlab/apputils';
 import { Widget } from '@lumino/widgets';
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { trans } from '../../__tests__/fakes';
 import { LogBody } from '../logbody';
+import { rangesOf } from '../marks';
 
 describe('following a log', () => {
   let body: LogBody;
@@ -45,5 +46,70 @@ describe('following a log', () => {
     expect(body.following).toBe(false);
     scrolledTo(800);
     expect(body.following).toBe(true);
+  });
+});
+
+describe('finding in a log', () => {
+  let body: LogBody;
+
+  // jsdom lays nothing out
+  beforeAll(() => {
+    globalThis.CSS ??= {} as typeof CSS;
+    Range.prototype.getBoundingClientRect ??= () => document.body.getBoundingClientRect();
+  });
+
+  beforeEach(() => {
+    body = new LogBody(new Sanitizer(), trans);
+    Widget.attach(body, document.body);
+    Element.prototype.scrollIntoView ??= () => undefined;
+    body.apply({ kind: 'reset', text: 'Loss 1\nstep\nloss 2\n', offset: 0 });
+  });
+
+  afterEach(() => body.dispose());
+
+  it('counts while somebody types, whatever the case, and goes nowhere by that', () => {
+    body.query = 'l';
+    expect(body.places).toEqual({ current: 0, count: 2 });
+    expect(body.following).toBe(true);
+    body.query = 'loss 2';
+    expect(body.places).toEqual({ current: 0, count: 1 });
+    body.query = 'gone';
+    expect(body.places).toEqual({ current: 0, count: 0 });
+    body.find(1);
+    expect(body.places).toEqual({ current: 0, count: 0 });
+  });
+
+  it('goes round and round in both directions, from nowhere to the first or to the last', () => {
+    body.query = 'loss';
+    const seen = [1, 1, 1, -1].map(direction => {
+      body.find(direction as 1 | -1);
+      return body.places.current;
+    });
+    expect(seen).toEqual([1, 2, 1, 2]);
+    expect(body.following).toBe(false);
+    body.query = 'step';
+    body.query = 'loss';
+    body.find(-1);
+    expect(body.places).toEqual({ current: 2, count: 2 });
+  });
+
+  it('counts what comes, stays at its place, and is cleared when the field is', async () => {
+    body.query = 'loss';
+    body.find(1);
+    body.apply({ kind: 'append', text: 'loss 3\n', offset: 20 });
+    await vi.waitFor(() => expect(body.places).toEqual({ current: 1, count: 3 }));
+    body.query = '';
+    expect(body.places).toEqual({ current: 0, count: 0 });
+  });
+});
+
+describe('places in a text', () => {
+  it('are found across the spans of colours', () => {
+    const node = document.createElement('pre');
+    node.append('ab', document.createElement('span'), 'cdef');
+    node.children[0].textContent = 'XY';
+    const ranges = rangesOf(node, [1, 4, 6], 2);
+    expect(ranges.map(String)).toEqual(['bX', 'cd', 'ef']);
+    expect(rangesOf(node, [], 2)).toEqual([]);
   });
 });

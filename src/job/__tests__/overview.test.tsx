@@ -52,6 +52,7 @@ const JOB: JobStatus = {
     { phase: 'Running', at: 1005 },
     { phase: 'Failed', at: 1065 }
   ],
+  failure: null,
   ranks: [
     {
       rank: 1,
@@ -73,6 +74,7 @@ const JOB: JobStatus = {
 
 function show(job: JobStatus, run: RunView | null = null, backend?: BackendInfo) {
   const onLog = vi.fn();
+  const onCell = vi.fn();
   render(
     <Overview
       job={job}
@@ -83,9 +85,11 @@ function show(job: JobStatus, run: RunView | null = null, backend?: BackendInfo)
       trans={trans}
       onCopy={vi.fn()}
       onLog={onLog}
+      onCell={onCell}
+      trends={[]}
     />
   );
-  return { onLog };
+  return { onLog, onCell };
 }
 
 describe('Overview', () => {
@@ -98,6 +102,57 @@ describe('Overview', () => {
     expect(screen.getByText('SECRET')).toBeTruthy();
     expect(screen.getByText('Submitted by').nextSibling?.textContent).toBe('ada');
     expect(document.body.textContent).not.toContain('hush');
+  });
+
+  it('leads with the exception of the rank that failed first, and with the ways to it', () => {
+    const { onLog, onCell } = show({
+      ...JOB,
+      reason: { code: 'cell_failed', text: 'Rank 1, cell 2: ValueError: bad', hint: 'See there.' },
+      error: 'Rank 1, cell 2: ValueError: bad',
+      failure: { rank: 1, ename: 'ValueError', evalue: 'bad\nworse', cell: 3, number: 2 }
+    });
+    const block = screen.getByRole('region', { name: 'Why it failed' });
+    expect(block).toBe(document.querySelector('.mlk-Overview')!.firstElementChild);
+    expect(within(block).getByRole('heading').textContent).toBe('Rank 1 failed first, in cell 2');
+    expect(block.querySelector('pre')!.textContent).toBe('ValueError: bad\nworse');
+    expect(within(block).getByText('See there.')).toBeTruthy();
+    fireEvent.click(within(block).getByRole('button', { name: 'Go to cell' }));
+    expect(onCell).toHaveBeenCalledWith(3);
+    fireEvent.click(within(block).getByRole('button', { name: 'Log of rank 1' }));
+    expect(onLog).toHaveBeenCalledWith(1);
+  });
+
+  it('of a process that died without an exception says how, and of one process no number', () => {
+    show({
+      ...JOB,
+      world_size: 1,
+      reason: { code: 'killed', text: 'Rank 0 was killed (SIGKILL).', hint: null },
+      error: null,
+      failure: { rank: 0, ename: null, evalue: '', cell: null, number: null }
+    });
+    const block = screen.getByRole('region', { name: 'Why it failed' });
+    expect(block.textContent).toContain('Rank 0 was killed (SIGKILL).');
+    expect(
+      within(block)
+        .getAllByRole('button')
+        .map(({ textContent }) => textContent)
+    ).toEqual(['Log']);
+  });
+
+  it('leads with the latest metrics, in the order of the job', () => {
+    const metric = (name: string, value: number | null) => ({ name, value, step: 3, at: 1 });
+    show({
+      ...JOB,
+      phase: 'Succeeded',
+      metrics: [metric('loss', 0.0015), metric('acc', 0.9733), metric('nan', null)]
+    });
+    const tiles = within(screen.getByRole('list', { name: 'Metrics' })).getAllByRole('listitem');
+    expect(tiles.map(({ textContent }) => textContent)).toEqual([
+      'loss0.0015step 3',
+      'acc0.9733step 3',
+      'nannot a numberstep 3'
+    ]);
+    expect(screen.queryByRole('region', { name: 'Why it failed' })).toBeNull();
   });
 
   it('shows what is not known as a dash, never as zero', () => {

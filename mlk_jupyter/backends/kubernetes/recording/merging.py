@@ -9,11 +9,22 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ....model import JobSpec, JobStatus, Phase, Progress, RankState, RankStatus, Reason, Sample, Transition
+from ....model import (
+    JobSpec,
+    JobStatus,
+    Phase,
+    Progress,
+    RankFailure,
+    RankState,
+    RankStatus,
+    Reason,
+    Sample,
+    Transition,
+)
 from ....record.failure import Failure, first_of
 from ....record.folder import JobFolder
 from ....record.replay import Replay
-from ....record.verdict import failed
+from ....record.verdict import failed, rank_failure
 from ....worker.member import LOST_PEER
 from ..status.explain.exits import INIT_FAILED_UNTOLD
 from ..status.explain.messages import clean
@@ -54,14 +65,25 @@ def reason_of(spec: JobSpec, reading: Reading, replay: Replay, last_line: Callab
         said = last_line(rank := worker * spec.ranks_in_worker)
         more = f" The last line of rank {rank}'s log: {clean(said, 200)}" if said else ""
         return reason.model_copy(update={"code": "init_failed", "text": f"{reason.text}{more}"})
+    first = _first_failure(reading, replay)
+    return _in_words(first, replay) if first is not None else reason
+
+
+def failure_of(reading: Reading, replay: Replay) -> RankFailure | None:
+    """The failure that ended the job, where it was a rank's own."""
+    first = _first_failure(reading, replay)
+    return rank_failure(first) if first is not None else None
+
+
+def _first_failure(reading: Reading, replay: Replay) -> Failure | None:
+    reason = reading.reason
     ends_badly = reading.phase is Phase.FAILED or (
         reading.phase is Phase.STOPPING and reason is not None and reason.code in _PLAIN_FAILURES
     )
     if not ends_badly or (reason is not None and reason.code not in _PLAIN_FAILURES):
-        return reason
+        return None
     lost_peer = {rank.rank for rank in replay.ranks() if rank.exit_code == LOST_PEER}
-    first = first_of(failure for failure in replay.failures() if failure.rank not in lost_peer)
-    return _in_words(first, replay) if first is not None else reason
+    return first_of(failure for failure in replay.failures() if failure.rank not in lost_peer)
 
 
 def _in_words(first: Failure, replay: Replay) -> Reason:

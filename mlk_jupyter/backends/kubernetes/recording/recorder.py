@@ -420,6 +420,7 @@ class Recorder:
                 ledger.update(
                     finished_at=reading.finished_at or time.time(),
                     error=error,
+                    failure=merging.failure_of(reading, self._replay),
                     run=self._mlflow.unsettled(self._replay.run()),
                 )
                 self._enter(reading.phase, reason, reading)

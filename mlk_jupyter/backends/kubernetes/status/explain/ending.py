@@ -56,6 +56,7 @@ class _End:
     rank: int
     at: float
     died: bool
+    interrupted: bool
 
 
 def explain_failure(
@@ -190,7 +191,7 @@ def _first_failure(start: Started, workers: dict[int, WorkerStatus], spec: JobSp
     if not causes and gone:
         return _gone(start, gone, spec)
     causes = causes or [worker for worker in failed if not _lost_peer(worker)] or failed
-    first = first_of(_End(one.worker, one.finished_at or 0.0, _died(one)) for one in causes)
+    first = first_of(_End(one.worker, one.finished_at or 0.0, _died(one), _interrupted(one)) for one in causes)
     if first is not None:
         pod = start.pods[first.rank]
         if deleted_at(pod) is not None and workers[first.rank].last_words is None:
@@ -211,6 +212,11 @@ def _first_failure(start: Started, workers: dict[int, WorkerStatus], spec: JobSp
 def _died(worker: WorkerStatus) -> bool:
     """Whether no exception says why it ended."""
     return worker.last_words is None or worker.last_words.died
+
+
+def _interrupted(worker: WorkerStatus) -> bool:
+    """Whether it was told to end, as it says itself."""
+    return worker.last_words is not None and worker.last_words.interrupted
 
 
 def _over_time(start: Started, workers: dict[int, WorkerStatus], spec: JobSpec) -> Reason:

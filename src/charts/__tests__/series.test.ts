@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { axisOf, columnsOf, SeriesStore, summarise } from '../series';
+import { axisOf, columnsOf, differing, SeriesStore, summarise } from '../series';
 import { thin } from '../thin';
 
 const point = (at: number, value: number | null, step: number | null = null) => ({
@@ -12,15 +12,46 @@ const point = (at: number, value: number | null, step: number | null = null) => 
 describe('SeriesStore', () => {
   it('keeps what came while the server was asked, once', () => {
     const store = new SeriesStore();
-    store.add('loss', point(1, 3, 0));
-    store.add('loss', point(2, 2, 1));
-    store.add('loss', point(2, 1, 2));
-    store.add('new', point(3, 9));
-    store.load([{ name: 'loss', points: [point(0, 4, 0), point(1, 3, 0), point(2, 2, 1)] }]);
-    expect(store.all).toEqual([
-      { name: 'loss', points: [point(0, 4, 0), point(1, 3, 0), point(2, 2, 1), point(2, 1, 2)] },
-      { name: 'new', points: [point(3, 9)] }
+    store.add('loss', 0, point(1, 3, 0));
+    store.add('loss', 0, point(2, 2, 1));
+    store.add('loss', 0, point(2, 1, 2));
+    store.add('loss', 3, point(2, 7, 2));
+    store.add('new', 0, point(3, 9));
+    store.load([
+      { name: 'loss', rank: 0, ranks: 1, points: [point(0, 4, 0), point(1, 3, 0), point(2, 2, 1)] }
     ]);
+    const loss = [point(0, 4, 0), point(1, 3, 0), point(2, 2, 1), point(2, 1, 2)];
+    expect(store.all).toEqual([
+      {
+        name: 'loss',
+        ranks: 2,
+        series: [
+          { name: 'loss', rank: 0, points: loss },
+          { name: 'loss', rank: 3, points: [point(2, 7, 2)] }
+        ]
+      },
+      { name: 'new', ranks: 1, series: [{ name: 'new', rank: 0, points: [point(3, 9)] }] }
+    ]);
+  });
+
+  it('has an order that does not depend on which metric was logged first', () => {
+    const store = new SeriesStore();
+    for (const name of ['system/cpu', 'layer 10', 'loss', 'layer 2', 'accuracy']) {
+      store.add(name, 0, point(1, 1));
+    }
+    const names = ['accuracy', 'layer 2', 'layer 10', 'loss', 'system/cpu'];
+    expect(store.all.map(({ name }) => name)).toEqual(names);
+  });
+
+  it('keeps the ranks of one metric apart, and counts those that are too many', () => {
+    const store = new SeriesStore();
+    store.load([{ name: 'loss', rank: 0, ranks: 64, points: [point(1, 1)] }]);
+    for (let rank = 0; rank < 20; rank++) {
+      store.add('loss', rank, point(2, rank));
+    }
+    const [{ ranks, series }] = store.all;
+    expect(ranks).toBe(64);
+    expect(series.map(({ rank }) => rank)).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
   });
 });
 
@@ -32,9 +63,9 @@ describe('a curve that grows and grows', () => {
     for (let step = 0; step < 50_000; step++) {
       const value =
         step === 31_234 ? 99 : step === 12_345 ? -99 : step === 40_001 ? null : step % 7;
-      store.add('loss', point(step / 10, value, step));
+      store.add('loss', 0, point(step / 10, value, step));
     }
-    const [{ points }] = store.all;
+    const [{ points }] = store.all[0].series;
     expect(points.length).toBeLessThanOrEqual(limit);
     expect(points[0].step).toBe(0);
     expect(points.at(-1)?.step).toBe(49_999);
@@ -64,13 +95,14 @@ describe('a curve that grows and grows', () => {
     const points = Array.from({ length: 9000 }, (_, at) => point(at, at));
     store.load([{ name: 'told', points }]);
     store.fill([{ name: 'recorded', points }]);
-    expect(store.all.map(series => series.points.length <= limit)).toEqual([true, true]);
+    const lengths = store.all.map(({ series }) => series[0].points.length <= limit);
+    expect(lengths).toEqual([true, true]);
     for (let name = 0; name < 2000; name++) {
-      store.add(`metric ${name}`, point(1, 1));
+      store.add(`metric ${name}`, 0, point(1, 1));
     }
-    store.add('told', point(9001, 7));
+    store.add('told', 0, point(9001, 7));
     expect(store.all).toHaveLength(1000);
-    expect(store.all[0].points.at(-1)?.value).toBe(7);
+    expect(store.all.at(-1)?.series[0].points.at(-1)?.value).toBe(7);
   });
 });
 
@@ -80,6 +112,8 @@ describe('a curve', () => {
     expect(summarise(points)).toEqual({ last: 2, min: 2, max: 5, count: 3 });
     const diverged = [...points, point(4, null)];
     expect(summarise(diverged)).toEqual({ last: null, min: 2, max: 5, count: 4 });
+    const again = [point(1, 6, 9), point(2, 10, 0)]; // as log_model sends the first values again
+    expect(summarise(again).last).toBe(6);
     expect(summarise([])).toEqual({ last: null, min: null, max: null, count: 0 });
   });
 
@@ -96,5 +130,21 @@ describe('a curve', () => {
       [null, 10, 30]
     ]);
     expect(columnsOf(points, 'time')[0]).toEqual([1, 2, 3]);
+    expect(columnsOf(points, 'time', 1)[0]).toEqual([0, 1, 2]);
+    const twice = [point(1, 10, 1), point(2, 20, 1)];
+    expect(columnsOf(twice, 'step'), 'of one step the latest').toEqual([[1], [20]]);
+  });
+});
+
+describe('ranks that log the same name', () => {
+  const of = (rank: number, ...values: number[]) => ({
+    name: 'loss',
+    rank,
+    points: values.map((value, step) => point(step + rank / 10, value, step))
+  });
+
+  it('are told apart only where they logged different values, also when one is behind', () => {
+    const series = [of(0, 3, 2, 1), of(1, 3, 2), of(2, 3, 2.5), of(3, 3, 2, 1)];
+    expect(differing(series).map(({ rank }) => rank)).toEqual([0, 2]);
   });
 });
