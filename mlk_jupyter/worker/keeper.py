@@ -17,6 +17,7 @@ from .mime import finite
 from .outputs import JOB_LIMIT, OUTPUT_LIMIT, Outputs, within_limit
 from .overflow import Overflow
 from .pairing import READ_SIZE, Pairing
+from .stop import signal_for
 from .widgets import Widgets
 from .wire import reply, write_all
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from .deaths import Death
     from .launchers import Identity
     from .member import Member
+    from .stop import Stop
 
 _FLUSH_S = 0.05  # seconds that text may wait for more of its kind: about 20 frames a second
 _TEXT_PIECE = 512 * 1024  # characters of one frame: 6 MiB where each is written as `\\ud83d\\ude00`
@@ -45,6 +47,7 @@ class Keeper:
         identity: Identity,
         nonce: str,
         token: str,
+        stop: Stop,
         pid: int,
         out_fd: int,
         err_fd: int,
@@ -70,7 +73,8 @@ class Keeper:
         self._cells = self._begun = 0  # to be run, and begun
         self._announced = 0  # the exit code, once the notebook is done
         self._failed = self._done = self._orphaned = False
-        self._stopping = False
+        self._stop = stop
+        self._stopping = False  # asked to, or interrupted
         self._status: Optional[int] = None
         self._peak_bytes: Optional[int] = None
         self._deadline: Optional[float] = None
@@ -186,10 +190,17 @@ class Keeper:
             self._reap()
         for number in (signal.SIGTERM, signal.SIGINT):
             if number in numbers and self._status is None:
-                if not self._stopping and self._member is not None and self._member.stop_s is not None:
-                    self._stop_by = time.monotonic() + self._member.stop_s
-                self._stopping = True
-                os.kill(self._pid, number)
+                self._interrupt(number)
+
+    def _interrupt(self, number: int) -> None:
+        """Passes on to the user's code that the rank was asked to stop (SIGTERM), or interrupted (SIGINT)."""
+        if not self._stopping and self._member is not None and self._member.stop_s is not None:
+            self._stop_by = time.monotonic() + self._member.stop_s
+        self._stopping = True
+        if number == signal.SIGTERM:
+            self._stop.request()
+            number = signal_for(self._pid)
+        os.kill(self._pid, number)
 
     def _reap(self) -> None:
         """Collects ended children: the user process, and orphans that became ours."""
@@ -324,6 +335,8 @@ class Keeper:
 
     def _on_done(self, code: int) -> None:
         self._done, self._announced = True, code
+        if self._stopping:  # Python waits at its end for processes that the notebook started
+            tree.tell(tree.descendants_of(self._pid), signal.SIGTERM)
         self._outputs.close()
         self._pipes.begin()
         self._deadline = time.monotonic() + _LINGER_S

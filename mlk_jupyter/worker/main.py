@@ -7,6 +7,8 @@ import os
 import signal
 import sys
 
+from .stop import Stop
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn, Optional
@@ -52,6 +54,7 @@ def _start(archive: str, identity: Identity) -> NoReturn:
 
         member = Member(os.environ, identity)
         lifeline = lifeline if member.lifeline is None else member.lifeline
+    stop = Stop()
     out_read, out_write = os.pipe()
     err_read, err_write = os.pipe()
     answers_read, answers_write = os.pipe()
@@ -63,13 +66,13 @@ def _start(archive: str, identity: Identity) -> NoReturn:
             os.close(fd)
         from . import user
 
-        sys.exit(user.run(archive, identity, token, keeper, out_write, err_write, answers_read))
+        sys.exit(user.run(archive, identity, token, stop, keeper, out_write, err_write, answers_read))
     os.close(out_write)
     os.close(err_write)
     os.close(answers_read)
     from .keeper import Keeper
 
-    code = Keeper(identity, nonce, token, pid, out_read, err_read, answers_write, lifeline, member).run()
+    code = Keeper(identity, nonce, token, stop, pid, out_read, err_read, answers_write, lifeline, member).run()
     if member is not None:
         member.ended(code)
     os._exit(code)  # nothing of this process is left to be tidied up, and a rank's end should take no time

@@ -62,6 +62,13 @@ def descendants_of(pid: int) -> List[int]:
     return found
 
 
+def tell(pids: List[int], number: signal.Signals) -> None:
+    """One signal to each of these processes; those that have ended are passed over."""
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            os.kill(pid, number)
+
+
 def kill_descendants(grace_s: float = 0.0, limit_s: float = 10.0) -> None:
     """Ends every process below this one and reaps it.
 
@@ -75,11 +82,9 @@ def kill_descendants(grace_s: float = 0.0, limit_s: float = 10.0) -> None:
         if not _reap():
             return
         final = time.monotonic() >= kill_at
-        for pid in descendants_of(os.getpid()):
-            if final or pid not in told:
-                with contextlib.suppress(OSError):
-                    os.kill(pid, signal.SIGKILL if final else signal.SIGTERM)
-                told.append(pid)
+        found = [pid for pid in descendants_of(os.getpid()) if final or pid not in told]
+        tell(found, signal.SIGKILL if final else signal.SIGTERM)
+        told += found
         time.sleep(0.005)
 
 

@@ -17,53 +17,29 @@ if TYPE_CHECKING:
     from typing import Any, Dict
 
     from .launchers import Identity
+    from .stop import Stop
 
 _INLINE = "module://matplotlib_inline.backend_inline"
 
 
-class Stop:
-    """Whether the job was asked to stop. The request becomes a KeyboardInterrupt where the user's code is."""
-
-    def __init__(self) -> None:
-        self.requested = False
-
-    def on_signal(self, number: int, frame: Any) -> None:
-        if os.getpid() != self._pid:  # a child that was forked just now: end as one does that knows of no handler
-            signal.signal(number, signal.SIG_DFL)
-            os.kill(os.getpid(), number)
-            return
-        self.requested = self.requested or number == signal.SIGTERM
-        raise KeyboardInterrupt("the job was asked to stop" if number == signal.SIGTERM else "")
-
-    def _forget(self) -> None:
-        """In a forked child: no handler of ours. Python would run it late, or never.
-
-        A signal that comes just before the child blocks, as the workers of a `multiprocessing.Pool` do, waits for the
-        call to return, and whoever joins the child after `terminate()` waits for ever.
-        """
-        for number in (signal.SIGTERM, signal.SIGINT):
-            if signal.getsignal(number) == self.on_signal:
-                signal.signal(number, signal.SIG_DFL)
-
-    def listen(self) -> None:
-        self._pid = os.getpid()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self.on_signal)
-        os.register_at_fork(after_in_child=self._forget)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD))
-
-
-def run(archive: str, identity: Identity, token: str, keeper: int, out_fd: int, err_fd: int, answers_fd: int) -> int:
+def run(
+    archive: str,
+    identity: Identity,
+    token: str,
+    stop: Stop,
+    keeper: int,
+    out_fd: int,
+    err_fd: int,
+    answers_fd: int,
+) -> int:
     """Runs the bundle's notebook or script in this process, a fresh fork of the keeper. Gives the exit code."""
     tree.die_with(keeper)
     # A group of its own: a signal for the keeper's group reaches the notebook once, through the keeper.
     os.setpgid(0, 0)
     sender = _connect(out_fd, err_fd, answers_fd, token)
-    stop = Stop()
     code = 1
     try:
-        stop.listen()
+        _take_signals()
         code = _run(archive, identity, sender, stop)
     except KeyboardInterrupt:
         code = 143 if stop.requested else 130
@@ -86,6 +62,14 @@ def run(archive: str, identity: Identity, token: str, keeper: int, out_fd: int, 
     code = 143 if stop.requested and code else code
     sender.send("done", code=code)
     return code
+
+
+def _take_signals() -> None:
+    """As in any Python, whatever was inherited: see `stop.py` for why there is no handler of ours."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGCHLD):
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD))
 
 
 def _connect(out_fd: int, err_fd: int, answers_fd: int, token: str) -> Sender:

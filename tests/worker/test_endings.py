@@ -97,14 +97,14 @@ def test_a_signal_for_the_whole_group_reaches_the_notebook_once_and_its_children
 
 @pytest.mark.parametrize("asked", [True, False], ids=["by the cluster", "by itself"])
 def test_a_process_that_a_request_to_end_kills_says_who_asked_as_far_as_it_knows(tmp_path: Path, asked: bool) -> None:
-    source = "import os, signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_DFL)\nprint('waits', flush=True)\n"
+    source = "import os, signal, time\nsignal.signal(signal.SIGINT, signal.SIG_DFL)\nprint('waits', flush=True)\n"
     with started(tmp_path, source + ("time.sleep(1000)" if asked else "os.kill(os.getpid(), signal.SIGTERM)")) as rank:
         rank.wait_for(lambda frame: frame.get("text") == "waits\n")
         if asked:
             rank.process.send_signal(signal.SIGTERM)
         rank.wait()
     said = rank.result["text"]
-    assert said == "The process ended as it was asked to (SIGTERM)." if asked else "the job's own code" in said, said
+    assert said == "The process ended as it was asked to (SIGINT)." if asked else "the job's own code" in said, said
 
 
 def test_code_that_swallows_the_request_goes_on_until_it_is_killed(tmp_path: Path) -> None:
@@ -237,14 +237,89 @@ def test_a_forked_child_that_leaves_its_cell_does_not_run_the_rest(tmp_path: Pat
     assert rank.code == 0 and rank.text() == "once\n" and len(rank.of("cell_started")) == 2
 
 
-def test_a_forked_child_hears_a_request_to_end_even_just_before_it_blocks(tmp_path: Path) -> None:
-    """Python runs its own handlers between two instructions only: they must not be the child's."""
+def test_no_handler_of_ours_is_there_for_children_to_inherit(tmp_path: Path) -> None:
+    """What a child inherits is thrown away where a signal comes before it has come out of `os.fork`."""
     rank = run(
         tmp_path,
-        "import os, signal\nasked = (signal.SIGTERM, signal.SIGINT)\nchild = os.fork()\nif child == 0:\n"
-        "    os._exit(0 if all(signal.getsignal(each) is signal.SIG_DFL for each in asked) else 1)\n"
-        "print(os.waitpid(child, 0)[1])",
-        "signal.signal(signal.SIGTERM, mine := lambda *_: None)\nchild = os.fork()\nif child == 0:\n"
-        "    os._exit(0 if signal.getsignal(signal.SIGTERM) is mine else 1)\nprint(os.waitpid(child, 0)[1])",
+        "import signal\nfor each in sorted(signal.valid_signals()):\n"
+        "    if callable(signal.getsignal(each)):\n        print(each.name, signal.getsignal(each).__qualname__)\n"
+        "print(signal.set_wakeup_fd(-1), signal.pthread_sigmask(signal.SIG_BLOCK, ()))",
     )
-    assert rank.code == 0 and rank.text() == "0\n0\n"
+    assert rank.code == 0 and rank.text() == "SIGINT default_int_handler\n-1 set()\n", rank.text()
+
+
+TERMINATED = (
+    "import multiprocessing, os, subprocess, sys, time\n"
+    "load = [subprocess.Popen([sys.executable, '-c', 'while True: pass']) for _ in range(2 * os.cpu_count())]\n"
+    "for _ in range(300):\n    child = multiprocessing.Process(target=time.sleep, args=(100,))\n"
+    "    child.start()\n    child.terminate()\n    child.join(20)\n    assert child.exitcode == -15\n"
+    "for each in load:\n    each.kill()\n    each.wait()\nprint('all')"
+)
+POOLS = "import multiprocessing\nfor _ in range(1000):\n    with multiprocessing.Pool(2):\n        pass\nprint('all')"
+JOBLIB = (
+    "from joblib import Parallel, delayed\nfor _ in range(50):\n"
+    "    assert Parallel(2, backend='multiprocessing')(delayed(abs)(-n) for n in range(4)) == [0, 1, 2, 3]\n"
+    "print('all')"
+)
+LOADER = (
+    "import torch\nfrom torch.utils.data import DataLoader\nfor _ in range(50):\n"
+    "    batches = iter(DataLoader(torch.arange(8), batch_size=2, num_workers=2))\n"
+    "    assert next(batches).tolist() == [0, 1]\n    del batches  # its workers are ended early\nprint('all')"
+)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    "source", [TERMINATED, POOLS, JOBLIB, LOADER], ids=["told at once, under load", "pools", "joblib", "data loader"]
+)
+def test_children_by_fork_end_when_they_are_told(tmp_path: Path, source: str) -> None:
+    with started(tmp_path, source) as rank:
+        rank.wait(500)
+    assert rank.code == 0 and rank.text() == "all\n", rank.describe()
+
+
+@pytest.mark.parametrize(
+    "waits",
+    ["time.sleep(1000)", "select.select([], [], [])", "os.read(os.pipe()[0], 1)", "subprocess.run(['sleep', '1000'])"],
+)
+@pytest.mark.parametrize("script", [None, "train.py"], ids=["notebook", "script"])
+def test_a_request_to_stop_reaches_code_that_waits_in_the_kernel(
+    tmp_path: Path, waits: str, script: str | None
+) -> None:
+    source = (
+        "import os, select, subprocess, time\nprint('waits', flush=True)\n"
+        f"try:\n    {waits}\nexcept KeyboardInterrupt:\n    print('saved')\n    raise"
+    )
+    with Rank(bundle(tmp_path / "bundle.pyz", notebook(source), script=script)) as rank:
+        rank.wait_for(lambda frame: frame.get("text") == "waits\n")
+        rank.process.send_signal(signal.SIGTERM)
+        rank.wait()
+    assert rank.code == 143 and rank.text() == "waits\nsaved\n" and not rank.of("error")
+
+
+@pytest.mark.parametrize("handler", ["signal.signal(signal.SIGTERM, save)", "libc.signal(signal.SIGTERM, c_save)"])
+def test_code_with_a_handler_of_its_own_is_asked_by_sigterm(tmp_path: Path, handler: str) -> None:
+    source = (
+        "import ctypes, signal, time\nlibc = ctypes.CDLL(None)\nsaved = []\n"
+        "def save(number, frame=None):\n    saved.append(signal.Signals(number).name)\n"
+        "c_save = ctypes.CFUNCTYPE(None, ctypes.c_int)(save)\n"
+        f"{handler}\nprint('waits', flush=True)\nwhile not saved:\n    time.sleep(0.01)\nprint(saved)"
+    )
+    with started(tmp_path, source, "print('never')") as rank:
+        rank.wait_for(lambda frame: frame.get("text") == "waits\n")
+        rank.process.send_signal(signal.SIGTERM)
+        rank.wait()
+    assert rank.code == 143 and rank.text() == "waits\n['SIGTERM']\n"
+
+
+def test_a_stopped_notebook_does_not_wait_for_processes_that_it_started(tmp_path: Path) -> None:
+    source = (
+        "import multiprocessing, time\nchild = multiprocessing.Process(target=time.sleep, args=(1000,))\n"
+        "child.start()\nprint('waits', flush=True)\nchild.join()"
+    )
+    with started(tmp_path, source) as rank:
+        rank.wait_for(lambda frame: frame.get("text") == "waits\n")
+        rank.process.send_signal(signal.SIGTERM)
+        rank.wait()
+    assert rank.code == 143 and not rank.of("notice")
