@@ -16,7 +16,7 @@ from mlk_jupyter.backends.kubernetes.recording import merging
 from mlk_jupyter.backends.kubernetes.resources import JOBS, Manifest, Objects
 from mlk_jupyter.backends.kubernetes.status.read import Reading
 from mlk_jupyter.backends.kubernetes.status.submitted import SubmittedJob
-from mlk_jupyter.backends.kubernetes.watch.informer import _Group, _objects
+from mlk_jupyter.backends.kubernetes.watch.holdings import Holdings
 from mlk_jupyter.backends.kubernetes.watch.pruning import keep_event, keep_job, keep_pod, packing
 from mlk_jupyter.model import JobSpec, Phase, RankState, RankStatus
 from mlk_jupyter.record.folder import JobFolder
@@ -139,15 +139,13 @@ def test_what_was_heard_of_the_attempt_before_is_not_shown_as_this_one_s() -> No
 def test_a_job_set_s_restart_is_left_to_it_whichever_watch_is_behind(late: str, by: int) -> None:
     told = list(recordings.entries("jobset-restarted-after-eviction"))
     name = next(one["object"]["metadata"]["name"] for one in told if one["resource"] == "jobsets")
-    group, before, attempts = _Group(), None, set()
+    held, before, attempts = Holdings(), None, set()
     for _, one in sorted(enumerate(told), key=lambda item: item[0] + (by if item[1]["resource"] == late else 0)):
         place, keep = KEEPS[one["resource"]]
-        held, packed = getattr(group, place), packing(keep, lambda whole: name)(one["object"])
-        if one["type"] == "DELETED" or packed is None:
-            held.pop(one["object"]["metadata"]["uid"], None)
-        else:
-            held[packed["uid"]] = packed
-        found = _objects(name, group, NOW)
+        packed = packing(keep, lambda whole: name)(one["object"])
+        if packed is not None:
+            (held.drop if one["type"] == "DELETED" else held.put)(place, packed)
+        found = held.objects(name, NOW)
         about = submission_of(found)
         if about is not None:
             before = reading_of(found, about, None, before)
@@ -165,8 +163,9 @@ def test_a_job_set_restarts_by_itself_though_a_job_of_it_has_lost_its_owner() ->
     }
     made = failed_job(2, metadata={"name": f"{ID}-worker-0", "uid": "uid-child", "creationTimestamp": at(0)})
     keeps = {"JobSet": KEEPS["jobsets"][1], "Job": KEEPS["jobs"][1]}
-    packed = [packing(keeps[one["kind"]], lambda whole: ID)(one) or {} for one in (owner, made)]
-    group = _Group(jobs={one["uid"]: one for one in packed})
-    found = _objects(ID, group, NOW)
+    held = Holdings()
+    for one in (owner, made):
+        held.put("jobs", packing(keeps[one["kind"]], lambda whole: ID)(one) or {})
+    found = held.objects(ID, NOW)
     assert [one["metadata"]["name"] for one in found.owners] == [ID]
     assert kind_of_job(found).restarts_itself

@@ -42,7 +42,7 @@ from .recording.records import Records
 from .resources import Objects
 from .rights.discovery import Served
 from .timing import Timing
-from .watch.informer import Snapshot
+from .watch.holdings import Snapshot
 
 logger = logging.getLogger(__name__)
 

@@ -23,7 +23,8 @@ from .kinds.registry import BUILT_IN, kinds
 from .rights.access import Access, Reviewer
 from .rights.discovery import Discovery, Served
 from .timing import Limits
-from .watch.informer import Snapshot, snapshot
+from .watch.holdings import Snapshot
+from .watch.informer import snapshot
 
 _QUEUES_S = 60.0  # queues come and go about as often as teams
 

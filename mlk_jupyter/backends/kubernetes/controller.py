@@ -33,7 +33,8 @@ from .resources import Objects
 from .status.explain.background import Background
 from .status.submitted import SubmittedJob
 from .timing import Timing
-from .watch.informer import Informer, Snapshot
+from .watch.holdings import Snapshot
+from .watch.informer import Informer
 
 logger = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from ..job_status import reading_of, submission_of
 from ..kinds.fields import created_at, deleted_at, holds, label, orphaned, over, sequence, spec_of, text
 from ..kinds.registry import kind_of, kinds, resource_of
 from ..resources import CONFIG_MAPS, NETWORK_POLICIES, NODES, PODS, SERVICES, Manifest, Objects, Resource
-from ..watch.informer import Snapshot
+from ..watch.holdings import Snapshot
 from .creation import is_ours
 
 _QUEUE = "kueue.x-k8s.io/queue-name"

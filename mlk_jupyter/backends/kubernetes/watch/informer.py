@@ -5,20 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 from ....model.api import WatchState
 from .. import labels
 from ..api.api_errors import Forbidden, NotFoundInCluster
 from ..api.connection import Connection, Event, Listing
 from ..api.decoding import Keep
-from ..kinds.fields import controller
 from ..resources import EVENTS, PODS, WORKLOADS, Manifest, Objects, Resource
 from ..timing import Times
-from .pruning import keep_event, keep_job, keep_pod, keep_workload, packing, subject_of, unpacked
+from .holdings import Holdings, Snapshot, job_of
+from .pruning import keep_event, keep_job, keep_pod, keep_workload, packing, subject_of
 from .reflector import Reflector
 
 _logger = logging.getLogger(__name__)
@@ -31,27 +30,14 @@ _ORDER = (WatchState.REFUSED, WatchState.RECONNECTING, WatchState.CONNECTING, Wa
 Callback = Callable[[set[str]], None]
 
 
-@dataclass(slots=True)
-class _Group:
-    """One job's objects by uid, packed, and its events in the order in which they came."""
-
-    jobs: dict[str, Manifest] = field(default_factory=dict)
-    """Of whatever kind, those that a controller made of others among them."""
-    pods: dict[str, Manifest] = field(default_factory=dict)
-    workloads: dict[str, Manifest] = field(default_factory=dict)
-    events: dict[str, Manifest] = field(default_factory=dict)
-
-    def __bool__(self) -> bool:
-        return bool(self.jobs or self.pods or self.workloads or self.events)
-
-
 @dataclass(frozen=True)
 class _Kind:
-    """How one resource is watched. `place` names the dictionary of a group that it goes to."""
+    """How one resource is watched."""
 
     resource: Resource
     keep: Keep
     place: str
+    """One of `PLACES`."""
     labelled: bool
     """Whether its objects bear our labels. Others are known by name."""
     needed: bool
@@ -108,7 +94,7 @@ class Informer:
         """user: whose jobs (None: everybody's). kinds: of job, as served. workloads: Kueue's, if served."""
         self.on_state = on_state
         self._connection = connection
-        self._groups: dict[str, _Group] = {}
+        self._held = Holdings()
         self._subscribers: dict[int, Callback] = {}
         self._next_subscriber = 0
         self._dirty: set[str] = set()
@@ -152,20 +138,19 @@ class Informer:
 
     def job_ids(self) -> set[str]:
         """Jobs that the cluster holds something of, be it only pods that are ending."""
-        return {job_id for job_id, group in self._groups.items() if group.jobs or group.pods}
+        return self._held.job_ids()
 
     def exists(self, job_id: str) -> bool:
         """Whether the cluster holds the job itself, and not merely pods of it that are ending."""
-        group = self._groups.get(job_id)
-        return group is not None and bool(group.jobs)
+        return self._held.exists(job_id)
 
     def snapshot(self) -> Snapshot:
         """All that the cluster holds now."""
-        return Snapshot(self._groups, self._connection.clock())
+        return Snapshot(self._held, self._connection.clock())
 
     def objects(self, job_id: str) -> Objects:
         """What the cluster holds of one job; empty for one that it does not know."""
-        return _objects(job_id, self._groups.get(job_id) or _Group(), self._connection.clock())
+        return self._held.objects(job_id, self._connection.clock())
 
     def subscribe(self, callback: Callback) -> Callable[[], None]:
         """Calls back with the ids of the jobs that changed, soon after they did, on the event loop.
@@ -198,37 +183,28 @@ class Informer:
 
     def _changer(self, kind: _Kind) -> Callable[[Manifest | None, Manifest | None], None]:
         def change(before: Manifest | None, after: Manifest | None) -> None:
-            for one in (before, after):
-                job_id = _job_of(one) if one is not None else None
-                if job_id is None or one is None:
-                    continue
-                uid = one["uid"]
-                group = self._groups.setdefault(job_id, _Group())
-                place: dict[str, Manifest] = getattr(group, kind.place)
-                place.pop(uid, None)  # one that changed goes to the end
-                if one is after:
-                    place[uid] = after
-                    if kind is _EVENTS:
-                        self._bound_events(group, after)
-                elif not group:
-                    del self._groups[job_id]
-                self._mark(job_id)
+            if before is not None and (after is None or after["about"] != before["about"]):
+                self._mark(self._held.drop(kind.place, before))
+            if after is not None:
+                self._mark(self._held.put(kind.place, after))
+                if kind is _EVENTS:
+                    self._bound_events(after)
 
         return change
 
-    def _bound_events(self, group: _Group, newest: Manifest) -> None:
-        same = [uid for uid, event in group.events.items() if event["about"] == newest["about"]]
-        surplus = [(group, uid) for uid in same[: max(0, len(same) - EVENTS_AN_OBJECT)]]
+    def _bound_events(self, newest: Manifest) -> None:
+        known = self._held.packed("events", job_of(newest) or "")
+        same = [event for event in known if event["about"] == newest["about"]]
+        surplus = same[: max(0, len(same) - EVENTS_AN_OBJECT)]
         if len(self._events.objects) > EVENTS_IN_ALL:
-            oldest = next(iter(self._events.objects.values()))
-            its_job = _job_of(oldest)
-            if its_job in self._groups:
-                surplus.append((self._groups[its_job], oldest["uid"]))
-        for holder, uid in surplus:
-            holder.events.pop(uid, None)
-            self._events.forget(uid)
+            surplus.append(next(iter(self._events.objects.values())))
+        for event in surplus:
+            self._held.drop("events", event)
+            self._events.forget(event["uid"])
 
-    def _mark(self, job_id: str) -> None:
+    def _mark(self, job_id: str | None) -> None:
+        if job_id is None:
+            return
         if not self._dirty:
             asyncio.get_running_loop().call_soon(self._tell)
         self._dirty.add(job_id)
@@ -267,47 +243,15 @@ async def snapshot(
     Args:   job_id: only this one's.
     Raises: what a list of jobs or pods raises. Events and workloads that may not be read are left out.
     """
-    groups: dict[str, _Group] = {}
+    held = Holdings()
     watched = _watched(kinds, workloads)
     for kind, items in zip(
         watched, await asyncio.gather(*(_listed(connection, kind, user) for kind in watched)), strict=True
     ):
         for item in items:
-            its_job = _job_of(item)
-            if its_job is not None and job_id in (None, its_job):
-                getattr(groups.setdefault(its_job, _Group()), kind.place)[item["uid"]] = item
-    held = {its_job: group for its_job, group in groups.items() if group.jobs or group.pods}
+            if job_id in (None, job_of(item)):
+                held.put(kind.place, item)
     return Snapshot(held, connection.clock())
-
-
-class Snapshot(Mapping[str, Objects]):
-    """Unpacks a job's objects when they are asked for: those of 10,000 at once are 200 MB."""
-
-    def __init__(self, groups: dict[str, _Group], now: float) -> None:
-        self._groups, self._now = groups, now
-
-    def __getitem__(self, job_id: str) -> Objects:
-        return _objects(job_id, self._groups[job_id], self._now)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._groups)
-
-    def __len__(self) -> int:
-        return len(self._groups)
-
-    @property
-    def owned(self) -> set[str]:
-        """Jobs whose own object is there, or one that a controller made of it and that goes with it."""
-        return {
-            job_id for job_id, group in self._groups.items() if any(not _is_orphan(one) for one in group.jobs.values())
-        }
-
-    @property
-    def orphans(self) -> list[Manifest]:
-        """What runs, or ran, and lost its owner."""
-        groups = self._groups.values()
-        found = [one for group in groups for one in (*group.jobs.values(), *group.pods.values()) if _is_orphan(one)]
-        return _by_age(found)
 
 
 async def _listed(connection: Connection, kind: _Kind, user: str | None) -> list[Manifest]:
@@ -326,55 +270,3 @@ def _watched(kinds: Sequence[Resource], workloads: Resource | None) -> list[_Kin
         _EVENTS,
         *([replace(_WORKLOADS, resource=workloads)] if workloads else []),
     ]
-
-
-def _job_of(packed: Manifest) -> str | None:
-    """The job of a packed object: `about` is the job's id, or the name of what an event is about."""
-    about: str = packed["about"]
-    return labels.job_of(about)
-
-
-def _objects(job_id: str, group: _Group, now: float) -> Objects:
-    jobs = _by_age(group.jobs.values())
-    return Objects(
-        job_id=job_id,
-        owners=[job for job in jobs if _is_owner(job, job_id)],
-        children=[job for job in jobs if not _is_owner(job, job_id)],
-        pods=_by_age(group.pods.values()),
-        events=sorted(map(unpacked, group.events.values()), key=_event_time),
-        workload=next(iter(reversed(_by_age(group.workloads.values()))), None),
-        now=now,
-    )
-
-
-def _is_owner(job: Manifest, job_id: str) -> bool:
-    """By name too: a Job that was made of a JobSet, and has lost its reference to it, is no attempt of ours."""
-    return not controller(job) and labels.is_attempt_name(job["metadata"]["name"], job_id)
-
-
-def _is_orphan(packed: Manifest) -> bool:
-    """Whether a packed pod, or object that makes pods, has lost its owner: nothing ends it but its own end."""
-    name: str = packed["name"]
-    return packed["loose"] and not labels.is_attempt_name(name, labels.job_of(name) or "")
-
-
-def _by_age(some: Iterable[Manifest]) -> list[Manifest]:
-    return sorted(
-        map(unpacked, some),
-        key=lambda one: (str(one["metadata"].get("creationTimestamp", "")), one["metadata"]["name"]),
-    )
-
-
-def _event_time(event: Manifest) -> tuple[str, int]:
-    """Events of newer components have `eventTime` and perhaps a series; others first and last times."""
-    series: dict[str, Any] = event.get("series") or {}
-    metadata = event["metadata"]
-    at = (
-        series.get("lastObservedTime")
-        or event.get("lastTimestamp")
-        or event.get("eventTime")
-        or metadata.get("creationTimestamp")
-        or ""
-    )
-    version = str(metadata.get("resourceVersion", ""))
-    return str(at)[:19], int(version) if version.isdigit() else 0

@@ -15,7 +15,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
@@ -206,8 +206,7 @@ class Reflector:
         self._relist_at = time.monotonic() + self._times.relist_s * self._chance.uniform(0.9, 1.0)
         self._gone.clear()
         self.settled.set()
-        changes = _changes(before, self.objects)
-        for number, (old, new) in enumerate(changes):
+        for number, (old, new) in enumerate(_changes(before, self.objects)):
             self._on_change(old, new)
             if number % _AT_ONCE == _AT_ONCE - 1:
                 await asyncio.sleep(0)
@@ -259,16 +258,15 @@ class Reflector:
 
 def _changes(
     before: dict[str, dict[str, Any]], after: dict[str, dict[str, Any]]
-) -> list[tuple[dict[str, Any] | None, dict[str, Any] | None]]:
-    """What a new list tells: (before, after) of each object that came, changed or went."""
-    gone: list[tuple[dict[str, Any] | None, dict[str, Any] | None]] = [
-        (old, None) for uid, old in before.items() if uid not in after
-    ]
-    return gone + [
-        (before.get(uid), new)
-        for uid, new in after.items()
-        if uid not in before or _version(before[uid]) != _version(new)
-    ]
+) -> Iterator[tuple[dict[str, Any] | None, dict[str, Any] | None]]:
+    """What a new list tells: (before, after) of each object that came, changed or went. What is forgotten meanwhile is
+    not told any more."""
+    for uid in before.keys() - after.keys():
+        yield before[uid], None
+    for uid in list(after):
+        new, old = after.get(uid), before.get(uid)
+        if new is not None and (old is None or _version(old) != _version(new)):
+            yield old, new
 
 
 def _metadata(one: dict[str, Any]) -> dict[str, Any]:
