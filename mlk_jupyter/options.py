@@ -66,6 +66,13 @@ def add_spec(parser: argparse.ArgumentParser) -> None:
     add("--name", metavar="NAME", help="what the job is called (default: the file's name)")
     add("--time-limit", metavar="TIME", help="stop the job after this wall time, for example 90s, 15m or 2h")
     add("--grace-period", metavar="TIME", help="from SIGTERM to SIGKILL when the job is stopped (default: 30s)")
+    add("--kernel", metavar="NAME", help="kernel whose Python runs it on this machine (default: the notebook's)")
+    add(
+        "--python",
+        metavar="PATH",
+        help="Python that runs it on this machine, or the folder of its environment (default: the kernel's; for a "
+        "script, that of the .venv in its folder)",
+    )
     add("--no-mlflow", action="store_true", help="do not record the job as an MLflow run")
 
 
@@ -168,6 +175,8 @@ def spec_fields(options: argparse.Namespace) -> dict[str, Any]:
         "env": dict(_variable(pair) for pair in options.env),
         "files": options.file,
         "time_limit_s": options.time_limit,
+        "kernel": options.kernel,
+        "python": _python(options.python),
         "mlflow": not options.no_mlflow,
     }
     given = {"name": options.name or None, "grace_period_s": _seconds(options.grace_period, "--grace-period")}
@@ -253,6 +262,13 @@ def _variable(pair: str) -> tuple[str, str]:
     if name not in os.environ:
         raise BadInput(f"--env {name}: this variable is not set here.", hint=f"Give it a value: `--env {name}=VALUE`.")
     return name, os.environ[name]
+
+
+def _python(typed: str | None) -> str | None:
+    """A path that was typed here, wherever the notebook lies; a bare name is looked up in PATH."""
+    if typed is None or not (os.sep in typed or Path(typed).is_dir()):
+        return typed
+    return str(Path(typed).expanduser().absolute())  # a link to a Python tells its environment: it is not followed
 
 
 def _from_file(path: str | None) -> dict[str, Any]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 import os
+from collections.abc import Callable
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import BackendUnavailable, BadInput, MlkError
 from .base import Backend
@@ -43,7 +44,12 @@ class NoKubernetesPackage(MlkError):
 
 
 def choose(
-    name: str | None = None, *, context: str | None = None, namespace: str | None = None, image: str | None = None
+    name: str | None = None,
+    *,
+    context: str | None = None,
+    namespace: str | None = None,
+    image: str | None = None,
+    kernels: Callable[[], Any] | None = None,
 ) -> Backends:
     """All backends of this machine, and a rule for which one to take.
 
@@ -53,6 +59,7 @@ def choose(
         context:   of the kubeconfig; None means MLK_CONTEXT, else the current one.
         namespace: None means MLK_NAMESPACE, else the context's own.
         image:     for jobs that name none; None means MLK_IMAGE.
+        kernels:   gives the manager of kernelspecs; None means the one that Jupyter's configuration names.
 
     Raises: BadInput for a name that is none; NoCluster, NoKubernetesPackage when Kubernetes was asked for in vain.
     """
@@ -70,7 +77,7 @@ def choose(
         kind = "kubernetes"
     from .local import LocalBackend
 
-    local: Backend = LocalBackend()
+    local: Backend = LocalBackend() if kernels is None else LocalBackend(kernels=kernels)
     try:
         clusters = _clusters(of_context or context, namespace, image)
     except MlkError as error:

@@ -86,6 +86,8 @@ class Bundle:
     """Local modules and named files in it, relative to the notebook's folder."""
     notices: list[str] = field(default_factory=list)
     """Sentences for a person: what was left out, and why."""
+    script: bool = False
+    """Whether it was made from a script."""
     uses_mlflow: bool = False
     """Whether the notebook, or a local module it imports, imports MLflow."""
     sets_experiment: list[str | None] = field(default_factory=list)
@@ -163,6 +165,7 @@ def build(
         notebook=prepared,
         directory=directory,
         kernel=kernel_of(notebook),
+        script=script,
         files=files,
         notices=list(dict.fromkeys(notices)),
         uses_mlflow=uses(code, "mlflow") or any(_mentions_mlflow(path) for path in local),

@@ -33,6 +33,12 @@ _TEXTS = {
         "Files or folders in the notebook's folder that it reads. Modules that it imports come along by themselves.",
     ),
     "ranks_per_worker": ("Processes in each worker", "Empty: one for each GPU, or one without GPUs."),
+    "kernel": ("Kernel", "Name of the kernel whose Python runs it on this machine. Empty: the notebook's own."),
+    "python": (
+        "Python",
+        "Path of the Python that runs it on this machine, instead of a kernel's. Empty: for a script, the environment "
+        "of its folder.",
+    ),
     "mlflow": ("Record as an MLflow run", "Parameters, metrics and the outcome are kept in MLflow."),
 }
 _TYPES: list[tuple[type, str]] = [(bool, "boolean"), (int, "integer"), (float, "number"), (str, "string")]

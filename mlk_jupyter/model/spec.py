@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, StringConstraints, field_validator, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, ValidationInfo, field_validator, model_validator
 
 from .base import StrictModel
 from .cluster import ClusterOptions
@@ -49,6 +49,11 @@ class JobSpec(StrictModel):
     """Wall time in seconds after which the job is stopped; None means no limit. `"2h"` is understood."""
     grace_period_s: Annotated[int, Field(ge=1, le=3600), BeforeValidator(seconds)] = 30
     """Seconds from SIGTERM to SIGKILL when the job is stopped: what a handler that saves a checkpoint has."""
+    kernel: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    """Name of the kernelspec whose Python runs it on this machine; None means the notebook's own."""
+    python: Annotated[str, Field(min_length=1, max_length=4096)] | None = None
+    """Path of the Python that runs it on this machine, or of its environment's folder, relative to the notebook's
+    folder; None means that of the kernel, and for a script that of the environment beside it."""
     mlflow: bool = True
     """Whether the job is recorded as an MLflow run."""
     cluster: ClusterOptions = Field(default_factory=ClusterOptions)
@@ -70,6 +75,15 @@ class JobSpec(StrictModel):
         if _CONTROL.search(name):
             raise ValueError("a name cannot hold control characters")
         return name
+
+    @field_validator("python")
+    @classmethod
+    def _python_is_of_one_place(cls, python: str | None, info: ValidationInfo) -> str | None:
+        if python is not None and info.data.get("kernel") is not None:
+            raise ValueError("a kernel is named as well; name one of both")
+        if python is not None and _CONTROL.search(python):
+            raise ValueError("a path cannot hold control characters")
+        return python
 
     @field_validator("parameters")
     @classmethod

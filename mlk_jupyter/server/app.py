@@ -62,6 +62,11 @@ class MlkJupyterApp(ExtensionApp):
         assert self.serverapp is not None
         self.serverapp.web_app.settings["last_activity_times"][self.name] = utcnow()
 
+    def kernel_specs(self) -> Any:
+        """The manager of kernelspecs of this server: a job's Python is that of the kernel which it would start."""
+        assert self.serverapp is not None
+        return self.serverapp.kernel_spec_manager
+
     def initialize_handlers(self) -> None:
         self.handlers.extend(registry.handlers())
 

@@ -42,6 +42,9 @@ class Settings(Protocol):
     def note_activity(self) -> None:
         """Says to whoever stops idle servers that this one is not."""
 
+    def kernel_specs(self) -> Any:
+        """The manager of kernelspecs of this server."""
+
 
 class Services:
     """Of one server, from its start to `close`."""
@@ -72,7 +75,11 @@ class Services:
         """Where jobs run: all the places there are."""
         from ..backends.choosing import choose
 
-        return choose(self._settings.default_backend or None, image=self._settings.default_image or None)
+        return choose(
+            self._settings.default_backend or None,
+            image=self._settings.default_image or None,
+            kernels=self._settings.kernel_specs,
+        )
 
     @functools.cached_property
     def submissions(self) -> TokenBuckets:

@@ -943,6 +943,12 @@ export interface components {
              */
             readonly grace_period_s?: number;
             /**
+             * Kernel
+             * @description Name of the kernelspec whose Python runs it on this machine; None means the notebook's own.
+             * @default null
+             */
+            readonly kernel?: string | null;
+            /**
              * Mlflow
              * @description Whether the job is recorded as an MLflow run.
              * @default true
@@ -965,6 +971,13 @@ export interface components {
             readonly parameters?: {
                 readonly [key: string]: unknown;
             };
+            /**
+             * Python
+             * @description Path of the Python that runs it on this machine, or of its environment's folder, relative to the notebook's
+             *     folder; None means that of the kernel, and for a script that of the environment beside it.
+             * @default null
+             */
+            readonly python?: string | null;
             /**
              * Ranks Per Worker
              * @description Processes in each worker; None means one for each GPU, and one without GPUs.
@@ -1016,6 +1029,12 @@ export interface components {
              */
             readonly grace_period_s: number;
             /**
+             * Kernel
+             * @description Name of the kernelspec whose Python runs it on this machine; None means the notebook's own.
+             * @default null
+             */
+            readonly kernel: string | null;
+            /**
              * Mlflow
              * @description Whether the job is recorded as an MLflow run.
              * @default true
@@ -1038,6 +1057,13 @@ export interface components {
             readonly parameters: {
                 readonly [key: string]: unknown;
             };
+            /**
+             * Python
+             * @description Path of the Python that runs it on this machine, or of its environment's folder, relative to the notebook's
+             *     folder; None means that of the kernel, and for a script that of the environment beside it.
+             * @default null
+             */
+            readonly python: string | null;
             /**
              * Ranks Per Worker
              * @description Processes in each worker; None means one for each GPU, and one without GPUs.

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mlk_jupyter.backends.local.interpreter import Interpreter, interpreter
+from mlk_jupyter.backends.local.interpreter import Interpreter
 from mlk_jupyter.backends.local.preflight import Facts, preflight, unwritable
 from mlk_jupyter.bundle import Bundle
 from mlk_jupyter.gpus import Gpu, GpuUse, Inventory
@@ -120,59 +118,3 @@ def test_a_data_directory_below_a_file_cannot_be_written(tmp_path: Path) -> None
     (tmp_path / "file").touch()
     assert unwritable(tmp_path / "file" / "jobs") == f"{tmp_path / 'file'} is not a folder."
     assert unwritable(tmp_path / "new" / "jobs") is None
-
-
-@pytest.fixture
-def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
-
-    def make(name: str, argv: list[str], language: str = "python", env: dict[str, str] | None = None) -> None:
-        folder = tmp_path / "kernels" / name
-        folder.mkdir(parents=True)
-        spec = {"argv": argv, "display_name": name.title(), "language": language, "env": env or {}}
-        (folder / "kernel.json").write_text(json.dumps(spec))
-
-    return make
-
-
-def test_a_notebook_runs_in_the_python_of_its_kernel(install: Any) -> None:
-    install("trainer", [sys.executable, "-m", "ipykernel_launcher"], env={"COLOUR": "blue"})
-    found = interpreter("trainer")
-    assert (found.path, found.env, found.findings) == (sys.executable, {"COLOUR": "blue"}, [])
-
-
-def test_a_bare_python_is_this_one_as_in_jupyter(install: Any) -> None:
-    install("bare", ["python", "-m", "ipykernel_launcher"])
-    assert interpreter("bare").path == sys.executable
-    assert interpreter(None) == Interpreter(sys.executable)
-
-
-def test_another_starter_of_the_same_environment_leads_to_its_python(install: Any, tmp_path: Path) -> None:
-    (tmp_path / "bin").mkdir()
-    python = tmp_path / "bin" / "python"
-    python.symlink_to(sys.executable)
-    install("xpython", [str(tmp_path / "bin" / "xpython"), "-f", "{connection_file}"])
-    assert interpreter("xpython").path == str(python)
-
-
-@pytest.mark.parametrize(
-    ("argv", "language", "level", "code", "words"),
-    [
-        (["/nowhere/python3", "-m", "x"], "python", Level.ERROR, "no_interpreter", "/nowhere/python3"),
-        (["/usr/bin/R", "--slave"], "R", Level.ERROR, "not_python", "runs R"),
-        (["/opt/tool/run-kernel"], "python", Level.WARNING, "other_interpreter", "no Python"),
-    ],
-)
-def test_a_kernel_that_cannot_be_used_says_why(
-    install: Any, argv: list[str], language: str, level: Level, code: str, words: str
-) -> None:
-    install("odd", argv, language)
-    found = interpreter("odd")
-    assert [(finding.level, finding.code) for finding in found.findings] == [(level, code)]
-    assert words in found.findings[0].text and found.findings[0].hint
-
-
-def test_a_kernel_that_is_not_installed_falls_back_and_says_so(install: Any) -> None:
-    found = interpreter("absent")
-    assert found.path == sys.executable
-    assert found.findings[0].level is Level.WARNING and "'absent' is not installed" in found.findings[0].text

@@ -12,7 +12,7 @@ import secrets
 import signal
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -34,6 +34,7 @@ from ..base import Carriage, Refused
 from . import detach, launch, machine, process, settle
 from .catalogue import Catalogue, unreadable
 from .interpreter import Interpreter, interpreter
+from .kernelspecs import KernelSpecs, configured
 from .launch import Launch
 from .preflight import Facts, preflight, unwritable
 from .queue import GpuQueue
@@ -52,10 +53,13 @@ class LocalBackend:
     image: str | None = None
     carriage = Carriage(LIMIT, byte_code=True)
 
-    def __init__(self, root: Path | None = None) -> None:
+    def __init__(self, root: Path | None = None, *, kernels: Callable[[], KernelSpecs] = configured) -> None:
         """
-        Args: root: the data directory; None means that of `record.folder.data_dir`.
+        Args:
+            root:    the data directory; None means that of `record.folder.data_dir`.
+            kernels: gives the manager of kernelspecs; in a server, the server's own.
         """
+        self._kernels = kernels
         self._data_dir = root or data_dir()
         self._jobs_dir = self._data_dir / "jobs"
         self._catalogue = Catalogue(self._jobs_dir)
@@ -170,7 +174,7 @@ class LocalBackend:
         )
 
     async def _examine(self, spec: JobSpec, bundle: Bundle) -> tuple[Preflight, Interpreter]:
-        python = await in_thread(interpreter, bundle.kernel)
+        python = await interpreter(spec, bundle, self._kernels)
         mlflow = await has_mlflow(python.path) if spec.mlflow else None
         facts = await in_thread(self._facts, spec, mlflow)
         return preflight(spec, bundle, python, facts), python
@@ -321,6 +325,7 @@ def _fill(made: JobFolder, final: JobFolder, first: JobStatus, bundle: Bundle, p
         directory=str(directory),
         nonce=secrets.token_hex(8),
         env=python.env,
+        options=python.options,
         uses_mlflow=bundle.uses_mlflow,
     )
     launch.write(made, plan)

@@ -21,7 +21,9 @@ class Launch(TolerantModel):
     nonce: str
     """What marks the frames of this job."""
     env: dict[str, str] = Field(default_factory=dict)
-    """What the notebook's kernelspec sets."""
+    """What the notebook's kernelspec and its launcher set."""
+    options: list[str] = Field(default_factory=list)
+    """Python's own, as the kernelspec has them."""
     uses_mlflow: bool = True
     """Whether the notebook imports MLflow, so that its store must be there before the ranks are."""
 

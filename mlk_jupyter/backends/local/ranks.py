@@ -174,6 +174,6 @@ class Ranks:
         self._open.pop(pipe)
 
 
-def command(python: str, bundle: Path) -> list[str]:
+def command(python: str, options: list[str], bundle: Path) -> list[str]:
     """How one rank is started."""
-    return [python, str(bundle)]
+    return [python, *options, str(bundle)]

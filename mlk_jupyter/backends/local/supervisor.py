@@ -165,7 +165,10 @@ class Supervisor:
 
         try:
             self._ranks.start(
-                where, command(self._launch.python, self._folder.bundle), self._launch.directory, environment_of
+                where,
+                command(self._launch.python, self._launch.options, self._folder.bundle),
+                self._launch.directory,
+                environment_of,
             )
         except OSError as error:
             self._end(verdict.could_not_start(error, self._launch.python, self._launch.directory), FAILURE_GRACE_S)

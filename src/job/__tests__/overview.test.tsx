@@ -43,6 +43,8 @@ const JOB: JobStatus = {
     files: [],
     time_limit_s: null,
     grace_period_s: 30,
+    kernel: null,
+    python: null,
     mlflow: true,
     cluster: cluster()
   },

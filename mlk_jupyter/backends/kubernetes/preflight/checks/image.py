@@ -13,6 +13,10 @@ def check(case: Case) -> list[Finding]:
         hint = "Give an image with Python 3.9 or later and what the notebook imports, for example pytorch/pytorch."
         return [error("no_image", "No container image is named, and there is no default.", hint, "cluster.image")]
     findings = [*_moving(image, "cluster.image")]
+    named = next((name for name in ("python", "kernel") if getattr(case.spec, name) is not None), None)
+    if named:
+        text = f"The job runs in the Python of {image}: the {named} that is named counts on this machine only."
+        findings.append(note(f"{named}_of_machine", text, None, named))
     if options.staging and options.staging_image:
         findings += _moving(options.staging_image, "cluster.staging_image")
     if options.image_pull_policy == "Never":
