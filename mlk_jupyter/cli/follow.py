@@ -14,15 +14,15 @@ from ..model import JobStatus, JobSummary
 from .screen import Screen
 
 _TICK_S = 1.0  # the clock on a terminal moves though the job says nothing
-_SETTLING_S = 20.0  # how long the end of a job may take to be recorded before we go on without
-_SETTLING_HERE_S = 120.0  # the same where this process records it: nobody else does when it ends
+_SETTLING_S = 120.0  # how long the end of a cluster's job may take to be recorded before we go on without
 
 
 async def follow(follower: JobFollower, screen: Screen, code: Sequence[str]) -> JobStatus | None:
     """Shows a job until it is over.
 
     Args:    code: first line of each code cell, in order.
-    Returns: the job as it ended, its MLflow run settled if that came in time; None when the person left it running.
+    Returns: the job as it ended; None when the person left it running. The MLflow run of a job on this machine may
+             still be written by its supervisor; that of a cluster's is written by this process, and waited for.
     """
     job = await follower.status()
     with follower.listening() as changed:
@@ -30,7 +30,7 @@ async def follow(follower: JobFollower, screen: Screen, code: Sequence[str]) -> 
         async with _Interrupts() as interrupts:
             if not await _shown_to_its_end(latest, interrupts, screen, code):
                 return None
-        return await follower.settled(_SETTLING_S if follower.here else _SETTLING_HERE_S)
+        return await (follower.status() if follower.here else follower.settled(_SETTLING_S))
 
 
 async def _shown_to_its_end(latest: _Latest, interrupts: _Interrupts, screen: Screen, code: Sequence[str]) -> bool:

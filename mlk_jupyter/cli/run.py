@@ -110,10 +110,12 @@ def places(job: JobStatus, folder: JobFolder) -> list[str]:
     """Where the executed notebook, the logs and the MLflow run of a finished job are."""
     logs = folder.log(0).parent if folder.log(0).parent.is_dir() else None
     run = job.run if job.run and job.run.run_id else None
+    coming = job.run is not None and job.run.state is RunState.PENDING
+    named = f"being written; `mlk show {job.id}` names it" if coming else None
     found = [
         ("Notebook", str(folder.executed) if folder.has_notebook else None),
         ("Logs", str(logs) if logs else None),
-        ("MLflow run", f"{run.run_name or run.run_id} in {run.experiment or 'its experiment'}" if run else None),
+        ("MLflow run", f"{run.run_name or run.run_id} in {run.experiment or 'its experiment'}" if run else named),
         ("MLflow store", run.tracking_uri if run else None),
     ]
     return [f"{title + ':':14}{value}" for title, value in found if value]

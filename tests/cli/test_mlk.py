@@ -7,6 +7,7 @@ import os
 import pty
 import select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -16,6 +17,10 @@ from subprocess import DEVNULL, PIPE
 from typing import Any
 
 import pytest
+
+from mlk_jupyter.cli.run import places
+from mlk_jupyter.model import JobSpec, JobStatus, Phase, RunRef, RunState
+from mlk_jupyter.record.folder import JobFolder
 
 MLK = str(Path(sys.executable).parent / "mlk")
 LIMIT_S = 60.0
@@ -63,6 +68,25 @@ def test_a_job_that_succeeds_ends_with_its_result_as_one_json_object(tmp_path: P
     assert found["metrics"] == {"loss": 0.25}
     assert "done" in Path(found["notebook"]).read_text()
     assert len(done.stdout.splitlines()) == 1 and "Succeeded" in done.stderr
+
+
+def test_a_run_that_the_notebook_never_opened_keeps_nobody_waiting(
+    tmp_path: Path, env: dict[str, str], mlk: Mlk
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # a tracking server that never answers
+        env["MLFLOW_TRACKING_URI"] = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        done = mlk("run", script(tmp_path, "print('done')"))
+        assert done.returncode == 0, done.stderr
+        assert "MLflow run:   being written; `mlk show work-" in done.stdout
+        shown = json.loads(mlk("show", "work", "--json").stdout)
+        assert (shown["phase"], shown["run"]["state"]) == ("Succeeded", "pending")
+
+
+def test_a_run_that_the_notebook_opened_is_named_while_it_is_being_completed(tmp_path: Path) -> None:
+    run = RunRef(state=RunState.PENDING, run_id="12ab", run_name="work", experiment="digits")
+    spec = JobSpec(name="work", notebook="work.py")
+    job = JobStatus.of(spec, id="work-1", backend="local", phase=Phase.SUCCEEDED, created_at=1.0, run=run)
+    assert "MLflow run:   work in digits" in places(job, JobFolder(tmp_path))
 
 
 def test_a_job_that_fails_says_which_cell_and_why_without_a_traceback_of_ours(tmp_path: Path, mlk: Mlk) -> None:
