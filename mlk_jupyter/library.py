@@ -8,11 +8,13 @@ from __future__ import annotations
 import difflib
 import json
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from . import text
 from .backends.base import Carriage
 from .backends.many import Backends
 from .bundle import (
@@ -33,6 +35,7 @@ from .record.folder import JobFolder, RecordUnwritable, write_atomically
 from .record.notebook import NoNotebook, as_file, executed
 from .threads import in_thread
 
+_MOST_NAMED = 20
 _LARGEST_SOURCE = 256 * 1024 * 1024  # bytes; a notebook with heavy outputs, which are not carried
 
 
@@ -44,6 +47,25 @@ class NoSuchRank(MlkError):
     def __init__(self, rank: int, world_size: int) -> None:
         there = "rank 0 only" if world_size == 1 else f"ranks 0 to {world_size - 1}"
         super().__init__(f"The job has no rank {rank}; it has {there}.", hint="Choose one of these.")
+
+
+class SeveralJobs(MlkError):
+    """What was typed fits several jobs, and is not guessed."""
+
+    code, title, status = "several_jobs", "Several jobs are meant", 409
+
+    def __init__(self, wanted: str, jobs: Sequence[JobSummary]) -> None:
+        how = "are called" if all(job.name == wanted for job in jobs) else "have ids that begin with"
+        more = f"\n  and {len(jobs) - _MOST_NAMED} more" if len(jobs) > _MOST_NAMED else ""
+        rows = [f"  {line}" for line in text.table([_told_apart(job) for job in jobs[:_MOST_NAMED]])]
+        lines = "\n".join([f"{len(jobs)} jobs {how} {wanted!r}:", *rows])
+        super().__init__(f"{lines}{more}", hint="Name one by its id, or as much of the id as no other begins with.")
+        self.jobs = tuple(jobs)
+
+
+def _told_apart(job: JobSummary) -> tuple[str, str, str, str]:
+    age = f"{text.age(time.time() - job.created_at)} ago"
+    return job.id, job.phase.value, age, text.clip(text.changed(job), 60)
 
 
 @dataclass(frozen=True)
@@ -139,25 +161,44 @@ def submitter() -> str | None:
 async def find(backend: Backends, name_or_id: str) -> JobSummary:
     """The job with this id, else the newest of this name, else the only one whose id begins so.
 
-    Raises: JobNotFound with the closest names; BadInput when several ids begin so.
+    Raises: JobNotFound with the closest names; SeveralJobs when several ids begin so.
+    """
+    found = await _fitting(backend, name_or_id)
+    if len(found) > 1 and any(job.name != name_or_id for job in found):
+        raise SeveralJobs(name_or_id, found)
+    return max(found, key=lambda job: job.created_at)
+
+
+async def find_one(
+    backend: Backends, name_or_id: str, likely: Callable[[JobSummary], bool] = lambda job: True
+) -> JobSummary:
+    """The only job with this id, this name, or an id that begins so.
+
+    Args:   likely: which of several is meant, where only one is so: of those to be stopped, the one that goes on.
+    Raises: JobNotFound with the closest names; SeveralJobs.
+    """
+    found = await _fitting(backend, name_or_id)
+    meant = [job for job in found if likely(job)] if len(found) > 1 else found
+    if len(meant) == 1:
+        return meant[0]
+    raise SeveralJobs(name_or_id, meant or found)
+
+
+async def _fitting(backend: Backends, name_or_id: str) -> list[JobSummary]:
+    """The job with this id, else those of this name, else those whose ids begin so; at least one.
+
+    Raises: JobNotFound with the closest names.
     """
     jobs = await backend.jobs()
-    for job in jobs:
-        if job.id == name_or_id:
-            return job
-    named = [job for job in jobs if job.name == name_or_id]
-    if named:
-        return max(named, key=lambda job: job.created_at)
-    begun = [job for job in jobs if name_or_id and job.id.startswith(name_or_id)]
-    if len(begun) == 1:
-        return begun[0]
-    if begun:
-        raise BadInput(
-            f"{len(begun)} jobs have ids that begin with {name_or_id!r}: {', '.join(job.id for job in begun[:5])}.",
-            hint="Give more of the id.",
-        )
-    known = list(dict.fromkeys(text for job in jobs for text in (job.name, job.id)))
-    raise JobNotFound(name_or_id, difflib.get_close_matches(name_or_id, known, 3))
+    found = (
+        [job for job in jobs if job.id == name_or_id]
+        or [job for job in jobs if job.name == name_or_id]
+        or [job for job in jobs if name_or_id and job.id.startswith(name_or_id)]
+    )
+    if not found:
+        known = list(dict.fromkeys(word for job in jobs for word in (job.name, job.id)))
+        raise JobNotFound(name_or_id, difflib.get_close_matches(name_or_id, known, 3))
+    return found
 
 
 def check_rank(job: JobSummary, rank: int) -> None:

@@ -28,7 +28,7 @@ from mlk_jupyter.backends.kubernetes.manifests.render_context import Annotations
 from mlk_jupyter.bundle import BundleTooLarge, UnknownParameter
 from mlk_jupyter.client import JobFailed, JobStopped, RemoteError, StillGoing, ValuesMissing
 from mlk_jupyter.errors import JobNotFound, MlkError
-from mlk_jupyter.library import NoSuchRank
+from mlk_jupyter.library import NoSuchRank, SeveralJobs
 from mlk_jupyter.magics.profiles import ProfilesUnreadable
 from mlk_jupyter.model import JobSpec, JobStatus, Phase
 from mlk_jupyter.model.api import Finding, Level, Preflight
@@ -52,6 +52,7 @@ JOB = JobStatus(
 WORDED: dict[type[MlkError], Callable[[], MlkError]] = {
     BodyTooLarge: BodyTooLarge,
     LoginUnavailable: LoginUnavailable,
+    SeveralJobs: lambda: SeveralJobs("a", [JOB.summary(), JOB.summary()]),
     RequestUsed: lambda: RequestUsed(JOB),
     AnnotationsTooLarge: lambda: AnnotationsTooLarge(2, "mlk-jupyter.io/spec"),
     api_errors.AdmissionRefused: lambda: api_errors.AdmissionRefused(REFUSAL),

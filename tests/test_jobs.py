@@ -250,8 +250,24 @@ async def test_a_job_is_found_by_id_by_name_and_by_the_beginning_of_its_id() -> 
 
 async def test_a_beginning_that_fits_several_jobs_is_not_guessed() -> None:
     shelf: Any = Shelf("digits", "digits")
-    with pytest.raises(BadInput, match="2 jobs have ids that begin with 'dig'"):
-        await library.find(shelf, "dig")
+    for find in (library.find, library.find_one):
+        with pytest.raises(library.SeveralJobs, match="2 jobs have ids that begin with 'dig'"):
+            await find(shelf, "dig")
+
+
+async def test_of_several_jobs_of_one_name_the_ids_are_told_unless_one_is_likely() -> None:
+    shelf: Any = Shelf("digits", "bert", "digits")
+    with pytest.raises(library.SeveralJobs) as several:
+        await library.find_one(shelf, "digits")
+    told = several.value.detail.splitlines()
+    assert told[0] == "2 jobs are called 'digits':" and [line.split()[0] for line in told[1:]] == [
+        shelf.all[0].id,
+        shelf.all[2].id,
+    ]
+    assert (await library.find_one(shelf, "digits", lambda job: job.created_at == 0)) is shelf.all[0]
+    assert (await library.find_one(shelf, "bert", lambda job: False)) is shelf.all[1]
+    with pytest.raises(library.SeveralJobs):
+        await library.find_one(shelf, "digits", lambda job: False)
 
 
 async def test_a_job_that_does_not_exist_is_answered_with_the_closest() -> None:

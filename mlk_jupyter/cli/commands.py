@@ -12,7 +12,7 @@ from typing import TypeVar
 from .. import library, text
 from ..backends.many import Backends
 from ..figures import size, took
-from ..model import JobStatus, RankStatus
+from ..model import JobStatus, JobSummary, RankStatus
 from ..threads import in_thread
 from .arguments import chosen
 from .orphans import orphans
@@ -20,7 +20,9 @@ from .printing import give, give_json, say
 from .recorded import recorded
 from .render import render
 from .run import run
+from .which import which
 
+_SHOWN = 20
 _LOG_PIECE_BYTES = 1024 * 1024
 _LOG_POLL_S = 0.3
 _CATCH_UP_S = 10.0  # how long a log that only comes out of the cluster now may take, unless it is followed
@@ -38,11 +40,13 @@ def list_jobs(options: argparse.Namespace) -> int:
     if not found:
         say("No jobs yet. Run one: `mlk run NOTEBOOK`.")
         return 0
-    rows = [("JOB", "PHASE", "DONE", "SIZE", "AGE", "METRICS")]
-    for job in found:
-        share, figures = text.percent(job.progress.fraction).strip(), text.metrics(job.metrics)
-        rows.append((job.id, job.phase.value, share, text.shape(job), text.age(time.time() - job.created_at), figures))
+    shown = found if options.all else found[:_SHOWN]
+    rows = [("JOB", "PHASE", "DONE", "SIZE", "AGE", "SET", "METRICS"), *map(_job_row, shown)]
+    if not any(job.changed for job in shown):
+        rows = [(*row[:-2], row[-1]) for row in rows]
     give(*text.table(rows))
+    if len(found) > len(shown):
+        say(f"{len(found) - len(shown):,} older ones are not shown; `mlk jobs --all` lists them.")
     return 0
 
 
@@ -74,7 +78,7 @@ def stop(options: argparse.Namespace) -> int:
         await backend.stop(job_id)
         return await backend.job(job_id)
 
-    job = _with_job(options, ask)
+    job = _with_job(options, ask, likely=lambda job: not job.phase.final)
     ended = f"{job.id} is over already: {job.phase.value}." if job.phase.final else f"Stopping {job.id}."
     say(ended)
     return 0
@@ -102,14 +106,23 @@ def open_notebook(options: argparse.Namespace) -> int:
     return 0
 
 
-def _with_job(options: argparse.Namespace, action: Callable[[Backends, str], Awaitable[_Answer]]) -> _Answer:
+def _with_job(
+    options: argparse.Namespace,
+    action: Callable[[Backends, str], Awaitable[_Answer]],
+    likely: Callable[[JobSummary], bool] = lambda job: True,
+) -> _Answer:
     """Does something with the job that was named.
 
-    Raises: JobNotFound; BadInput when the name fits several.
+    Args:   likely: as of `library.find_one`.
+    Raises: JobNotFound; SeveralJobs when the name fits several and nobody chooses one.
     """
 
     async def find_and_act(backends: Backends) -> _Answer:
-        return await action(backends, (await library.find(backends, options.job)).id)
+        try:
+            job = await library.find_one(backends, options.job, likely)
+        except library.SeveralJobs as several:
+            job = await in_thread(which, several)
+        return await action(backends, job.id)
 
     return asyncio.run(_with_backends(options, find_and_act))
 
@@ -140,6 +153,12 @@ async def _copy_log(backends: Backends, job_id: str, rank: int, *, follow: bool)
                     return
                 await asyncio.sleep(_LOG_POLL_S)
             quiet = offset >= size
+
+
+def _job_row(job: JobSummary) -> tuple[str, ...]:
+    share, age = text.percent(job.progress.fraction).strip(), text.age(time.time() - job.created_at)
+    changed = text.clip(text.changed(job), 40)
+    return job.id, job.phase.value, share, text.shape(job), age, changed, text.metrics(job.metrics)
 
 
 def _story(job: JobStatus) -> list[str]:

@@ -9,7 +9,7 @@ from .._version import __version__
 from ..options import add_cluster_options, add_spec, add_where
 
 _Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
-_JOB = "id of the job, the beginning of it, or the job's name (the newest with that name)"
+_JOB = "id of the job, the beginning of it, or the job's name; of several, a terminal asks which"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -33,7 +33,8 @@ def build_parser() -> argparse.ArgumentParser:
     add_cluster_options(run)
     _add_render(_command(commands, "render", "print what a job would create in a cluster, as YAML for kubectl apply"))
     jobs = _command(commands, "jobs", "list all jobs, newest first")
-    _add_json(jobs, "print one JSON object {jobs: […]} instead of a table")
+    _add_json(jobs, "print one JSON object {jobs: […]} of all jobs instead of a table")
+    jobs.add_argument("--all", action="store_true", help="list all of them, not the newest 20 only")
     add_where(jobs)
     show = _with_job(_command(commands, "show", "show everything known of one job"))
     _add_json(show, "print the whole status as one JSON object")

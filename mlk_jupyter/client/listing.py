@@ -14,7 +14,7 @@ def job(
     """The job with this id, else the newest of this name, else the only one whose id begins so.
 
     Args:    backend, context, namespace: as for `train`.
-    Raises:  JobNotFound with the closest names; BadInput when several ids begin so.
+    Raises:  JobNotFound with the closest names; SeveralJobs when several ids begin so.
     """
     where = Where.of(backend, context, namespace)
 

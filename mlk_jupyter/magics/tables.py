@@ -6,7 +6,7 @@ import argparse
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from ..client import Detached
 from ..client.background import run
 from ..client.places import Where, places
 from ..errors import BadInput
+from ..library import find_one
 from ..model import JobSummary, Phase, RunState
 from . import parsing
 from .table import Table
@@ -106,7 +107,7 @@ def _copied(path: Path, to: Path) -> Path:
 
 def k8s_stop(shell: Any, line: str) -> None:
     """`%k8s_stop JOB`."""
-    job = job_of(parsing.stop().read(line))
+    job = only_job_of(parsing.stop().read(line), likely=lambda job: not job.phase.final)
     before = job.status()
     if before.phase.final:
         print(f"{job.id} is over already: {before.phase.value}.")
@@ -117,7 +118,7 @@ def k8s_stop(shell: Any, line: str) -> None:
 
 def k8s_delete(shell: Any, line: str) -> None:
     """`%k8s_delete JOB`."""
-    job = job_of(parsing.delete().read(line))
+    job = only_job_of(parsing.delete().read(line))
     job.delete()
     print(f"Deleted {job.id} and its record.")
 
@@ -169,13 +170,29 @@ def gpus_table(infos: Sequence[BackendInfo]) -> Table:
 
 
 def job_of(asked: argparse.Namespace) -> Job:
-    """The job that was named.
+    """The job that was named; the newest of that name.
 
-    Raises: JobNotFound with the closest names; BadInput when the name fits several.
+    Raises: JobNotFound with the closest names; SeveralJobs when several ids begin so.
     """
     from ..client import job
 
     return job(asked.job, backend=asked.backend, context=asked.context, namespace=asked.namespace)
+
+
+def only_job_of(asked: argparse.Namespace, likely: Callable[[JobSummary], bool] = lambda job: True) -> Job:
+    """The job that was named, for what cannot be taken back.
+
+    Args:   likely: as of `library.find_one`.
+    Raises: JobNotFound with the closest names; SeveralJobs.
+    """
+    from ..client import Job
+
+    where = _where(asked)
+
+    async def found() -> Job:
+        return Job(await find_one(await places().backends(where), asked.job, likely), where)
+
+    return run(found())
 
 
 def _where(asked: argparse.Namespace) -> Where:

@@ -249,3 +249,52 @@ def until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < end, "this never came true"
         time.sleep(0.05)
+
+
+def namesakes(folder: Path, mlk: Mlk, count: int = 2) -> list[str]:
+    """Jobs of one name, each with a parameter of its own; gives their ids, oldest first."""
+    code = '# %% tags=["parameters"]\nlr = 0.1\n'
+    script(folder, code)
+    return [
+        mlk("run", "work.py", "--no-mlflow", "--detach", "--name", "pi", "--param", f"lr={number}").stdout.strip()
+        for number in range(count)
+    ]
+
+
+def test_a_name_of_several_jobs_is_not_guessed_and_the_list_tells_them_apart(tmp_path: Path, mlk: Mlk) -> None:
+    first, second = namesakes(tmp_path, mlk)
+    for command in ("delete", "show", "logs", "open"):
+        done = mlk(command, "pi")
+        assert done.returncode == 2 and done.stdout == ""
+        assert first in done.stderr and second in done.stderr and "lr=1" in done.stderr
+    listed = mlk("jobs").stdout.splitlines()
+    assert "SET" in listed[0] and "lr=1" in listed[1] and "lr=0" in listed[2]
+    assert mlk("delete", first).returncode == 0
+    assert mlk("show", "pi").returncode == 0
+
+
+def test_on_a_terminal_it_is_asked_which_job_of_a_name_is_meant(tmp_path: Path, env: dict[str, str], mlk: Mlk) -> None:
+    first, second = namesakes(tmp_path, mlk)
+    for typed, code, gone in ((b"\n", 2, []), (b"9\n", 2, []), (b"2\n", 0, [first])):
+        terminal, end = pty.openpty()
+        with subprocess.Popen([MLK, "delete", "pi"], env=env, stdin=end, stdout=PIPE, stderr=end) as process:
+            os.close(end)
+            said = b""
+            while b"Which one?" not in said:
+                said += os.read(terminal, 1000)
+            assert first.encode() in said and second.encode() in said
+            os.write(terminal, typed)
+            assert process.wait(LIMIT_S) == code
+        os.close(terminal)
+        assert {job["id"] for job in json.loads(mlk("jobs", "--json").stdout)["jobs"]} == {first, second} - set(gone)
+
+
+def test_the_list_shows_the_newest_and_says_how_many_more_there_are(env: dict[str, str], mlk: Mlk) -> None:
+    folder = Path(env["MLK_DATA_DIR"]) / "jobs"
+    for number in range(25):
+        (folder / f"old-{number:02}").mkdir(parents=True)
+    done = mlk("jobs")
+    assert len(done.stdout.splitlines()) == 21 and "5 older ones are not shown" in done.stderr
+    every = mlk("jobs", "--all")
+    assert len(every.stdout.splitlines()) == 26 and every.stderr == ""
+    assert len(json.loads(mlk("jobs", "--json").stdout)["jobs"]) == 25
