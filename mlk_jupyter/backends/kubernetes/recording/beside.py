@@ -9,7 +9,7 @@ from ....model import Reason
 from ..kinds.fields import deleted_at, seconds, spec_of
 from ..resources import LEASES, NAMESPACES, NODE_LEASES
 from ..status.explain.namespaces import LOSSES, explain_namespace
-from ..status.explain.silence import silent_node, since_heartbeat
+from ..status.explain.silence import SilentNode
 from ..status.read import Reading
 from .bundles import ObjectSource
 
@@ -31,21 +31,19 @@ class Beside:
             if reason.code not in self._losses:
                 self._losses[reason.code] = await end_of(self._connection, self._namespace)
             reason = self._losses[reason.code] or reason
-        node = silent_node(reason)
-        if node is None:
+        if not isinstance(reason, SilentNode):
             self._heartbeats.clear()  # it answers again, and may fall silent anew
         else:
-            if node not in self._heartbeats:
-                self._heartbeats[node] = await heartbeat_of(self._connection, node)
-            reason = since_heartbeat(reason, self._heartbeats[node], now)
+            if reason.node not in self._heartbeats:
+                self._heartbeats[reason.node] = await heartbeat_of(self._connection, reason.node)
+            reason = reason.since(self._heartbeats[reason.node], now)
         return dataclasses.replace(reading, reason=reason) if reason is not reading.reason else reading
 
 
 async def completed(connection: ObjectSource, namespace: str, reason: Reason, now: float) -> Reason:
     """The same for whoever looks once."""
-    node = silent_node(reason)
-    if node is not None:
-        return since_heartbeat(reason, await heartbeat_of(connection, node), now)
+    if isinstance(reason, SilentNode):
+        return reason.since(await heartbeat_of(connection, reason.node), now)
     return (await end_of(connection, namespace) if reason.code in LOSSES else None) or reason
 
 
