@@ -16,7 +16,7 @@ from ...bundle import Bundle
 from ...errors import BackendUnavailable, JobNotFound, MlkError
 from ...follow.broadcast import Changes, newest_first
 from ...model import JobSpec, JobStatus, JobSummary, Step
-from ...model.api import BackendInfo, Level, Orphan, Preflight, WatchState
+from ...model.api import BackendInfo, Orphan, Preflight, WatchState
 from ...model.ids import new_job_id
 from ...record.folder import JobFolder, RecordUnwritable
 from ...threads import in_thread
@@ -27,16 +27,12 @@ from .api.targets import Target
 from .cluster import Cluster, Offer
 from .controller import Controller
 from .job_status import status_of, summary_of
-from .kinds.registry import KindUnavailable, kinds
+from .kinds.registry import kinds
 from .lifecycle import removal
 from .lifecycle.creation import SubmissionUnknown, create
 from .lifecycle.submission import context_of, first_status, for_request, manifests, preview_request
-from .manifests.network import notices
-from .manifests.render_context import RenderContext
 from .manifests.yaml_dump import as_yaml
-from .preflight.dry_run import dry_run
-from .preflight.lookup import look_up
-from .preflight.verdict import preflight
+from .preflight.examination import examine
 from .recording.beside import completed
 from .recording.records import Records
 from .resources import Objects
@@ -158,7 +154,7 @@ class KubernetesBackend:
     async def preflight(self, spec: JobSpec, bundle: Bundle) -> Preflight:
         """All that speaks against the job, and what it will use. Creates nothing."""
         offer = await self._offer()
-        return (await self._examine(spec, bundle, offer))[0]
+        return (await examine(self._cluster, spec, bundle, offer, self.image))[0]
 
     async def render(self, spec: JobSpec, bundle: Bundle) -> str | None:
         """The objects that submitting this would create, as YAML. Asks the cluster only which kinds it serves.
@@ -191,7 +187,7 @@ class KubernetesBackend:
         else:
             with contextlib.suppress(JobNotFound, Forbidden):  # whoever may not list jobs may still create them
                 return await self.job(job_id)
-        findings, context = await self._examine(spec, bundle, offer)
+        findings, context = await examine(self._cluster, spec, bundle, offer, self.image)
         if not findings.ok or context is None:
             self._controller.stay(job_id)
             raise Refused(findings)
@@ -358,34 +354,6 @@ class KubernetesBackend:
         self._engaged.set()
         return await self._cluster.offer()
 
-    async def _examine(self, spec: JobSpec, bundle: Bundle, offer: Offer) -> tuple[Preflight, RenderContext | None]:
-        """What the preflight says, and what would be asked of the cluster if nothing speaks against it.
-
-        The dry run is made under a name of its own: an earlier try of the same request may have made the job already.
-        """
-        connection, namespace = self._cluster.connection, self._cluster.namespace
-        facts = await look_up(connection, offer.served, offer.access, spec, namespace)
-        spec = _with_image(spec, self.image)
-        if spec.cluster.image is None:
-            return await in_thread(preflight, spec, bundle, facts, []), None
-        what = await context_of(
-            self._cluster,
-            spec,
-            bundle.data,
-            preview_request(spec, bundle),
-            image=self.image,
-            notices=bundle.notices,
-            workload_priority=bool(facts.workload_priority),
-        )
-        try:
-            made = manifests(what, offer.served)
-        except KindUnavailable:  # which the preflight says, with all the rest
-            return await in_thread(preflight, spec, bundle, facts, []), None
-        outcomes = await dry_run(connection, made, namespace, offer.access)
-        found = await in_thread(preflight, spec, bundle, facts, made, outcomes)  # a large cluster takes a while
-        warnings = [one.text for one in found.findings if one.level is Level.WARNING]
-        return found, dataclasses.replace(what, notices=[*bundle.notices, *notices(what), *warnings])
-
     async def _asked_once(self, written: dict[str, JobSummary]) -> dict[str, JobSummary]:
         """The jobs that the cluster holds, for whoever does not go on watching."""
         snapshot = await self._cluster.snapshot()
@@ -411,10 +379,3 @@ class KubernetesBackend:
         if (objects is None or not objects.exists) and self._engaged.is_set():
             objects = (await self._cluster.snapshot(job_id)).get(job_id)
         return objects if objects is not None and (objects.exists or objects.pods) else None
-
-
-def _with_image(spec: JobSpec, image: str | None) -> JobSpec:
-    """The spec with the image that it gets, for checks that look at it."""
-    if spec.cluster.image is not None or image is None:
-        return spec
-    return spec.model_copy(update={"cluster": spec.cluster.model_copy(update={"image": image})})
