@@ -28,9 +28,8 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from ....model import JobStatus, Phase, Reason, RunState, Step
+from ....model import JobStatus, Phase
 from ....record.folder import JobFolder, write_atomically
-from ....record.ledger import Ledger
 from ....record.notebook import as_file, replay_of
 from ....record.ownership import Ownership
 from ....record.replay import Replay
@@ -44,6 +43,7 @@ from ..status.read import Reading
 from ..status.submitted import SubmittedJob
 from ..timing import RecordingTiming
 from . import bundles, merging, records
+from .account import Account
 from .beside import Beside
 from .followers import Followers
 from .intake import Batch, Intake, whole
@@ -84,7 +84,6 @@ class Recorder:
         self._on_change = on_change
         self._timing = timing or RecordingTiming()
         self._ownership = Ownership(folder)
-        self._mlflow = Recording(folder, job.spec)
         self._beside = Beside(connection, job.namespace)
         self._seen: tuple[Objects, Reading] | None = None
         self._wake = asyncio.Event()
@@ -117,9 +116,8 @@ class Recorder:
         try:
             if self._folder.read_spec() is None:
                 self._folder.write_spec(self._job.spec)
-            status = self._folder.read_status() or merging.first_status(self._job, self._backend, self._folder)
-            self._ledger = Ledger(self._folder, status)
-            self._told = status
+            mlflow = Recording(self._folder, self._job.spec)
+            self._ledger = Account(self._folder, self._job, self._backend, mlflow, self._on_change)
             self._positions = Positions(self._folder)
         except BaseException:
             self._ownership.release()
@@ -173,7 +171,7 @@ class Recorder:
             self._intake = await self._open()
             reading = await self._record()
             await self._end(reading)
-        await self._settle()
+        await self._ledger.settle()
         self._over.set()
 
     async def _record(self) -> Reading:
@@ -343,8 +341,8 @@ class Recorder:
             await self._write(batch, snap=snap, save=save)
         if batch.pieces or reading != self._merged:
             self._merged = reading
-            self._merge(reading)
-            self._tell()
+            self._ledger.merge(reading, self._replay, self._intake.writer)
+            self._ledger.tell()
         if self._ledger.status.phase is not phase:
             await self._write(Batch([], batch.positions), snap=False, save=True)
 
@@ -367,27 +365,6 @@ class Recorder:
         if trouble is not None:
             self._not_written(trouble)
 
-    def _merge(self, reading: Reading) -> None:
-        ledger = self._ledger
-        for text in [*self._job.notices, *reading.notices, *self._replay.notices]:
-            ledger.notice(text)
-        writer = self._intake.writer
-        fields = merging.changes(ledger.status, reading, self._replay, writer.sample, writer.last_line)
-        ledger.update(**fields, run=self._mlflow.seen(self._replay.run()) or ledger.status.run)
-        if reading.phase.final:
-            ledger.update(
-                reason=Reason(code=Step.READING_LOGS.value, text="It is over; the rest of its logs is being read.")
-            )
-        else:
-            self._enter(reading.phase, self._reason_of(reading), reading)
-
-    def _reason_of(self, reading: Reading) -> Reason | None:
-        return merging.reason_of(self._job.spec, reading, self._replay, self._intake.writer.last_line)
-
-    def _enter(self, phase: Phase, reason: Reason | None, reading: Reading) -> None:
-        timeline = merging.timeline_of(self._ledger.status.timeline, reading, phase, time.time())
-        self._ledger.update(phase=phase, reason=reason, timeline=timeline)
-
     @property
     def _may_snap(self) -> bool:
         """Whether a snapshot is wanted and true: no frame is half read, and the record has no hole to be read again."""
@@ -399,51 +376,25 @@ class Recorder:
         why = error.strerror or str(error)
         self._ledger.notice(f"Parts of this record could not be written to {self._folder.path}: {why}.")
 
-    def _tell(self) -> None:
-        if self._ledger.status is not self._told:
-            self._told = self._ledger.status
-            self._on_change(self._told)
-
     # The end
 
     async def _end(self, reading: Reading) -> None:
         """Writes the notebook and says that the job is over."""
-        ledger = self._ledger
-        for text in merging.what_is_missing(self._intake.writer.missing(), self._replay, ledger.status, reading):
-            ledger.notice(text)
+        for text in merging.what_is_missing(self._intake.writer.missing(), self._replay, self.status, reading):
+            self._ledger.notice(text)
         while True:
             try:
                 await whole(in_thread(self._write_notebook))
-                self._merge(reading)
-                reason = self._reason_of(reading)
-                error = reason.text if reason is not None and reading.phase is Phase.FAILED else None
-                ledger.update(
-                    finished_at=reading.finished_at or time.time(),
-                    error=error,
-                    failure=merging.failure_of(reading, self._replay),
-                    run=self._mlflow.unsettled(self._replay.run()),
-                )
-                self._enter(reading.phase, reason, reading)
-                await whole(in_thread(ledger.save))
+                self._ledger.end(reading, self._replay, self._intake.writer)
+                await whole(in_thread(self._ledger.save))
                 break
             except OSError as error:  # it stays in the cluster for days: room may be made meanwhile
                 self._not_written(error)
                 await asyncio.sleep(self._timing.full_s)
-        self._tell()
+        self._ledger.tell()
 
     def _write_notebook(self) -> None:
         """Blocking. Raises: OSError."""
         self._folder.sync()
         if self._has_notebook:
             write_atomically(self._folder.executed, as_file(self._replay.notebook()))
-
-    async def _settle(self) -> None:
-        """Completes the MLflow run of a job that is over; may take seconds."""
-        status = self._ledger.status
-        if status.run is not None and status.run.state is not RunState.PENDING:
-            return
-        run = await self._mlflow.settle(status)
-        self._ledger.update(run=run)
-        with contextlib.suppress(OSError):  # said already: that it is over, and why
-            await whole(in_thread(self._ledger.save))
-        self._tell()
