@@ -14,6 +14,7 @@ from clusterjobs import Desk
 from kube.cluster import JOB_SET_CRDS, FakeCluster
 from kubeobjects import CORE
 from realserver import at_hand, real_api
+from recordedjob import Scene, bundle
 
 
 @pytest.fixture
@@ -111,3 +112,10 @@ def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("KUBERNETES_SERVICE_HOST", "HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy", "MLK_CONTEXT"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
+
+
+@pytest.fixture
+def scene(tmp_path: Path, make_notebook: Callable[..., dict[str, Any]]) -> Callable[..., Scene]:
+    """Makes jobs that are recorded, each in a folder of its own."""
+    made = iter(range(1000))
+    return lambda asked=None: Scene(tmp_path / str(next(made)), bundle(make_notebook), asked)

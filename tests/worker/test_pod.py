@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import socket
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +17,7 @@ from pythons import OLDEST, version_of
 
 from mlk_jupyter.worker.member import LOST_PEER, WORDS_LIMIT, leave_words
 
-from .ranks import NONCE, Rank, alive, bundle, notebook, wait_until
+from .ranks import Rank, alive, bundle, notebook, wait_until
 
 WAIT = "import time\nprint('waits', flush=True)\nwhile True: time.sleep(0.05)"
 PLACE = "import os\nprint(*(os.environ[name] for name in ('RANK', 'WORLD_SIZE', 'LOCAL_RANK', 'LOCAL_WORLD_SIZE')))"
@@ -295,41 +294,6 @@ def test_a_pod_that_does_not_know_its_place_says_so(tmp_path: Path) -> None:
         pod.wait()
     assert pod.code == 2 and not pod.frames
     assert "worker 2 of 2" in pod.words["evalue"] and b"worker 2 of 2" in pod.foreign
-
-
-def staging(folder: Path, *command: str) -> subprocess.Popen[str]:
-    """The init container."""
-    path = bundle(folder / "bundle.pyz", notebook("pass"), {"data/list.dvc": "md5: 1"})
-    env = {**os.environ, "MLK_POD": "1", "MLK_NONCE": NONCE, "MLK_FILES": str(folder / "files")}
-    words = [sys.executable, str(path), "--stage", "--", *command]
-    return subprocess.Popen(words, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-def staged(folder: Path, *command: str) -> tuple[int, str, str]:
-    """What it ends with: its exit code, and what it wrote."""
-    with staging(folder, *command) as process:
-        said, complained = process.communicate(timeout=60)
-    return process.returncode, said, complained
-
-
-def test_staging_runs_its_command_beside_the_bundles_files(tmp_path: Path) -> None:
-    script = 'cat data/list.dvc; echo; pwd; echo "$1" > got; exit 4'
-    code, said, _ = staged(tmp_path, "sh", "-c", script, "sh", "$(id) ; x")
-    assert code == 4 and said.split("\n")[:2] == ["md5: 1", str(tmp_path / "files")]
-    assert (tmp_path / "files" / "got").read_text() == "$(id) ; x\n"
-
-
-def test_a_staging_command_is_told_to_stop(tmp_path: Path) -> None:
-    waits = "trap 'exit 9' TERM; echo up; while :; do sleep 0.05; done"
-    with staging(tmp_path, "sh", "-c", waits) as process:
-        assert process.stdout is not None and process.stdout.readline() == "up\n"
-        process.terminate()
-        assert process.wait(60) == 9
-
-
-def test_a_staging_command_that_is_not_there_is_named(tmp_path: Path) -> None:
-    code, _, complained = staged(tmp_path, "no-such-command", "pull")
-    assert code == 127 and "no-such-command: No such file" in complained
 
 
 def test_mlflow_knows_which_rank_it_is_though_all_pods_have_the_same_variables(tmp_path: Path) -> None:
