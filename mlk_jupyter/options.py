@@ -73,6 +73,8 @@ def add_spec(parser: argparse.ArgumentParser) -> None:
         help="Python that runs it on this machine, or the folder of its environment (default: the kernel's; for a "
         "script, that of the .venv in its folder)",
     )
+    add("--output-limit", metavar="SIZE", help="most that the notebook keeps of one output (default: 16Mi)")
+    add("--notebook-limit", metavar="SIZE", help="most that it keeps of all outputs together (default: 64Mi)")
     add("--no-mlflow", action="store_true", help="do not record the job as an MLflow run")
 
 
@@ -163,7 +165,7 @@ def add_cluster_options(parser: argparse.ArgumentParser) -> None:
 def spec_fields(options: argparse.Namespace) -> dict[str, Any]:
     """What was asked of the job, as plain data for the spec: everything but its notebook.
 
-    Name and grace period are there if they were given, `cluster` if anything was asked of one.
+    Name, grace period and limits of outputs are there if they were given, `cluster` if anything was asked of one.
 
     Raises: BadInput that names the option which cannot be read.
     """
@@ -179,7 +181,12 @@ def spec_fields(options: argparse.Namespace) -> dict[str, Any]:
         "python": _python(options.python),
         "mlflow": not options.no_mlflow,
     }
-    given = {"name": options.name or None, "grace_period_s": _seconds(options.grace_period, "--grace-period")}
+    given = {
+        "name": options.name or None,
+        "grace_period_s": _seconds(options.grace_period, "--grace-period"),
+        "output_limit": options.output_limit,
+        "notebook_limit": options.notebook_limit,
+    }
     cluster = cluster_options(options)
     named = {name: value for name, value in given.items() if value is not None}
     return {**named, **asked, **({"cluster": cluster} if cluster else {})}

@@ -37,6 +37,7 @@ from mlk_jupyter.record.notebook import NoNotebook
 from mlk_jupyter.runs.local_server import TrackingStarting
 from mlk_jupyter.server.base import BodyTooLarge, LoginUnavailable
 from mlk_jupyter.server.jobs import RequestUsed
+from mlk_jupyter.server.outputs import NoOutput
 
 REFUSAL = Refusal("policy_refused", "the policy gpu-policy refuses it", "Ask an administrator.")
 JOB = JobStatus(
@@ -82,6 +83,7 @@ WORDED: dict[type[MlkError], Callable[[], MlkError]] = {
     StillGoing: lambda: StillGoing("digits-1", "Running", None, 3),
     JobNotFound: lambda: JobNotFound("digits"),
     NoNotebook: lambda: NoNotebook("digits-1"),
+    NoOutput: lambda: NoOutput("digits-1", "cell-0-output-1.png"),
     NoSuchRank: lambda: NoSuchRank(4, 4),
     Refused: lambda: Refused(
         Preflight(ok=False, findings=[Finding(level=Level.ERROR, code="full", text="It is full.")])

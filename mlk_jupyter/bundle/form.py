@@ -28,6 +28,14 @@ _TEXTS = {
         "Time to end by itself",
         "From asking the job to stop to killing it, e.g. 30s: what a handler that saves a checkpoint has.",
     ),
+    "output_limit": (
+        "Largest output",
+        "Most that the notebook keeps of one output, e.g. 16Mi (at most 32Mi). A larger one is in a file.",
+    ),
+    "notebook_limit": (
+        "All outputs together",
+        "Most that the notebook keeps of all outputs, e.g. 64Mi (at most 128Mi).",
+    ),
     "files": (
         "Files to carry along",
         "Files or folders in the notebook's folder that it reads. Modules that it imports come along by themselves.",

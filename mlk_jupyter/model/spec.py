@@ -5,14 +5,23 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, StringConstraints, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
+from ..quantities import parse
 from .base import StrictModel
 from .cluster import ClusterOptions
-from .names import RESERVED_ENV
+from .names import RESERVED_ENV, Quantity
 from .texts import is_text, seconds
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -21,6 +30,17 @@ _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # Linux refuses to start a program with one variable of 128 KiB, or with some MiB of them; parameters travel in one.
 _LARGEST_VALUE = 100_000
 _LARGEST_ENV = 1_000_000
+
+
+def _within(least: str, most: str) -> Callable[[str], str]:
+    """Checks that a size lies between two others."""
+
+    def check(size: str) -> str:
+        if not parse(least) <= parse(size) <= parse(most):
+            raise ValueError(f"write a size from {least} to {most}, for example {most}")
+        return size
+
+    return check
 
 
 Duration = Annotated[int, Field(ge=1, le=366 * 86_400), BeforeValidator(seconds)]
@@ -54,6 +74,10 @@ class JobSpec(StrictModel):
     python: Annotated[str, Field(min_length=1, max_length=4096)] | None = None
     """Path of the Python that runs it on this machine, or of its environment's folder, relative to the notebook's
     folder; None means that of the kernel, and for a script that of the environment beside it."""
+    output_limit: Annotated[Quantity, AfterValidator(_within("1Ki", "32Mi"))] = "16Mi"
+    """Most bytes of one output that the notebook keeps; a larger one is in a file of the job folder."""
+    notebook_limit: Annotated[Quantity, AfterValidator(_within("1Ki", "128Mi"))] = "64Mi"
+    """Most bytes of all outputs of the job together that the notebook keeps."""
     mlflow: bool = True
     """Whether the job is recorded as an MLflow run."""
     cluster: ClusterOptions = Field(default_factory=ClusterOptions)
@@ -112,6 +136,11 @@ class JobSpec(StrictModel):
         if sum(len(name) + len(os.fsencode(value)) for name, value in env.items()) > _LARGEST_ENV:
             raise ValueError("they are too many; put them into a file and pass the file's name")
         return env
+
+    @property
+    def output_limits(self) -> tuple[int, int]:
+        """The two limits of outputs in bytes: of one, and of all together."""
+        return int(parse(self.output_limit)), int(parse(self.notebook_limit))
 
     @property
     def ranks_in_worker(self) -> int:

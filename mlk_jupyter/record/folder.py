@@ -52,7 +52,7 @@ from .places import data_dir as data_dir
 _Model = TypeVar("_Model", bound=BaseModel)
 FRAMES_LIMIT = 256 * 1024 * 1024
 """Bytes of `frames.jsonl`. What stands in it behind them is not ours, and not read."""
-_LINE_BYTES = 2 * FRAME_LIMIT  # of one frame; written anew it can be longer than it came
+_LINE_BYTES = FRAME_LIMIT + 64 * 1024  # of one frame; written anew it has its rank and number besides
 _PIECE_BYTES = 1024 * 1024
 _SYNC_THREADS = 16
 _SYNCED_BY_ONE = 4  # files
@@ -229,8 +229,7 @@ class JobFolder:
                 file.seek(offset)
                 data = file.read(limit_bytes)
                 if len(data) == limit_bytes and b"\n" not in data:
-                    more = file.read(min(_LINE_BYTES, FRAMES_LIMIT - offset - limit_bytes))
-                    data += more[: more.find(b"\n") + 1 or len(more)]
+                    data += file.readline(min(_LINE_BYTES, FRAMES_LIMIT - offset - limit_bytes))
         except OSError:
             return [], offset
         end = data.rfind(b"\n") + 1

@@ -60,6 +60,7 @@ def replay_of(folder: JobFolder) -> Replay | None:
         name=spec.name if spec else None,
         parameters=spec.parameters if spec else None,
         world_size=spec.world_size if spec else MOST_RANKS,
+        outputs_limit=spec.output_limits[1] if spec else 0,
     )
 
 

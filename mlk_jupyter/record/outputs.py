@@ -19,8 +19,8 @@ _DEEPEST = 100  # levels of JSON in an output
 class Room:
     """What the outputs of all cells may still cost. Calls `full` when something does not fit."""
 
-    def __init__(self, full: Callable[[], None]) -> None:
-        self._left = COST_LIMIT
+    def __init__(self, full: Callable[[], None], limit: int = COST_LIMIT) -> None:
+        self._left = limit
         self._full = full
 
     def take(self, cost: int) -> bool:
@@ -200,7 +200,7 @@ def cost_of(value: Any) -> int:
             continue
         cost += _NODE_COST + depth
         if depth > _DEEPEST:
-            return COST_LIMIT + 1
+            return 1 << 62
         if isinstance(value, dict):
             waiting += [(part, depth + 1) for pair in value.items() for part in pair]
         elif isinstance(value, list):

@@ -13,7 +13,7 @@ from .failure import Failure, failure_of, first_of
 from .fields import count_of, is_plain, metadata_of, number_of, text_of, whole_of
 from .importance import by_importance
 from .layout import cell_metadata, prepared
-from .outputs import CellOutputs, Displays, Room, cost_of, data_of, error_output, output_of
+from .outputs import COST_LIMIT, CellOutputs, Displays, Room, cost_of, data_of, error_output, output_of
 from .pace import Pace
 from .sequences import SequenceSet
 from .widgets import Widgets
@@ -64,6 +64,7 @@ class Replay:
         notebook:   the notebook of the bundle (nbformat 4); it is copied.
         job_id, name, parameters: what goes into the executed notebook's metadata, under `mlk.job`.
         world_size: ranks that the job has; what comes of others is ignored.
+        outputs_limit: bytes of outputs that the job may have in all.
     """
 
     def __init__(
@@ -74,11 +75,13 @@ class Replay:
         name: str | None = None,
         parameters: Mapping[str, Any] | None = None,
         world_size: int = MOST_RANKS,
+        outputs_limit: int = 0,
     ) -> None:
         self._notebook = prepared(notebook)
         self.world_size = world_size
         self._job = {"id": job_id, "name": name, "parameters": dict(parameters or {})}
-        room = Room(lambda: self.note("The outputs are too large for the notebook: it shows them as far as they fit."))
+        text = "The outputs are too large for the notebook: it shows them as far as they fit."
+        room = Room(lambda: self.note(text), max(COST_LIMIT, 2 * outputs_limit))
         self._displays = Displays(room)
         self._widgets = Widgets(room)
         code = (index for index, cell in enumerate(self._notebook["cells"]) if cell.get("cell_type") == "code")

@@ -108,6 +108,8 @@ def _operation(route: Route, refs: dict[Any, Any]) -> dict[str, Any]:
         }
         for query in route.query
     ]
+    if "{name}" in route.path:
+        parameters.insert(0, {"name": "name", "in": "path", "required": True, "schema": {"type": "string"}})
     if "{job_id}" in route.path:
         identity = {"type": "string", "pattern": "^[a-z][a-z0-9-]{0,62}$"}
         parameters.insert(0, {"name": "job_id", "in": "path", "required": True, "schema": identity})

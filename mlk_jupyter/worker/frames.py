@@ -6,9 +6,10 @@ A rank's standard output is a sequence of lines. A line that holds the marker is
 
 NONCE is 16 hex digits, chosen for each job, so that text which merely looks like a frame is none; it is no secret
 inside the job. RANK is one of those whose output it is. SEQ counts from 0 in each rank. JSON is ASCII and holds
-`{"kind": ..., "time": seconds since the epoch, ...}`, at most FRAME_LIMIT bytes; where it would make the line longer
-than LINE_LIMIT it is cut into PIECES that follow each other. Text before the marker in the same line, and every line
-that holds no frame, is log text of whatever else wrote there.
+`{"kind": ..., "time": seconds since the epoch, ...}`, at most FRAME_LIMIT bytes; where it is long and gets shorter by
+it, `z` and the base64 of its zlib stream stand for it. Where it would make the line longer than LINE_LIMIT it is cut
+into PIECES that follow each other. Text before the marker in the same line, and every line that holds no frame, is log
+text of whatever else wrote there.
 
 Kinds, and the fields beside `kind`, `time`, `rank`, `seq`:
 
@@ -41,13 +42,17 @@ Rank 0 sends all of them. Other ranks send text as `log`, and no `stream`, `outp
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import time
+import zlib
 from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
 
 LINE_LIMIT = 8 * 1024  # bytes of one line, its newline included
-FRAME_LIMIT = 8 * 1024 * 1024  # bytes of one frame's JSON: the values that come back fit, as base64
+FRAME_LIMIT = 33 * 1024 * 1024  # bytes of one frame's JSON: the largest output fits that a job may ask for
+_COMPRESS_FROM = 64 * 1024  # bytes of JSON
+_MOST_SHRUNK = 200  # times; what shrinks more travels as it is, so that few bytes never become many where they are read
 _HEADER_ROOM = 96
 _ROOM = LINE_LIMIT - _HEADER_ROOM
 _MOST_PIECES = FRAME_LIMIT // _ROOM + 1
@@ -72,6 +77,7 @@ class Encoder:
         if len(body) > FRAME_LIMIT:
             text = f"A message ({kind}) of {len(body):,} bytes was left out: at most {FRAME_LIMIT:,} are sent."
             return self.encode("notice", text=text)
+        body = _packed(body)
         pieces = [body[at : at + _ROOM] for at in range(0, len(body), _ROOM)]
         seq, self._seq = self._seq, self._seq + 1
         lines = [f"{self._head}{seq} {number}/{len(pieces)} {piece}\n" for number, piece in enumerate(pieces, 1)]
@@ -169,11 +175,30 @@ class Decoder:
             self._pieces[rank] = (seq, count, pieces)
             return None
         try:
-            frame = json.loads(b"".join(pieces))
-        except (ValueError, RecursionError):
+            frame = json.loads(_unpacked(b"".join(pieces)))
+        except (ValueError, RecursionError, zlib.error):
             frame = None
         if not isinstance(frame, dict) or not isinstance(frame.get("kind"), str):
             self.lost += 1
             return None
         frame["rank"], frame["seq"] = rank, seq
         return frame
+
+
+def _packed(body: str) -> str:
+    """The JSON, or what stands for it."""
+    if len(body) < _COMPRESS_FROM:
+        return body
+    packed = base64.b64encode(zlib.compress(body.encode("ascii"), 1)).decode("ascii")
+    return f"z{packed}" if len(packed) + 1 < len(body) < _MOST_SHRUNK * len(packed) else body
+
+
+def _unpacked(data: bytes) -> bytes:
+    """The JSON. Raises: ValueError or zlib.error for what is none."""
+    if not data.startswith(b"z"):
+        return data
+    reader = zlib.decompressobj()
+    body = reader.decompress(base64.b64decode(data[1:], validate=True), min(FRAME_LIMIT, _MOST_SHRUNK * len(data)))
+    if not reader.eof:
+        raise ValueError("cut, or too large")
+    return body

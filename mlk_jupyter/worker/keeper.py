@@ -14,7 +14,7 @@ import time
 from . import tree
 from .frames import Encoder
 from .mime import finite
-from .outputs import JOB_LIMIT, OUTPUT_LIMIT, Outputs, within_limit
+from .outputs import Outputs, limits_of, within_limit
 from .overflow import Overflow
 from .pairing import READ_SIZE, Pairing
 from .stop import signal_for
@@ -59,9 +59,10 @@ class Keeper:
         self._lifeline, self._member = lifeline, member
         self._pipes = Pairing(out_fd, err_fd, token, self._add, self._on_message)
         self._encoder = Encoder(nonce, identity.rank)
-        self._outputs = Outputs(self._frame, Overflow(os.environ.get("MLK_OUTPUTS")).save, identity.rank)
+        limits = limits_of(os.environ)
+        self._outputs = Outputs(self._frame, Overflow(os.environ.get("MLK_OUTPUTS")).save, identity.rank, *limits)
         self._silent = identity.rank != 0
-        self._widgets = Widgets(self._widget_frame, OUTPUT_LIMIT, JOB_LIMIT)
+        self._widgets = Widgets(self._widget_frame, *limits)
         self._answers = answers_fd
         self._lines: List[bytes] = []
         self._text: List[str] = []

@@ -7,17 +7,25 @@ first limit outputs are cut; past the second, outputs that replace each other ar
 from __future__ import annotations
 
 import json
+import os
 import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, List, Optional, Tuple
+    from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
-OUTPUT_LIMIT = 1024 * 1024  # bytes of one output; stream text of one name without a break is one output
+OUTPUT_LIMIT = 16 * 1024 * 1024  # bytes of one output; stream text of one name without a break is one output
 JOB_LIMIT = 64 * 1024 * 1024  # bytes of all outputs of a job
+ERROR_LIMIT = 1024 * 1024  # bytes of a traceback: nobody reads more
 HOLD_S = 10.0  # seconds between outputs that replace each other, once JOB_LIMIT bytes of them were sent
 _LINE = 200  # characters: a longer line may be cut in its middle
 _SAMPLE_LIMIT = 2000  # characters of `text/plain` that stay where a richer form is too large
+
+
+def limits_of(environ: Mapping[str, str]) -> Tuple[int, int]:
+    """Bytes of one output and of all of them, as the job asks for them in MLK_OUTPUT_LIMITS."""
+    asked = environ.get("MLK_OUTPUT_LIMITS", "").split()
+    return (int(asked[0]), int(asked[1])) if len(asked) == 2 else (OUTPUT_LIMIT, JOB_LIMIT)
 
 
 class Outputs:
@@ -108,7 +116,7 @@ class Outputs:
         self._name = None
         size = _size_of(output)
         if output.get("output_type") == "error":
-            output = within_limit(output, self._output_limit)
+            output = within_limit(output, min(ERROR_LIMIT, self._output_limit))
             size = _size_of(output)
         elif size > self._output_limit:
             output = self._saved(output, f"An output of {_words(size)} is not kept in the notebook")
@@ -126,7 +134,7 @@ class Outputs:
         if size > self._output_limit:
             output: Dict[str, Any] = {"output_type": "display_data", "data": data, "metadata": metadata}
             output = self._saved(output, f"An output of {_words(size)} is not kept in the notebook")
-            data, metadata = dict(output["data"]), {}
+            data, metadata = dict(output["data"]), dict(output["metadata"])
         self._hold(lambda kind, fields: kind == "update_display" and fields["display_id"] == display_id)
         self._send("update_display", {"display_id": display_id, "data": data, "metadata": metadata}, size)
 
@@ -209,16 +217,18 @@ class Outputs:
     def _saved(self, output: Dict[str, Any], sentence: str) -> Dict[str, Any]:
         """A display that says where the output is instead."""
         path = self._save(self._cell or 0, output.get("data") or {})
+        metadata: Dict[str, Any] = {}
         if path is None:
             where = "Save it to a file in the notebook to keep it (plt.savefig, to_csv, to_html)."
         else:
             where = f"It is in {path}."
+            metadata = {"mlk": {"file": os.path.basename(path)}}  # whoever shows it makes a link of it
         plain = (output.get("data") or {}).get("text/plain", "")
         plain = "".join(plain) if isinstance(plain, list) else str(plain)
-        text = f"[{sentence} (limit {_words(self._output_limit)}). {where}]"
+        text = f"[{sentence} (limit {_words(self._output_limit)}: --output-limit). {where}]"
         if plain:
             text += "\n" + (plain if len(plain) <= _SAMPLE_LIMIT else plain[:_SAMPLE_LIMIT] + " …")
-        return {**output, "data": {"text/plain": text}, "metadata": {}}
+        return {**output, "data": {"text/plain": text}, "metadata": metadata}
 
 
 def _size(text: str) -> int:
@@ -234,7 +244,7 @@ def _words(size: int) -> str:
     return f"{size / 1048576:.4g} MiB" if size >= 1048576 else f"{size / 1024:.4g} KiB"
 
 
-def within_limit(output: Dict[str, Any], limit: int = OUTPUT_LIMIT) -> Dict[str, Any]:
+def within_limit(output: Dict[str, Any], limit: int = ERROR_LIMIT) -> Dict[str, Any]:
     """An error as it is, or where it would be too large, the beginning and the end of its traceback."""
     if _size_of(output) <= limit:
         return output

@@ -126,6 +126,11 @@ export class Api {
     return this.url(['jobs', id, 'log', 'download'], { rank });
   }
 
+  /** Address of an output that was too large for the notebook, from the root of this server. */
+  outputPath(id: string, name: string): string {
+    return new URL(this.url(['jobs', id, 'outputs', name], {}), location.href).pathname;
+  }
+
   /** Address for a download by the browser itself. */
   notebookDownloadUrl(id: string): string {
     return this.url(['jobs', id, 'notebook'], { download: 1 });

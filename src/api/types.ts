@@ -176,6 +176,23 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/mlk/jobs/{job_id}/outputs/{name}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** An output that was too large for the notebook, as a file. */
+        readonly get: operations["getOutput"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/mlk/jobs/{job_id}/run": {
         readonly parameters: {
             readonly query?: never;
@@ -965,6 +982,18 @@ export interface components {
              */
             readonly notebook: string;
             /**
+             * Notebook Limit
+             * @description Most bytes of all outputs of the job together that the notebook keeps.
+             * @default 64Mi
+             */
+            readonly notebook_limit?: string;
+            /**
+             * Output Limit
+             * @description Most bytes of one output that the notebook keeps; a larger one is in a file of the job folder.
+             * @default 16Mi
+             */
+            readonly output_limit?: string;
+            /**
              * Parameters
              * @description Values that replace those of the cell tagged `parameters`. Python literals that JSON can carry.
              */
@@ -1050,6 +1079,18 @@ export interface components {
              * @description Path of the notebook or script as the person knows it (in JupyterLab: the contents path).
              */
             readonly notebook: string;
+            /**
+             * Notebook Limit
+             * @description Most bytes of all outputs of the job together that the notebook keeps.
+             * @default 64Mi
+             */
+            readonly notebook_limit: string;
+            /**
+             * Output Limit
+             * @description Most bytes of one output that the notebook keeps; a larger one is in a file of the job folder.
+             * @default 16Mi
+             */
+            readonly output_limit: string;
             /**
              * Parameters
              * @description Values that replace those of the cell tagged `parameters`. Python literals that JSON can carry.
@@ -2481,6 +2522,38 @@ export interface operations {
                 content: {
                     readonly "application/json": components["schemas"]["FramesSnapshot"];
                     readonly "application/x-ipynb+json": Record<string, never>;
+                };
+            };
+            /** @description What happened, why, and what to do next. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    readonly getOutput: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly job_id: string;
+                readonly name: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description An output that was too large for the notebook, as a file. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/octet-stream": string;
                 };
             };
             /** @description What happened, why, and what to do next. */

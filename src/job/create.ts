@@ -64,7 +64,8 @@ export function createTab(id: string, page: Page, around: ISurroundings): JobTab
           contentFactory: around.contentFactory,
           mimeTypeService: around.editorServices.mimeTypeService,
           translator,
-          trans
+          trans,
+          pathOf: name => api.outputPath(id, name)
         }),
         trans,
         saveCopy: () => askAndSave(model, around),

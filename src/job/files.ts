@@ -6,6 +6,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { Api, JobSummary } from '../api';
 import { plainFailure } from '../api/errors';
+import { allLinked } from './large';
 import { untrusted } from './livenotebook';
 
 /** Path offered for a copy of a job's notebook: beside its source, under the job's name. */
@@ -24,7 +25,9 @@ export async function saveCopy(
   path: string
 ): Promise<void> {
   const { notebook } = await api.notebook(id);
-  const content = untrusted(notebook as unknown as nbformat.INotebookContent);
+  const content = allLinked(untrusted(notebook as unknown as nbformat.INotebookContent), name =>
+    api.outputPath(id, name)
+  );
   await contents.save(path, { type: 'notebook', format: 'json', content });
 }
 

@@ -7,6 +7,8 @@ import type { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import type { ITranslator, TranslationBundle } from '@jupyterlab/translation';
 
 import { took } from '../components';
+import { linked } from './large';
+import type { PathOf } from './large';
 import { outputsOf } from './replay';
 import type { Change, ICellRun, Replay } from './replay';
 import { shortened, TOO_MUCH_TEXT } from './shorten';
@@ -20,6 +22,8 @@ export interface ILiveNotebookOptions {
   mimeTypeService: IEditorMimeTypeService;
   translator: ITranslator;
   trans: TranslationBundle;
+  /** Where the file of an output lies that was too large for the notebook. */
+  pathOf: PathOf;
 }
 
 /**
@@ -44,6 +48,7 @@ export class LiveNotebook extends StaticNotebook {
       }
     });
     this._trans = options.trans;
+    this._pathOf = options.pathOf;
     this.addClass('mlk-LiveNotebook');
     // Commands for notebooks that run code look for these: none of them fits here.
     delete this.node.dataset.jpKernelUser;
@@ -59,7 +64,7 @@ export class LiveNotebook extends StaticNotebook {
       notebook.cells.forEach((cell, index) =>
         this._setOutputs(
           index,
-          outputsOf(cell).map(output => shortened(output, this._trans))
+          outputsOf(cell).map(output => this._shown(output))
         )
       );
     }
@@ -81,10 +86,10 @@ export class LiveNotebook extends StaticNotebook {
           this._shortenLast(outputs);
           break;
         case 'add':
-          outputs.add(change.output);
+          outputs.add(this._shown(change.output));
           break;
         case 'set':
-          outputs.set(change.index, change.output);
+          outputs.set(change.index, this._shown(change.output));
           break;
         case 'clear':
           outputs.clear();
@@ -114,10 +119,24 @@ export class LiveNotebook extends StaticNotebook {
       windowingMode: isLong ? 'full' : 'contentVisibility'
     };
     const model = new NotebookModel();
-    model.fromJSON(forPage(untrusted(notebook), this._trans));
+    model.fromJSON(this._forPage(untrusted(notebook)));
     model.readOnly = true;
     this.model = model;
     before?.dispose();
+  }
+
+  /** An output as the page shows it: of long text its end, and a link where a file holds it. */
+  private _shown(output: nbformat.IOutput): nbformat.IOutput {
+    return linked(shortened(output, this._trans), this._pathOf);
+  }
+
+  private _forPage(notebook: nbformat.INotebookContent): nbformat.INotebookContent {
+    const cells = notebook.cells.map(cell =>
+      cell.cell_type === 'code'
+        ? { ...cell, outputs: outputsOf(cell).map(output => this._shown(output)) }
+        : cell
+    );
+    return { ...notebook, cells };
   }
 
   private _sameCells(notebook: nbformat.INotebookContent): boolean {
@@ -165,6 +184,7 @@ export class LiveNotebook extends StaticNotebook {
   }
 
   private readonly _trans: TranslationBundle;
+  private readonly _pathOf: PathOf;
 }
 
 /** What comes back from a job is never trusted, whatever its metadata says. */
@@ -177,17 +197,4 @@ export function untrusted(notebook: nbformat.INotebookContent): nbformat.INotebo
       return { ...cell, ...outputs, metadata } as nbformat.ICell;
     })
   };
-}
-
-/** The notebook as the page shows it: long text by its end. */
-function forPage(
-  notebook: nbformat.INotebookContent,
-  trans: TranslationBundle
-): nbformat.INotebookContent {
-  const cells = notebook.cells.map(cell =>
-    cell.cell_type === 'code'
-      ? { ...cell, outputs: outputsOf(cell).map(output => shortened(output, trans)) }
-      : cell
-  );
-  return { ...notebook, cells };
 }

@@ -20,7 +20,17 @@ export interface IFormContext {
 /** Fields whose title says it all: what else there is to say is for the tooltip. */
 const PLAIN = new Set(['root_name', 'root_workers', 'root_gpus', 'root_mlflow']);
 /** Fields that are rarely needed: folded away until they hold something. */
-const RARE = ['grace_period_s', 'env', 'files', 'ranks_per_worker', 'kernel', 'python', 'mlflow'];
+const RARE = [
+  'grace_period_s',
+  'env',
+  'files',
+  'ranks_per_worker',
+  'kernel',
+  'python',
+  'output_limit',
+  'notebook_limit',
+  'mlflow'
+];
 
 /** A field with a real label: core's template heads fields with `<h3>`, so they have no accessible name. */
 export const Field = (props: FieldTemplateProps): JSX.Element => {

@@ -51,10 +51,15 @@ def test_every_option_of_run_reaches_the_spec(tmp_path: Path, monkeypatch: pytes
         tmp_path,
         *("--workers", "4", "--gpus", "2", "--ranks-per-worker", "3", "--name", "mine", "--time-limit", "1.5h"),
         *("--param", "lr=0.1", "--param", "opt=adam", "--env", "A=b=c", "--env", "TAKEN", "--file", "data"),
-        *("--no-mlflow", "--grace-period", "2m"),
+        *("--no-mlflow", "--grace-period", "2m", "--output-limit", "2Mi", "--notebook-limit", "100M"),
     )
     assert (asked.workers, asked.gpus, asked.ranks_per_worker, asked.name) == (4, 2, 3, "mine")
-    assert asked.time_limit_s == 5400 and asked.grace_period_s == 120 and asked.mlflow is False
+    assert (
+        asked.time_limit_s == 5400
+        and asked.grace_period_s == 120
+        and asked.output_limits == (2 << 20, 100_000_000)
+        and asked.mlflow is False
+    )
     assert asked.parameters == {"lr": 0.1, "opt": "adam"}
     assert asked.env == {"A": "b=c", "TAKEN": "from here"} and asked.files == ["data"]
 
@@ -71,6 +76,8 @@ def test_a_job_without_a_name_is_called_as_its_file(tmp_path: Path) -> None:
         (["--param", "1x=2"], "NAME=VALUE"),
         (["--time-limit", "soon"], "duration"),
         (["--grace-period", "0"], "grace_period_s"),
+        (["--output-limit", "64Mi"], "output_limit"),
+        (["--notebook-limit", "much"], "notebook_limit"),
         (["--env", "NOT_SET_ANYWHERE_1"], "not set here"),
         (["--env", "RANK=3"], "launcher"),
     ],

@@ -234,7 +234,7 @@ def test_a_planted_file_is_read_in_little_memory(folder: JobFolder, replay: Repl
     finally:
         tracemalloc.stop()
     assert count == (2 if kind == "a line of 100 MB" else 1) and replay.notices == ["found"]
-    assert peak < 64 * MIB
+    assert peak < 96 * MIB  # twice the largest frame, and the pieces it is read in
 
 
 def test_what_stands_behind_the_largest_record_is_not_read(folder: JobFolder) -> None:

@@ -358,6 +358,26 @@ async def test_downloads_are_whole(fetch: Any, backend: MemoryBackend) -> None:
     assert "x.ipynb" in response.headers["Content-Disposition"]
 
 
+async def test_an_output_too_large_for_the_notebook_can_be_opened(fetch: Any, backend: MemoryBackend) -> None:
+    backend.put("a")
+    folder = backend.folder_of("a").path / "outputs"
+    folder.mkdir()
+    for name in ("cell-0-output-1.png", "cell-0-output-2.html"):
+        (folder / name).write_bytes(b"<script>" + bytes(1_000_000))
+    (folder / "cell-0-output-3.png").symlink_to("/etc/passwd")
+    shown = await fetch.response("jobs/a/outputs/cell-0-output-1.png")
+    assert shown.body == b"<script>" + bytes(1_000_000) and shown.headers["Content-Type"] == "image/png"
+    assert shown.headers["Content-Disposition"].startswith("inline")
+    kept = await fetch.response("jobs/a/outputs/cell-0-output-2.html")
+    assert kept.headers["Content-Disposition"].startswith("attachment") and "html" not in kept.headers["Content-Type"]
+    for response in (shown, kept):
+        assert "sandbox" in response.headers["Content-Security-Policy"]
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+    for name in ("cell-0-output-3.png", "cell-0-output-4.png"):
+        assert (await fetch(f"jobs/a/outputs/{name}"))[1]["code"] == "no_output"
+    assert (await fetch("jobs/a/outputs/..%2Fspec.json"))[0] == 404
+
+
 async def test_metrics_come_from_the_frames(fetch: Any, backend: MemoryBackend) -> None:
     backend.put("a")
     for seq, value in enumerate((0.5, None, 0.25)):

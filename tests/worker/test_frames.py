@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
+import zlib
 
 import pytest
 from hypothesis import given, settings
@@ -104,13 +106,36 @@ def test_a_frame_of_another_rank_is_text() -> None:
     assert decoded(b"before " + line) == ([], b"before " + line, 0)
 
 
-@pytest.mark.parametrize("count", [1_100, 999_999_999])
+@pytest.mark.parametrize("count", [4_300, 999_999_999])
 def test_a_frame_of_too_many_pieces_is_lost_and_nothing_of_it_held(count: int) -> None:
     decoder = Decoder(NONCE, range(1))
-    for number in range(1, 1_050):
+    for number in range(1, 4_250):
         assert not list(decoder.feed(MARKER + b"0 0 %d/%d %s\n" % (number, count, b"x" * 8_000)))
         assert decoder.held == 0
     assert decoder.lost == 1
+
+
+def test_a_large_frame_travels_compressed() -> None:
+    numbers = ",".join(str(number * 7919) for number in range(200_000))
+    data = Encoder(NONCE, 0).encode("big", text=numbers, time=0)
+    assert len(data) < len(numbers) * 0.8 and all(len(line) <= LINE_LIMIT for line in data.splitlines(True))
+    assert decoded(data)[0][0]["text"] == numbers
+
+
+def test_few_bytes_never_become_many() -> None:
+    body = b"z" + base64.b64encode(zlib.compress(b'{"kind":"x","text":"' + b"x" * 4_000_000 + b'"}'))
+    assert len(body) < 7_000
+    lines = MARKER + b"0 0 1/1 " + body + b"\n"
+    frames, _, lost = decoded(lines)
+    assert frames == [] and lost == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"z", b"zzzz", b"z!", b"z" + base64.b64encode(b"no zlib"), b"z" + base64.b64encode(zlib.compress(b"{}")[:-1])],
+)
+def test_what_cannot_be_unpacked_is_lost(body: bytes) -> None:
+    assert decoded(MARKER + b"0 0 1/1 " + body + b"\n") == ([], b"", 1)
 
 
 def test_what_is_too_large_for_a_frame_becomes_a_notice() -> None:

@@ -10,15 +10,15 @@ from .ranks import Rank, bundle, notebook, run
 
 
 @pytest.mark.slow
-def test_a_hundred_megabytes_are_all_there_and_the_notebook_keeps_one(tmp_path: Path) -> None:
+def test_a_hundred_megabytes_are_all_there_and_the_notebook_keeps_sixteen(tmp_path: Path) -> None:
     source = "line = 'x' * 99\nfor _ in range(100):\n    print('\\n'.join([line] * 10_000))"
     with Rank(bundle(tmp_path / "bundle.pyz", notebook(source, "print('after')"))) as rank:
         rank.wait_for(lambda frame: frame["kind"] == "log")
         rank.wait()
-        shown, placeholder, rest = rank.text(cell=0).partition("\n[Cut here: this output passed 1 MiB.")
+        shown, placeholder, rest = rank.text(cell=0).partition("\n[Cut here: this output passed 16 MiB.")
         logged = rank.log("stdout")
     assert placeholder and "log of rank 0" in rest
-    assert len(shown) <= 1 << 20 and len(shown) + len(logged) == 100_000_000
+    assert len(shown) <= 16 << 20 and len(shown) + len(logged) == 100_000_000
     assert rank.text(cell=1) == "after\n" and rank.code == 0
 
 
@@ -41,11 +41,20 @@ def test_nine_thousand_lines_come_in_few_frames(tmp_path: Path) -> None:
 
 def test_a_figure_past_the_limit_is_in_a_file(tmp_path: Path) -> None:
     source = "import base64\ndisplay({'image/png': b'\\x89PNG' + bytes(2_000_000), 'text/plain': '<Figure>'}, raw=True)"
-    rank = run(tmp_path, source, env={"MLK_OUTPUTS": str(tmp_path / "outputs")})
-    text = rank.of("output")[0]["output"]["data"]["text/plain"]
+    env = {"MLK_OUTPUTS": str(tmp_path / "outputs"), "MLK_OUTPUT_LIMITS": f"{1 << 20} {1 << 24}"}
+    output = run(tmp_path, source, env=env).of("output")[0]["output"]
+    text = output["data"]["text/plain"]
+    assert output["metadata"] == {"mlk": {"file": "cell-0-output-1.png"}} and "--output-limit" in text
     path = tmp_path / "outputs" / "cell-0-output-1.png"
     assert str(path) in text and "<Figure>" in text
     assert path.read_bytes() == b"\x89PNG" + bytes(2_000_000)
+
+
+def test_a_figure_of_some_megabytes_is_in_the_notebook(tmp_path: Path) -> None:
+    source = "import os\ndisplay({'image/png': os.urandom(8_000_000), 'text/plain': '<Figure>'}, raw=True)"
+    rank = run(tmp_path, source)
+    shown = rank.of("output")[0]["output"]["data"]
+    assert len(shown["image/png"]) > 10_000_000 and shown["text/plain"] == "<Figure>"
 
 
 def test_a_progress_bar_that_clears_is_thinned_and_its_last_state_shown(tmp_path: Path) -> None:

@@ -85,6 +85,7 @@ def environment(
         MLK_LIFELINE=str(lifeline),
         MLK_FILES=str(job / "files"),
         MLK_OUTPUTS=str(job / "outputs"),
+        MLK_OUTPUT_LIMITS="{} {}".format(*spec.output_limits),
         MLK_CHECKPOINT_DIR=str(job / "checkpoints"),
         MLK_PARAMETERS=json.dumps(spec.parameters),
     )

@@ -45,6 +45,8 @@ const JOB: JobStatus = {
     grace_period_s: 30,
     kernel: null,
     python: null,
+    output_limit: '16Mi',
+    notebook_limit: '64Mi',
     mlflow: true,
     cluster: cluster()
   },
