@@ -94,8 +94,6 @@ export function job(id: string, fields: Partial<JobSummary> = {}): JobSummary {
     gpus: 0,
     world_size: 1,
     grace_period_s: 30,
-    output_limit: '16Mi',
-    notebook_limit: '64Mi',
     changed: {},
     submitted_by: null,
     progress: {
