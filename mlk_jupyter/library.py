@@ -265,6 +265,7 @@ def _prepare(source: Source, spec: JobSpec, carriage: Carriage, extra: Mapping[s
         script=source.script,
         limit_bytes=carriage.limit_bytes,
         byte_code=carriage.byte_code,
+        carries=carriage.files,
         extra=extra,
     )
     return replace(bundle, notices=[*source.notices, *bundle.notices])

@@ -36,6 +36,8 @@ class Carriage:
     """Most bytes of a bundle."""
     byte_code: bool
     """Whether the bundle brings its worker compiled: ranks start sooner, and it is larger."""
+    files: bool = True
+    """Whether modules and files go along; not where the ranks run in the notebook's own folder."""
 
 
 @runtime_checkable

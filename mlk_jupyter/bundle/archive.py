@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import io
 import json
@@ -17,7 +18,7 @@ from ..errors import BadInput, MlkError
 from ..model import JobSpec
 from ..model.texts import is_text
 from .bytecode import byte_code as compiled_of
-from .code import experiments, nodes, runs_files, spawns_processes, trees, uses
+from .code import experiments, nodes, runs_files, spawns_processes, texts, trees, uses
 from .modules import find_modules
 from .notebook import for_bundle, kernel_of
 from .parameters import inject
@@ -52,6 +53,7 @@ from mlk_jupyter.worker.main import main
 if __name__ == "__main__":
     sys.exit(main(sys.argv[0]))
 """
+_SHOWN = 3  # names that are told one by one
 # No bundle can be this many times smaller than what goes into it and still be worth trying.
 _BEST_RATIO = 16
 
@@ -107,6 +109,7 @@ def build(
     script: bool = False,
     limit_bytes: int = LIMIT,
     byte_code: bool = True,
+    carries: bool = True,
     extra: Mapping[str, bytes] | None = None,
 ) -> Bundle:
     """One file with the worker, the notebook, its local modules and the named files. Reads files, so it may take long.
@@ -118,6 +121,7 @@ def build(
         script:      whether the notebook was made from a script.
         limit_bytes: most bytes of the zip.
         byte_code:   whether the worker is carried compiled as well: ranks of this Python version start sooner.
+        carries:     whether modules and files go along; without them the job needs the folder itself.
         extra:       more entries, beside the notebook in the zip (`values/…`: worker/shipped.py reads them there).
 
     Raises: BadInput for parameters or files that cannot be used; BundleTooLarge.
@@ -127,6 +131,7 @@ def build(
     code = nodes(parsed)
     files: list[str] = []
     notices: list[str] = []
+    local: list[Path] = []
     for at, name in enumerate(spec.files):
         with of_entry(at):
             check_name(name)
@@ -134,14 +139,16 @@ def build(
         directory = Path(os.path.realpath(directory))
         if not is_text(str(directory)):
             raise BadInput(f"The name of {readable(str(directory))} is not UTF-8 text.", hint="Rename the folder.")
-        modules = find_modules(parsed, directory)
+        modules = find_modules(parsed, directory, data=carries)
         named, left_out = named_files(spec.files, directory)
         own = PurePosixPath(spec.notebook).name
         if own.endswith(".ipynb") and own not in spec.files:  # it goes along as it runs, without its outputs
             named = [name for name in named if name != own]
         run = [name for name in runs_files(prepared) if _can_carry(directory, name)]
-        files = sorted({*modules.files, *named, *(os.path.normpath(name).replace(os.sep, "/") for name in run)})
-        notices = [*modules.notices, *left_out]
+        local = [directory / name for name in modules.files if name.endswith(".py")]
+        if carries:
+            files = sorted({*modules.files, *named, *(os.path.normpath(name).replace(os.sep, "/") for name in run)})
+            notices = [*modules.notices, *left_out, *_left_behind(code, directory, files)]
     elif spec.files:
         notices.append("Files are not carried along: the notebook has no folder on this machine.")
     if spawns_processes(code):
@@ -159,7 +166,6 @@ def build(
         "job/notebook.ipynb": _json(prepared),
         **_contents(files, directory, limit_bytes),
     }
-    local = [directory / name for name in files if name.endswith(".py")] if directory is not None else []
     return Bundle(
         data=_zipped(entries, limit_bytes),
         notebook=prepared,
@@ -222,6 +228,22 @@ def _largest(sizes: Mapping[str, int]) -> list[tuple[str, int]]:
 
 def _json(value: object) -> bytes:
     return json.dumps(value, ensure_ascii=True, indent=1, sort_keys=True).encode()
+
+
+def _left_behind(code: list[ast.AST], directory: Path, files: list[str]) -> list[str]:
+    """A sentence about the files in its folder that a notebook names and that do not go along."""
+    there = set(files)
+    found = [name for name in texts(code) if _is_path(name) and unfit(name) is None and (directory / name).is_file()]
+    names = [name for name in found if os.path.normpath(name) not in there and inside(directory / name, directory)]
+    if not names:
+        return []
+    more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
+    shown = ", ".join(map(readable, names[:_SHOWN]))
+    return [f"The notebook names {shown}{more} in its folder, which does not go along. Name what it reads in `files`."]
+
+
+def _is_path(text: str) -> bool:
+    return ("." in text or "/" in text) and not text.endswith((".py", ".ipynb"))
 
 
 def _can_carry(directory: Path, name: str) -> bool:

@@ -18,6 +18,7 @@ _RUN = re.compile(r"^\s*%run\s+(?:-\S+\s+)*([^\s;]+)", re.MULTILINE)
 _IMPORT = re.compile(r"^\s*(?:import|from)\s")
 # Cell magics whose body is Python; that of others (bash, html, writefile, ...) is not.
 _PYTHON_MAGICS = frozenset({"time", "timeit", "capture", "prun", "python", "python3", "memit", "mprun", "lprun"})
+_LONGEST_NAME = 255  # characters of a text that may name a file
 _CONTEXTS = ("multiprocessing_context", "start_method", "method")
 
 
@@ -70,6 +71,12 @@ def uses(code: Iterable[ast.AST], module: str) -> bool:
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
             names.append(node.module or "")
     return any(name == module or name.startswith(f"{module}.") for name in names)
+
+
+def texts(code: Iterable[ast.AST]) -> list[str]:
+    """The short texts that are written in the code, once each, in its order."""
+    found = (node.value for node in code if isinstance(node, ast.Constant) and isinstance(node.value, str))
+    return list(dict.fromkeys(text for text in found if 0 < len(text) <= _LONGEST_NAME and text.isprintable()))
 
 
 def experiments(code: Iterable[ast.AST]) -> list[str | None]:

@@ -8,12 +8,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .code import tree
+from .code import texts, tree
 from .paths import inside, is_file, is_folder, is_secret, leads_to_secret, readable, unfit, walk
 
 MOST_FILES = 2_000
 LARGEST_DATA = 1024 * 1024  # bytes of a package's data file that goes along unasked
 MOST_DATA = 200  # such files of one package
+MOST_BESIDE = 512 * 1024  # bytes of data in all that go along because a module names them
 _LARGEST_CODE = 4 * 1024 * 1024  # bytes of a module that is looked into for imports
 _SKIPPED_FOLDERS = frozenset({"__pycache__", "node_modules", "venv", "site-packages", "build", "dist"})
 
@@ -26,24 +27,28 @@ class Modules:
     notices: list[str] = field(default_factory=list)
 
 
-def find_modules(trees: Iterable[ast.Module], directory: Path) -> Modules:
+def find_modules(trees: Iterable[ast.Module], directory: Path, *, data: bool = True) -> Modules:
     """The files of all local modules that these trees import, and that those import in turn.
 
-    A module is a file. Of a package everything goes along (its Python files, up to 200 data files of up to 1 MiB
-    each), as a part of one would hide the rest of it. Modules of the standard library and installed ones are not
-    local; nothing outside the folder is, nor what a link leads to outside.
+    A module is a file; with it go the files and folders beside it that it names in a text. Of a package everything
+    goes along, as a part of one would hide the rest of it. Of data, that is up to 200 files of up to 1 MiB each for a
+    package, and 512 KiB for all modules. Modules of the standard library and installed ones are not
+    local; nothing outside the folder is, nor what a link leads to outside. `data`: whether data is looked for.
     """
-    return _Search(directory).run(trees)
+    return _Search(directory, data).run(trees)
 
 
 class _Search:
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, data: bool) -> None:
         self._root = directory
+        self._takes_data = data
         self._found: dict[str, None] = {}
         self._queue: list[tuple[Path, ast.Module]] = []
         self._packages: set[str] = set()
         self._notices: list[str] = []
         self._full = False
+        self._data_left = MOST_BESIDE
+        self._behind: list[str] = []
 
     def run(self, trees: Iterable[ast.Module]) -> Modules:
         notebook = self._root / "notebook.py"  # only its folder counts
@@ -56,6 +61,7 @@ class _Search:
                         self._resolve(self._root, alias.name.split("."))
                 elif isinstance(node, ast.ImportFrom):
                     self._from(path, node)
+        self._say_behind("beside the modules", self._behind)
         return Modules(sorted(self._found), self._notices)
 
     def _from(self, path: Path, node: ast.ImportFrom) -> None:
@@ -106,11 +112,36 @@ class _Search:
                     behind.append(readable(path.relative_to(self._root).as_posix()))
             if self._full:
                 break
+        self._say_behind(f"of package {name}", behind)
+
+    def _add_beside(self, folder: Path, parsed: ast.Module) -> None:
+        """The data that a module names: files and folders beside it."""
+        named = {part for text in texts(ast.walk(parsed)) for part in text.split("/")}
+        for path in sorted(folder / name for name in named if name.strip(". ") and unfit(name) is None):
+            if is_file(path):
+                self._add_data(path)
+            elif is_folder(path) and _is_entered(path) and not path.is_symlink() and inside(path, self._root):
+                for where, files in walk(path, _is_entered, self._unreadable):
+                    for file in files:
+                        self._add_data(where / file)
+                    if len(self._behind) > MOST_FILES:
+                        return
+
+    def _add_data(self, path: Path) -> None:
+        name = path.relative_to(self._root).as_posix()
+        if name in self._found or name.endswith((".py", ".pyc", ".ipynb")) or path.name.startswith("."):
+            return
+        size = _size(path)
+        if size <= self._data_left:
+            self._add(path)
+            self._data_left -= size
+        elif readable(name) not in self._behind:
+            self._behind.append(readable(name))
+
+    def _say_behind(self, whose: str, behind: list[str]) -> None:
         if behind:
             shown = ", ".join(behind[:3]) + (f" and {len(behind) - 3:,} more" if len(behind) > 3 else "")
-            self._notices.append(
-                f"Large or many data files of package {name} stay behind: {shown}. Name them in `files`."
-            )
+            self._notices.append(f"Large or many data files {whose} stay behind: {shown}. Name them in `files`.")
 
     def _add(self, path: Path) -> None:
         if not path.is_relative_to(self._root):
@@ -135,7 +166,10 @@ class _Search:
         self._found[name] = None
         if name.endswith(".py") and _size(path) <= _LARGEST_CODE:
             try:
-                self._queue.append((path, tree(path.read_text(encoding="utf-8", errors="replace"))))
+                parsed = tree(path.read_text(encoding="utf-8", errors="replace"))
+                self._queue.append((path, parsed))
+                if self._takes_data and not any(name.startswith(f"{package}/") for package in self._packages):
+                    self._add_beside(path.parent, parsed)
             except OSError as error:
                 self._notices.append(f"{name} could not be read: {error.strerror}.")
                 del self._found[name]

@@ -13,13 +13,12 @@ if TYPE_CHECKING:
 def unpack(bundle: zipimport.zipimporter, files: Any) -> str:
     """Writes the bundle's files into a folder; other ranks may be doing the same into the same one.
 
-    Gives the folder: MLK_FILES, else a fresh one that this process removes when it ends; "" where there are no files
-    and no folder was named.
+    Gives the folder: MLK_FILES, else a fresh one that this process removes when it ends; "" where there are no files.
     """
     names = [str(name) for name in files]
     folder = os.environ.pop("MLK_FILES", "")
     if not names:
-        return folder
+        return ""
     if not folder:
         import atexit
         import shutil

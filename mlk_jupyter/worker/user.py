@@ -14,7 +14,7 @@ from .wire import Sender
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict
+    from typing import Any, Dict, Optional
 
     from .launchers import Identity
     from .stop import Stop
@@ -93,32 +93,30 @@ def _run(archive: str, identity: Identity, sender: Sender, stop: Stop) -> int:
     notebook: Dict[str, Any] = json.loads(source)
     identity.complete(os.environ)
     folder = unpack(bundle, job.get("files") or [])
-    _set_path(archive, folder)
+    script = bool(job.get("script"))
+    _set_path(archive, folder, os.getcwd() if script else "")
     api.connect(sender)
     if identity.rank == 0 and "values/versions.json" in (job.get("extra") or ()):
         from .compare import compare
 
         compare(bundle.get_data("job/values/versions.json"), sender)
-    script = bool(job.get("script"))
-    if script:
-        sys.argv = [str(job.get("notebook") or "script.py"), *(str(word) for word in job.get("arguments") or [])]
-    else:
-        sys.argv = [str(job.get("notebook") or "notebook.ipynb")]
+    # It lies in the working folder, or would if it had been carried; its path is the one that a person knows.
+    name = os.path.join(os.getcwd(), os.path.basename(str(job.get("notebook") or "script.py")))
+    sys.argv = [os.path.basename(name), *(str(word) for word in job.get("arguments") or [])]
     mlflow_hook.install(sender, identity.rank)
     loopback.install(identity.master_addr)
     jax_hook.install(identity)
 
     from . import cells
 
-    shell = _shell(sender, notebook, script, str(job.get("notebook") or ""))
+    shell = _shell(sender, notebook, name if script else None)
     gc.freeze()  # what was made so far stays: collections in the notebook need not look at it
     gc.enable()
     return cells.run(notebook, sender, shell, lambda: stop.requested)
 
 
-def _shell(sender: Sender, notebook: Dict[str, Any], script: bool, name: str) -> Any:
-    """IPython's shell, or ours where the image has none."""
-    filename = os.path.abspath(name) if script else None
+def _shell(sender: Sender, notebook: Dict[str, Any], filename: Optional[str]) -> Any:
+    """IPython's shell, or ours where the image has none. `filename`: of a script."""
     try:
         from .shell import make
     except ImportError:
@@ -136,7 +134,9 @@ def _shell(sender: Sender, notebook: Dict[str, Any], script: bool, name: str) ->
     return make(sender, filename)
 
 
-def _set_path(archive: str, folder: str) -> None:
-    """The bundle's files first, then the working folder, as in a kernel. The archive stays, for our own package."""
+def _set_path(archive: str, folder: str, working: str) -> None:
+    """The working folder first, as in a kernel ("") or for a script; before it the bundle's files, where it carries
+    some and they lie elsewhere. The archive stays, for our own package."""
+    carried = [folder] if folder and folder != os.getcwd() else []
     rest = [entry for entry in sys.path if os.path.abspath(entry or ".") != archive]
-    sys.path[:] = [*([folder] if folder else []), "", *rest, archive]
+    sys.path[:] = [*carried, working, *rest, archive]

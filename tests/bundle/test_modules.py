@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from mlk_jupyter.bundle import build
 from mlk_jupyter.bundle.code import experiments, nodes, spawns_processes, tree, uses
 from mlk_jupyter.bundle.modules import LARGEST_DATA, MOST_DATA, Modules, find_modules
+from mlk_jupyter.model import JobSpec
 
 
 @pytest.fixture
@@ -148,3 +152,37 @@ def test_the_experiments_that_a_notebook_sets() -> None:
 )
 def test_whether_processes_are_spawned(source: str, expected: bool) -> None:
     assert spawns_processes(nodes([tree(source)])) is expected
+
+
+def test_the_data_that_a_module_names_beside_it_goes_along(tmp_path: Path) -> None:
+    reader = "HERE = Path(__file__).parent\nHERE / 'conf' / 'base.json'\nopen('data/rows.csv')\nx['notes.txt']\n"
+    large = "x" * (400 * 1024)
+    for name, text in {
+        "reader.py": reader,
+        "conf/base.json": "{}",
+        "conf/deep/more.json": "{}",
+        "conf/__pycache__/x": "",
+        "data/a.bin": large,
+        "data/b.bin": large,
+        "other.csv": "not named",
+        "notes.txt": "named",
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    found = find_modules([tree("import reader")], tmp_path)
+    assert found.files == ["conf/base.json", "conf/deep/more.json", "data/a.bin", "notes.txt", "reader.py"]
+    (notice,) = found.notices
+    assert "beside the modules stay behind: data/b.bin" in notice
+
+
+def test_a_file_that_the_notebook_names_and_that_stays_behind_is_told(
+    tmp_path: Path, make_notebook: Callable[..., dict[str, Any]]
+) -> None:
+    (tmp_path / "rows.csv").write_text("1")
+    (tmp_path / "more.csv").write_text("1")
+    notebook = make_notebook("open('rows.csv'), open('./more.csv'), open('absent.csv'), open('/etc/hostname')")
+    spec = JobSpec(name="n", notebook="n.ipynb", files=["more.csv"])
+    (notice,) = build(notebook, spec, tmp_path).notices
+    assert notice.startswith("The notebook names rows.csv in its folder, which does not go along.")
+    without = build(notebook, spec, tmp_path, carries=False)
+    assert (without.notices, without.files) == ([], [])

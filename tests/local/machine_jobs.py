@@ -29,7 +29,7 @@ class Jobs:
 
     def bundle(self, *cells: str, **spec: Any) -> tuple[JobSpec, Any]:
         asked = JobSpec(**{"name": "a job", "notebook": "work/a.ipynb", "mlflow": False, **spec})
-        return asked, build(self._make(*cells), asked, self._work)
+        return asked, build(self._make(*cells), asked, self._work, carries=self.backend.carriage.files)
 
     def submit(self, *cells: str, request_id: str | None = None, **spec: Any) -> str:
         """Submits a notebook of these cells. Returns the job's id."""

@@ -51,7 +51,7 @@ class LocalBackend:
     name = "local"
     kind: Literal["local", "kubernetes"] = "local"
     image: str | None = None
-    carriage = Carriage(LIMIT, byte_code=True)
+    carriage = Carriage(LIMIT, byte_code=True, files=False)
 
     def __init__(self, root: Path | None = None, *, kernels: Callable[[], KernelSpecs] = configured) -> None:
         """
