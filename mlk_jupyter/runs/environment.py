@@ -64,6 +64,8 @@ def environment(
     experiment = experiment_name(spec, inherited)
     if experiment is not None:
         variables["MLFLOW_EXPERIMENT_NAME"] = experiment
+        if not chosen.get("MLFLOW_EXPERIMENT_NAME"):
+            variables["MLK_MLFLOW_EXPERIMENT"] = experiment  # by default: what the notebook's code names goes before
     if fallback is not None:
         variables["MLK_MLFLOW_FALLBACK"] = str(fallback)
     if artifacts is not None and (sqlite_path(uri) is not None or fallback is not None):

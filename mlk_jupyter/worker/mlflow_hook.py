@@ -15,17 +15,21 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, Optional
 
+    from .mlflow_silent import Silence
     from .mlflow_watch import Watch
     from .wire import Sender
 
 _RANK_TAG = "mlk.job.rank"
 _MODULE = "mlflow.tracking._tracking_service.client"
+_PROVIDERS = "mlflow.tracking.default_experiment.registry"
 
 _watch: Optional[Watch] = None
+_silence: Optional[Silence] = None
 
 
 def install(sender: Sender, rank: int) -> None:
-    """To be called before the first cell. Frames of runs and metrics come from rank 0 only."""
+    """To be called before the first cell. Runs, and frames of runs and metrics, come from rank 0 only; with
+    MLK_MLFLOW_RANKS=all each rank has runs of its own."""
     if os.environ.get("MLK_MLFLOW") == "off":
         return
     _become(rank)
@@ -36,12 +40,20 @@ def install(sender: Sender, rank: int) -> None:
         if rank == 0 or kind == "notice":
             sender.send(kind, **fields)
 
+    experiment = _take_default_experiment()
+    if experiment is not None:
+        when_imported(_PROVIDERS, lambda module: _provide(module, experiment))
+
     def loaded(module: Any) -> None:
-        global _watch
+        global _watch, _silence
         from .mlflow_watch import Watch
 
         try:
-            _watch = Watch(module.TrackingServiceClient, send, _parameters() if rank == 0 else {})
+            _watch = Watch(module.TrackingServiceClient, send, _parameters() if rank == 0 else {}, experiment)
+            if rank != 0 and os.environ.get("MLK_MLFLOW_RANKS") != "all":
+                from .mlflow_silent import Silence
+
+                _silence = Silence(module.TrackingServiceClient)
         except (AttributeError, TypeError) as error:
             send("notice", text=f"This version of MLflow is not known here: metrics are not shown live ({error}).")
 
@@ -59,6 +71,39 @@ def _become(rank: int) -> None:
     if isinstance(tags, dict) and tags.get(_RANK_TAG, str(rank)) != str(rank):
         os.environ["MLFLOW_RUN_CONTEXT"] = json.dumps({**tags, _RANK_TAG: str(rank)}, sort_keys=True)
         os.environ.pop("MLFLOW_RUN_ID", None)  # the run of rank 0, which alone may end it
+
+
+def _take_default_experiment() -> Optional[str]:
+    """The experiment for runs of which the notebook does not say to which they belong; None where a person named one.
+
+    Libraries that take an experiment's name prefer the variable's, as a person's word. So this process does not see it;
+    the processes that it starts do.
+    """
+    name = os.environ.get("MLFLOW_EXPERIMENT_NAME")
+    if not name or os.environ.pop("MLK_MLFLOW_EXPERIMENT", None) != name:
+        return None
+    del os.environ["MLFLOW_EXPERIMENT_NAME"]
+    os.putenv("MLFLOW_EXPERIMENT_NAME", name)
+    return name
+
+
+def _provide(module: Any, experiment: str) -> None:
+    """Tells MLflow the experiment of runs without one."""
+
+    class Job:
+        """What MLflow calls a default experiment provider."""
+
+        def in_context(self) -> bool:
+            return True
+
+        def get_experiment_id(self) -> str:
+            from mlflow.tracking import MlflowClient
+
+            client = MlflowClient()
+            found = client.get_experiment_by_name(experiment)
+            return str(found.experiment_id if found is not None else client.create_experiment(experiment))
+
+    module._default_experiment_provider_registry.register(Job)
 
 
 def _keep_to_itself() -> None:
@@ -97,6 +142,8 @@ def finish(code: int) -> None:
             mlflow.end_run(status)
     except Exception as error:
         _watch.give_up(error)
+    if _silence is not None:
+        _silence.end()
 
 
 def _parameters() -> Dict[str, Any]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _PROBE_S = 4.0  # seconds a server has to answer anything at all
 _TRUST_S = 60.0  # seconds that the answer is believed
 _MOST_TOLD = 10_000  # metrics of which it is known what was told
+_PARENT = "mlflow.parentRunId"
 _VALUE_LIMIT = 6000  # characters of a parameter's value that MLflow takes
 
 _OPENS = ("get_experiment", "get_experiment_by_name", "search_experiments")
@@ -28,11 +29,21 @@ _WRITES = (
 
 
 class Watch:
-    """What the wrapped client tells. `send` takes a message's kind and fields; `parameters` are the job's."""
+    """What the wrapped client tells. The first run that is opened is the job's own, later ones go below it.
 
-    def __init__(self, client: Any, send: Callable[..., None], parameters: Dict[str, Any]) -> None:
+    Args:
+        send:       takes a message's kind and fields.
+        parameters: the job's.
+        experiment: the one of runs that name none; None where MLFLOW_EXPERIMENT_NAME says it.
+    """
+
+    def __init__(
+        self, client: Any, send: Callable[..., None], parameters: Dict[str, Any], experiment: Optional[str] = None
+    ) -> None:
         self._send = send
         self._parameters = parameters
+        self._experiment = experiment
+        self._own: Optional[Tuple[str, str]] = None  # tracking URI and id of the first run
         self._waiting: Dict[str, Any] = {}  # run id -> the client that opened it: parameters are still to be logged
         self._known: Dict[str, Set[str]] = {}  # run id -> names of parameters that the notebook logged itself
         self._told: Dict[Tuple[Any, str], Tuple[int, int]] = {}  # run id, metric -> time in ms and step of its latest
@@ -112,7 +123,7 @@ class Watch:
                 return create(client, name, *args, **kwargs)
             except Exception as error:
                 exists = getattr(error, "error_code", None) == "RESOURCE_ALREADY_EXISTS"
-                if not exists or name != os.environ.get("MLFLOW_EXPERIMENT_NAME"):
+                if not exists or name != self._default_experiment():
                     raise
                 found = client.get_experiment_by_name(name)
                 if found is None or found.lifecycle_stage != "active":
@@ -129,6 +140,7 @@ class Watch:
             try:
                 if client.tracking_uri != before:
                     experiment_id = self._experiment_here(client)
+                args, kwargs = self._below(client, args, kwargs)
                 run = original(client, experiment_id, *args, **kwargs)
             except Exception as error:
                 if not self._is_down(error, client.tracking_uri):
@@ -136,10 +148,19 @@ class Watch:
                 self._probed.pop(client.tracking_uri, None)
                 client.tracking_uri = self._fall_back(client.tracking_uri, error)
                 run = original(client, self._experiment_here(client), *args, **kwargs)
+            self._own = self._own or (client.tracking_uri, run.info.run_id)
             self._tell_run(client, run)
             return run
 
         return create_run
+
+    def _below(self, client: Any, args: Any, kwargs: Any) -> Tuple[Any, Any]:
+        """The arguments (start_time, tags, run_name) of a run that is to be below the job's own, where it says nothing
+        else."""
+        if self._own is None or self._own[0] != client.tracking_uri:
+            return args, kwargs
+        tags = {_PARENT: self._own[1], **(_argument(args, kwargs, 1, "tags") or {})}
+        return ((args[0], tags, *args[2:]), kwargs) if len(args) > 1 else (args, {**kwargs, "tags": tags})
 
     def _wrap_write(self, name: str, original: Callable[..., Any]) -> Callable[..., Any]:
         tell = getattr(self, "_tell_" + name, None)
@@ -208,9 +229,12 @@ class Watch:
             mlflow.set_tracking_uri(self._fallback)
         return self._fallback
 
+    def _default_experiment(self) -> Optional[str]:
+        return self._experiment or os.environ.get("MLFLOW_EXPERIMENT_NAME")
+
     def _experiment_here(self, client: Any) -> str:
         """The job's experiment in the fallback store."""
-        name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or "Default"
+        name = self._default_experiment() or "Default"
         found = client.get_experiment_by_name(name)
         return str(found.experiment_id if found is not None else client.create_experiment(name))
 
@@ -241,7 +265,7 @@ class Watch:
             except Exception:
                 experiment = None
             self._known[info.run_id] = set()
-            if "mlflow.parentRunId" not in run.data.tags:
+            if _PARENT not in run.data.tags:
                 self._waiting[info.run_id] = client
             self._send(
                 "run",

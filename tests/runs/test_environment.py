@@ -43,6 +43,8 @@ def test_no_part_of_a_login_goes_into_the_store() -> None:
         ({"notebook": "drive:a/b/train.py"}, {}, "MLFLOW_EXPERIMENT_NAME", "train"),
         ({"env": {"MLFLOW_EXPERIMENT_NAME": "mine"}}, {}, "MLFLOW_EXPERIMENT_NAME", "mine"),
         ({}, {"MLFLOW_EXPERIMENT_NAME": "team"}, "MLFLOW_EXPERIMENT_NAME", "team"),
+        ({}, {}, "MLK_MLFLOW_EXPERIMENT", "digits v2"),
+        ({}, {"MLFLOW_EXPERIMENT_NAME": "team"}, "MLK_MLFLOW_EXPERIMENT", None),
         ({"env": {"MLFLOW_EXPERIMENT_ID": "7"}}, {}, "MLFLOW_EXPERIMENT_NAME", None),
         ({}, {}, "MLFLOW_TRACKING_URI", URI),
         ({"env": {"MLFLOW_TRACKING_URI": "http://other"}}, {}, "MLFLOW_TRACKING_URI", "http://other"),

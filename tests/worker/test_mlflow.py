@@ -126,6 +126,64 @@ def test_autologged_metrics_and_nested_runs_are_told_of(store: Path, tmp_path: P
     assert rows(store, f"select key from params where run_uuid='{outer}'") == [("epochs",), ("lr",)]
 
 
+def test_a_run_that_is_opened_later_goes_below_the_jobs_own(store: Path, tmp_path: Path) -> None:
+    rank = run(
+        tmp_path,
+        "import mlflow\nmlflow.log_metric('loss', 1); mlflow.end_run()",
+        "mlflow.log_metric('eval_loss', 2); mlflow.end_run()",
+        "with mlflow.start_run(run_name='search', tags={'of': 'mine'}):\n"
+        "    with mlflow.start_run(run_name='trial', nested=True): pass",
+        "mlflow.MlflowClient().create_run('0', run_name='logger');",
+        env=environment(store),
+    )
+    assert rank.code == 0, rank.of("error")
+    own, implicit, search, trial, logger = [frame["run_id"] for frame in rank.of("run")]
+    parents = dict(rows(store, "select run_uuid, value from tags where key = 'mlflow.parentRunId'"))
+    assert parents == {implicit: own, search: own, trial: search, logger: own}
+    assert ("of", "mine") in rows(store, "select key, value from tags")
+    assert rows(store, "select distinct run_uuid from params") == [(own,)]
+
+
+SILENT = """import mlflow
+with mlflow.start_run() as run:
+    mlflow.log_metric('loss', 1.5, step=1); mlflow.log_param('a', 1); mlflow.log_text('c', 'c.txt')
+    there = mlflow.MlflowClient().get_run(run.info.run_id)
+    text = mlflow.artifacts.load_text(there.info.artifact_uri + '/c.txt')
+    print(there.data.metrics, there.data.params, there.info.status, text)
+print(mlflow.get_run(run.info.run_id).info.status)"""
+
+
+def test_a_rank_other_than_0_opens_no_run_in_the_store_and_does_not_notice(store: Path, tmp_path: Path) -> None:
+    other = {"RANK": "1", "WORLD_SIZE": "2", "TMPDIR": str(tmp_path)}
+    rank = run(tmp_path, SILENT, env=environment(store, **other))
+    assert rank.code == 0, rank.of("error")
+    assert rank.log("stdout") == "{'loss': 1.5} {'a': '1'} RUNNING c\nFINISHED\n"
+    assert rows(store, "select run_uuid from runs") == []
+    assert list(tmp_path.glob("mlk-mlflow-*")) == []
+
+
+def test_a_rank_other_than_0_continues_a_run_or_opens_its_own_where_it_is_asked_to(store: Path, tmp_path: Path) -> None:
+    other = {"RANK": "1", "WORLD_SIZE": "2", "MLK_MLFLOW_RANKS": "all"}
+    opened = "import mlflow\nwith mlflow.start_run() as run: print(run.info.run_id)"
+    run_id = run(tmp_path, opened, env=environment(store, **other)).log("stdout").strip()
+    assert rows(store, "select run_uuid from runs") == [(run_id,)]
+    again = f"import mlflow\nwith mlflow.start_run(run_id='{run_id}'): mlflow.log_metric('from-rank-1', 1)"
+    assert run(tmp_path, again, env=environment(store, RANK="1", WORLD_SIZE="2")).code == 0
+    assert rows(store, "select key from metrics") == [("from-rank-1",)]
+
+
+def test_the_experiment_that_code_names_goes_before_the_jobs_default(store: Path, tmp_path: Path) -> None:
+    name = "print(os.environ.get('MLFLOW_EXPERIMENT_NAME', 'the one in the code'))"
+    rank = run(
+        tmp_path,
+        f"import os, subprocess, sys, mlflow\n{name}\nsubprocess.run([sys.executable, '-c', \"import os; {name}\"])",
+        "mlflow.log_metric('loss', 1); mlflow.end_run()\nmlflow.set_experiment('mine'); mlflow.log_metric('loss', 2)",
+        env=environment(store, MLK_MLFLOW_EXPERIMENT="notebook"),
+    )
+    assert rank.text("stdout", cell=0) == "the one in the code\nnotebook\n"
+    assert [frame["experiment"] for frame in rank.of("run")] == ["notebook", "mine"]
+
+
 def test_what_log_model_logs_again_is_not_told_again(store: Path, tmp_path: Path) -> None:
     pytest.importorskip("sklearn")
     rank = run(
