@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .fields import clean, count_of, is_plain, lines_of, metadata_of, text_of
+from .overwriting import settled
 
 COST_LIMIT = 128 * 1024 * 1024
 """What the outputs of a job may cost in all: bytes, as `cost_of` counts them. Ranks keep well below it."""
@@ -45,8 +46,8 @@ class Stream:
         self.cost += cost
 
     def as_output(self) -> dict[str, Any]:
-        # Carriage returns and backspaces stay, as nbclient keeps them: JupyterLab applies them when it shows the text.
-        return {"output_type": "stream", "name": self.name, "text": self._text.getvalue()}
+        # Otherwise a bar of 3,000 steps would be kept 3,000 times.
+        return {"output_type": "stream", "name": self.name, "text": settled(self._text.getvalue())}
 
 
 class Display:

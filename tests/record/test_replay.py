@@ -149,12 +149,12 @@ def test_whatever_comes_the_notebook_stays_valid(frames: list[Any]) -> None:
     assert error is None or error.ename or error.evalue
 
 
-def test_carriage_returns_stay_as_jupyter_stores_them(notebook: dict[str, Any]) -> None:
+def test_text_that_writes_over_itself_is_kept_as_jupyterlab_shows_it(notebook: dict[str, Any]) -> None:
     rank = Teller()
     rank.begin(0)
     rank.tell("stream", cell=0, name="stderr", text="10 %\r")
-    rank.tell("stream", cell=0, name="stderr", text="20 %\r\b")
-    assert outputs(replayed(notebook, *rank.frames), 0)[0]["text"] == "10 %\r20 %\r\b"
+    rank.tell("stream", cell=0, name="stderr", text="20 %\rdone\n")
+    assert outputs(replayed(notebook, *rank.frames), 0)[0]["text"] == "done\n"
 
 
 def test_an_update_reaches_every_output_of_its_display_id_in_all_cells(notebook: dict[str, Any]) -> None:
