@@ -151,7 +151,7 @@ def build(
             notices = [*modules.notices, *left_out, *_left_behind(code, directory, files)]
     elif spec.files:
         notices.append("Files are not carried along: the notebook has no folder on this machine.")
-    if spawns_processes(code):
+    if spawns_processes(code) and not script:  # a script is found again by its path
         notices.append(
             "The notebook starts processes by `spawn`, which cannot see functions defined in a notebook: "
             "define them in a module beside it, or use `fork`."

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import contextlib
+import inspect
 import os
 import sys
 import time
@@ -12,7 +14,7 @@ from . import mlflow_hook, streams
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, List, Optional, Tuple
+    from typing import Any, Callable, Coroutine, Dict, List, Optional, Tuple
 
     from .wire import Sender
 
@@ -34,14 +36,19 @@ def said(error: BaseException) -> str:
         return "<exception str() failed>"  # as Python's own tracebacks say it
 
 
-def run(notebook: Dict[str, Any], sender: Sender, shell: Any, stopping: Callable[[], bool]) -> int:
-    """Runs all cells. `stopping`: whether the job was asked to stop.
+def run(
+    notebook: Dict[str, Any], sender: Sender, shell: Any, stopping: Callable[[], bool], script: bool = False
+) -> int:
+    """Runs all cells. `stopping`: whether the job was asked to stop. `script`: whether they are a script, which
+    may call `asyncio.run`: no loop runs around it, unless it awaits as only cells can.
 
     Gives the exit code: 0 done, 1 a cell failed, 143 stopped, or what a cell gave to `sys.exit`.
     """
     cells = [(index, cell) for index, cell in enumerate(notebook.get("cells") or []) if _is_code(cell)]
     running = sum("skip-execution" not in _tags(cell) for _, cell in cells)
     sender.send("started", python=sys.version.split()[0], ipython=shell.version, cells=running)
+    if script and not any(_awaits(_source(cell)) for _, cell in cells):
+        return _without_loop(_run_all(cells, sender, shell, stopping))
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     task = loop.create_task(_run_all(cells, sender, shell, stopping))
@@ -53,6 +60,24 @@ def run(notebook: Dict[str, Any], sender: Sender, shell: Any, stopping: Callable
         with contextlib.suppress(asyncio.CancelledError, asyncio.TimeoutError, KeyboardInterrupt):
             loop.run_until_complete(asyncio.wait_for(task, _CLEANUP_S))
         return 143 if stopping() else 130
+
+
+def _without_loop(work: Coroutine[Any, Any, int]) -> int:
+    """What the coroutine gives, which only ever yields its turn."""
+    try:
+        while True:
+            work.send(None)
+    except StopIteration as done:
+        return int(done.value)
+
+
+def _awaits(source: str) -> bool:
+    """Whether the code awaits outside of any function, as far as it is plain Python."""
+    try:
+        code = compile(source, "<script>", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+    except (SyntaxError, ValueError):
+        return True  # magics, perhaps: as in a notebook
+    return bool(code.co_flags & inspect.CO_COROUTINE)
 
 
 async def _run_all(

@@ -112,7 +112,7 @@ def _run(archive: str, identity: Identity, sender: Sender, stop: Stop) -> int:
     shell = _shell(sender, notebook, name if script else None)
     gc.freeze()  # what was made so far stays: collections in the notebook need not look at it
     gc.enable()
-    return cells.run(notebook, sender, shell, lambda: stop.requested)
+    return cells.run(notebook, sender, shell, lambda: stop.requested, script)
 
 
 def _shell(sender: Sender, notebook: Dict[str, Any], filename: Optional[str]) -> Any:

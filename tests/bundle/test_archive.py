@@ -341,6 +341,7 @@ def test_what_the_code_says_of_mlflow_and_of_spawned_processes(make_notebook: An
     bundle = build(make_notebook(source), spec(), folder)
     assert bundle.uses_mlflow and bundle.sets_experiment == ["x"]
     assert any("spawn" in notice for notice in bundle.notices)
+    assert not any("spawn" in notice for notice in build(make_notebook(source), spec(), folder, script=True).notices)
     plain = build(make_notebook("x"), spec(), None)
     assert not plain.uses_mlflow and plain.sets_experiment == [] and plain.notices == []
 

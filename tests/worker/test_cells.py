@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -249,3 +250,37 @@ def test_values_are_shown_where_the_notebook_took_its_streams_away(tmp_path: Pat
 def test_a_command_that_asks_finds_the_end_of_its_input(tmp_path: Path) -> None:
     rank = run(tmp_path, "!read answer || echo nobody answers\n", "found = !cat\nfound")
     assert rank.code == 0 and texts(rank) == [("stdout", "nobody answers\r\n"), ("output", "[]")]
+
+
+def test_a_script_may_run_a_loop_of_its_own_and_its_spawned_children_find_its_functions(tmp_path: Path) -> None:
+    source = (
+        "import asyncio, multiprocessing\n\ndef square(x):\n    return x * x\n\n"
+        "async def main():\n    await asyncio.sleep(0)\n    return 'ran'\n\n"
+        "if __name__ == '__main__':\n    print(asyncio.run(main()))\n"
+        "    for how in ('spawn', 'forkserver'):\n"
+        "        with multiprocessing.get_context(how).Pool(2) as pool:\n            print(pool.map(square, [3]))\n"
+    )
+    (tmp_path / "train.py").write_text(source)
+    with Rank(bundle(tmp_path / "bundle.pyz", notebook(source), script="train.py")) as rank:
+        rank.wait()
+    assert rank.code == 0 and rank.text() == "ran\n[9]\n[9]\n", rank.text()
+
+
+def test_a_script_of_cells_may_await_as_cells_do(tmp_path: Path) -> None:
+    document = notebook("import asyncio", "await asyncio.sleep(0)\nprint('awaited')")
+    with Rank(bundle(tmp_path / "bundle.pyz", document, script="train.py")) as rank:
+        rank.wait()
+    assert rank.code == 0 and rank.text() == "awaited\n"
+
+
+def test_a_script_that_runs_a_loop_hears_a_request_to_stop(tmp_path: Path) -> None:
+    source = (
+        "import asyncio\nasync def main():\n    try:\n        print('waits', flush=True)\n"
+        "        await asyncio.sleep(1000)\n    finally:\n        print('cleaned')\n"
+        "asyncio.run(main())"
+    )
+    with Rank(bundle(tmp_path / "bundle.pyz", notebook(source), script="train.py")) as rank:
+        rank.wait_for(lambda frame: frame.get("text") == "waits\n")
+        rank.process.send_signal(signal.SIGTERM)
+        rank.wait()
+    assert rank.code == 143 and rank.text() == "waits\ncleaned\n" and not rank.of("error")
