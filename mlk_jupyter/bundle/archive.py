@@ -18,7 +18,8 @@ from ..errors import BadInput, MlkError
 from ..model import JobSpec
 from ..model.texts import is_text
 from .bytecode import byte_code as compiled_of
-from .code import experiments, nodes, runs_files, spawns_processes, texts, trees, uses
+from .code import experiments, nodes, runs_files, sources, spawns_processes, texts, trees, uses
+from .groups import groups_started
 from .modules import find_modules
 from .notebook import for_bundle, kernel_of
 from .parameters import inject
@@ -88,6 +89,8 @@ class Bundle:
     """Local modules and named files in it, relative to the notebook's folder."""
     notices: list[str] = field(default_factory=list)
     """Sentences for a person: what was left out, and why."""
+    warnings: list[str] = field(default_factory=list)
+    """Sentences about code that would run otherwise than it was meant."""
     script: bool = False
     """Whether it was made from a script."""
     uses_mlflow: bool = False
@@ -174,6 +177,7 @@ def build(
         script=script,
         files=files,
         notices=list(dict.fromkeys(notices)),
+        warnings=groups_started(code, sources(prepared), spec.world_size),
         uses_mlflow=uses(code, "mlflow") or any(_mentions_mlflow(path) for path in local),
         sets_experiment=experiments(code),
     )

@@ -24,7 +24,12 @@ _CONTEXTS = ("multiprocessing_context", "start_method", "method")
 
 def trees(notebook: Mapping[str, Any]) -> list[ast.Module]:
     """One syntax tree for each code cell that can be read."""
-    return [tree(source_of(cell)) for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    return [tree(source) for source in sources(notebook)]
+
+
+def sources(notebook: Mapping[str, Any]) -> list[str]:
+    """The code cells as they are written."""
+    return [source_of(cell) for cell in notebook["cells"] if cell["cell_type"] == "code"]
 
 
 def tree(source: str) -> ast.Module:

@@ -118,3 +118,12 @@ def test_a_data_directory_below_a_file_cannot_be_written(tmp_path: Path) -> None
     (tmp_path / "file").touch()
     assert unwritable(tmp_path / "file" / "jobs") == f"{tmp_path / 'file'} is not a folder."
     assert unwritable(tmp_path / "new" / "jobs") is None
+
+
+def test_a_group_that_each_rank_would_start_is_a_warning_that_lets_the_job_go_on() -> None:
+    bundle = Bundle(data=b"", notebook={}, directory=None, warnings=["Each rank would start a group."])
+    found = preflight(JobSpec(name="n", notebook="n.ipynb", workers=2), bundle, PYTHON, CALM)
+    assert found.ok
+    assert [(one.level, one.text) for one in found.findings if one.code == "group_in_rank"] == [
+        (Level.WARNING, "Each rank would start a group.")
+    ]

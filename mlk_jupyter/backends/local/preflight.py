@@ -53,6 +53,7 @@ def preflight(spec: JobSpec, bundle: Bundle, python: Interpreter, facts: Facts) 
         *_disk(facts),
         *_privacy(facts),
         *_mlflow(spec, python, facts),
+        *(Finding(level=Level.WARNING, code="group_in_rank", text=text) for text in bundle.warnings),
         *(Finding(level=Level.NOTE, code="bundle", text=text) for text in bundle.notices),
     ]
     ok = all(finding.level is not Level.ERROR for finding in findings)

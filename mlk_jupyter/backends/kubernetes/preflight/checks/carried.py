@@ -6,7 +6,7 @@ import io
 import zipfile
 
 from .....bundle import Bundle
-from .....model.api import Finding
+from .....model.api import Finding, Level
 from .....quantities import size_in_words
 from .....text import listed
 from .case import Case, error, note
@@ -18,7 +18,10 @@ _NEAR = 0.8
 
 def check(case: Case) -> list[Finding]:
     size = len(case.bundle.data)
-    findings = [note("bundle", text) for text in case.bundle.notices]
+    findings = [
+        *(Finding(level=Level.WARNING, code="group_in_rank", text=text) for text in case.bundle.warnings),
+        *(note("bundle", text) for text in case.bundle.notices),
+    ]
     if size <= LIMIT_BYTES * _NEAR:
         return findings
     figures = f"The notebook and its files take {size_in_words(size)} of the {size_in_words(LIMIT_BYTES)}"
