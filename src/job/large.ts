@@ -14,13 +14,9 @@ export function linked(output: nbformat.IOutput, pathOf: PathOf): nbformat.IOutp
   if (typeof name !== 'string' || !NAME.test(name) || text === undefined) {
     return output;
   }
-  const pre = document.createElement('pre');
-  pre.textContent = Array.isArray(text) ? text.join('') : String(text);
-  const link = document.createElement('a');
-  link.textContent = name;
-  link.setAttribute('href', pathOf(name));
-  link.setAttribute('target', '_blank');
-  return { ...output, data: { ...data, 'text/html': `${pre.outerHTML}${link.outerHTML}` } };
+  const words = escaped(Array.isArray(text) ? text.join('') : String(text));
+  const link = `<a href="${escaped(pathOf(name))}" target="_blank">${name}</a>`;
+  return { ...output, data: { ...data, 'text/html': `<pre>${words}</pre>${link}` } };
 }
 
 /** The same for all outputs of a notebook. */
@@ -37,4 +33,8 @@ export function allLinked(
       : cell
   );
   return { ...notebook, cells };
+}
+
+function escaped(text: string): string {
+  return text.replace(/[&<>"']/g, character => `&#${character.charCodeAt(0)};`);
 }

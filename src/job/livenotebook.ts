@@ -5,8 +5,13 @@ import type * as nbformat from '@jupyterlab/nbformat';
 import { NotebookModel, StaticNotebook } from '@jupyterlab/notebook';
 import type { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import type { ITranslator, TranslationBundle } from '@jupyterlab/translation';
+import { Signal } from '@lumino/signaling';
 
 import { took } from '../components';
+import { VIEW } from './widgetmodels';
+import type { WidgetModels } from './widgetmodels';
+import { WidgetView } from './widgetview';
+import type { IWidgetSource } from './widgetview';
 import { linked } from './large';
 import type { PathOf } from './large';
 import { outputsOf } from './replay';
@@ -47,6 +52,14 @@ export class LiveNotebook extends StaticNotebook {
         scrollPastEnd: false
       }
     });
+    options.rendermime.addFactory(
+      {
+        safe: true, // unlike ipywidgets' own, ours shows nothing unsanitised
+        mimeTypes: [VIEW],
+        createRenderer: ({ sanitizer }) => new WidgetView(this._widgets, sanitizer)
+      },
+      -10
+    );
     this._trans = options.trans;
     this._pathOf = options.pathOf;
     this.addClass('mlk-LiveNotebook');
@@ -58,6 +71,7 @@ export class LiveNotebook extends StaticNotebook {
 
   /** Shows a snapshot; what is equal to what is shown stays as it is. */
   load(notebook: nbformat.INotebookContent, replay: Replay): void {
+    this._widgets.models = replay.widgets;
     if (!this.model || !this._sameCells(notebook)) {
       this._replace(notebook);
     } else {
@@ -69,10 +83,15 @@ export class LiveNotebook extends StaticNotebook {
       );
     }
     notebook.cells.forEach((_, index) => this._mark(index, replay.run(index)));
+    this._widgets.changed.emit();
   }
 
   apply(changes: readonly Change[]): void {
     for (const change of changes) {
+      if (change.kind === 'widgets') {
+        this._widgets.changed.emit();
+        continue;
+      }
       const outputs = this._codeCell(change.cell)?.model.outputs;
       if (!outputs) {
         continue;
@@ -183,8 +202,14 @@ export class LiveNotebook extends StaticNotebook {
     return cell instanceof CodeCell ? cell : null;
   }
 
+  private readonly _widgets = new WidgetSource();
   private readonly _trans: TranslationBundle;
   private readonly _pathOf: PathOf;
+}
+
+class WidgetSource implements IWidgetSource {
+  models: WidgetModels | null = null;
+  readonly changed = new Signal<this, void>(this);
 }
 
 /** What comes back from a job is never trusted, whatever its metadata says. */

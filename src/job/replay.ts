@@ -1,5 +1,7 @@
 import type * as nbformat from '@jupyterlab/nbformat';
 
+import { WidgetModels } from './widgetmodels';
+
 /** One frame as the server hands it on; what has the wrong type counts as missing (see worker/frames.py). */
 export type Frame = Readonly<Record<string, unknown>>;
 
@@ -31,7 +33,8 @@ export type Change =
       readonly index: number;
       readonly output: nbformat.IOutput;
     }
-  | { readonly kind: 'clear'; readonly cell: number };
+  | { readonly kind: 'clear'; readonly cell: number }
+  | { readonly kind: 'widgets' };
 
 interface IBearer {
   readonly cell: number;
@@ -56,10 +59,14 @@ export class Replay {
       this._outputs.push(outputsOf(cell));
       this._runs.push(runOf(cell, index === runningCell));
     });
+    this.widgets = new WidgetModels(notebook.metadata ?? {});
     this._running = runningCell;
     this._latest = runningCell;
     this._hasFailed = notebook.cells.some((_, index) => this._showsFailure(index));
   }
+
+  /** The state of the notebook's widgets. */
+  readonly widgets: WidgetModels;
 
   /** Index of the running cell, null between cells. */
   get runningCell(): number | null {
@@ -108,6 +115,10 @@ export class Replay {
         return this._update(text(frame.display_id), frame.data, frame.metadata);
       case 'clear_output':
         return this._clear(frame);
+      case 'widget':
+        return this.widgets.apply(frame.comm_id, frame.state, frame.buffers)
+          ? [{ kind: 'widgets' }]
+          : [];
       default:
         return [];
     }

@@ -15,7 +15,7 @@ describe('linked', () => {
       data: Record<string, string>;
     };
     expect(data['text/html']).toContain('href="/base/mlk/jobs/a/outputs/cell-3-output-1.png"');
-    expect(data['text/html']).toContain('&lt;b&gt;are');
+    expect(data['text/html']).toContain('&#60;b&#62;are');
     expect(data['text/plain']).toContain('20 MiB');
   });
 
