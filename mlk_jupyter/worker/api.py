@@ -1,6 +1,6 @@
 """What a notebook may call: `from mlk_jupyter import progress, rank, world_size, checkpoint_dir, log_metric, result`.
 
-Outside of a job the same calls work, for one process alone: nothing is shown, folders are local.
+They work also in processes that a notebook starts. Outside of a job nothing is shown, and folders are local.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import os
 import sys
+
+from .reach import parents_pipe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,8 +59,7 @@ def progress(fraction: Optional[float] = None, text: Optional[str] = None) -> No
         fraction = float(fraction)
         if not 0 <= fraction <= 1:
             raise ValueError(f"progress() takes a share from 0 to 1, not {fraction:g}: divide by the total")
-    if _sender is not None:
-        _sender.send("progress", fraction=fraction, text=None if text is None else str(text)[:500])
+    _tell("progress", fraction=fraction, text=None if text is None else str(text)[:500])
 
 
 def log_metric(name: str, value: float, step: Optional[int] = None) -> None:
@@ -69,8 +70,7 @@ def log_metric(name: str, value: float, step: Optional[int] = None) -> None:
         mlflow.log_metric(name, number, step=step)
         if _mlflow_is_watched():
             return
-    if _sender is not None:
-        _sender.send("metric", name=str(name), value=number, step=None if step is None else int(step), run_id=None)
+    _tell("metric", name=str(name), value=number, step=None if step is None else int(step), run_id=None)
 
 
 def objective_metric(name: str) -> None:
@@ -78,8 +78,7 @@ def objective_metric(name: str) -> None:
 
     Where none is named, a loss, accuracy, reward or `eval_` metric goes first.
     """
-    if _sender is not None:
-        _sender.send("objective", name=str(name))
+    _tell("objective", name=str(name))
 
 
 def result(value: Any) -> None:
@@ -90,8 +89,7 @@ def result(value: Any) -> None:
     body = json.dumps(value, allow_nan=False)
     if len(body) > RESULT_LIMIT:
         raise ValueError(f"A result has at most {RESULT_LIMIT:,} bytes as JSON, this one {len(body):,}: save a file")
-    if _sender is not None:
-        _sender.send("result", value=json.loads(body))
+    _tell("result", value=json.loads(body))
 
 
 def send_value(name: str, value: Any, *, key: Optional[bytes] = None) -> None:
@@ -119,6 +117,13 @@ def refuse_value(name: str, problem: ValueProblem) -> None:
         why = f"{problem.why} {problem.hint}".strip()
         _sender.send("value", name=name, encoding=None, data=None, why=why)
         _sender.send("notice", text=f"{problem.name} does not come back: {why}")
+
+
+def _tell(kind: str, **fields: Any) -> None:
+    """To the keeper, also from a process that the notebook started; outside of a job to nobody."""
+    sender = _sender or parents_pipe()
+    if sender is not None:
+        sender.send(kind, **fields)
 
 
 def _mlflow_is_watched() -> bool:

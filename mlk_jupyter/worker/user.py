@@ -8,7 +8,7 @@ import signal
 import sys
 import zipimport
 
-from . import api, jax_hook, loopback, mlflow_hook, streams, tree
+from . import api, jax_hook, loopback, mlflow_hook, reach, streams, tree
 from .files import unpack
 from .wire import Sender
 
@@ -80,6 +80,7 @@ def _connect(out_fd: int, err_fd: int, answers_fd: int, token: str) -> Sender:
     os.dup2(err_fd, 2)
     os.close(null)
     sender = Sender(out_fd, token, answers_fd)
+    reach.offer(os.environ, out_fd, token)
     streams.install(sender, Sender(err_fd, token))
     return sender
 
@@ -139,4 +140,9 @@ def _set_path(archive: str, folder: str, working: str) -> None:
     some and they lie elsewhere. The archive stays, for our own package."""
     carried = [folder] if folder and folder != os.getcwd() else []
     rest = [entry for entry in sys.path if os.path.abspath(entry or ".") != archive]
-    sys.path[:] = [*carried, working, *rest, archive]
+    sys.path[:] = [*carried, working, *rest]
+    if not any(finder.find_spec("mlk_jupyter", None) for finder in sys.meta_path):
+        # Processes that the notebook starts find our package in the bundle, as it does.
+        found = os.environ.get("PYTHONPATH")
+        os.environ["PYTHONPATH"] = f"{found}{os.pathsep}{archive}" if found else archive
+    sys.path.append(archive)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import signal
+import sys
+import venv
 from pathlib import Path
 
 import pytest
 
-from .ranks import Rank, bundle, notebook, run
+from .ranks import PACKAGE, Rank, bundle, notebook, run
 
 
 def texts(rank: Rank) -> list[tuple[str, str]]:
@@ -284,3 +286,42 @@ def test_a_script_that_runs_a_loop_hears_a_request_to_stop(tmp_path: Path) -> No
         rank.process.send_signal(signal.SIGTERM)
         rank.wait()
     assert rank.code == 143 and rank.text() == "waits\ncleaned\n" and not rank.of("error")
+
+
+CHILD = "import mlk_jupyter as m; m.progress(0.5, 'half'); m.log_metric('loss', 0.25, step=2); m.result([m.rank()])"
+_PROCESS = (
+    "import multiprocessing\nchild = multiprocessing.get_context({!r}).Process(target=exec, args=(CHILD,))\n"
+    "child.start()\nchild.join()\nassert child.exitcode == 0"
+)
+CHILDREN = {
+    "subprocess": "import subprocess, sys\nsubprocess.run([sys.executable, '-c', CHILD], check=True, stdout=-1)",
+    **{how: _PROCESS.format(how) for how in ("fork", "spawn", "forkserver")},
+}
+HERE = {"PYTHONPATH": str(PACKAGE.parent)}  # as if it were installed
+
+
+@pytest.mark.parametrize("bare", [False, True], ids=["installed", "from the bundle"])
+@pytest.mark.parametrize("how", CHILDREN)
+def test_what_children_of_a_rank_tell_reaches_the_job(tmp_path: Path, how: str, bare: bool) -> None:
+    python, env = sys.executable, HERE
+    if bare:
+        venv.create(tmp_path / "bare", symlinks=True)
+        python, env = str(tmp_path / "bare/bin/python"), {}
+    archive = bundle(tmp_path / "bundle.pyz", notebook(f"CHILD = {CHILD!r}\n{CHILDREN[how]}"))
+    with Rank(archive, env=env, python=python) as rank:
+        rank.wait()
+    assert rank.code == 0, rank.describe()
+    (metric,), (result,), progress = rank.of("metric"), rank.of("result"), rank.of("progress")
+    assert (metric["name"], metric["value"], metric["step"]) == ("loss", 0.25, 2) and result["value"] == [0]
+    assert progress[-1]["fraction"] == 0.5
+
+
+def test_a_process_that_cannot_reach_the_job_says_so_once(tmp_path: Path) -> None:
+    source = (
+        "import os, subprocess, sys\nchild = 'import mlk_jupyter as m; m.progress(0.5); m.log_metric(\"loss\", 1)'\n"
+        "done = subprocess.run([sys.executable, '-c', child], env={**os.environ, 'MLK_PIPE': '/dev/null:x'}, "
+        "capture_output=True, text=True)\nprint(done.returncode, done.stderr.count('cannot reach the job'))"
+    )
+    with Rank(bundle(tmp_path / "bundle.pyz", notebook(source)), env=HERE) as rank:
+        rank.wait()
+    assert rank.text() == "0 1\n" and not rank.of("metric")
