@@ -20,7 +20,7 @@ export namespace CommandIDs {
   export const openJob = 'mlk:open-job';
   /** Asks whether to stop a job. Arguments: `{id}`. */
   export const stop = 'mlk:stop-job';
-  /** Asks whether to delete a job and its record. Arguments: `{id}`. */
+  /** Asks whether to delete a job or several, with their records. Arguments: `{id}` or `{ids}`. */
   export const remove = 'mlk:delete-job';
   /** Asks whether to remove what is left in clusters of jobs that are gone. */
   export const removeOrphans = 'mlk:remove-orphans';

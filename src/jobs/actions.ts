@@ -15,6 +15,7 @@ export function actionsOf(commands: CommandRegistry): IJobActions {
     stop: run(CommandIDs.stop),
     again: run(CommandIDs.again),
     openNotebook: run(CommandIDs.openNotebook),
-    remove: run(CommandIDs.remove)
+    remove: run(CommandIDs.remove),
+    removeAll: ids => void commands.execute(CommandIDs.remove, { ids: [...ids] })
   };
 }

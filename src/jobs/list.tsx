@@ -6,13 +6,18 @@ import type { BackendInfo, JobSummary } from '../api';
 import { useNow } from '../components';
 import { JobRow, linesOf } from './row';
 import type { IJobActions } from './row';
+import { toggled } from './toggled';
 import { rowAt, topsOf, windowOf } from './window';
 
 export interface IJobListProps {
   jobs: readonly JobSummary[];
   marks: ReadonlyMap<string, string>;
   backends: readonly BackendInfo[];
+  selected: ReadonlySet<string>;
+  /** The job whose tab is in front. */
+  openId: string | null;
   actions: IJobActions;
+  onSelect: (selected: ReadonlySet<string>) => void;
   trans: TranslationBundle;
 }
 
@@ -20,21 +25,28 @@ export interface IJobListProps {
 const AGE_MS = 15_000;
 /** Up to so many rows all are drawn, so that the browser's own search finds them. */
 const DRAW_ALL = 100;
+/** From this width on a row is one line of columns. */
+const WIDE_PX = 640;
 /** Padding of a row, above and below together; with the height of a line from the style sheet. */
 const ROW_PADDING_PX = 13;
 
 /** The jobs, one row each; only what is in view is drawn. One row is reached by Tab, the others by arrows. */
-export const JobList = ({ jobs, marks, backends, actions, trans }: IJobListProps): JSX.Element => {
+export const JobList = (props: IJobListProps): JSX.Element => {
+  const { jobs, marks, backends, selected, actions, onSelect, trans } = props;
   const now = useNow(AGE_MS);
   const scroller = useRef<HTMLDivElement>(null);
   const probe = useRef<HTMLSpanElement>(null);
-  const { scrollTop, viewport, line, onScroll } = useGeometry(scroller, probe);
+  const { scrollTop, viewport, line, isWide, onScroll } = useGeometry(scroller, probe);
   const [current, setCurrent] = useState({ id: '', index: 0 });
   const wantsFocus = useRef(false);
+  /** Where a range of selected rows begins: the row that was selected last. */
+  const anchor = useRef<string | null>(null);
+  const latest = useRef(props);
+  latest.current = props;
 
   const tops = useMemo(
-    () => topsOf(jobs.map(job => linesOf(job) * line + ROW_PADDING_PX)),
-    [jobs, line]
+    () => topsOf(jobs.map(job => (isWide ? 1 : linesOf(job)) * line + ROW_PADDING_PX)),
+    [jobs, line, isWide]
   );
   const found = jobs.findIndex(job => job.id === current.id);
   // A deleted row hands its place to the one that takes it.
@@ -58,8 +70,30 @@ export const JobList = ({ jobs, marks, backends, actions, trans }: IJobListProps
     reveal(scroller.current, tops[next], tops[next + 1]);
   };
 
+  const select = useCallback(
+    (id: string, isRange: boolean): void => {
+      const { jobs, selected, onSelect } = latest.current;
+      const from = isRange ? jobs.findIndex(job => job.id === anchor.current) : -1;
+      if (from < 0) {
+        anchor.current = id;
+        onSelect(toggled(selected, id));
+        return;
+      }
+      const to = jobs.findIndex(job => job.id === id);
+      const between = jobs.slice(Math.min(from, to), Math.max(from, to) + 1);
+      onSelect(new Set([...selected, ...between.map(job => job.id)]));
+    },
+    [latest]
+  );
+
   const onKeyDown = (event: KeyboardEvent): void => {
     const job = jobs.at(index);
+    if (event.key === 'a' && (event.ctrlKey || event.metaKey)) {
+      onSelect(new Set(jobs.map(({ id }) => id)));
+      event.preventDefault();
+      event.stopPropagation();
+      return;
+    }
     if (!job || event.altKey || event.ctrlKey || event.metaKey) {
       return;
     }
@@ -83,8 +117,20 @@ export const JobList = ({ jobs, marks, backends, actions, trans }: IJobListProps
       case 'End':
         moveTo(jobs.length - 1);
         break;
-      case 'Delete':
-        actions.remove(job.id);
+      case 'Delete': {
+        const chosen = jobs.filter(({ id }) => selected.has(id)).map(({ id }) => id);
+        if (chosen.length > 0) {
+          actions.removeAll(chosen);
+        } else {
+          actions.remove(job.id);
+        }
+        break;
+      }
+      case 'Escape':
+        if (selected.size === 0) {
+          return;
+        }
+        onSelect(new Set());
         break;
       default:
         return;
@@ -105,48 +151,78 @@ export const JobList = ({ jobs, marks, backends, actions, trans }: IJobListProps
   }, [current, wasDeleted]);
 
   return (
-    <div className="mlk-JobList" ref={scroller} onScroll={onScroll}>
-      <span className="mlk-JobList-probe" ref={probe} aria-hidden="true" />
-      <ul
-        role="list"
-        aria-label={trans.__('Jobs')}
-        style={{ height: tops[jobs.length] }}
-        onKeyDown={onKeyDown}
-      >
-        {rows.map(at => (
-          <JobRow
-            key={jobs[at].id}
-            job={jobs[at]}
-            mark={marks.get(jobs[at].id) ?? ''}
-            backend={backends.find(({ name }) => name === jobs[at].backend)}
-            showsPlace={backends.length > 1}
-            now={now}
-            position={at + 1}
-            count={jobs.length}
-            top={tops[at]}
-            isCurrent={at === index}
-            actions={actions}
-            onFocus={onFocus}
-            trans={trans}
-          />
-        ))}
-      </ul>
-    </div>
+    <>
+      {isWide && <Columns trans={trans} />}
+      <div className="mlk-JobList" ref={scroller} onScroll={onScroll} data-wide={isWide}>
+        <span className="mlk-JobList-probe" ref={probe} aria-hidden="true" />
+        <ul
+          role="list"
+          aria-label={trans.__('Jobs')}
+          style={{ height: tops[jobs.length] }}
+          onKeyDown={onKeyDown}
+        >
+          {rows.map(at => (
+            <JobRow
+              key={jobs[at].id}
+              job={jobs[at]}
+              mark={marks.get(jobs[at].id) ?? ''}
+              backend={backends.find(({ name }) => name === jobs[at].backend)}
+              showsPlace={backends.length > 1}
+              now={now}
+              position={at + 1}
+              count={jobs.length}
+              top={tops[at]}
+              isCurrent={at === index}
+              isOpen={jobs[at].id === props.openId}
+              isSelected={selected.has(jobs[at].id)}
+              isSelecting={selected.size > 0}
+              isWide={isWide}
+              onSelect={select}
+              actions={actions}
+              onFocus={onFocus}
+              trans={trans}
+            />
+          ))}
+        </ul>
+      </div>
+    </>
   );
 };
+
+/** What stands in which column, for eyes: each row says it all to readers. */
+const Columns = ({ trans }: { trans: TranslationBundle }): JSX.Element => (
+  <div className="mlk-JobColumns" aria-hidden="true">
+    <span>{trans.__('Name')}</span>
+    <span>{trans.__('Phase')}</span>
+    <span>{trans.__('Progress')}</span>
+    <span>{trans.__('Size and metric')}</span>
+    <span>{trans.__('Age')}</span>
+  </div>
+);
 
 /** What the browser says of sizes: height of the view and of a line (which follows the font), scroll. */
 function useGeometry(
   scroller: RefObject<HTMLElement>,
   probe: RefObject<HTMLElement>
-): { scrollTop: number; viewport: number; line: number; onScroll: () => void } {
-  const [size, setSize] = useState({ viewport: 600, line: 19 });
+): {
+  scrollTop: number;
+  viewport: number;
+  line: number;
+  isWide: boolean;
+  onScroll: () => void;
+} {
+  const [size, setSize] = useState({ viewport: 600, line: 19, isWide: false });
   const [scrollTop, setScrollTop] = useState(0);
   useLayoutEffect(() => {
     const measure = (): void => {
       const viewport = scroller.current?.clientHeight || 600;
       const line = probe.current?.getBoundingClientRect().height || 19;
-      setSize(old => (old.viewport === viewport && old.line === line ? old : { viewport, line }));
+      const isWide = (scroller.current?.clientWidth ?? 0) >= WIDE_PX;
+      setSize(old =>
+        old.viewport === viewport && old.line === line && old.isWide === isWide
+          ? old
+          : { viewport, line, isWide }
+      );
     };
     measure();
     const observer = new ResizeObserver(measure);

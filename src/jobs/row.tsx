@@ -25,6 +25,7 @@ export interface IJobActions {
   again(id: string): void;
   openNotebook(id: string): void;
   remove(id: string): void;
+  removeAll(ids: readonly string[]): void;
 }
 
 export interface IJobRowProps {
@@ -44,7 +45,16 @@ export interface IJobRowProps {
   top: number;
   /** Whether the row is the one that Tab reaches. */
   isCurrent: boolean;
+  /** Whether its tab is in front. */
+  isOpen: boolean;
+  isSelected: boolean;
+  /** Whether any row is selected: then all show that they can be. */
+  isSelecting: boolean;
+  /** Whether the row is one line of columns. */
+  isWide: boolean;
   actions: IJobActions;
+  /** Selects the row or takes it out of the selection; with a range all between it and the one before. */
+  onSelect: (id: string, isRange: boolean) => void;
   onFocus: (id: string) => void;
   trans: TranslationBundle;
 }
@@ -74,19 +84,37 @@ export const JobRow = memo((props: IJobRowProps): JSX.Element => {
       className="mlk-JobRow"
       data-job={job.id}
       data-phase={job.phase}
-      data-lines={linesOf(job)}
+      data-lines={props.isWide ? 1 : linesOf(job)}
+      data-open={props.isOpen}
+      data-selected={props.isSelected}
+      data-selecting={props.isSelecting}
       aria-posinset={props.position}
       aria-setsize={props.count}
       style={{ transform: `translateY(${props.top}px)` }}
       onFocus={() => props.onFocus(job.id)}
     >
+      <input
+        type="checkbox"
+        className="mlk-JobRow-check"
+        aria-label={trans.__('Select %1', title)}
+        tabIndex={tabIndex}
+        checked={props.isSelected}
+        onChange={event => props.onSelect(job.id, (event.nativeEvent as MouseEvent).shiftKey)}
+      />
       <div className="mlk-JobRow-line">
         <button
           type="button"
           className="mlk-JobRow-open"
           tabIndex={tabIndex}
+          aria-current={props.isOpen ? 'true' : undefined}
           title={trans.__('%1, from %2', title, job.notebook)}
-          onClick={() => actions.open(job.id)}
+          onClick={event => {
+            if (event.ctrlKey || event.metaKey || event.shiftKey) {
+              props.onSelect(job.id, event.shiftKey);
+            } else {
+              actions.open(job.id);
+            }
+          }}
         >
           {job.name}
           {mark && <span className="mlk-JobRow-mark"> · {mark}</span>}

@@ -2,11 +2,13 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { InputGroup, searchIcon } from '@jupyterlab/ui-components';
 import { useMemo } from 'react';
 
-import type { ApiError, BackendInfo, JobSummary } from '../api';
+import type { ApiError, BackendInfo, JobSummary, Phase } from '../api';
 import { ErrorBanner } from '../components';
+import { PhaseFilter, Selection } from './filter';
 import { JobList } from './list';
 import { phaseWord } from './phase';
 import type { IJobActions } from './row';
+import { toggled } from './toggled';
 import { matches } from './words';
 
 export interface IJobsViewProps {
@@ -18,10 +20,17 @@ export interface IJobsViewProps {
   isReady: boolean;
   error: ApiError | null;
   query: string;
+  /** The phases that are shown; none: all of them. */
+  phases: ReadonlySet<Phase>;
+  selected: ReadonlySet<string>;
+  /** The job whose tab is in front. */
+  openId: string | null;
   /** What a screen reader says: the latest change of a phase. */
   announcement: string;
   actions: IJobActions;
   onQuery: (query: string) => void;
+  onPhases: (phases: ReadonlySet<Phase>) => void;
+  onSelect: (selected: ReadonlySet<string>) => void;
   onRetry: () => void;
   onRun: () => void;
   trans: TranslationBundle;
@@ -29,8 +38,8 @@ export interface IJobsViewProps {
 
 /** The section “Jobs”: filter, list, and the sentences for when there is none. */
 export const JobsView = (props: IJobsViewProps): JSX.Element => {
-  const { jobs, marks, backends, isReady, error, query, actions, trans } = props;
-  const shown = useMemo(
+  const { jobs, marks, backends, isReady, error, query, phases, actions, trans } = props;
+  const found = useMemo(
     () =>
       query.trim()
         ? jobs.filter(job => {
@@ -46,10 +55,18 @@ export const JobsView = (props: IJobsViewProps): JSX.Element => {
         : jobs,
     [jobs, marks, backends, query, trans]
   );
+  const shown = useMemo(
+    () => (phases.size > 0 ? found.filter(job => phases.has(job.phase)) : found),
+    [found, phases]
+  );
+  const selected = useMemo(
+    () => shown.filter(job => props.selected.has(job.id)).map(job => job.id),
+    [shown, props.selected]
+  );
   return (
     <div className="mlk-Jobs">
       {error && <ErrorBanner error={error} trans={trans} onRetry={props.onRetry} />}
-      {(jobs.length > 0 || query) && (
+      {(jobs.length > 0 || query || phases.size > 0) && (
         <div className="mlk-Jobs-filter">
           <InputGroup
             type="text"
@@ -59,14 +76,31 @@ export const JobsView = (props: IJobsViewProps): JSX.Element => {
             value={query}
             onChange={event => props.onQuery(event.target.value)}
           />
+          <PhaseFilter
+            jobs={found}
+            phases={phases}
+            trans={trans}
+            onToggle={phase => props.onPhases(toggled(phases, phase))}
+          />
+          <Selection
+            shown={shown.length}
+            all={jobs.length}
+            selected={selected.length}
+            trans={trans}
+            onDelete={() => actions.removeAll(selected)}
+            onClear={() => props.onSelect(new Set())}
+          />
         </div>
       )}
       {shown.length > 0 ? (
         <JobList
           jobs={shown}
-          marks={props.marks}
+          marks={marks}
           backends={backends}
+          selected={props.selected}
+          openId={props.openId}
           actions={actions}
+          onSelect={props.onSelect}
           trans={trans}
         />
       ) : (
@@ -90,8 +124,19 @@ const Nothing = (
   if (hasJobs) {
     return (
       <div className="mlk-Jobs-empty">
-        <p>{trans.__('No job matches “%1”.', query.trim())}</p>
-        <button type="button" className="mlk-Button" onClick={() => props.onQuery('')}>
+        <p>
+          {query.trim()
+            ? trans.__('No job matches “%1”.', query.trim())
+            : trans.__('No job is in this phase.')}
+        </p>
+        <button
+          type="button"
+          className="mlk-Button"
+          onClick={() => {
+            props.onQuery('');
+            props.onPhases(new Set());
+          }}
+        >
           {trans.__('Show all jobs')}
         </button>
       </div>

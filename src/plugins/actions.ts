@@ -11,6 +11,7 @@ import { isCluster, refusal } from '../backends/words';
 import type { Feature } from '../backends/words';
 import { told } from '../components';
 import { meantJob } from '../jobs/clicked';
+import { askAndDelete, severalIds } from '../jobs/deletion';
 import { canStop, isFinal } from '../jobs/phase';
 import { findSource } from '../jobs/source';
 import { CommandIDs, IBackends, IJobs, IMlkApi } from '../tokens';
@@ -96,10 +97,27 @@ export const actions: JupyterFrontEndPlugin<void> = {
       label: trans.__('Delete…'),
       caption: args => refused(args, 'delete') ?? trans.__('Delete the job and its record'),
       icon: deleteIcon,
-      describedBy,
-      isEnabled: args => named(args) !== undefined && !refused(args, 'delete'),
+      describedBy: {
+        args: {
+          type: 'object',
+          properties: {
+            ...describedBy.args.properties,
+            ids: {
+              type: 'array',
+              items: { type: 'string' },
+              description: trans.__('The ids of several jobs, in place of `id`.')
+            }
+          }
+        }
+      },
+      isEnabled: args =>
+        severalIds(args).length > 0 || (named(args) !== undefined && !refused(args, 'delete')),
       execute: async args => {
-        const job = named(args);
+        const several = severalIds(args).flatMap(id => jobs.get(id) ?? []);
+        if (several.length > 1) {
+          return askAndDelete(several, { api, jobs, backends, trans });
+        }
+        const job = several.at(0) ?? named(args);
         if (!job) {
           return;
         }

@@ -10,6 +10,7 @@ import { jobsIcon } from '../components';
 import type { ISurroundings } from '../job/create';
 import type { JobTab } from '../job/tab';
 import { meantJob } from '../jobs/clicked';
+import { tabOfJob } from '../jobs/tabid';
 import { CommandIDs, IBackends, IJobs, IMlkApi, IMlkChannel } from '../tokens';
 import { ours } from '../translation';
 
@@ -104,7 +105,7 @@ export const jobTab: JupyterFrontEndPlugin<void> = {
         }
         const content = createTab(id, page ?? 'overview', around);
         const widget = new MainAreaWidget({ content });
-        widget.id = `mlk-job-${id}`;
+        widget.id = tabOfJob(id);
         widget.title.icon = jobsIcon;
         widget.title.closable = true;
         widget.toolbar.hide();

@@ -14,15 +14,21 @@ function props(fields: Partial<IJobsViewProps> = {}): IJobsViewProps {
     isReady: true,
     error: null,
     query: '',
+    phases: new Set(),
+    selected: new Set(),
+    openId: null,
     announcement: '',
     actions: {
       open: vi.fn(),
       stop: vi.fn(),
       again: vi.fn(),
       openNotebook: vi.fn(),
-      remove: vi.fn()
+      remove: vi.fn(),
+      removeAll: vi.fn()
     },
     onQuery: vi.fn(),
+    onPhases: vi.fn(),
+    onSelect: vi.fn(),
     onRetry: vi.fn(),
     onRun: vi.fn(),
     trans,
@@ -31,7 +37,9 @@ function props(fields: Partial<IJobsViewProps> = {}): IJobsViewProps {
 }
 
 const names = (): (string | null)[] =>
-  screen.getAllByRole('listitem').map(row => within(row).getAllByRole('button')[0].textContent);
+  screen
+    .getAllByRole('listitem')
+    .map(row => row.querySelector('.mlk-JobRow-open')?.textContent ?? null);
 
 describe('a row', () => {
   const progress = {
@@ -205,6 +213,80 @@ describe('the list by keyboard', () => {
     const row = document.activeElement?.closest('li');
     expect(row?.getAttribute('aria-posinset')).toBe('5000');
     expect(row?.getAttribute('aria-setsize')).toBe('5000');
+  });
+});
+
+describe('many jobs', () => {
+  const jobs = [
+    job('a', { created_at: 4, phase: 'Failed' }),
+    job('b', { created_at: 3, phase: 'Running' }),
+    job('c', { created_at: 2, phase: 'Failed' }),
+    job('d', { created_at: 1, phase: 'Succeeded' })
+  ];
+
+  it('are counted by phase, and shown by it', () => {
+    const given = props({ jobs });
+    const { rerender } = render(<JobsView {...given} />);
+    const filter = screen.getByRole('group', { name: 'Show phases' });
+    expect(filter.textContent).toBe('Running1Succeeded1Failed2');
+    expect(screen.getByText('4 jobs')).toBeTruthy();
+    fireEvent.click(within(filter).getByRole('button', { name: /Failed/ }));
+    expect(given.onPhases).toHaveBeenCalledWith(new Set(['Failed']));
+    rerender(<JobsView {...given} phases={new Set(['Failed'])} />);
+    expect(names()).toEqual(['a', 'c']);
+    expect(screen.getByText('2 of 4 jobs')).toBeTruthy();
+    expect(
+      within(filter)
+        .getByRole('button', { name: /Failed/ })
+        .getAttribute('aria-pressed')
+    ).toBe('true');
+  });
+
+  it('are selected one by one, in a range and all at once, and deleted together', () => {
+    const given = props({ jobs });
+    const { rerender } = render(<JobsView {...given} />);
+    const select = (selected: readonly string[]): void => {
+      expect(given.onSelect).toHaveBeenLastCalledWith(new Set(selected));
+      rerender(<JobsView {...given} selected={new Set(selected)} />);
+    };
+    fireEvent.click(screen.getByLabelText('Select a'));
+    select(['a']);
+    fireEvent.click(screen.getByText('c'), { shiftKey: true });
+    select(['a', 'b', 'c']);
+    fireEvent.click(screen.getByText('b'), { ctrlKey: true });
+    select(['a', 'c']);
+    expect(given.actions.open).not.toHaveBeenCalled();
+    expect(screen.getByText('2 of 4 selected')).toBeTruthy();
+    fireEvent.click(screen.getByRole('button', { name: 'Delete…' }));
+    expect(given.actions.removeAll).toHaveBeenLastCalledWith(['a', 'c']);
+    screen.getByText('d').focus();
+    fireEvent.keyDown(screen.getByText('d'), { key: 'Delete' });
+    expect(given.actions.removeAll).toHaveBeenCalledTimes(2);
+    expect(given.actions.remove).not.toHaveBeenCalled();
+    fireEvent.keyDown(screen.getByText('d'), { key: 'a', ctrlKey: true });
+    select(['a', 'b', 'c', 'd']);
+    fireEvent.keyDown(screen.getByText('d'), { key: 'Escape' });
+    select([]);
+  });
+
+  it('that a filter hides are not deleted with those it shows', () => {
+    const given = props({ jobs, selected: new Set(['a', 'b']), phases: new Set(['Running']) });
+    render(<JobsView {...given} />);
+    fireEvent.click(screen.getByRole('button', { name: 'Delete…' }));
+    expect(given.actions.removeAll).toHaveBeenLastCalledWith(['b']);
+  });
+
+  it('show which of them is open', () => {
+    render(<JobsView {...props({ jobs, openId: 'c' })} />);
+    expect(document.querySelector('[aria-current="true"]')?.textContent).toBe('c');
+  });
+
+  it('say all in one line of columns where there is room', () => {
+    const width = vi.spyOn(HTMLElement.prototype, 'clientWidth', 'get').mockReturnValue(800);
+    render(<JobsView {...props({ jobs })} />);
+    expect(document.querySelectorAll('[data-lines="1"]')).toHaveLength(4);
+    expect(document.querySelector('.mlk-JobColumns')?.textContent).toContain('Phase');
+    width.mockRestore();
   });
 });
 
