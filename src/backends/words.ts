@@ -9,11 +9,6 @@ export function isCluster(backend: BackendInfo | undefined): boolean {
   return backend?.kind === 'kubernetes';
 }
 
-/** What the button that submits is called: it says where the job goes to. */
-export function runLabel(chosen: BackendInfo | undefined, trans: TranslationBundle): string {
-  return isCluster(chosen) ? trans.__('Run on cluster') : trans.__('Run as a job');
-}
-
 export function watchStateText(state: WatchState, trans: TranslationBundle): string {
   switch (state) {
     case 'idle':

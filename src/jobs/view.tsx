@@ -153,7 +153,7 @@ const Nothing = (
         )}
       </p>
       <button type="button" className="mlk-Button" data-primary="true" onClick={props.onRun}>
-        {trans.__('Run a notebook')}
+        {trans.__('Run as a job…')}
       </button>
     </div>
   );

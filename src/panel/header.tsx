@@ -17,7 +17,7 @@ export const PanelHeader = ({ link, onRun, onRefresh, trans }: IPanelHeaderProps
   <div className="mlk-PanelHeader">
     <button type="button" className="mlk-Button" data-primary="true" onClick={onRun}>
       <runIcon.react tag="span" width="14px" height="14px" />
-      {trans.__('Run notebook')}
+      {trans.__('Run as a job…')}
     </button>
     <span className="mlk-PanelHeader-end">
       <span className="mlk-LinkState" data-link={link} role="status" title={linkHint(link, trans)}>

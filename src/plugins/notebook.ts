@@ -4,7 +4,7 @@ import type { NotebookPanel } from '@jupyterlab/notebook';
 import { ITranslator } from '@jupyterlab/translation';
 
 import { RunButton } from '../submit/button';
-import { CommandIDs, IBackends, IJobs } from '../tokens';
+import { CommandIDs, IJobs } from '../tokens';
 import { ours } from '../translation';
 
 /** The button in the toolbar of notebooks; where it stands is in schema/notebook.json. */
@@ -12,12 +12,11 @@ export const notebook: JupyterFrontEndPlugin<void> = {
   id: 'mlk-jupyter:notebook',
   description: 'A button on notebooks that runs them as jobs.',
   autoStart: true,
-  requires: [IJobs, IBackends, IToolbarWidgetRegistry],
+  requires: [IJobs, IToolbarWidgetRegistry],
   optional: [ITranslator],
   activate: (
     app: JupyterFrontEnd,
     jobs: IJobs,
-    backends: IBackends,
     toolbars: IToolbarWidgetRegistry,
     translator: ITranslator | null
   ) => {
@@ -29,7 +28,6 @@ export const notebook: JupyterFrontEndPlugin<void> = {
       ({ context }) =>
         new RunButton({
           jobs,
-          backends,
           context,
           localPath: path => serviceManager.contents.localPath(path),
           onRun: () => void commands.execute(CommandIDs.submit, { path: context.path }),

@@ -3,15 +3,13 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { ReactWidget, ToolbarButtonComponent } from '@jupyterlab/ui-components';
 
 import type { JobSummary } from '../api';
-import { runLabel } from '../backends/words';
 import { jobsIcon, PhaseIcon } from '../components';
 import { phaseWord } from '../jobs/phase';
 import { progressText } from '../jobs/words';
-import type { IBackends, IJobs } from '../tokens';
+import type { IJobs } from '../tokens';
 
 export interface IRunButtonOptions {
   jobs: IJobs;
-  backends: IBackends;
   context: DocumentRegistry.Context;
   /** The path without the name of a drive. */
   localPath: (path: string) => string;
@@ -27,27 +25,25 @@ export class RunButton extends ReactWidget {
     this.addClass('jp-ToolbarButton');
     this.addClass('mlk-RunButton');
     _options.jobs.changed.connect(this.update, this);
-    _options.backends.changed.connect(this.update, this);
     _options.context.pathChanged.connect(this.update, this);
   }
 
   override dispose(): void {
     if (!this.isDisposed) {
       this._options.jobs.changed.disconnect(this.update, this);
-      this._options.backends.changed.disconnect(this.update, this);
       this._options.context.pathChanged.disconnect(this.update, this);
       super.dispose();
     }
   }
 
   protected override render(): JSX.Element {
-    const { jobs, backends, context, localPath, onRun, onOpen, trans } = this._options;
+    const { jobs, context, localPath, onRun, onOpen, trans } = this._options;
     const job = jobs.unfinishedOf(localPath(context.path)).at(0);
     return (
       <>
         <ToolbarButtonComponent
           icon={jobsIcon}
-          label={runLabel(backends.chosen, trans)}
+          label={trans.__('Run as a job')}
           tooltip={trans.__('Save the notebook and run it as a job')}
           onClick={onRun}
         />

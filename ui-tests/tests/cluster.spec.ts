@@ -8,6 +8,7 @@ import {
   phase,
   row,
   run,
+  RUN,
   showPage,
   showPanel,
   setTheme,
@@ -33,7 +34,7 @@ const ENDLESS = notebook(
 
 /** The dialog with an image named. */
 async function dialogWithImage(page: Page): Promise<Locator> {
-  await page.getByRole('button', { name: 'Run on cluster' }).click();
+  await page.getByRole('button', { name: RUN }).click();
   const dialog = page.getByRole('dialog');
   const findings = dialog.locator('.mlk-Findings');
   await expect(findings).toContainText('No container image is named');
@@ -236,7 +237,7 @@ test('the dialog for a cluster has no accessibility faults, and keys reach all o
 
 test('a job on this machine goes on beside the cluster', async ({ page, tmpPath }) => {
   await open(page, tmpPath, 'here.ipynb', PLAIN);
-  await page.getByRole('button', { name: 'Run on cluster' }).click();
+  await page.getByRole('button', { name: RUN }).click();
   const dialog = page.getByRole('dialog');
   await dialog.getByRole('radio', { name: /^This machine/ }).check();
   const tab = await run(page, dialog);

@@ -15,8 +15,8 @@ declare global {
   }
 }
 
-/** The button in a notebook's toolbar, whatever place it runs on. */
-export const RUN = /^Run (as a job|on cluster)$/;
+/** The button in a notebook's toolbar. */
+export const RUN = /^Run as a job$/;
 
 export const EXAMPLE = path.join(__dirname, '..', '..', 'examples', 'digits_ddp.ipynb');
 

@@ -5,7 +5,6 @@ import { backend, trans } from '../../__tests__/fakes';
 import { Orphans } from '../orphans';
 import type { IPlacesNoticeProps } from '../places';
 import { Places, PlacesNotice, placesText } from '../places';
-import { runLabel } from '../words';
 
 const orphan = { kind: 'ConfigMap', name: 'a-1-bundle', job: 'a-1', created_at: null };
 
@@ -112,15 +111,5 @@ describe('what is about to be removed', () => {
       'a-1',
       '–'
     ]);
-  });
-});
-
-describe('the button that runs a notebook', () => {
-  it.each([
-    [undefined, 'Run as a job'],
-    [backend('local'), 'Run as a job'],
-    [backend('prod'), 'Run on cluster']
-  ])('is called after where jobs go', (chosen, label) => {
-    expect(runLabel(chosen, trans)).toBe(label);
   });
 });

@@ -294,7 +294,7 @@ describe('when there is no row', () => {
   it('says what to do and offers it', () => {
     const given = props();
     render(<JobsView {...given} />);
-    fireEvent.click(screen.getByRole('button', { name: 'Run a notebook' }));
+    fireEvent.click(screen.getByRole('button', { name: 'Run as a job…' }));
     expect(given.onRun).toHaveBeenCalledOnce();
   });
 
