@@ -122,19 +122,16 @@ async def prepare(
     return await in_thread(_prepare, source, spec, carriage, extra)
 
 
-async def form(
-    source: Source, last: Mapping[str, Any] | None = None, *, cluster: bool = False, image: str | None = None
-) -> Form:
+async def form(source: Source, *, cluster: bool = False, image: str | None = None) -> Form:
     """What the submit dialog needs.
 
     Args:
-        last:    options of the last time; None means those in the notebook's metadata, `mlk.options`.
         cluster: whether it also asks what only a cluster has.
         image:   what a job in the cluster gets that names none; None where there is no default.
     """
 
     def described() -> Form:
-        return form_of(source.notebook, source.path, source.stem, last, cluster=cluster, image=image)
+        return form_of(source.notebook, source.path, source.stem, cluster=cluster, image=image)
 
     return await in_thread(described)
 

@@ -16,6 +16,7 @@ from mlk_jupyter.bundle import LIMIT
 from mlk_jupyter.bundle.cluster_form import cluster_schema, cluster_ui_schema
 from mlk_jupyter.errors import BadInput, JobNotFound
 from mlk_jupyter.model import ClusterOptions, JobSpec, JobStatus, JobSummary, Metric, Phase, RankStatus, Reason
+from mlk_jupyter.model.api import Level
 from mlk_jupyter.model.ids import new_job_id, slug
 from mlk_jupyter.record.folder import JobFolder, is_job_id
 from mlk_jupyter.record.notebook import NoNotebook
@@ -101,24 +102,13 @@ async def test_the_form_describes_the_spec_and_its_values_fit_it(file: Path) -> 
     assert library.spec_from(form.values).workers == 1
 
 
-async def test_the_form_remembers_what_still_makes_sense(notebook: dict[str, Any]) -> None:
-    notebook["metadata"]["mlk"] = {
-        "options": {
-            "workers": 4,
-            "time_limit_s": 7200,
-            "grace_period_s": 90,
-            "gpus": -1,
-            "gone": 1,
-            "parameters": {"lr": 0.5, "old": 1},
-        }
-    }
-    form = await library.form(await library.source_of(notebook, "a.ipynb", None))
-    jsonschema.validate(form.values, form.form_schema)
-    assert (form.values["workers"], form.values["gpus"], form.values["time_limit_s"]) == (4, 0, "2h")
-    assert form.values["parameters"] == {"lr": 0.5} and form.values["grace_period_s"] == "90s"
-    assert sorted(finding.field or "" for finding in form.findings) == ["gpus", "parameters"]
-    given = await library.form(await library.source_of(notebook, "a.ipynb", None), {"workers": 2})
-    assert given.values["workers"] == 2 and given.values["parameters"] == {}
+async def test_the_form_is_filled_in_with_what_the_notebook_says_and_never_with_another_time(
+    notebook: dict[str, Any],
+) -> None:
+    notebook["metadata"]["mlk"] = {"options": {"workers": 4, "parameters": {"lr": 0.5}, "cluster": {"image": "old:1"}}}
+    form = await library.form(await library.source_of(notebook, "a.ipynb", None), cluster=True, image="python:3.12")
+    assert (form.values["workers"], form.values["parameters"], form.findings) == (1, {}, [])
+    assert form.values["cluster"]["image"] == "python:3.12"
 
 
 async def test_the_form_of_a_cluster_asks_for_all_of_its_options_and_its_values_fit_it(file: Path) -> None:
@@ -154,27 +144,12 @@ def test_every_choice_of_a_cluster_has_words_in_its_form() -> None:
         assert len(shown.get(name, {}).get("ui:enumNames", [])) == len(choices), name
 
 
-async def test_the_form_remembers_of_a_cluster_what_can_still_be_used(notebook: dict[str, Any]) -> None:
-    options = {
-        "image": "mine:1", "memory": "lots", "gone": 1, "keep_s": 86_400, "staging": ["dvc", "pull", "a b"],
-        "affinity": {"nodeAffinity": {}}, "volumes": [{"path": "/data", "claim": "data"}], "network": {"allow": []},
-    }  # fmt: skip
-    notebook["metadata"]["mlk"] = {"options": {"workers": 4, "cluster": options}}
-    source = await library.source_of(notebook, "a.ipynb", None)
-    form = await library.form(source, cluster=True, image="python:3.12")
-    jsonschema.validate(form.values, form.form_schema)
-    cluster = form.values["cluster"]
-    assert (cluster["image"], cluster["keep_s"], cluster["staging"]) == ("mine:1", "1d", "dvc pull 'a b'")
-    assert json.loads(cluster["affinity"]) == {"nodeAffinity": {}} and cluster["network"] == {"allow": []}
-    assert sorted(finding.field or "" for finding in form.findings) == ["cluster.gone", "cluster.memory"]
-    spec = library.spec_from(form.values)
-    assert spec.cluster.staging == ["dvc", "pull", "a b"] and spec.cluster.keep_s == 86_400
-    assert "cluster" not in (await library.form(source)).values
-
-
-async def test_a_notebook_without_parameters_gets_a_hint(make_notebook: Any) -> None:
-    form = await library.form(await library.source_of(make_notebook("x"), "a.ipynb", None))
-    assert [finding.code for finding in form.findings] == ["no_parameters"]
+@pytest.mark.parametrize(("path", "words"), [("a.ipynb", "press Add Tag"), ("a.py", 'tags=["parameters"]')])
+async def test_what_has_no_parameters_is_told_how_to_have_some(make_notebook: Any, path: str, words: str) -> None:
+    source = await library.source_of(make_notebook("x") if path == "a.ipynb" else "x = 1\n", path, None)
+    (finding,) = (await library.form(source)).findings
+    assert (finding.code, finding.level, finding.field) == ("no_parameters", Level.NOTE, "parameters")
+    assert words in finding.text
 
 
 async def test_values_reach_the_bundle_and_text_for_lists_is_read_as_json(file: Path) -> None:

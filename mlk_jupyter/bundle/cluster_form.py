@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import ValidationError
-
 from ..model import ClusterOptions
 from ..model.cluster import RANK_MEMORY, SHARED_MEMORY
-from .fields import AS_DURATION, plain, span
+from .fields import AS_DURATION, DURATION_HINTS, plain, span
 
 # Title and help of each field, for people who train models. The first group is always seen, the others are folded.
 _GROUPS: tuple[tuple[str | None, dict[str, tuple[str, str]]], ...] = (
@@ -188,33 +185,21 @@ def cluster_ui_schema() -> dict[str, Any]:
     # Not `oneOf` with constants: the form's library would take the first for a default.
     choices = {name: {"ui:enumNames": list(words.values())} for name, words in _CHOICES.items()}
     hints = {name: {"ui:placeholder": text} for name, text in _HINTS.items()}
-    return {"ui:order": list(_TEXTS), "ui:options": {"groups": groups}, **inner, **choices, **hints}
+    durations = {name: {"ui:options": DURATION_HINTS} for name in _AS_DURATION}
+    return {"ui:order": list(_TEXTS), "ui:options": {"groups": groups}, **inner, **choices, **hints, **durations}
 
 
-def cluster_values(last: Mapping[str, Any], image: str | None) -> tuple[dict[str, Any], list[str]]:
-    """What to fill in, as the form has it, and the names of what could not be used any more.
+def cluster_values(image: str | None) -> dict[str, Any]:
+    """What to fill in, as the form has it.
 
     Args: image: what a job gets that names none; None where the server has no default.
     """
-    kept: dict[str, Any] = {}
-    dropped: list[str] = []
-    for option, value in last.items():
-        try:
-            ClusterOptions.model_validate({option: value})
-        except ValidationError:
-            dropped.append(option)
-        else:
-            kept[option] = value
-    options = ClusterOptions.model_validate(kept)
+    options = ClusterOptions(image=image)
     values = options.model_dump(mode="json", exclude_none=True)
     for name in _AS_DURATION:
         values[name] = span(values[name])
     values["staging"] = shlex.join(options.staging)
-    if options.affinity is not None:
-        values["affinity"] = json.dumps(options.affinity)
-    if options.image is None and image is not None:
-        values["image"] = image
-    return values, dropped
+    return values
 
 
 def _field(name: str, schema: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s"))
+DURATION_HINTS = {"mistake": "a duration, for example 90s, 15m, 2h or 1d"}
+"""`ui:options` of a field that holds one: what a form says of text that is none."""
 AS_DURATION = r"^\s*\d+(\.\d+)?\s*[smhdSMHD]?\s*$"
 """What a field for a duration takes."""
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
-
-from pydantic import ValidationError
 
 from ..model import JobSpec
 from ..model.api import Finding, Form, Level, Parameter
 from .cluster_form import cluster_schema, cluster_ui_schema, cluster_values
-from .fields import AS_DURATION, plain, span
+from .fields import AS_DURATION, DURATION_HINTS, plain, span
 from .notebook import NotebookDict
 from .parameters import parameters_of
 
@@ -56,44 +53,46 @@ def form_of(
     notebook: NotebookDict,
     path: str,
     name: str,
-    last: Mapping[str, Any] | None,
     *,
     cluster: bool = False,
     image: str | None = None,
 ) -> Form:
-    """The form for one notebook, filled in.
+    """The form for one notebook, filled in with what the notebook says and the defaults: never with what was chosen
+    another time, which is the person's and offered by whoever shows the form.
 
     Args:
         path: as the person knows the notebook.
-        name: what the job is called unless `last` says otherwise.
-        last: options of the last time, a part of a JobSpec; None means those in the notebook's metadata, `mlk.options`.
+        name: what the job is called unless somebody says otherwise.
         cluster: whether it also asks what only a cluster has.
         image: what a job in the cluster gets that names none; None where there is no default.
     """
     parameters = parameters_of(notebook)
-    last = _remembered(notebook) if last is None else last
-    values, findings = _values(last, path, name, parameters)
+    spec = JobSpec(name=name, notebook=path)
+    values = spec.model_dump(mode="json", exclude={"cluster"}, exclude_none=True)
+    values["grace_period_s"] = span(spec.grace_period_s)
     if cluster:
-        asked = last.get("cluster")
-        values["cluster"], dropped = cluster_values(asked if isinstance(asked, Mapping) else {}, image)
-        findings += [_dropped(f"cluster.{option}") for option in dropped]
-    if not parameters:
-        findings.append(
-            Finding(
-                level=Level.NOTE,
-                code="no_parameters",
-                text="The notebook declares no parameters.",
-                hint="Tag a cell that assigns them `parameters` to set them here.",
-                field="parameters",
-            )
-        )
+        values["cluster"] = cluster_values(image)
     return Form(
         form_schema=_schema(parameters, cluster),
         ui_schema=_ui_schema(parameters, cluster),
         values=values,
         parameters=parameters,
-        findings=findings,
+        findings=[] if parameters else [_no_parameters(path)],
     )
+
+
+def _no_parameters(path: str) -> Finding:
+    """How to have some, step by step."""
+    if path.lower().endswith(".py"):
+        text = 'This script has no cell of parameters. Put the assignments below a line `# %% tags=["parameters"]`, '
+        text += "the rest below a line `# %%`, and save."
+    else:
+        text = (
+            "This notebook has no cell tagged `parameters`. Select the cell that assigns them, open the Property "
+            "Inspector (the two cogwheels at the right edge), press Add Tag, type `parameters`, and save."
+        )
+    hint = "Its assignments are then fields of this form. The tour has it with pictures: docs/tour.md#parameters."
+    return Finding(level=Level.NOTE, code="no_parameters", text=text, hint=hint, field="parameters")
 
 
 def _schema(parameters: list[Parameter], cluster: bool) -> dict[str, Any]:
@@ -141,7 +140,8 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
         field.update(type=kind, default=parameter.default)
     else:
         field["type"] = "string"
-        help_.append(f"JSON. Default: {parameter.source}")
+        is_shown = isinstance(parameter.default, (list, dict))  # in the field; None and what is computed are not
+        help_.append("JSON" if is_shown else f"Text or JSON. Empty: {parameter.source}")
     if help_:
         field["description"] = ". ".join(help_)
     return field
@@ -152,7 +152,8 @@ def _ui_schema(parameters: list[Parameter], cluster: bool) -> dict[str, Any]:
         "ui:order": [*_TEXTS, "cluster"] if cluster else list(_TEXTS),
         **({"cluster": cluster_ui_schema()} if cluster else {}),
         "notebook": {"ui:widget": "hidden"},
-        "time_limit_s": {"ui:placeholder": "no limit"},
+        "time_limit_s": {"ui:placeholder": "no limit", "ui:options": DURATION_HINTS},
+        "grace_period_s": {"ui:options": DURATION_HINTS},
         "parameters": {
             "ui:order": [*(parameter.name for parameter in parameters), "*"],
             **{
@@ -162,43 +163,3 @@ def _ui_schema(parameters: list[Parameter], cluster: bool) -> dict[str, Any]:
             },
         },
     }
-
-
-def _values(
-    last: Mapping[str, Any], path: str, name: str, parameters: list[Parameter]
-) -> tuple[dict[str, Any], list[Finding]]:
-    """A JobSpec as plain data, from the last options as far as they still make sense."""
-    findings: list[Finding] = []
-    defaults = {"name": name, "notebook": path}
-    kept: dict[str, Any] = {}
-    for option, value in last.items():
-        if option not in JobSpec.model_fields or option in ("notebook", "cluster"):
-            continue
-        try:
-            JobSpec.model_validate({**defaults, option: value})
-        except ValidationError:
-            findings.append(_dropped(option))
-        else:
-            kept[option] = value
-    spec = JobSpec.model_validate({**defaults, **kept})
-    known = {parameter.name for parameter in parameters}
-    chosen = {name: value for name, value in spec.parameters.items() if name in known}
-    for gone in sorted(spec.parameters.keys() - known):
-        text = f"The notebook has no parameter {gone!r} any more; its last value was left out."
-        findings.append(Finding(level=Level.NOTE, code="option_dropped", text=text, field="parameters"))
-    values = spec.model_dump(mode="json", exclude={"parameters", "cluster"}, exclude_none=True)
-    values["grace_period_s"] = span(spec.grace_period_s)
-    if spec.time_limit_s is not None:
-        values["time_limit_s"] = span(spec.time_limit_s)
-    return {**values, "parameters": chosen}, findings
-
-
-def _dropped(option: str) -> Finding:
-    text = f"The last value of {option} cannot be used any more and was left out."
-    return Finding(level=Level.NOTE, code="option_dropped", text=text, field=option)
-
-
-def _remembered(notebook: NotebookDict) -> Mapping[str, Any]:
-    ours = notebook["metadata"].get("mlk")
-    options = ours.get("options") if isinstance(ours, Mapping) else None
-    return options if isinstance(options, Mapping) else {}

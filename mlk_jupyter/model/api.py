@@ -57,6 +57,8 @@ class Preflight(TolerantModel):
     """No finding is an error."""
     starts_now: bool | None = None
     """Whether it would start at once; None when not known."""
+    summary: str = ""
+    """What would start, in a few words: "1 process of 2 cores"."""
     uses: list[Use] = Field(default_factory=list)
     findings: list[Finding] = Field(default_factory=list)
     bundle_bytes: int | None = None

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class FormHandler(Handler):
-    """The form for a notebook, with its parameters and what was chosen last time."""
+    """The form for a notebook, with its parameters."""
 
     @web.authenticated
     @allowed("read")

@@ -1603,6 +1603,12 @@ export interface components {
              * @default null
              */
             readonly starts_now: boolean | null;
+            /**
+             * Summary
+             * @description What would start, in a few words: "1 process of 2 cores".
+             * @default
+             */
+            readonly summary: string;
             /** Uses */
             readonly uses: readonly components["schemas"]["Use"][];
         };

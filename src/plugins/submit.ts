@@ -1,7 +1,8 @@
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { ICommandPalette, showErrorMessage } from '@jupyterlab/apputils';
-import { IDocumentManager } from '@jupyterlab/docmanager';
+import { IDocumentManager, IRecentsManager } from '@jupyterlab/docmanager';
 import { IFileBrowserFactory } from '@jupyterlab/filebrowser';
+import { IStateDB } from '@jupyterlab/statedb';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { refreshIcon } from '@jupyterlab/ui-components';
 
@@ -10,9 +11,14 @@ import type { JobStatus } from '../api';
 import { isCluster } from '../backends/words';
 import { jobsIcon } from '../components';
 import { meantJob } from '../jobs/clicked';
-import { canRun, contextOf, lastBackend, remember, save } from '../submit/document';
+import type { IEntry } from '../submit/choose';
+import { canRun, contextOf, save } from '../submit/document';
+import { LastUsed } from '../submit/lastused';
 import { CommandIDs, IBackends, IJobs, IMlkApi } from '../tokens';
 import { ours } from '../translation';
+
+/** Documents of late that are offered. */
+const RECENT = 6;
 
 /** The dialog that makes jobs, and everything that opens it. */
 export const submit: JupyterFrontEndPlugin<void> = {
@@ -20,7 +26,7 @@ export const submit: JupyterFrontEndPlugin<void> = {
   description: 'Runs a notebook or script as a job, after a dialog that shows what it will use.',
   autoStart: true,
   requires: [IMlkApi, IJobs, IBackends, IDocumentManager],
-  optional: [ICommandPalette, IFileBrowserFactory, ITranslator],
+  optional: [ICommandPalette, IFileBrowserFactory, ITranslator, IStateDB, IRecentsManager],
   activate: (
     app: JupyterFrontEnd,
     api: IMlkApi,
@@ -29,10 +35,14 @@ export const submit: JupyterFrontEndPlugin<void> = {
     documents: IDocumentManager,
     palette: ICommandPalette | null,
     browsers: IFileBrowserFactory | null,
-    translator: ITranslator | null
+    translator: ITranslator | null,
+    state: IStateDB | null,
+    recents: IRecentsManager | null
   ) => {
     const { commands, shell } = app;
+    const { contents } = app.serviceManager;
     const trans = ours(translator);
+    const lastUsed = new LastUsed(state);
 
     /** The dialog for one file; `earlier` fills in the values of an earlier job. */
     const ask = async (path: string, earlier?: JobStatus): Promise<void> => {
@@ -40,16 +50,16 @@ export const submit: JupyterFrontEndPlugin<void> = {
         import('../submit/dialog'),
         import('../submit/model')
       ]);
-      const context = contextOf(documents, path);
-      await save(context);
-      const local = app.serviceManager.contents.localPath(path);
+      await save(contextOf(documents, path));
+      const local = contents.localPath(path);
       const model = new SubmitModel({
         api,
         backends,
         trans,
         path: local,
         spec: earlier?.spec,
-        backend: earlier?.backend ?? lastBackend(context)
+        backend: earlier?.backend,
+        last: await lastUsed.get(path)
       });
       const following = backends.follow();
       const job = await askAndSubmit({
@@ -60,7 +70,7 @@ export const submit: JupyterFrontEndPlugin<void> = {
       }).finally(() => following.dispose());
       if (job) {
         jobs.put(job);
-        await remember(context, job, isCluster(backends.get(job.backend)));
+        await lastUsed.put(path, job, isCluster(backends.get(job.backend)));
         await commands.execute(CommandIDs.openJob, { id: job.id });
       }
     };
@@ -85,29 +95,27 @@ export const submit: JupyterFrontEndPlugin<void> = {
       const path = contextOf(documents, shell.currentWidget)?.path;
       return path && canRun(path) ? path : undefined;
     };
-    const chosen = async (): Promise<string | undefined> => {
-      const { FileDialog } = await import('@jupyterlab/filebrowser');
-      const { value } = await FileDialog.getOpenFiles({
-        manager: documents,
-        title: trans.__('Choose a notebook or script to run'),
-        filter: file => (canRun(file.path) ? {} : null),
-        translator: translator ?? undefined
+    /** The documents of the main area that can run. */
+    const opened = (): string[] =>
+      [...shell.widgets('main')]
+        .map(widget => contextOf(documents, widget)?.path ?? '')
+        .filter(canRun);
+    const chosen = async (): Promise<string | null> => {
+      const { choose } = await import('../submit/choose');
+      const recent = (recents?.recentlyOpened ?? []).map(({ path }) => path).filter(canRun);
+      return choose({
+        open: [...new Set(opened())],
+        recent: [...new Set(recent)].slice(0, RECENT),
+        folder: browsers?.tracker.currentWidget?.model.path ?? '',
+        list: async folder => {
+          const { content } = await contents.get(folder);
+          return (content as IEntry[]).sort((one, other) => one.name.localeCompare(other.name));
+        },
+        trans
       });
-      return value?.map(file => file.path).find(canRun);
     };
 
-    const label = (): string =>
-      isCluster(backends.chosen) ? trans.__('Run on Cluster…') : trans.__('Run as a Job…');
-    let shown = label();
-    backends.changed.connect(() => {
-      if (label() !== shown) {
-        shown = label();
-        [CommandIDs.submit, CommandIDs.submitSelected]
-          .filter(id => commands.hasCommand(id))
-          .forEach(id => commands.notifyCommandChanged(id));
-      }
-    });
-
+    const label = trans.__('Run as a job…');
     // Nothing but the path is taken from the arguments, and a dialog shows what would happen: a link in
     // a notebook's output can run commands.
     commands.addCommand(CommandIDs.submit, {

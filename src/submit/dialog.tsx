@@ -29,7 +29,7 @@ class SubmitDialog extends Dialog<void> {
   constructor(options: ISubmitDialogOptions) {
     const { trans, path } = options;
     super({
-      title: trans.__('Run %1 as a job', PathExt.basename(path)),
+      title: trans.__('Run as a job: %1', PathExt.basename(path)),
       body: new Body(options),
       buttons: [Dialog.cancelButton(), Dialog.okButton({ label: trans.__('Run') })],
       hasClose: true
@@ -140,12 +140,17 @@ class Body extends ReactWidget {
         form={model.form}
         values={model.values}
         preflight={model.preflight}
-        unreadable={model.unreadable}
+        mistakes={model.mistakes}
+        own={model.own}
+        last={model.last}
+        lastBackend={model.lastBackend}
         refusal={model.refusal}
         preview={model.preview}
         error={model.error}
         isSubmitting={model.isSubmitting}
         onChange={values => model.edit(values)}
+        onSet={difference => model.set(difference)}
+        onUseLast={() => void model.useLast()}
         onRetry={() => void model.retry()}
         onChoose={backend => void model.choose(backend)}
         onLook={isPreviewing => void model.look(isPreviewing)}

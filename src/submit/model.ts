@@ -8,6 +8,10 @@ import { ApiError } from '../api';
 import type { Api, BackendInfo, Finding, Form, JobSpec, JobStatus, Preflight } from '../api';
 import { isCluster, missingRight, rightText } from '../backends/words';
 import type { IBackends } from '../tokens';
+import { differences, withThese } from './differences';
+import type { IDifference } from './differences';
+import type { ILast } from './lastused';
+import { mistakesOf } from './mistakes';
 import { carried, isAsked, toSpec, toValues } from './values';
 import type { Values } from './values';
 
@@ -19,8 +23,10 @@ export interface ISubmitModelOptions {
   path: string;
   /** Values of an earlier job to fill in. */
   spec?: Partial<JobSpec>;
-  /** Where it ran the last time; forgotten where there is no such place any more. */
+  /** Where that one ran; passed over where there is no such place any more. */
   backend?: string;
+  /** What was used last: offered, never filled in. */
+  last?: ILast;
 }
 
 /** What would be created in a cluster. */
@@ -49,6 +55,27 @@ export class SubmitModel implements IDisposable {
   /** What is typed of what the form asks. */
   get values(): Values {
     return this._values;
+  }
+
+  /** What differs from the notebook or from the default, with what it is there. */
+  get own(): readonly IDifference[] {
+    return this._form ? differences(this._values, this._own, this._form) : [];
+  }
+
+  /** What was used last, of fields that hold neither that nor anything that was chosen since. */
+  get last(): readonly IDifference[] {
+    const { last } = this._options;
+    if (!this._form || !last) {
+      return [];
+    }
+    const there = toValues(this._form, last.options);
+    const chosen = new Set(differences(there, this._own, this._form).map(({ field }) => field));
+    return differences(this._values, there, this._form).filter(({ field }) => chosen.has(field));
+  }
+
+  /** Where it ran the last time, if that is still there. */
+  get lastBackend(): string | undefined {
+    return this._options.backends.get(this._options.last?.backend ?? '')?.name;
   }
 
   /** Where jobs can run, the proposed place first. */
@@ -82,20 +109,21 @@ export class SubmitModel implements IDisposable {
 
   /** What is typed as a spec. */
   get spec(): JobSpec {
-    return this._form ? toSpec(this._values, this._form).spec : ({} as JobSpec);
+    return this._form ? toSpec(this._values, this._form) : ({} as JobSpec);
   }
 
-  /** What is wrong with what is typed, before any server is asked. */
-  get unreadable(): readonly Finding[] {
-    const { trans } = this._options;
-    const unreadable = this._form ? toSpec(this._values, this._form).unreadable : [];
-    return unreadable.map(({ parameter }) => ({
-      level: 'error',
-      code: 'not_json',
-      text: trans.__('The value of %1 is not JSON.', parameter),
-      hint: trans.__('Write it like [1, 2], {"a": 1} or "text".'),
-      field: 'parameters'
-    }));
+  /** What is wrong with what is typed, each with its field: found here, else by the server. */
+  get mistakes(): readonly Finding[] {
+    const found = this._typos;
+    return found.length > 0
+      ? found
+      : Object.entries(this._error?.fields ?? {}).map(([field, text]) => ({
+          level: 'error',
+          code: 'mistake',
+          text,
+          hint: null,
+          field
+        }));
   }
 
   /** The right that is missing to submit there, if so. */
@@ -118,7 +146,7 @@ export class SubmitModel implements IDisposable {
       this._preflight?.ok === true &&
       !this._isSubmitting &&
       this.refusal === null &&
-      this.unreadable.length === 0
+      this._typos.length === 0
     );
   }
 
@@ -146,6 +174,7 @@ export class SubmitModel implements IDisposable {
       if (asked !== this._asked || this._isDisposed) {
         return;
       }
+      this._own = toValues(form);
       const proposed = toValues(form, this._options.spec);
       this._values = this._form ? carried(this._values, this._proposed, proposed) : proposed;
       this._proposed = proposed;
@@ -190,6 +219,21 @@ export class SubmitModel implements IDisposable {
     this._set(null);
   }
 
+  /** Sets one field: back to the notebook's value, or to what was used last. */
+  set(difference: IDifference): void {
+    this.edit(withThese(this._values, [difference]));
+  }
+
+  /** Sets all that was used last, and goes where it ran. */
+  async useLast(): Promise<void> {
+    if (this.lastBackend) {
+      await this.choose(this.lastBackend);
+    }
+    if (this._hasForm) {
+      this.edit(withThese(this._values, this.last));
+    }
+  }
+
   /** Shows what would be created, from now on; or no longer. */
   async look(isPreviewing: boolean): Promise<void> {
     this._isPreviewing = isPreviewing;
@@ -199,7 +243,7 @@ export class SubmitModel implements IDisposable {
   /** Asks the server about what is typed now. */
   async check(): Promise<void> {
     this._forget();
-    if (this._isDisposed || !this._hasForm || this.unreadable.length > 0) {
+    if (this._isDisposed || !this._hasForm || this._typos.length > 0) {
       return;
     }
     const abort = (this._abort = new AbortController());
@@ -253,6 +297,11 @@ export class SubmitModel implements IDisposable {
     return this._form !== null && this._formOf === this.backend?.name;
   }
 
+  /** What is wrong that needs no server to be found. */
+  private get _typos(): readonly Finding[] {
+    return this._form ? mistakesOf(this._values, this._form, this._options.trans) : [];
+  }
+
   /** What the server said is about other values. */
   private _forget(): void {
     clearTimeout(this._timer);
@@ -267,7 +316,7 @@ export class SubmitModel implements IDisposable {
       !this._isPreviewing ||
       !this._hasForm ||
       !isCluster(this.backend) ||
-      this.unreadable.length > 0
+      this._typos.length > 0
     ) {
       this._set(this._error);
       return;
@@ -304,6 +353,7 @@ export class SubmitModel implements IDisposable {
   private readonly _changed = new Signal<this, void>(this);
   private _form: Form | null = null;
   private _values: Values = {};
+  private _own: Values = {};
   private _proposed: Values = {};
   private _backend: string | undefined;
   private _formOf: string | undefined;

@@ -1,8 +1,11 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
+import { JSONExt } from '@lumino/coreutils';
 import type { FieldProps } from '@rjsf/utils';
+import { useState } from 'react';
 import type { ComponentType } from 'react';
 
 import type { ClusterOptions } from '../api';
+import { Notes } from './notes';
 import type { ISchema } from './values';
 
 type Network = NonNullable<ClusterOptions['network']>;
@@ -12,8 +15,12 @@ type Network = NonNullable<ClusterOptions['network']>;
  * things, so this is no object that a form fills with defaults.
  */
 export function networkField(trans: TranslationBundle): ComponentType<FieldProps> {
-  const NetworkField = ({ idSchema, schema, formData, disabled, onChange }: FieldProps) => {
+  const NetworkField = (props: FieldProps): JSX.Element => {
+    const { idSchema, schema, formData, disabled, formContext, onChange } = props;
     const network = formData as Network | undefined;
+    const listed = network?.allow ?? [];
+    const [typed, setTyped] = useState('');
+    const text = JSONExt.deepEqual(addresses(typed), listed) ? typed : listed.join(', ');
     const allow = (schema as ISchema).anyOf?.find(branch => branch.properties)?.properties?.allow;
     const { $id: id } = idSchema;
     return (
@@ -32,6 +39,7 @@ export function networkField(trans: TranslationBundle): ComponentType<FieldProps
         <div id={`${id}__description`} className="mlk-Field-help">
           {schema.description}
         </div>
+        <Notes id={id} title={schema.title ?? ''} context={formContext} />
         {network && (
           <div className="mlk-Field">
             <label htmlFor={`${id}_allow`}>{allow?.title ?? trans.__('May also reach')}</label>
@@ -42,8 +50,11 @@ export function networkField(trans: TranslationBundle): ComponentType<FieldProps
                 placeholder="10.0.0.0/8:443, 192.0.2.7"
                 spellCheck={false}
                 disabled={disabled}
-                defaultValue={network.allow.join(', ')}
-                onChange={event => onChange({ allow: addresses(event.target.value) })}
+                value={text}
+                onChange={event => {
+                  setTyped(event.target.value);
+                  onChange({ allow: addresses(event.target.value) });
+                }}
               />
             </div>
           </div>

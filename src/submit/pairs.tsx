@@ -1,14 +1,25 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { closeIcon } from '@jupyterlab/ui-components';
+import { JSONExt } from '@lumino/coreutils';
 import type { FieldProps } from '@rjsf/utils';
 import { useEffect, useRef, useState } from 'react';
 import type { ComponentType } from 'react';
 
 import { IconButton } from '../components';
+import { Notes } from './notes';
 
 interface IPair {
   readonly name: string;
   readonly value: string;
+}
+
+function toPairs(values: Readonly<Record<string, string>>): IPair[] {
+  return Object.entries(values).map(([name, value]) => ({ name, value }));
+}
+
+function toValues(pairs: readonly IPair[]): Record<string, string> {
+  const named = pairs.filter(({ name }) => name.trim());
+  return Object.fromEntries(named.map(({ name, value }) => [name.trim(), value]));
 }
 
 /** What the pairs of one field are called. */
@@ -42,14 +53,11 @@ function wordsOf(field: string, at: number, trans: TranslationBundle): IWords {
 /** Names and values, one pair a row. A row without a name is not there for the form. */
 export function pairsField(trans: TranslationBundle): ComponentType<FieldProps> {
   const Pairs = (props: FieldProps): JSX.Element => {
-    const { idSchema, name: field, schema, formData, disabled, onChange } = props;
+    const { idSchema, name: field, schema, formData, disabled, formContext, onChange } = props;
+    const values = (formData ?? {}) as Record<string, string>;
     // Kept here, since an object cannot hold a row that is still being typed.
-    const [pairs, setPairs] = useState<readonly IPair[]>(() =>
-      Object.entries((formData ?? {}) as Record<string, string>).map(([name, value]) => ({
-        name,
-        value
-      }))
-    );
+    const [typed, setPairs] = useState<readonly IPair[]>(() => toPairs(values));
+    const pairs = JSONExt.deepEqual(toValues(typed), values) ? typed : toPairs(values);
     const group = useRef<HTMLFieldSetElement>(null);
     const count = useRef(pairs.length);
     useEffect(() => {
@@ -60,8 +68,7 @@ export function pairsField(trans: TranslationBundle): ComponentType<FieldProps> 
     }, [pairs.length]);
     const set = (next: readonly IPair[]): void => {
       setPairs(next);
-      const named = next.filter(({ name }) => name.trim());
-      onChange(Object.fromEntries(named.map(({ name, value }) => [name.trim(), value])));
+      onChange(toValues(next));
     };
     const edit = (at: number, change: Partial<IPair>): void =>
       set(pairs.map((pair, index) => (index === at ? { ...pair, ...change } : pair)));
@@ -106,6 +113,7 @@ export function pairsField(trans: TranslationBundle): ComponentType<FieldProps> 
             </div>
           );
         })}
+        <Notes id={idSchema.$id} title={schema.title ?? field} context={formContext} />
         <button
           type="button"
           className="mlk-Button"

@@ -6,7 +6,14 @@ type Ui = Record<string, unknown>;
 
 /** The server's hints, and our own fields for shapes that the library draws badly. */
 export function shapesOf(form: Form): Ui {
-  return shaped(form.form_schema as ISchema, form.ui_schema as Ui);
+  const shapes = shaped(form.form_schema as ISchema, form.ui_schema as Ui);
+  const parameters = shapes.parameters as Ui | undefined;
+  for (const { name, source } of form.parameters) {
+    // A number is shown as the notebook has it: 1e-4 is not 0.0001 to who wrote it.
+    const ui = (parameters?.[name] ?? {}) as Ui;
+    parameters![name] = { ...ui, 'ui:options': { source } };
+  }
+  return shapes;
 }
 
 function shaped(schema: ISchema, ui: Ui): Ui {
@@ -17,11 +24,26 @@ function shaped(schema: ISchema, ui: Ui): Ui {
       next[name] = { ...inner, 'ui:field': name, 'ui:fieldReplacesAnyOrOneOf': true };
     } else if (isPairs(field)) {
       next[name] = { ...inner, 'ui:field': 'pairs' };
+    } else if (field.type === 'integer' || field.type === 'number') {
+      next[name] = { ...inner, 'ui:field': 'number' };
+    } else if (field.type === 'string') {
+      // Else an emptied text would be its default again.
+      next[name] = { ...inner, 'ui:emptyValue': '' };
+    } else if (field.items) {
+      next[name] = { ...inner, items: item(field, (inner.items ?? {}) as Ui) };
     } else if (field.properties) {
       next[name] = shaped(field, inner);
     }
   }
   return next;
+}
+
+/** An item of a list, which is called after the list: the library would call it `files-0`. */
+function item({ items, title }: ISchema, ui: Ui): Ui {
+  return {
+    ...(items?.properties ? shaped(items, ui) : { ...ui, 'ui:emptyValue': '' }),
+    'ui:options': { list: title }
+  };
 }
 
 /** Names that a person makes up, with a text each. */
@@ -57,12 +79,42 @@ export function fieldId(field: string): string {
   return ['root', ...field.split('.')].join('_');
 }
 
-/** What speaks against each field, by the id of its input; of several the first. */
-export function describedBy(findings: readonly Finding[]): ReadonlyMap<string, Finding> {
-  const byId = new Map<string, Finding>();
-  for (const finding of [...findings].reverse()) {
-    if (finding.field && finding.level !== 'note') {
-      byId.set(fieldId(finding.field), finding);
+/**
+ * The field of the form where something about `field` of the spec is shown, and what names the rest of it:
+ * `env.A` is a row of `env`. Null for what a person does not see in the form.
+ */
+export function placeOf(field: string, form: Form): { id: string; rest: string } | null {
+  const names = field.split('.');
+  const hidden = (form.ui_schema[names[0]] as Ui | undefined)?.['ui:widget'] === 'hidden';
+  let schema: ISchema | undefined = form.form_schema as ISchema;
+  let depth = 0;
+  for (const name of names) {
+    const next: ISchema | undefined = /^\d+$/.test(name) ? schema.items : schema.properties?.[name];
+    if (!next) {
+      break;
+    }
+    schema = next;
+    depth += 1;
+  }
+  return depth === 0 || hidden
+    ? null
+    : { id: fieldId(names.slice(0, depth).join('.')), rest: names.slice(depth).join('.') };
+}
+
+/** What there is to say of each field, by the id of its input, the worst first. */
+export function describedBy(
+  findings: readonly Finding[],
+  form: Form
+): ReadonlyMap<string, readonly Finding[]> {
+  const order = ['error', 'warning', 'note'];
+  const byId = new Map<string, Finding[]>();
+  for (const finding of findings) {
+    const place = finding.field ? placeOf(finding.field, form) : null;
+    if (place) {
+      const text = place.rest ? `${place.rest}: ${finding.text}` : finding.text;
+      const found = [...(byId.get(place.id) ?? []), { ...finding, text }];
+      found.sort((one, other) => order.indexOf(one.level) - order.indexOf(other.level));
+      byId.set(place.id, found);
     }
   }
   return byId;

@@ -9,19 +9,36 @@ export type Values = ReadonlyJSONObject;
 
 type Parameter = Form['parameters'][number];
 
-/** Names that tell of a secret: their values are not written into the notebook. */
-const SECRET =
-  /token(?!iz|s)|secret|passw|credential|private|cookie|(^|_|api|access)(key|pat|pwd|auth|dsn)(_|$)/i;
-
-/** An address with a password in it. */
-const PASSWORD = /:\/\/[^/\s@]*:[^/\s@]+@/;
-
-/** A parameter that the form shows as JSON text, since a form has no field for lists and the like. */
-function isJsonText(parameter: Parameter): boolean {
+/** Whether a parameter has a field for text that is read as JSON: a form has none for lists, dicts and None. */
+function isRead(parameter: Parameter): boolean {
   return !['boolean', 'number', 'string'].includes(typeof parameter.default);
 }
 
-/** What to fill in: the server's proposal, with the values of an earlier job on top, if given. */
+/** Whether that text must be JSON: of what is None, or computed, nobody knows what else it may be. */
+function mustBeJson(parameter: Parameter): boolean {
+  return parameter.literal && isRead(parameter) && parameter.default !== null;
+}
+
+/** What the field of a parameter holds for a value; without one, the notebook's own. */
+function shownIn(parameter: Parameter, value: ReadonlyJSONValue | undefined): ReadonlyJSONValue {
+  const own = (parameter.default ?? null) as ReadonlyJSONValue;
+  const shown = value === undefined ? own : value;
+  if (!isRead(parameter)) {
+    return shown;
+  }
+  if (JSONExt.deepEqual(shown, own)) {
+    // As it is written, where that is JSON too; nothing for None and what is computed.
+    const isJson = !parameter.source.includes('\n') && parse(parameter.source) !== undefined;
+    return own === null ? '' : isJson ? parameter.source : JSON.stringify(own);
+  }
+  const isPlain = typeof shown === 'string' && parse(shown) === undefined;
+  return isPlain && !mustBeJson(parameter) ? shown : JSON.stringify(shown);
+}
+
+/**
+ * What to fill in: what the notebook says and the defaults, as the server has them; with the values of an
+ * earlier job on top, if given.
+ */
 export function toValues(form: Form, spec?: Partial<JobSpec>): Values {
   const known = propertiesOf(form.form_schema);
   const chosen = Object.entries(spec ?? {}).filter(
@@ -30,22 +47,18 @@ export function toValues(form: Form, spec?: Partial<JobSpec>): Values {
   const values: Record<string, unknown> = { ...form.values, ...Object.fromEntries(chosen) };
   for (const name of ['time_limit_s', 'grace_period_s']) {
     if (typeof values[name] === 'number') {
-      values[name] = `${values[name]}s`;
+      values[name] = span(values[name]);
     }
   }
   if (spec?.cluster && known.cluster) {
     values.cluster = { ...(form.values.cluster ?? {}), ...asTyped(spec.cluster, known.cluster) };
   }
   const given = (values.parameters ?? {}) as Record<string, ReadonlyJSONValue>;
-  const parameters: Record<string, ReadonlyJSONValue> = {};
-  for (const parameter of form.parameters) {
-    const value = given[parameter.name];
-    if (value !== undefined) {
-      const asText = isJsonText(parameter) && typeof value !== 'string';
-      parameters[parameter.name] = asText ? JSON.stringify(value) : value;
-    }
-  }
-  return { ...values, parameters } as Values;
+  const parameters = form.parameters.map(parameter => [
+    parameter.name,
+    shownIn(parameter, given[parameter.name])
+  ]);
+  return { ...values, parameters: Object.fromEntries(parameters) } as Values;
 }
 
 /**
@@ -72,85 +85,48 @@ export function isAsked(key: string, form: Form): boolean {
   return key in propertiesOf(form.form_schema);
 }
 
-/** What cannot be read of what was typed. */
-export interface IUnreadable {
-  readonly parameter: string;
-}
-
 /**
  * What is sent. Empty fields are left out, so are parameters that have the notebook's own value: a job
  * follows the notebook where nobody chose otherwise.
  */
-export function toSpec(values: Values, form: Form): { spec: JobSpec; unreadable: IUnreadable[] } {
-  const unreadable: IUnreadable[] = [];
+export function toSpec(values: Values, form: Form): JobSpec {
   const spec: Record<string, unknown> = {};
   const fields = propertiesOf(form.form_schema);
   for (const [key, value] of Object.entries(values)) {
     if (!isEmpty(value) && key !== 'parameters' && key in fields) {
-      spec[key] = key === 'cluster' ? filled(value, fields[key]) : value;
+      spec[key] = filled(value, fields[key]);
     }
   }
   const typed = (values.parameters ?? {}) as Record<string, ReadonlyJSONValue>;
   const parameters: Record<string, ReadonlyJSONValue> = {};
   for (const parameter of form.parameters) {
-    let value = typed[parameter.name];
-    if (value === undefined || (isJsonText(parameter) && isEmpty(value))) {
-      continue;
-    }
-    if (isJsonText(parameter) && typeof value === 'string') {
-      const parsed = parse(value);
-      if (parsed !== undefined) {
-        value = parsed;
-      } else if (parameter.literal) {
-        unreadable.push({ parameter: parameter.name });
-        continue;
-      }
-    }
+    const value = readFrom(parameter, typed[parameter.name]);
     const isDefault =
       parameter.literal &&
-      JSONExt.deepEqual(value, (parameter.default ?? null) as ReadonlyJSONValue);
-    if (!isDefault) {
+      JSONExt.deepEqual(value ?? null, (parameter.default ?? null) as ReadonlyJSONValue);
+    if (value !== undefined && !isDefault) {
       parameters[parameter.name] = value;
     }
   }
-  return { spec: { ...spec, parameters } as unknown as JobSpec, unreadable };
+  return { ...spec, parameters } as unknown as JobSpec;
 }
 
-/**
- * What the notebook remembers for the next time: all but its own path, and values that look secret.
- *
- * `before` is what it remembers now: a job on this machine says nothing of clusters, which are not forgotten.
- */
-export function toOptions(
-  spec: JobSpec,
-  isForCluster: boolean,
-  before: Readonly<Record<string, unknown>> = {}
-): Record<string, unknown> {
-  const { notebook: _, cluster, ...options } = spec;
-  const asked = isForCluster ? clusterOptions(cluster) : before.cluster;
-  return {
-    ...options,
-    parameters: withoutSecrets(options.parameters ?? {}),
-    env: withoutSecrets(options.env ?? {}),
-    ...(asked ? { cluster: asked } : {})
-  };
+/** The value in the field of a parameter; undefined where it is the notebook's own, or cannot be read. */
+function readFrom(
+  parameter: Parameter,
+  typed: ReadonlyJSONValue | undefined
+): ReadonlyJSONValue | undefined {
+  if (!isRead(parameter) || typeof typed !== 'string') {
+    return typed;
+  }
+  const parsed = parse(typed);
+  const isPlain = parsed === undefined && !mustBeJson(parameter) && !isEmpty(typed);
+  return isPlain ? typed : parsed;
 }
 
-function clusterOptions(cluster: JobSpec['cluster']): Record<string, unknown> {
-  const { staging, labels, annotations, ...options } = cluster;
-  const tells = staging.some((word, at) => SECRET.test(`${staging[at - 1] ?? ''} ${word}`));
-  const kept = {
-    ...options,
-    staging: tells || staging.some(word => PASSWORD.test(word)) ? [] : staging,
-    labels: withoutSecrets(labels),
-    annotations: withoutSecrets(annotations)
-  };
-  return Object.fromEntries(Object.entries(kept).filter(([, value]) => !isNothing(value)));
-}
-
-/** A refusal by the server with the fields as the form calls them: "Time limit" for `spec.time_limit_s`. */
-export function inWords(detail: string, form: Form): string {
-  return detail.replace(/\bspec\.(\w+(?:\.\w+)*)/g, (_, field: string) => titleOf(field, form));
+/** Whether what is in the field of a parameter cannot be read. */
+export function isUnreadable(parameter: Parameter, typed: ReadonlyJSONValue | undefined): boolean {
+  return mustBeJson(parameter) && readFrom(parameter, typed) === undefined;
 }
 
 /** What the form calls a field: "Cluster, Image" for `cluster.image`, "Volumes, 2, Path" for `volumes.1.path`. */
@@ -169,17 +145,27 @@ export function titleOf(field: string, form: Form): string {
     .join(', ');
 }
 
+/** The same where it stands among others: a parameter goes by its own name. */
+export function shortTitle(field: string, form: Form): string {
+  return field.startsWith('parameters.') ? field.slice('parameters.'.length) : titleOf(field, form);
+}
+
 /** The part of JSON schema that the form's helpers look at. */
 export interface ISchema {
   readonly type?: unknown;
   readonly title?: string;
+  readonly default?: unknown;
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly pattern?: string;
+  readonly required?: readonly string[];
   readonly properties?: Readonly<Record<string, ISchema>>;
   readonly additionalProperties?: unknown;
   readonly items?: ISchema;
   readonly anyOf?: readonly ISchema[];
 }
 
-function propertiesOf(schema: unknown): Readonly<Record<string, ISchema>> {
+export function propertiesOf(schema: unknown): Readonly<Record<string, ISchema>> {
   const { properties, anyOf } = (schema ?? {}) as ISchema;
   return properties ?? anyOf?.find(branch => branch.properties)?.properties ?? {};
 }
@@ -192,11 +178,23 @@ function asTyped(values: object, schema: ISchema): Record<string, unknown> {
       return [key, value];
     }
     if (typeof value === 'number') {
-      return [key, `${value}s`];
+      return [key, span(value)];
     }
     return [key, Array.isArray(value) ? value.map(quoted).join(' ') : JSON.stringify(value)];
   });
   return Object.fromEntries(typed.filter(([key, value]) => key in fields && value !== null));
+}
+
+const UNITS: readonly (readonly [number, string])[] = [
+  [86_400, 'd'],
+  [3600, 'h'],
+  [60, 'm']
+];
+
+/** Seconds in the largest unit that keeps them whole: 7200 is "2h". */
+function span(seconds: number): string {
+  const [size, unit] = UNITS.find(([size]) => seconds % size === 0) ?? [1, 's'];
+  return `${seconds / size}${unit}`;
 }
 
 /** One word of a command as a shell would have to be told it. */
@@ -220,29 +218,13 @@ function filled(value: ReadonlyJSONValue, schema: ISchema): ReadonlyJSONValue {
 }
 
 /** Values that are objects in which each field is chosen by itself. */
-const GROUPS = new Set(['cluster', 'parameters']);
+export const GROUPS: ReadonlySet<string> = new Set(['cluster', 'parameters']);
 
-function isObject(value: unknown): value is ReadonlyJSONObject {
+export function isObject(value: unknown): value is ReadonlyJSONObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** What a spec means by leaving it out. */
-function isNothing(value: unknown): boolean {
-  return (
-    value === null ||
-    value === false ||
-    value === 0 ||
-    (typeof value === 'object' && Object.keys(value).length === 0)
-  );
-}
-
-function withoutSecrets<T>(values: Readonly<Record<string, T>>): Record<string, T> {
-  const harmless = ([name, value]: [string, T]): boolean =>
-    typeof value !== 'string' || !(SECRET.test(name) || PASSWORD.test(value));
-  return Object.fromEntries(Object.entries(values).filter(harmless));
-}
-
-function isEmpty(value: ReadonlyJSONValue | undefined): boolean {
+export function isEmpty(value: ReadonlyJSONValue | undefined): boolean {
   return value === undefined || value === null || (typeof value === 'string' && !value.trim());
 }
 

@@ -7,6 +7,8 @@ import { watchStateHint, isCluster, whereText } from '../backends/words';
 export interface IWhereProps {
   backends: readonly BackendInfo[];
   chosen: BackendInfo | undefined;
+  /** Where it ran the last time, if that is known. */
+  last: string | undefined;
   disabled: boolean;
   onChoose: (backend: string) => void;
   trans: TranslationBundle;
@@ -39,7 +41,7 @@ export const Where = (props: IWhereProps): JSX.Element | null => {
             disabled={props.disabled}
             onChange={() => props.onChoose(backend.name)}
           />
-          <Place backend={backend} trans={trans} />
+          <Place backend={backend} isLast={backend.name === props.last} trans={trans} />
         </label>
       ))}
       {chosen && !isCluster(chosen) && <Fate trans={trans} />}
@@ -56,19 +58,20 @@ const Fate = ({ trans }: { trans: TranslationBundle }): JSX.Element => (
   </p>
 );
 
-const Place = ({
-  backend,
-  trans
-}: {
+interface IPlaceProps {
   backend: BackendInfo;
+  isLast?: boolean;
   trans: TranslationBundle;
-}): JSX.Element => {
+}
+
+const Place = ({ backend, isLast = false, trans }: IPlaceProps): JSX.Element => {
   const isTroubled = backend.watch === 'reconnecting' || backend.watch === 'refused';
   return (
     <span className="mlk-Where-text">
       <span className="mlk-Where-title">
         <strong>{backend.title}</strong>
         <WatchStateLine backend={backend} trans={trans} />
+        {isLast && <span className="mlk-Where-last">{trans.__('last used')}</span>}
       </span>
       <span className="mlk-Where-why">
         {[whereText(backend, trans), backend.why].filter(Boolean).join(' · ')}

@@ -48,6 +48,12 @@ def test_what_a_job_uses_is_said_in_figures() -> None:
     }
 
 
+def test_a_job_is_summed_up_in_a_few_words() -> None:
+    asked = {"cpu": "4", "memory": "16Gi"}
+    assert look(job(asked, gpus=2, workers=2), kind="jobset").summary == "2 pods of 2 GPUs, 4 cores and 16 GiB each"
+    assert look(job(asked)).summary == "1 pod of 4 cores and 16 GiB"
+
+
 def test_all_findings_come_at_once_worst_first() -> None:
     spec = job(
         {"image": "torch:latest", "queue": "none-such", "network": {}, "cpu": "1000m"},

@@ -54,6 +54,20 @@ def test_a_job_that_fits_has_nothing_against_it_and_says_what_it_uses() -> None:
 
 
 @pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ({}, "1 process of 8 cores"),
+        ({"workers": 3}, "3 processes of 2 cores each"),
+        ({"workers": 9}, "9 processes on 8 cores"),
+        ({"workers": 2, "gpus": 2}, "4 processes on 4 GPUs"),
+        ({"gpus": 1}, "1 process on 1 GPU"),
+    ],
+)
+def test_a_job_is_summed_up_in_a_few_words(spec: dict[str, Any], words: str) -> None:
+    assert look(**spec).summary == words
+
+
+@pytest.mark.parametrize(
     ("facts", "spec", "level", "code", "words"),
     [
         ({"open_to_others": True}, {}, Level.NOTE, "data_dir_open", "may look into /data"),

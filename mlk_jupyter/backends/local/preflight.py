@@ -11,6 +11,7 @@ from ...figures import duration, size
 from ...gpus import GpuUse, Inventory
 from ...model import JobSpec
 from ...model.api import Finding, Level, Preflight, Use
+from ...text import counted
 from .interpreter import Interpreter
 from .queue import gpus_in_words
 
@@ -60,6 +61,7 @@ def preflight(spec: JobSpec, bundle: Bundle, python: Interpreter, facts: Facts) 
     return Preflight(
         ok=ok,
         starts_now=starts_now if ok else None,
+        summary=_summary(spec, facts),
         uses=_uses(spec, python, facts),
         findings=findings,
         bundle_bytes=len(bundle.data),
@@ -156,9 +158,19 @@ def _mlflow(spec: JobSpec, python: Interpreter, facts: Facts) -> list[Finding]:
     return [Finding(level=Level.NOTE, code="no_mlflow", text=text, hint=hint, field="mlflow")]
 
 
+def _summary(spec: JobSpec, facts: Facts) -> str:
+    ranks, gpus = spec.world_size, spec.workers * spec.gpus
+    processes = counted(ranks, "process", "processes")
+    if gpus:
+        return f"{processes} on {gpus_in_words(gpus)}"
+    if ranks > facts.cores:
+        return f"{processes} on {_cores(facts.cores)}"
+    return f"{processes} of {_cores(facts.cores // ranks)}{' each' if ranks > 1 else ''}"
+
+
 def _uses(spec: JobSpec, python: Interpreter, facts: Facts) -> list[Use]:
     ranks = spec.world_size
-    processes = "1 process" if ranks == 1 else f"{ranks} processes"
+    processes = counted(ranks, "process", "processes")
     if spec.ranks_in_worker > 1:
         processes += f" ({spec.workers} × {spec.ranks_in_worker})"
     uses = [Use(label="Workers", text=f"{processes} on this machine, which has {_cores(facts.cores)}")]
@@ -177,4 +189,4 @@ def _uses(spec: JobSpec, python: Interpreter, facts: Facts) -> list[Use]:
 
 
 def _cores(count: int) -> str:
-    return "1 core" if count == 1 else f"{count} cores"
+    return counted(count, "core")

@@ -3,10 +3,13 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { backend, job, places, trans } from '../../__tests__/fakes';
 import { ApiError } from '../../api';
 import type { Form, JobSpec, JobStatus, Preflight, Rendered } from '../../api';
+import type { ILast } from '../lastused';
 import { SubmitModel } from '../model';
 
 const form: Form = {
-  form_schema: { properties: { name: {}, notebook: {}, workers: {}, parameters: {} } },
+  form_schema: {
+    properties: { name: {}, notebook: {}, workers: {}, parameters: { properties: { layers: {} } } }
+  },
   ui_schema: {},
   values: { name: 'a', notebook: 'a.ipynb', workers: 1, parameters: {} },
   parameters: [{ name: 'layers', default: [8], literal: true, source: '[8]', help: null }],
@@ -15,6 +18,7 @@ const form: Form = {
 const good: Preflight = {
   ok: true,
   starts_now: true,
+  summary: '1 process of 2 cores',
   uses: [],
   findings: [],
   bundle_bytes: null,
@@ -144,8 +148,65 @@ describe('the submit dialog', () => {
     model.edit({ ...model.values, parameters: { layers: '[8' } });
     await vi.advanceTimersByTimeAsync(400);
     expect(api.preflight).toHaveBeenCalledOnce();
-    expect(model.unreadable.map(({ text }) => text)).toEqual(['The value of layers is not JSON.']);
+    expect(model.mistakes.map(({ field }) => field)).toEqual(['parameters.layers']);
     expect(model.canSubmit).toBe(false);
+  });
+
+  it('tells of each field what the server says of it, until it is changed', async () => {
+    await model.load();
+    const body = { code: 'bad_input', title: 'No', detail: 'name: too long.', hint: '' };
+    const fields = { name: 'at most 100 characters' };
+    api.preflight.mockRejectedValueOnce(new ApiError({ ...body, fields } as never, 400));
+    model.edit({ ...model.values, name: 'long' });
+    await vi.advanceTimersByTimeAsync(400);
+    expect(model.mistakes).toMatchObject([{ field: 'name', text: 'at most 100 characters' }]);
+    expect(model.canSubmit).toBe(false);
+    model.edit({ ...model.values, name: 'short' });
+    await vi.advanceTimersByTimeAsync(400);
+    expect([model.mistakes, model.canSubmit]).toEqual([[], true]);
+  });
+
+  describe('where something was used before', () => {
+    const options = { name: 'a', workers: 4, parameters: { layers: [4] } } as Partial<JobSpec>;
+    let again: SubmitModel;
+
+    beforeEach(async () => {
+      again = new SubmitModel({
+        api,
+        backends: places(backend('local')),
+        trans,
+        path: 'a.ipynb',
+        last: { options, backend: 'gone' }
+      });
+      await again.load();
+    });
+
+    afterEach(() => again.dispose());
+
+    it('offers it and fills in what the notebook says', () => {
+      expect(again.spec).toMatchObject({ workers: 1, parameters: {} });
+      expect(again.own).toEqual([]);
+      expect(again.last).toEqual([
+        { field: 'workers', value: 4 },
+        { field: 'parameters.layers', value: '[4]' }
+      ]);
+      expect(again.lastBackend).toBeUndefined();
+    });
+
+    it('takes it field by field, marks what differs, and puts it back', () => {
+      again.set(again.last[0]);
+      expect(again.spec).toMatchObject({ workers: 4, parameters: {} });
+      expect(again.last.map(({ field }) => field)).toEqual(['parameters.layers']);
+      expect(again.own).toEqual([{ field: 'workers', value: 1 }]);
+      again.set(again.own[0]);
+      expect([again.own, again.last.length]).toEqual([[], 2]);
+    });
+
+    it('takes all of it at once', async () => {
+      await again.useLast();
+      expect(again.spec).toMatchObject({ workers: 4, parameters: { layers: [4] } });
+      expect(again.last).toEqual([]);
+    });
   });
 
   it('fills in the values of an earlier job', async () => {
@@ -158,6 +219,7 @@ describe('the submit dialog', () => {
     });
     await again.load();
     expect(again.spec).toMatchObject({ name: 'a', workers: 7 });
+    expect(again.own).toEqual([{ field: 'workers', value: 1 }]);
     again.dispose();
   });
 
@@ -233,7 +295,22 @@ describe('the submit dialog', () => {
       expect(model.spec.workers).toBe(3);
     });
 
-    it('proposes where it ran the last time, if that is still there', async () => {
+    it('stays where jobs go, and goes where it ran the last time when asked to', async () => {
+      const last = {
+        options: { cluster: { image: 'mine:2' } },
+        backend: 'prod'
+      } as unknown as ILast;
+      backends.all = [backend('local'), backend('prod')];
+      const again = new SubmitModel({ api, backends, trans, path: 'a.ipynb', last });
+      await again.load();
+      expect([again.backend?.name, again.lastBackend]).toEqual(['local', 'prod']);
+      await again.useLast();
+      expect(again.backend?.name).toBe('prod');
+      expect(again.spec.cluster).toEqual({ image: 'mine:2' });
+      again.dispose();
+    });
+
+    it('proposes where the earlier job ran, if that is still there', async () => {
       const options = { api, backends, trans, path: 'a.ipynb' };
       for (const [last, proposed] of [
         ['local', 'local'],

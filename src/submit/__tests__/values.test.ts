@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import { cluster } from '../../__tests__/fakes';
 import type { Form, JobSpec } from '../../api';
-import { carried, inWords, toOptions, toSpec, toValues } from '../values';
+import { carried, titleOf, toSpec, toValues } from '../values';
 
 const form: Form = {
   form_schema: {
@@ -13,7 +13,12 @@ const form: Form = {
       workers: { type: 'integer' },
       parameters: {
         type: 'object',
-        properties: { lr: { type: 'number' }, layers: { type: 'string' }, path: { type: 'string' } }
+        properties: {
+          lr: { type: 'number' },
+          layers: { type: 'string' },
+          path: { type: 'string' },
+          init: { type: 'string' }
+        }
       },
       env: { type: 'object', additionalProperties: { type: 'string' } },
       time_limit_s: { type: 'string' }
@@ -24,7 +29,8 @@ const form: Form = {
   parameters: [
     { name: 'lr', default: 0.1, literal: true, source: '0.1', help: null },
     { name: 'layers', default: [8, 8], literal: true, source: '[8, 8]', help: null },
-    { name: 'path', default: null, literal: false, source: 'home()', help: null }
+    { name: 'path', default: null, literal: false, source: 'home()', help: null },
+    { name: 'init', default: null, literal: true, source: 'None', help: null }
   ],
   findings: []
 };
@@ -32,65 +38,56 @@ const form: Form = {
 const filled = { name: 'train', notebook: 'train.ipynb', workers: 1, env: {} };
 
 describe('what is filled in', () => {
-  it('is the proposal of the server, with the values of an earlier job on top', () => {
+  it('is what the notebook says', () => {
+    expect(toValues(form).parameters).toEqual({ lr: 0.1, layers: '[8, 8]', path: '', init: '' });
+  });
+
+  it('takes the values of an earlier job on top, and those of parameters that are still there', () => {
     const spec = {
       workers: 4,
       time_limit_s: 7200,
       ranks_per_worker: null,
       mlflow: true,
-      parameters: { lr: 0.5, layers: [1], gone: 3 }
+      parameters: { lr: 0.5, layers: [1], gone: 3, path: '12', init: '/data' }
     } as unknown as JobSpec;
     expect(toValues(form, spec)).toEqual({
       ...filled,
       workers: 4,
-      time_limit_s: '7200s',
-      parameters: { lr: 0.5, layers: '[1]' }
+      time_limit_s: '2h',
+      parameters: { lr: 0.5, layers: '[1]', path: '"12"', init: '/data' }
     });
+  });
+
+  it('writes a list as JSON where the notebook writes it otherwise', () => {
+    const [lr, layers, ...rest] = form.parameters;
+    const other = { ...form, parameters: [lr, { ...layers, source: '(8, 8)' }, ...rest] };
+    expect(toValues(other).parameters).toMatchObject({ layers: '[8,8]' });
   });
 });
 
 describe('what is sent', () => {
   it('leaves out empty fields and parameters as the notebook has them', () => {
-    const values = { ...filled, time_limit_s: ' ', parameters: { lr: 0.1, layers: '', path: '' } };
-    expect(toSpec(values, form)).toEqual({ spec: { ...filled, parameters: {} }, unreadable: [] });
+    const values = { ...filled, time_limit_s: ' ', parameters: toValues(form).parameters! };
+    expect(toSpec(values, form)).toEqual({ ...filled, parameters: {} });
   });
 
-  it('reads compound parameters from JSON, and takes plain text where the notebook computes', () => {
-    const values = { ...filled, parameters: { lr: 0, layers: '[4, 2]', path: '/data/x' } };
-    expect(toSpec(values, form).spec.parameters).toEqual({
+  it('reads compound parameters from JSON, and takes plain text where the notebook computes or has None', () => {
+    const parameters = { lr: 0, layers: '[4, 2]', path: '/data/x', init: 'zeros' };
+    expect(toSpec({ ...filled, parameters }, form).parameters).toEqual({
       lr: 0,
       layers: [4, 2],
-      path: '/data/x'
+      path: '/data/x',
+      init: 'zeros'
     });
+    expect(
+      toSpec({ ...filled, parameters: { layers: 'null', path: '12' } }, form).parameters
+    ).toEqual({ layers: null, path: 12 });
   });
 
-  it('says which parameter is not JSON', () => {
-    const values = { ...filled, parameters: { layers: '[4, 2' } };
-    expect(toSpec(values, form).unreadable).toEqual([{ parameter: 'layers' }]);
-  });
-});
-
-describe('what the notebook remembers', () => {
-  it('is all but its own path and values that look secret', () => {
-    const spec = {
-      ...filled,
-      parameters: { lr: 1, api_key: 'k', key: 3, tokenizer: 'bpe' },
-      env: {
-        HF_TOKEN: 'hf_x',
-        AWS_SECRET_ACCESS_KEY: 'y',
-        OPENAI_KEY: 'z',
-        APIKEY: 'z',
-        DATABASE: 'postgresql://ada:hunter2@db/x',
-        DATA: 'https://data.example/ada@home:x',
-        NCCL_DEBUG: 'INFO'
-      }
-    } as unknown as JobSpec;
-    expect(toOptions(spec, false)).toEqual({
-      name: 'train',
-      workers: 1,
-      parameters: { lr: 1, key: 3, tokenizer: 'bpe' },
-      env: { DATA: 'https://data.example/ada@home:x', NCCL_DEBUG: 'INFO' }
-    });
+  it('gives back what was filled in, whatever the values of the earlier job were', () => {
+    const given = { lr: 2, layers: { a: [1] }, path: 'true', init: 'null' };
+    const values = toValues(form, { parameters: given } as Partial<JobSpec>);
+    expect(toSpec(values, form).parameters).toEqual(given);
   });
 });
 
@@ -151,7 +148,7 @@ describe('what a cluster is asked', () => {
       image: 'default:1',
       staging: `dvc pull 'it'"'"'s here'`,
       affinity: '{"nodeAffinity":{}}',
-      keep_s: '3600s',
+      keep_s: '1h',
       retries: 0,
       labels: {},
       image_pull_secrets: [],
@@ -173,40 +170,21 @@ describe('what a cluster is asked', () => {
       volumes: [{ path: '/data', claim: '' }],
       network: { allow: [] }
     };
-    expect(toSpec({ ...filled, cluster: typed }, clusterForm).spec.cluster).toEqual({
+    expect(toSpec({ ...filled, cluster: typed }, clusterForm).cluster).toEqual({
       image: 'a',
       labels: { team: '' },
       image_pull_secrets: ['registry'],
       volumes: [{ path: '/data' }],
       network: { allow: [] }
     });
-    expect(toSpec({ ...filled, cluster: typed }, form).spec).not.toHaveProperty('cluster');
+    expect(toSpec({ ...filled, cluster: typed }, form)).not.toHaveProperty('cluster');
   });
+});
 
-  it('is remembered without secrets, and not forgotten by a job on this machine', () => {
-    const spec = {
-      name: 'a',
-      notebook: 'a.ipynb',
-      cluster: cluster({
-        image: 'a',
-        staging: ['fetch', '--token', 'hunter2'],
-        annotations: { note: 'x', 'api-token': 'y' }
-      })
-    } as unknown as JobSpec;
-    const options = toOptions(spec, true);
-    expect(options.cluster).toMatchObject({ image: 'a', annotations: { note: 'x' } });
-    expect(JSON.stringify(options)).not.toContain('hunter2');
-    expect(options.cluster).not.toHaveProperty('volumes');
-    const bare = { ...spec, cluster: cluster() };
-    expect(toOptions(bare, false, options).cluster).toEqual(options.cluster);
-    expect(toOptions(bare, false)).not.toHaveProperty('cluster');
-  });
-
-  it('is named in a refusal as the form names it', () => {
-    const detail = 'spec.cluster.volumes.1.path: No. spec.cluster.image is missing. spec.odd: No.';
-    expect(inWords(detail, clusterForm)).toBe(
-      'Cluster, Volumes, 2, Path: No. Cluster, Image is missing. odd: No.'
-    );
+describe('what a field is called', () => {
+  it('is what the form calls it, items of lists by their number', () => {
+    expect(titleOf('cluster.volumes.1.path', clusterForm)).toBe('Cluster, Volumes, 2, Path');
+    expect(titleOf('odd', clusterForm)).toBe('odd');
   });
 });
 

@@ -46,10 +46,11 @@ export const values = {
 };
 export const preflight: Preflight = {
   ok: false,
-  starts_now: false,
+  starts_now: null,
+  summary: '1 process of 2 cores',
   uses: [{ label: 'Workers', text: '1 process on this machine' }],
   findings: [
-    { level: 'error', code: 'no_gpu', text: 'No GPUs here.', hint: 'Ask for 0.', field: 'gpus' }
+    { level: 'error', code: 'no_gpu', text: 'No GPUs here.', hint: 'Ask for 0.', field: null }
   ],
   bundle_bytes: null,
   files: []
@@ -63,12 +64,17 @@ export function props(fields: Partial<ISubmitViewProps> = {}): ISubmitViewProps 
     form,
     values,
     preflight,
-    unreadable: [],
+    mistakes: [],
+    own: [],
+    last: [],
+    lastBackend: undefined,
     refusal: null,
     preview: null,
     error: null,
     isSubmitting: false,
     onChange: vi.fn(),
+    onSet: vi.fn(),
+    onUseLast: vi.fn(),
     onRetry: vi.fn(),
     onChoose: vi.fn(),
     onLook: vi.fn(),

@@ -68,6 +68,7 @@ def preflight(
     return Preflight(
         ok=ok,
         starts_now=_starts_now(case, findings) if ok else None,
+        summary=_summary(case),
         uses=_uses(case),
         findings=findings,
         bundle_bytes=len(bundle.data),
@@ -81,6 +82,20 @@ def _starts_now(case: Case, findings: Sequence[Finding]) -> bool | None:
         return False
     held = any(finding.level is Level.WARNING and finding.code.startswith(_MAY_HOLD) for finding in findings)
     return None if None in rooms or held or case.options.queue is not None else True
+
+
+def _summary(case: Case) -> str:
+    """ "2 pods of 1 GPU, 4 cores and 16 GiB each"; what the pods do not ask for is left out."""
+    spec, requests = case.spec, of(case.pod.main, "requests")
+    cpu, memory = requests.get("cpu"), requests.get("memory")
+    each = [
+        counted(spec.gpus, "GPU") if spec.gpus else None,
+        cores_in_words(cpu) if cpu else None,
+        size_in_words(memory) if memory else None,
+    ]
+    asked = listed([text for text in each if text])
+    pods = counted(spec.workers, "pod")
+    return f"{pods} of {asked}{' each' if spec.workers > 1 else ''}" if asked else pods
 
 
 def _uses(case: Case) -> list[Use]:
