@@ -131,7 +131,7 @@ def stopped(page: Page) -> None:
     stop = page.locator(".mlk-JobHeader").get_by_role("button", name="Stop")
     if stop.is_visible():
         stop.click()
-        page.get_by_role("dialog").get_by_role("button", name="Stop, keep the record").click()
+        page.get_by_role("dialog").get_by_role("button", name="Stop", exact=True).click()
     page.locator(".mlk-JobHeader .mlk-Phase:is([data-phase=Stopped], [data-phase=Succeeded])").wait_for(
         timeout=START_S * 1000
     )

@@ -267,7 +267,11 @@ class RunView(TolerantModel):
     experiment: str | None = None
     status: str | None = None
     url: str | None = None
-    """Where a browser can open it; None when no server that the browser reaches shows it."""
+    """Where a browser can open it, one on the server's machine where this is a loopback address; None where no server
+    shows it to who asks."""
+    proxy_path: str | None = None
+    """The same through jupyter-server-proxy, as a path of this server; None where that is not installed, or does not
+    lead there."""
     params: dict[str, str] = Field(default_factory=dict)
     metrics: dict[str, float | None] = Field(default_factory=dict)
 

@@ -169,7 +169,9 @@ class Replay:
                     status=state.status,
                 )
                 if extra is not None and extra[0] == index:
-                    cell["outputs"].append(extra[1])
+                    # It began it: before what rank 0 raised when it was told to end.
+                    errors = [at for at, one in enumerate(cell["outputs"]) if one["output_type"] == "error"]
+                    cell["outputs"].insert(errors[0] if errors else len(cell["outputs"]), extra[1])
             cells.append(cell)
         metadata = {**self._notebook["metadata"], "mlk": {"job": self._job}}
         widgets = self._widgets.metadata()

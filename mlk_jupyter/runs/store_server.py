@@ -12,6 +12,7 @@ from __future__ import annotations
 import hmac
 import json
 import os
+import re
 import socket
 import sys
 import threading
@@ -71,9 +72,11 @@ class Guarded:
 
     async def _welcome(self, scope: dict[str, Any], send: Any) -> None:
         rest = [pair for pair in parse_qsl(scope["query_string"].decode("latin-1")) if pair[0] != "token"]
-        # One slash: `//host/` would lead the browser elsewhere. What stands behind the # stays with the browser.
-        path = "/" + scope["path"].lstrip("/\\") + ("?" + urlencode(rest) if rest else "")
-        cookie = f"{self._cookie}={self._secret.decode()}; HttpOnly; SameSite=Strict; Path=/"
+        # Relative, and the cookie for where the browser sees us: it may come through a proxy, under a path that we do
+        # not know. What stands behind the # stays with the browser.
+        name = re.split(r"[/\\]", scope["path"])[-1]
+        path = f"./{name}" + ("?" + urlencode(rest) if rest else "")
+        cookie = f"{self._cookie}={self._secret.decode()}; HttpOnly; SameSite=Strict"
         place = path.encode("ascii", "replace").replace(b"\r", b"").replace(b"\n", b"")
         await _answer(send, 303, [(b"location", place), (b"set-cookie", cookie.encode())], b"")
 

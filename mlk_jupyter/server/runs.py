@@ -10,6 +10,7 @@ from tornado import web
 from ..threads import in_thread
 from .base import JOB_ID, BadRequest, Handler, allowed, may
 from .features import Feature, Query, Route
+from .proxied import has_proxy, through_proxy
 
 if TYPE_CHECKING:
     from .services import Services
@@ -25,10 +26,11 @@ class RunHandler(Handler):
         # A read may start the MLflow server of this machine's store: no other site may cause that.
         self.check_xsrf_cookie()
         status = await self.backend.job(job_id)
-        here = self.request.host_name in ("localhost", "127.0.0.1", "[::1]")
         # The address of this machine's own MLflow server lets in who has it, to change and delete as well.
-        opens = here and await may(self, "write")
-        self.answer(await self.services.the(tracking).view(status, opens_local=opens))
+        opens = await may(self, "write")
+        view = await self.services.the(tracking).view(status, opens_local=opens)
+        way = through_proxy(view.url, self.base_url) if has_proxy(self) else None
+        self.answer(view.model_copy(update={"proxy_path": way}))
 
 
 class MetricsHandler(Handler):

@@ -37,8 +37,8 @@ class Tracking:
         A run that the notebook recorded elsewhere is told from the job's own record: its address came out of the job,
         and this server calls no address that a job gives it.
 
-        Args:   opens_local: whether to tell the way into the MLflow server of this machine's own store: the browser
-                    runs here, so that it reaches 127.0.0.1, and its user may change what is there.
+        Args:   opens_local: whether to tell the way into the MLflow server of this machine's own store: who asks may
+                    change what is there.
         Raises: NoRun; what the tracking server's client raises; TrackingStarting, a few seconds long.
         """
         ref, run_id = _run_of(job)

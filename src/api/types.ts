@@ -1876,6 +1876,13 @@ export interface components {
             readonly params: {
                 readonly [key: string]: string;
             };
+            /**
+             * Proxy Path
+             * @description The same through jupyter-server-proxy, as a path of this server; None where that is not installed, or does not
+             *     lead there.
+             * @default null
+             */
+            readonly proxy_path: string | null;
             /** Run Id */
             readonly run_id: string;
             /**
@@ -1890,7 +1897,8 @@ export interface components {
             readonly status: string | null;
             /**
              * Url
-             * @description Where a browser can open it; None when no server that the browser reaches shows it.
+             * @description Where a browser can open it, one on the server's machine where this is a loopback address; None where no server
+             *     shows it to who asks.
              * @default null
              */
             readonly url: string | null;

@@ -76,7 +76,7 @@ function Curves(props: ICurvesProps): JSX.Element {
   const { title, lines, look, version, theme, trans, onPointer } = props;
   const host = useRef<HTMLDivElement>(null);
   const plot = useRef<Plot | null>(null);
-  const axis = axisOfAll(lines, look.axis);
+  const axis = axisOfAll(lines, look);
   const log = look.log && canBeLog(lines);
   const keys = lines.map(({ key, colour }) => `${key}:${colour}`).join('\n');
   useEffect(() => {
@@ -122,7 +122,7 @@ function words({ points }: ILine, trans: TranslationBundle): string {
 
 /** "step 12", or how long after the start. */
 function where({ x }: IPlace, { lines, look, trans }: IChartProps): string {
-  return axisOfAll(lines, look.axis) === 'step'
+  return axisOfAll(lines, look) === 'step'
     ? trans.__('step %1', x)
     : trans.__('after %1', duration(x, trans));
 }

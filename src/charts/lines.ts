@@ -19,23 +19,21 @@ export interface ILine {
 
 /** How lines are drawn. */
 export interface ILook {
-  /** Null: by step where every line has steps, else by time. */
-  readonly axis: Axis | null;
+  /** By time, also where every line has steps. */
+  readonly byTime: boolean;
   readonly log: boolean;
   /** 0: as they are, to below 1. */
   readonly smoothing: number;
 }
 
-export const PLAIN: ILook = { axis: null, log: false, smoothing: 0 };
+export const PLAIN: ILook = { byTime: false, log: false, smoothing: 0 };
 
 /** How many colours there are: `--mlk-line-0` and so on. */
 export const COLOURS = 8;
 
-/** By step where every line can be drawn so. */
-export function axisOfAll(lines: readonly ILine[], wanted: Axis | null): Axis {
-  const has = (points: readonly IPoint[]) =>
-    wanted === 'step' ? points.every(({ step }) => step !== null) : axisOf(points) === 'step';
-  return wanted !== 'time' && lines.every(({ points }) => has(points)) ? 'step' : 'time';
+/** By step where every line can be drawn so, unless time is wanted. */
+export function axisOfAll(lines: readonly ILine[], { byTime }: ILook): Axis {
+  return !byTime && lines.every(({ points }) => axisOf(points) === 'step') ? 'step' : 'time';
 }
 
 /** Whether there is no curve to draw: every line has one value, which is best told as a number. */

@@ -84,7 +84,10 @@ export function createTab(id: string, page: Page, around: ISurroundings): JobTab
         model,
         comparison: new Comparison(api, jobs, trans),
         jobs,
-        titleOf: id => jobs.get(id)?.name ?? model.status?.name ?? id,
+        titleOf: id => {
+          const job = jobs.get(id) ?? (id === model.id ? model.status : null);
+          return job ? jobs.titleOf(job) : id;
+        },
         trans,
         theme: themes && { name: () => themes.theme ?? '', changed: themes.themeChanged }
       })

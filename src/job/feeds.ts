@@ -132,6 +132,7 @@ export class FramesFeed implements IDisposable {
     this._notebook = snapshot.notebook as unknown as nbformat.INotebookContent;
     this._replay = new Replay(this._notebook, snapshot.running_cell ?? null);
     this._beganInCell = snapshot.running_cell !== null;
+    this._failedElsewhere = false;
     this._offset = snapshot.offset;
     this._final = snapshot.final;
     this._error = null;
@@ -153,6 +154,9 @@ export class FramesFeed implements IDisposable {
       }
     }
     this._offset = piece.next_offset;
+    this._failedElsewhere ||= (piece.frames as readonly Frame[]).some(
+      frame => frame.kind === 'error' && frame.rank !== 0
+    );
     const ended = piece.final && !this._final;
     this._final = piece.final;
     this._error = null;
@@ -160,8 +164,9 @@ export class FramesFeed implements IDisposable {
       this._changed.emit(changes);
     }
     this._stateChanged.emit();
-    if (ended && this._beganInCell) {
-      // A snapshot taken inside a cell does not tell which outputs were about to be cleared: settle it once.
+    if (ended && (this._beganInCell || this._failedElsewhere)) {
+      // A snapshot taken inside a cell does not tell which outputs were about to be cleared, and the frames of rank 0
+      // do not tell what another one raised: settle it once.
       this._resyncSoon(0);
     } else if (this._replay?.outdated) {
       this._resyncSoon(RESYNC_MS);
@@ -197,6 +202,7 @@ export class FramesFeed implements IDisposable {
   private _replay: Replay | null = null;
   private _offset: number | null = null;
   private _beganInCell = false;
+  private _failedElsewhere = false;
   private _final = false;
   private _error: ErrorBody | null = null;
   private _subscription: IDisposable | null = null;

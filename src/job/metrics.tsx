@@ -4,7 +4,7 @@ import { useMemo, useState } from 'react';
 
 import type { ErrorBody } from '../api';
 import { Chart, isSingle, PLAIN } from '../charts';
-import type { Axis, ILook } from '../charts';
+import type { ILook } from '../charts';
 import { ErrorBanner } from '../components';
 import { drawingsOf } from './metricslines';
 import type { IDrawing, IDrawnJob } from './metricslines';
@@ -70,7 +70,7 @@ export function Metrics(props: IMetricsProps): JSX.Element {
               onChange={event => setQuery(event.target.value)}
             />
           )}
-          <LookBar look={look} trans={trans} onLook={setLook} />
+          {curves.length > 0 && <LookBar look={look} trans={trans} onLook={setLook} />}
           <span className="mlk-Bar-space" />
           <Compare {...props} />
         </div>
@@ -100,10 +100,9 @@ function LookBar({ look, trans, onLook }: ILookBarProps): JSX.Element {
       <label className="mlk-Bar-label">
         {trans.__('By')}
         <HTMLSelect
-          value={look.axis ?? ''}
-          onChange={event => onLook({ ...look, axis: (event.target.value || null) as Axis | null })}
+          value={look.byTime ? 'time' : 'step'}
+          onChange={event => onLook({ ...look, byTime: event.target.value === 'time' })}
         >
-          <option value="">{trans.__('step, or time')}</option>
           <option value="step">{trans.__('step')}</option>
           <option value="time">{trans.__('time')}</option>
         </HTMLSelect>

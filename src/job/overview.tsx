@@ -41,8 +41,8 @@ export function Overview(props: IOverviewProps): JSX.Element {
   return (
     <div className="mlk-Overview">
       {job.phase === 'Failed' && <Failure {...props} />}
-      <Why {...props} />
       <Tiles metrics={job.metrics} trends={props.trends} trans={trans} />
+      <Why {...props} />
       <Timeline {...props} />
       {job.notices.length > 0 && (
         <ul className="mlk-Overview-notices" aria-label={trans.__('Notices')}>

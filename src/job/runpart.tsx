@@ -2,7 +2,8 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { ApiError, JobStatus, RunView } from '../api';
 import { figure } from '../components';
-import { Facts } from './parts';
+import { Copy, Facts } from './parts';
+import { wayTo } from './runlink';
 import { UNKNOWN } from './words';
 
 export interface IRunPartProps {
@@ -10,10 +11,11 @@ export interface IRunPartProps {
   run: RunView | null;
   runError: ApiError | null;
   trans: TranslationBundle;
+  onCopy: (text: string) => void;
 }
 
 /** The MLflow run of the job, or why there is none. */
-export function RunPart({ job, run, runError, trans }: IRunPartProps): JSX.Element {
+export function RunPart({ job, run, runError, trans, onCopy }: IRunPartProps): JSX.Element {
   const { run: ref } = job;
   if (ref === null || (ref.state !== 'recorded' && !run)) {
     return (
@@ -23,15 +25,15 @@ export function RunPart({ job, run, runError, trans }: IRunPartProps): JSX.Eleme
     );
   }
   const name = run?.run_name ?? ref.run_name ?? ref.run_id ?? UNKNOWN;
-  const url = run?.url && /^https?:/.test(run.url) ? run.url : null;
+  const way = wayTo(run, location.hostname);
   const told = new Set(job.metrics.map(metric => metric.name));
   const metrics = Object.entries(run?.metrics ?? {}).filter(([key]) => !told.has(key));
   const params = Object.entries(run?.params ?? {});
   return (
     <div className="mlk-Run">
       <p>
-        {url ? (
-          <a href={url} target="_blank" rel="noopener noreferrer">
+        {way.kind === 'link' ? (
+          <a href={way.href} target="_blank" rel="noopener noreferrer">
             {name}
           </a>
         ) : (
@@ -42,6 +44,15 @@ export function RunPart({ job, run, runError, trans }: IRunPartProps): JSX.Eleme
           <span> {trans.__('in experiment %1', run?.experiment ?? ref.experiment ?? '')}</span>
         )}
       </p>
+      {way.kind === 'elsewhere' && (
+        <p>
+          {trans.__(
+            "The address of this MLflow server holds on the Jupyter server's machine only. To open it on your own machine, run on that:"
+          )}{' '}
+          <Copy text={way.ssh} trans={trans} onCopy={onCopy} /> {trans.__('Then open:')}{' '}
+          <Copy text={way.url} trans={trans} onCopy={onCopy} />
+        </p>
+      )}
       {runError && (
         <p className="mlk-Overview-none">
           {runError.detail} {runError.hint}

@@ -2,9 +2,9 @@ import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/applica
 import { Clipboard, Dialog, showDialog } from '@jupyterlab/apputils';
 import { PageConfig } from '@jupyterlab/coreutils';
 import { ITranslator } from '@jupyterlab/translation';
-import type { TranslationBundle } from '@jupyterlab/translation';
 import { copyIcon, deleteIcon, notebookIcon, stopIcon } from '@jupyterlab/ui-components';
 import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
+import { createElement } from 'react';
 
 import type { JobSummary } from '../api';
 import { isCluster, refusal } from '../backends/words';
@@ -12,7 +12,9 @@ import type { Feature } from '../backends/words';
 import { told } from '../components';
 import { meantJob } from '../jobs/clicked';
 import { askAndDelete, severalIds } from '../jobs/deletion';
-import { canStop, isFinal } from '../jobs/phase';
+import { checkpointsOf, deletionText, StopChoices } from '../jobs/ending';
+import type { Checkpoints } from '../jobs/ending';
+import { canStop } from '../jobs/phase';
 import { findSource } from '../jobs/source';
 import { CommandIDs, IBackends, IJobs, IMlkApi } from '../tokens';
 import { ours } from '../translation';
@@ -42,6 +44,12 @@ export const actions: JupyterFrontEndPlugin<void> = {
       const job = named(args);
       return job ? refusal(backends.get(job.backend), feature, trans) : null;
     };
+    const checkpoints = async (job: JobSummary): Promise<Checkpoints> => {
+      const onCluster = isCluster(backends.get(job.backend));
+      // Only where they are depends on more than a row tells; that is no reason not to stop a job.
+      const status = onCluster ? await api.job(job.id).catch(() => null) : null;
+      return checkpointsOf(status, onCluster);
+    };
     const describedBy = {
       args: {
         type: 'object',
@@ -69,17 +77,21 @@ export const actions: JupyterFrontEndPlugin<void> = {
         if (!job) {
           return;
         }
+        const canDelete = !refused(args, 'delete');
         const { button } = await showDialog({
           title: trans.__('Stop %1?', jobs.titleOf(job)),
-          body: trans.__(
-            'Its processes are ended. The notebook so far, the logs and the MLflow run are kept, unless you delete the job as well.'
-          ),
+          body: createElement(StopChoices, {
+            job,
+            checkpoints: await checkpoints(job),
+            canDelete,
+            trans
+          }),
           buttons: [
             Dialog.cancelButton({ label: trans.__('Keep running') }),
-            ...(refused(args, 'delete')
-              ? []
-              : [Dialog.warnButton({ label: trans.__('Delete…'), actions: [DELETE] })]),
-            Dialog.warnButton({ label: trans.__('Stop, keep the record') })
+            ...(canDelete
+              ? [Dialog.cancelButton({ label: trans.__('Delete…'), actions: [DELETE] })]
+              : []),
+            Dialog.warnButton({ label: trans.__('Stop') })
           ],
           defaultButton: 0
         });
@@ -123,7 +135,7 @@ export const actions: JupyterFrontEndPlugin<void> = {
         }
         const { button } = await showDialog({
           title: trans.__('Delete %1?', jobs.titleOf(job)),
-          body: deletionText(job, backends, trans),
+          body: deletionText(job, await checkpoints(job), trans),
           buttons: [
             Dialog.cancelButton(),
             Dialog.warnButton({ label: trans.__('Delete the job') })
@@ -175,19 +187,3 @@ export const actions: JupyterFrontEndPlugin<void> = {
 
 /** What the button that goes on to the deletion carries. */
 const DELETE = 'delete';
-
-/** What a deletion takes away, and what it leaves. */
-function deletionText(
-  { phase, backend }: JobSummary,
-  backends: IBackends,
-  trans: TranslationBundle
-): string {
-  return [
-    isFinal(phase) ? null : trans.__('It is not over: it is stopped first.'),
-    trans.__('The executed notebook, the logs and the list entry are deleted for good.'),
-    isCluster(backends.get(backend)) ? trans.__('So are its objects in the cluster.') : null,
-    trans.__('The MLflow run and your own notebook stay.')
-  ]
-    .filter(Boolean)
-    .join(' ');
-}

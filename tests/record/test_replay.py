@@ -222,6 +222,21 @@ def test_another_ranks_failure_stands_in_the_notebook_behind_the_outputs_of_rank
     nbformat.validate(replay.notebook())
 
 
+def test_the_error_that_began_it_stands_before_what_rank_0_raised_when_it_was_told_to_end(
+    notebook: dict[str, Any],
+) -> None:
+    zero, one = Teller(0), Teller(1)
+    zero.begin(0)
+    one.begin(0)
+    one.fail(0)
+    output = {"output_type": "error", "ename": "KeyboardInterrupt", "evalue": "", "traceback": ["t"]}
+    zero.tell("output", cell=0, output=output, display_id=None)
+    zero.finish(0, "error")
+    zero.tell("error", cell=0, number=1, ename="KeyboardInterrupt", evalue="", traceback=["t"])
+    replay = replayed(notebook, *one.frames, *zero.frames)
+    assert [shown["ename"] for shown in outputs(replay, 0)] == ["KeyError", "KeyboardInterrupt"]
+
+
 def test_a_failure_of_rank_0_that_its_outputs_show_is_not_shown_twice(notebook: dict[str, Any]) -> None:
     rank = Teller()
     rank.begin(0)

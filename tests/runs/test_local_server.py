@@ -193,7 +193,7 @@ def test_it_answers_to_its_secret_only_and_opens_in_a_browser_once_told(stored: 
             assert (await stranger.post(plain + "api/2.0/mlflow/runs/delete", json={})).status_code == 401
         async with httpx.AsyncClient(trust_env=False) as browser:
             welcome = await browser.get(address)
-            assert (welcome.status_code, welcome.headers["location"]) == (303, "/")
+            assert (welcome.status_code, welcome.headers["location"]) == (303, "./")
             page = await browser.get(plain)
             assert page.status_code == 200 and "mlflow" in page.text.lower()
         await one.stop()
@@ -277,10 +277,11 @@ def test_stopping_while_it_starts_leaves_nothing(stored: Path) -> None:
         ([(b"cookie", b'=;\xff\xfe="\\;;')], b"", "/", 401, None),
         ([], b"token=wrong", "/", 401, None),
         ([], b"token=%ff%00", "/", 401, None),
-        ([], b"token=s3cret&a=b", "/x", 303, b"/x?a=b"),
-        ([], b"token=s3cret", "//evil.example/", 303, b"/evil.example/"),
-        ([], b"token=s3cret", "/\\evil.example", 303, b"/evil.example"),
-        ([], b"token=s3cret", "/\r\nset-cookie: a=b", 303, b"/set-cookie: a=b"),
+        ([], b"token=s3cret&a=b", "/x", 303, b"./x?a=b"),
+        ([], b"token=s3cret", "//evil.example/", 303, b"./"),
+        ([], b"token=s3cret", "//evil.example/y", 303, b"./y"),
+        ([], b"token=s3cret", "/\\evil.example", 303, b"./evil.example"),
+        ([], b"token=s3cret", "/\r\nset-cookie: a=b", 303, b"./set-cookie: a=b"),
     ],
 )
 def test_who_comes_in(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from tornado.testing import bind_unused_port
 from tornado.web import Application, RequestHandler
 
 from mlk_jupyter.model import RunRef, RunState
+from mlk_jupyter.server.proxied import through_proxy
 
 RUN = {
     "info": {"run_id": "r1", "experiment_id": "7", "run_name": "fox", "status": "FINISHED", "start_time": 1000},
@@ -131,3 +133,34 @@ async def test_reading_a_run_needs_the_xsrf_token(
         bare = await http_server_client.fetch(address, headers={"Cookie": cookie["Cookie"]}, raise_error=False)
         assert bare.code == 403 and mlflow.asked == []
     assert (await http_server_client.fetch(url, headers=cookie)).code == 200
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        ("http://127.0.0.1:5000/#/experiments/7/runs/r1", "/a%40b/proxy/5000/#/experiments/7/runs/r1"),
+        ("http://localhost:5000?token=x#/runs", "/a%40b/proxy/5000/?token=x#/runs"),
+        ("http://127.0.0.1:5000/base/#/runs", "/a%40b/proxy/5000/base/#/runs"),
+        ("https://mlflow.example:5000/#/runs", None),
+        ("http://mlflow.example:5000/#/runs", None),
+        ("http://127.0.0.1/#/runs", None),
+        (None, None),
+    ],
+)
+def test_only_an_address_of_this_machine_goes_through_the_proxy(url: str | None, path: str | None) -> None:
+    assert through_proxy(url, "/a%40b/") == path
+
+
+async def test_the_way_to_a_run_goes_through_jupyter_server_proxy_where_a_person_has_installed_it(
+    mlflow: FakeMlflow, backend: MemoryBackend, jp_fetch: Any, jp_serverapp: Any
+) -> None:
+    backend.put("a", run=recorded(f"http://127.0.0.1:{mlflow.port}/base"))
+    assert json.loads((await jp_fetch("mlk", "jobs", "a", "run")).body)["proxy_path"] is None
+    extensions, base = jp_serverapp.extension_manager.extensions, jp_serverapp.web_app.settings["base_url"]
+    ways = {True: f"{base}proxy/{mlflow.port}/base/#/experiments/7/runs/r1", False: None}
+    try:
+        for enabled, way in ways.items():
+            extensions["jupyter_server_proxy"] = SimpleNamespace(enabled=enabled)
+            assert json.loads((await jp_fetch("mlk", "jobs", "a", "run")).body)["proxy_path"] == way
+    finally:
+        del extensions["jupyter_server_proxy"]  # the server stops those that it has

@@ -127,7 +127,7 @@ test('stopping keeps the record, deleting leaves nothing in the cluster', async 
   await expect(running).toContainText('begun');
 
   await tab.getByRole('button', { name: 'Stop', exact: true }).click();
-  await page.getByRole('dialog').getByRole('button', { name: 'Stop, keep the record' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Stop', exact: true }).click();
   await expect(phase(tab)).toHaveText('Stopped');
   await expect(tab.locator('.mlk-LiveNotebook')).toContainText('begun');
   await expect(running).toHaveCount(0);
@@ -157,7 +157,7 @@ test('a job that is stopped while it waits has ranks that never came', async ({
   const tab = await run(page, await dialogWithImage(page));
   await expect(tab).toContainText('Waiting: needs');
   await tab.getByRole('button', { name: 'Stop', exact: true }).click();
-  await page.getByRole('dialog').getByRole('button', { name: 'Stop, keep the record' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Stop', exact: true }).click();
   await expect(phase(tab)).toHaveText('Stopped');
   await expect(tab.locator('.mlk-Ranks')).not.toContainText('Waiting');
   await expect(tab.getByRole('list', { name: 'Notices' })).toHaveCount(0);
@@ -194,7 +194,7 @@ test('the panel says where jobs run and why, and when the API server is away', a
   await expect(title).toContainText(/fake and 1 more · Live/);
   await expect(notice).toBeEmpty();
   await tab.getByRole('button', { name: 'Stop', exact: true }).click();
-  await page.getByRole('dialog').getByRole('button', { name: 'Stop, keep the record' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Stop', exact: true }).click();
   await expect(phase(tab)).toHaveText('Stopped');
 });
 

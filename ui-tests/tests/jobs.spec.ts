@@ -61,7 +61,7 @@ test('outputs appear while a cell runs, and a stopped job keeps what it showed',
   await expect(tab.getByRole('button', { name: 'Follow' })).toHaveAttribute('aria-pressed', 'true');
 
   await tab.getByRole('button', { name: 'Stop' }).click();
-  await page.getByRole('dialog').getByRole('button', { name: 'Stop, keep the record' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Stop', exact: true }).click();
   await expect(phase(tab)).toHaveText('Stopped');
   await expect(tab.locator('.mlk-LiveNotebook')).toContainText('begun');
   await expect(running).toHaveCount(0);

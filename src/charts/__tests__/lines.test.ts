@@ -60,9 +60,8 @@ describe('what is drawn of lines', () => {
         { at: 2, step: null, value: 2 }
       ]
     });
-    expect(axisOfAll([line([1, 2])], null)).toBe('step');
-    expect(axisOfAll([line([1, 2]), timed], null)).toBe('time');
-    expect(axisOfAll([line([1, 2])], 'time')).toBe('time');
-    expect(axisOfAll([timed], 'step'), 'there are none').toBe('time');
+    expect(axisOfAll([line([1, 2])], PLAIN)).toBe('step');
+    expect(axisOfAll([line([1, 2]), timed], PLAIN)).toBe('time');
+    expect(axisOfAll([line([1, 2])], { ...PLAIN, byTime: true })).toBe('time');
   });
 });

@@ -74,6 +74,23 @@ describe('FramesFeed', () => {
     ]);
   });
 
+  it('asks for the notebook again once the job is over, where another rank told of an error', () => {
+    vi.useFakeTimers();
+    const { listeners, subscribe, channel } = fakeChannel();
+    const feed = new FramesFeed('a', {} as Api, channel);
+    feed.active = true;
+    listeners.get('job/a/frames')!.snapshot(snapshot(null));
+    const frames = [{ kind: 'error', rank: 1, seq: 0, time: 5, ename: 'ValueError' }];
+    listeners.get('job/a/frames')!.delta({ frames, next_offset: 150, final: false });
+    vi.runAllTimers();
+    expect(subscribe).toHaveBeenCalledTimes(1);
+    listeners.get('job/a/frames')!.delta({ frames: [], next_offset: 150, final: true });
+    vi.runAllTimers();
+    expect(subscribe).toHaveBeenCalledTimes(2);
+    expect(listeners.get('job/a/frames')!.offset!()).toBeNull();
+    vi.useRealTimers();
+  });
+
   it('settles a snapshot that was taken inside a cell once the job is over', () => {
     vi.useFakeTimers();
     const { listeners, subscribe, channel } = fakeChannel();

@@ -238,6 +238,7 @@ describe('Overview', () => {
       experiment: 'digits',
       status: 'FAILED',
       url,
+      proxy_path: null,
       params: {},
       metrics: {}
     };
