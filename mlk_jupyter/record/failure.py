@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from ..worker.deaths import Death
+from ..worker.member import lost_peer
 from .fields import count_of, lines_of, number_of, text_of
 
 # An exception this soon before or after another rank died is the broken connection to it.
@@ -46,6 +47,19 @@ class Failure:
         return self.ename in _INTERRUPTIONS
 
 
+@dataclass(frozen=True)
+class Left:
+    """A rank whose code is done and well."""
+
+    rank: int
+    at: float
+    """Seconds since the epoch."""
+    cell: int | None
+    """Index of the cell that ended it with `sys.exit`; None where all cells are done."""
+    number: int | None
+    """The same cell as people count, from 1."""
+
+
 class BadEnd(Protocol):
     """The end of a rank that did not end well, by whoever's account."""
 
@@ -66,6 +80,17 @@ class BadEnd(Protocol):
 
 
 _End = TypeVar("_End", bound=BadEnd)
+
+
+def cause_of(first: Failure, left: Iterable[Left]) -> Failure:
+    """Who is to be named for a rank's failure: where it lost its connection to a rank that had left, that one."""
+    gone = next((one for one in left if one.rank != first.rank and one.at <= first.at + _SAME_MOMENT_S), None)
+    if gone is None or first.died or not lost_peer(first.ename, first.evalue):
+        return first
+    how = "It had run all of its cells" if gone.number is None else "It left by `sys.exit(0)`"
+    line = next((line.strip() for line in first.evalue.splitlines() if line.strip()), "")
+    text = f"{how} while rank {first.rank} still waited for it, which lost its connection ({first.ename}: {line})."
+    return Failure(gone.rank, gone.at, "SystemExit", text, [], gone.cell, gone.number, Death.EXITED)
 
 
 def failure_of(frame: Mapping[str, Any], rank: int) -> Failure:

@@ -9,7 +9,7 @@ from typing import Any
 from ..model import Metric, Progress, RankState, RankStatus, RunRef, RunState
 from ..model.api import MetricPoint, MetricSeries
 from .curve import LONGEST_NAME, MOST_CURVES, Curves
-from .failure import Failure, failure_of, first_of
+from .failure import Failure, Left, failure_of, first_of
 from .fields import count_of, is_plain, metadata_of, number_of, text_of, whole_of
 from .importance import by_importance
 from .layout import cell_metadata, prepared
@@ -97,6 +97,8 @@ class Replay:
         self._ranks: dict[int, _Rank] = {}
         self._seen: dict[int, SequenceSet] = {}
         self._failures: dict[int, Failure] = {}
+        self.left: list[Left] = []
+        """Ranks whose code is done and well, in the order in which they said so."""
         self._run: RunRef | None = None
         self.run_status: str | None = None
         """MLflow's status of the run that ended in its rank (FINISHED, FAILED, KILLED); None while it is open."""
@@ -123,6 +125,7 @@ class Replay:
             "result": self._result,
             "error": self._error,
             "notice": self._notice,
+            "rank_left": self._rank_left,
             "rank_finished": self._rank_finished,
         }
 
@@ -367,6 +370,10 @@ class Replay:
         text = text_of(frame, "text")
         if text:
             self.note(text)
+
+    def _rank_left(self, frame: Mapping[str, Any], rank: int, at: float) -> None:
+        if all(left.rank != rank for left in self.left):
+            self.left.append(Left(rank, at, count_of(frame, "cell"), count_of(frame, "number")))
 
     def _rank_finished(self, frame: Mapping[str, Any], rank: int, at: float) -> None:
         state = self._rank(rank)

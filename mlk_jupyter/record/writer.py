@@ -25,7 +25,7 @@ LOG_LIMIT = 256 * 1024 * 1024  # bytes of one rank's log
 _SAMPLES_LIMIT = 64 * 1024 * 1024
 # What says how the job went is written when nothing else is any more. Its frames are small and few, or forged.
 _TOLD_TO_THE_END = frozenset({"rank_started", "cell_started", "cell_finished", "run", "run_finished", "error",
-                              "rank_finished"})  # fmt: skip
+                              "rank_left", "rank_finished"})  # fmt: skip
 _ROOM_FOR_THEM = 16 * 1024 * 1024
 _HELD_BYTES = 64 * 1024 * 1024  # of unfinished frames, of all sources
 _MOST_OPEN = 64  # files

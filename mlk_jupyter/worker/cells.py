@@ -95,6 +95,7 @@ async def _run_all(
         if code is not None:
             return code
         await asyncio.sleep(0)  # tasks that a cell started move on between cells, as in a kernel
+    sender.send("rank_left", cell=None, number=None)
     return 0
 
 
@@ -124,6 +125,7 @@ async def _run_one(
     if failure is None or expected:
         return None
     if well:
+        sender.send("rank_left", cell=index, number=number)
         return 0
     interrupted = isinstance(error, (KeyboardInterrupt, asyncio.CancelledError))
     if stopping() and interrupted:

@@ -34,6 +34,8 @@ Kinds, and the fields beside `kind`, `time`, `rank`, `seq`:
                    or None), death (worker/deaths.py; None where an exception says why)         (why the rank failed)
     notice         text                                   (a sentence for a person that is no failure)
     log            name ("stdout" | "stderr"), text       (text for the log that is no output of the notebook)
+    rank_left      cell, number                           (its code is done and well, by `sys.exit` in that cell, or
+                   because all cells are done: None)
     rank_finished  exit_code, signal (name or None), text (or None)
 
 Rank 0 sends all of them. Other ranks send text as `log`, and no `stream`, `output`, `update_display`, `clear_output`,

@@ -68,8 +68,7 @@ class Member:
 
     def failed(self, words: Dict[str, Any]) -> None:
         """The rank has failed, as its `error` frame says it without the traceback: the first of the pod is heard."""
-        broken = words["ename"] in _DISTRIBUTED and _BROKEN.search(words["evalue"]) is not None
-        self._lost_peer = self._others and broken
+        self._lost_peer = self._others and lost_peer(words["ename"], words["evalue"])
         leave_words(self._words, {"rank": self._rank, **words})
 
     def exit_code(self, code: int) -> int:
@@ -82,6 +81,11 @@ class Member:
             with contextlib.suppress(OSError):  # nobody listens any more
                 ends = os.open(os.path.join(self._team, ENDS), os.O_WRONLY | os.O_NONBLOCK)
                 os.write(ends, b"%d %d\n" % (self._rank, code))
+
+
+def lost_peer(ename: str, evalue: str) -> bool:
+    """Whether an exception says that the connection to another rank broke."""
+    return ename in _DISTRIBUTED and _BROKEN.search(evalue) is not None
 
 
 def leave_words(path: str, words: Dict[str, Any]) -> None:

@@ -157,6 +157,13 @@ def test_the_first_failure_counts_and_not_its_consequences() -> None:
     assert reason is not None and reason.text == "Rank 2, cell 4: KeyError: 'train'"
 
 
+def test_a_worker_that_ended_well_while_others_waited_for_it_is_named() -> None:
+    lost = ended(0, 75, message=words(ename="RuntimeError", evalue="Connection closed by peer"), when=50)
+    reason = read(objects(failed_job(2), pods=[lost, ended(1, 0, when=49)]), spec(2)).reason
+    assert reason is not None and "Connection closed by peer" in reason.text
+    assert reason.text.startswith("Rank 1 had ended well while others still waited. Rank 0")
+
+
 def test_a_preemption_counts_though_the_other_ranks_failed_of_it() -> None:
     gone = ended(
         1, 137, conditions=[condition("DisruptionTarget", "PreemptionByScheduler", when=49)], when=52, deleted=80

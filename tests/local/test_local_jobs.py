@@ -267,3 +267,16 @@ def test_the_supervisor_is_nobodys_child_and_holds_no_terminal(jobs: Jobs) -> No
     jobs.stop(job)
     jobs.until_over(job)
     wait_for(lambda: not Path(f"/proc/{pid}").exists())
+
+
+@pytest.mark.slow
+def test_a_rank_that_leaves_while_others_wait_for_it_is_named(jobs: Jobs) -> None:
+    job = jobs.submit(
+        "import sys\nimport torch\nimport torch.distributed as dist\ndist.init_process_group('gloo')",
+        "if dist.get_rank() == 1:\n    sys.exit(0)\ndist.all_reduce(torch.ones(1))",
+        workers=2,
+    )
+    status = jobs.until_over(job)
+    assert status.phase is Phase.FAILED and status.reason is not None
+    assert status.reason.text.startswith("Rank 1, cell 2: It left by `sys.exit(0)` while rank 0 still waited for it")
+    assert "Connection closed by peer" in status.reason.text

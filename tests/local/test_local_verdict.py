@@ -8,7 +8,7 @@ import pytest
 
 from mlk_jupyter.backends.local import verdict
 from mlk_jupyter.model import Phase, RankFailure
-from mlk_jupyter.record.failure import Failure, first_of
+from mlk_jupyter.record.failure import Failure, Left, cause_of, first_of
 from mlk_jupyter.record.verdict import RankEnd, failed
 from mlk_jupyter.worker.deaths import Death
 
@@ -44,6 +44,26 @@ def test_a_rank_that_was_killed_wins_over_the_broken_connections_to_it() -> None
 
 def test_a_rank_that_was_killed_long_after_the_first_exception_is_its_consequence() -> None:
     assert first_of([failure(0, 10.0), RankEnd(1, 14.0, None, "SIGKILL")]) == failure(0, 10.0)
+
+
+@pytest.mark.parametrize(
+    ("ename", "left", "said"),
+    [
+        (
+            "RuntimeError",
+            Left(1, 10.5, 4, 2),
+            "Rank 1, cell 2: It left by `sys.exit(0)` while rank 0 still waited for it",
+        ),
+        ("DistBackendError", Left(1, 9.0, None, None), "Rank 1: It had run all of its cells while rank 0 still waited"),
+        ("RuntimeError", Left(1, 14.0, 4, 2), "Rank 0, cell 2: RuntimeError: Connection closed by peer"),
+        ("RuntimeError", Left(0, 9.0, 4, 2), "Rank 0, cell 2: RuntimeError: Connection closed by peer"),
+        ("S3Error", Left(1, 9.0, None, None), "Rank 0, cell 2: S3Error: Connection closed by peer"),
+    ],
+    ids=["by an exit", "done", "later", "the same rank", "another connection"],
+)
+def test_a_rank_that_left_is_named_for_the_connections_that_it_broke(ename: str, left: Left, said: str) -> None:
+    first = failure(0, 10.0, ename, "Connection closed by peer")
+    assert said in words(cause_of(first, [left]))[1]
 
 
 @pytest.mark.parametrize(

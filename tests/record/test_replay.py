@@ -18,7 +18,8 @@ from mlk_jupyter.record.replay import Replay
 
 KINDS = [
     "rank_started", "cell_started", "stream", "output", "update_display", "clear_output", "cell_finished", "progress",
-    "metric", "run", "run_finished", "result", "sample", "error", "notice", "log", "rank_finished", "nonsense",
+    "metric", "run", "run_finished", "result", "sample", "error", "notice", "log", "rank_left", "rank_finished",
+    "nonsense",
 ]  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from ...gpus import Inventory, inventory
 from ...model import JobStatus, Phase, RankState, RankStatus, Reason, Step
-from ...record.failure import Failure, first_of
+from ...record.failure import Failure, cause_of, first_of
 from ...record.files import read_regular
 from ...record.folder import JobFolder, write_atomically
 from ...record.ledger import Ledger
@@ -274,6 +274,8 @@ class Supervisor:
         every: list[Failure | RankEnd] = [*failures, *(end for end in ends if end.rank not in told)]
         first = first_of(every)
         assert first is not None
+        if isinstance(first, Failure):
+            first = cause_of(first, self._replay.left)
         status = next((rank for rank in self._rank_statuses() if rank.rank == first.rank), None)
         kills = process.killed_for_memory()
         return failed(
@@ -287,8 +289,10 @@ class Supervisor:
         """Writes the notebook, says that the job is over, and then settles its MLflow run, which may take seconds."""
         seconds = time.monotonic() - (self._started or time.monotonic())
         ending = self._ending
-        if ending is None:
-            ending = self._failed() if self._failures() else verdict.succeeded(self._spec.world_size, seconds)
+        if ending is None and not self._failures():
+            ending = verdict.succeeded(self._spec.world_size, seconds)
+        elif ending is None or ending.failure is not None:
+            ending = self._failed()  # once more: ranks that were ended had said something, perhaps
         if left:
             self._ledger.notice(f"Processes {left} could not be killed; the machine waits for a device or disk.")
         self._ledger.give_room()

@@ -196,7 +196,13 @@ def _first_failure(start: Started, workers: dict[int, WorkerStatus], spec: JobSp
         pod = start.pods[first.rank]
         if deleted_at(pod) is not None and workers[first.rank].last_words is None:
             return _pod_deleted([first.rank], spec)
-        return explain_exit(pod, workers[first.rank], who(first.rank, in_worker))
+        reason = explain_exit(pod, workers[first.rank], who(first.rank, in_worker))
+        done = [index for index, worker in workers.items() if worker.state is RankState.SUCCEEDED]
+        if not done or not _lost_peer(workers[first.rank]):
+            return reason
+        names = listed([who(index, in_worker).lower() for index in sorted(done)])
+        before = f"{names[0].upper()}{names[1:]} had ended well while others still waited."
+        return reason.model_copy(update={"text": f"{before} {reason.text}"})
     if start.refusals and not start.pods:
         reason = explain_refused(text(start.refusals[-1].get("message")), workers_asked(start, spec))
         return reason.model_copy(update={"text": reason.text.removeprefix("Waiting: ")})
