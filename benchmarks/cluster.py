@@ -66,8 +66,8 @@ _MLK_JOBS = """
 import contextlib, io, sys, time
 started = time.perf_counter()
 from mlk_jupyter.cli import main
-with contextlib.redirect_stdout(io.StringIO()):
-    main(["jobs"])
+with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+    main(["jobs", *{options}])
 print(time.perf_counter() - started, time.process_time())
 """
 
@@ -134,8 +134,10 @@ async def _measured(folder: Path, runs: int) -> list[Row]:
         say("mlk jobs")
         once = in_turn(
             runs,
-            jobs=lambda: _mlk_jobs(env, folder / "cli"),
-            cpu=lambda: _in_process(_MLK_JOBS, env, folder / "cli")[1],
+            newest=lambda: _mlk_jobs(env, folder / "cli"),
+            newest_cpu=lambda: _in_process(_MLK_JOBS.format(options=[]), env, folder / "cli")[1],
+            every=lambda: _mlk_jobs(env, folder / "cli", "--all"),
+            every_cpu=lambda: _in_process(_MLK_JOBS.format(options=["--all"]), env, folder / "cli")[1],
         )
         return [
             row(
@@ -144,8 +146,10 @@ async def _measured(folder: Path, runs: int) -> list[Row]:
                 "s",
             ),
             *found,
-            row("mlk jobs, once, all printed", once["jobs"], "s", most=4),
-            row("the same, processor time", once["cpu"], "s"),
+            row("mlk jobs, once", once["newest"], "s", most=4),
+            row("the same, processor time", once["newest_cpu"], "s"),
+            row("mlk jobs --all, once", once["every"], "s", most=4),
+            row("the same, processor time", once["every_cpu"], "s"),
         ]
     finally:
         process.terminate()
@@ -254,9 +258,9 @@ def _p(values: list[float], percent: int) -> float:
     return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]
 
 
-def _mlk_jobs(env: dict[str, str], data: Path) -> float:
+def _mlk_jobs(env: dict[str, str], data: Path, *options: str) -> float:
     whole = {**os.environ, **env, "MLK_DATA_DIR": str(data)}
-    return seconds([Path(sys.executable).with_name("mlk"), "jobs"], env=whole)
+    return seconds([Path(sys.executable).with_name("mlk"), "jobs", *options], env=whole)
 
 
 def _in_process(code: str, env: dict[str, str], data: Path) -> tuple[float, float]:

@@ -76,6 +76,10 @@ class Backend(Protocol):
         """All jobs, newest first."""
         ...
 
+    async def newest(self, count: int) -> tuple[list[JobSummary], int]:
+        """The first so many of these, and how many there are; may be much faster."""
+        ...
+
     async def job(self, job_id: str) -> JobStatus:
         """One job whole."""
         ...

@@ -31,22 +31,28 @@ _Answer = TypeVar("_Answer")
 
 def list_jobs(options: argparse.Namespace) -> int:
     """`mlk jobs`: a table, newest first."""
-    found = asyncio.run(_with_backends(options, lambda backends: backends.jobs()))
+
+    async def listed(backends: Backends) -> tuple[list[JobSummary], int]:
+        if not (options.all or options.json):
+            return await backends.newest(_SHOWN)
+        every = await backends.jobs()
+        return every, len(every)
+
+    shown, total = asyncio.run(_with_backends(options, listed))
     if options.json:
         from ..model.api import JobList
 
-        give_json(JobList(jobs=found).model_dump_json())
+        give_json(JobList(jobs=shown).model_dump_json())
         return 0
-    if not found:
+    if not total:
         say("No jobs yet. Run one: `mlk run NOTEBOOK`.")
         return 0
-    shown = found if options.all else found[:_SHOWN]
     rows = [("JOB", "PHASE", "DONE", "SIZE", "AGE", "SET", "METRICS"), *map(_job_row, shown)]
     if not any(job.changed for job in shown):
         rows = [(*row[:-2], row[-1]) for row in rows]
     give(*text.table(rows))
-    if len(found) > len(shown):
-        say(f"{len(found) - len(shown):,} older ones are not shown; `mlk jobs --all` lists them.")
+    if total > len(shown):
+        say(f"{total - len(shown):,} older ones are not shown; `mlk jobs --all` lists them.")
     return 0
 
 

@@ -151,6 +151,10 @@ class MemoryBackend:
         self._check()
         return [status.summary() for status in reversed(self.statuses.values())]
 
+    async def newest(self, count: int) -> tuple[list[JobSummary], int]:
+        every = await self.jobs()
+        return every[:count], len(every)
+
     async def job(self, job_id: str) -> JobStatus:
         self._check(job_id)
         return self.statuses[job_id]

@@ -97,6 +97,11 @@ class LocalBackend:
         """All jobs, newest first."""
         return newest_first(await in_thread(self._catalogue.scan))
 
+    async def newest(self, count: int) -> tuple[list[JobSummary], int]:
+        """The first so many of these, and how many there are."""
+        every = await self.jobs()
+        return every[:count], len(every)
+
     async def job(self, job_id: str) -> JobStatus:
         """One job whole. Raises: JobNotFound."""
         return await in_thread(self._status, self.folder(job_id))

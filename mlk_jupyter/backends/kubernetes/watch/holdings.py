@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from .. import labels
-from ..kinds.fields import controller
+from ..kinds.fields import controller, seconds
 from ..resources import Manifest, Objects
 from .pruning import unpacked
 
@@ -82,6 +82,15 @@ class Holdings:
         owners = (one for one in self._objects["jobs"].values() if not _is_orphan(one))
         return {job_id for job_id in map(job_of, owners) if job_id is not None}
 
+    def created(self) -> dict[str, float]:
+        """When each job was created of which it is said how it was submitted, in seconds since the epoch."""
+        found: dict[str, float] = {}
+        for one in self._objects["jobs"].values():
+            job_id, at = job_of(one), seconds(one["creationTimestamp"])
+            if one["described"] and job_id is not None and at is not None:
+                found[job_id] = min(at, found.get(job_id, at))
+        return found
+
     def orphans(self) -> list[Manifest]:
         """What runs, or ran, and lost its owner."""
         return _by_age(one for place in ("jobs", "pods") for one in self._objects[place].values() if _is_orphan(one))
@@ -103,6 +112,10 @@ class Snapshot(Mapping[str, Objects]):
 
     def __len__(self) -> int:
         return len(self._job_ids)
+
+    def created(self) -> dict[str, float]:
+        """See `Holdings`."""
+        return self._held.created()
 
     @property
     def owned(self) -> set[str]:

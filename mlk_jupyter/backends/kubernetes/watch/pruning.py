@@ -54,6 +54,7 @@ _EVENT = (
     "involvedObject",
 )
 _MESSAGE = 4096
+_IN_THE_OPEN = ("uid", "name", "resourceVersion", "creationTimestamp")
 
 Json = dict[str, Any]
 
@@ -156,9 +157,11 @@ def packing(keep: Keep, about: Callable[[Json], str]) -> Keep:
         few = keep(whole)
         if few is None:
             return None
-        packed: Json = {key: str(few["metadata"].get(key, "")) for key in ("uid", "name", "resourceVersion")}
+        metadata = few["metadata"]
+        packed: Json = {key: str(metadata.get(key, "")) for key in _IN_THE_OPEN}
         packed["about"], packed["packed"] = about(few), marshal.dumps(few)  # never leaves this process
-        packed["loose"] = not few["metadata"].get("ownerReferences")
+        packed["loose"] = not metadata.get("ownerReferences")
+        packed["described"] = labels.SPEC in metadata.get("annotations", ())
         return packed
 
     return keep_packed
