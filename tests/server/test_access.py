@@ -10,7 +10,7 @@ from jupyter_server.base.handlers import JupyterHandler
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.websocket import websocket_connect
 from traitlets.config import Config
-from walk import XSRF, ask, check_anonymous_is_refused, endpoints, everything_told_of
+from walk import XSRF, ask, check_anonymous_is_refused, endpoints, everything_told_of, filled
 
 from mlk_jupyter.model import JobSpec, JobStatus
 from mlk_jupyter.model.api import RunView
@@ -75,7 +75,7 @@ async def test_each_method_is_authorized_by_its_own_action(
     for endpoint in reversed(found) if backwards else found:
         await ask(http_server_client, endpoint, jp_auth_header)
     base = jp_serverapp.web_app.settings["base_url"].rstrip("/")
-    expected = {(f"{route.method} {base}{route.path.format(job_id='x')}", route.action, "mlk") for route in routes()}
+    expected = {(f"{route.method} {base}{filled(route)}", route.action, "mlk") for route in routes()}
     expected |= {(f"{method} {base}/mlk/.*", action, "mlk") for method, action in ELSEWHERE.items()}
     assert set(recorder.asked) == expected
     assert len(recorder.asked) == len(found)
@@ -170,7 +170,7 @@ async def test_every_route_of_the_document_is_served_and_the_other_way_round(jp_
     base = jp_serverapp.web_app.settings["base_url"].rstrip("/")
     served = {str(endpoint) for endpoint in endpoints(jp_serverapp.web_app)}
     elsewhere = {f"{method} {base}/mlk/.*" for method in ELSEWHERE}
-    assert served == elsewhere | {f"{route.method} {base}{route.path.format(job_id='x')}" for route in routes()}
+    assert served == elsewhere | {f"{route.method} {base}{filled(route)}" for route in routes()}
 
 
 @pytest.mark.parametrize("path", ["nothing", "jobs/UPPER", "jobs/a%2F..%2Fb", "jobs/../jobs", "jobs/x/more/of/it"])

@@ -14,11 +14,13 @@ from tornado.routing import PathMatches, Rule
 from tornado.web import RequestHandler
 from tornado.websocket import WebSocketHandler
 
+from mlk_jupyter.server.features import Route
 from mlk_jupyter.server.registry import FEATURES, routes
 
 XSRF = {"Cookie": "_xsrf=a", "X-XSRFToken": "a"}
 UPGRADE = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Key": "x3JJHMbDL1EzLkh9GBhXDw=="}
 UPGRADE["Sec-WebSocket-Version"] = "13"
+OUTPUT = "cell-1-output-1.png"
 VERBS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 
@@ -82,7 +84,7 @@ async def everything_told_of(
     told = []
     for route in routes():
         if route.method == "GET" and route.operation not in ("openChannel", "getForm"):
-            path = route.path.format(job_id=job_id).strip("/").split("/")
+            path = filled(route, job_id).strip("/").split("/")
             told.append((await fetch(*path, raise_error=False)).body.decode())
     socket = await connect()
     for kind in (kind for feature in FEATURES for kind in feature.topics):
@@ -92,6 +94,11 @@ async def everything_told_of(
     return "".join(told).replace(": ", ":")
 
 
+def filled(route: Route, job_id: str = "x") -> str:
+    """The path of a route, of one job and one file of it."""
+    return route.path.format(job_id=job_id, name=OUTPUT)
+
+
 def _rules(rules: list[Rule]) -> Iterator[Rule]:
     for rule in rules:
         yield rule
@@ -99,4 +106,5 @@ def _rules(rules: list[Rule]) -> Iterator[Rule]:
 
 
 def _filled(matcher: PathMatches, job_id: str) -> str:
-    return re.sub(r"\(\?P<job_id>[^)]*\)", job_id, matcher.regex.pattern).rstrip("$").replace("\\", "")
+    filled = re.sub(r"\(\?P<job_id>[^)]*\)", job_id, matcher.regex.pattern)
+    return re.sub(r"\(\?P<name>[^)]*\)", OUTPUT, filled).rstrip("$").replace("\\", "")
