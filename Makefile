@@ -34,7 +34,7 @@ export MLK_CHROMIUM
 FRONT_END := $(shell find src style schema -type f 2>/dev/null) $(wildcard tsconfig*.json)
 PACKAGING := pyproject.toml package.json install.json $(wildcard jupyter-config/*/*)
 
-.PHONY: help install demo lab test test-fast stress soak all format lint types bench bench-kubernetes clean check-python check-front-end
+.PHONY: help install demo lab test test-fast test-stacks stress soak all format lint types bench bench-kubernetes clean check-python check-front-end
 
 help:  ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -56,6 +56,9 @@ test: .make/labextension .make/ui-tests  ## Every check and every test
 test-fast: .make/labextension  ## The same without browser and wheel tests
 	@$(MAKE) -j2 $(SYNC) check-python check-front-end
 	@$(BIN)/pytest --again $(PARALLEL) -m "not browser and not wheel and not slow" $(PYTEST_ARGS)
+
+test-stacks: .make/stacks  ## Train with Lightning, accelerate, Transformers, XGBoost, LightGBM, Ray, Dask and JAX
+	@$(BIN)/pytest -m stacks tests/stacks $(PYTEST_ARGS)
 
 stress: .make/labextension .make/ui-tests  ## Run tests ten times beside a load, e.g. make stress T=tests/kubernetes N=10
 	@test -n "$(T)" || { echo 'Say which tests: make stress T=tests/kubernetes'; exit 1; }
@@ -117,6 +120,11 @@ clean:  ## Remove everything that was installed or built
 .make/python: .venv/pyvenv.cfg $(PACKAGING)
 	@SKIP_JUPYTER_BUILDER=1 tools/step .make/python.log 'Installing the Python side (PyTorch is large)' \
 		$(BIN)/pip install -q --no-compile -e '.[dev]'
+	@touch $@
+
+.make/stacks: .make/python
+	@SKIP_JUPYTER_BUILDER=1 tools/step .make/stacks.log 'Installing the stacks that people train with' \
+		$(BIN)/pip install -q --no-compile -e '.[stacks]'
 	@touch $@
 
 .make/node: .make/python package.json yarn.lock .yarnrc.yml
