@@ -1,6 +1,7 @@
 """Makes the picture of the README from the real thing: JupyterLab, the example, a job that runs.
 
     python ui-tests/picture.py                  docs/panel.png
+    python ui-tests/picture.py --tag            docs/parameters.png: where a cell gets its tag
     python ui-tests/picture.py --pages FOLDER   every page of the job's tab, light and dark, into FOLDER
 
 Needs the extension built, Python's playwright and a Chromium (MLK_CHROMIUM, else /usr/bin/chromium, else Playwright's).
@@ -29,6 +30,7 @@ from playwright.sync_api import Page, sync_playwright
 HERE = Path(__file__).parent
 EXAMPLE = HERE.parent / "examples/digits_ddp.ipynb"
 PICTURE = HERE.parent / "docs/panel.png"
+TAG = HERE.parent / "docs/parameters.png"
 PAGES = ("overview", "notebook", "log", "metrics")
 LARGEST = 200_000  # bytes: the README is read over slow lines too
 START_S = 120
@@ -37,8 +39,12 @@ START_S = 120
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pages", type=Path, metavar="FOLDER", help="take every page, light and dark, into FOLDER")
-    folder = parser.parse_args().pages
+    parser.add_argument("--tag", action="store_true", help="take the notebook with the cell that has the parameters")
+    asked = parser.parse_args()
+    folder = asked.pages
     with served() as url, opened(url) as page:
+        if asked.tag:
+            return save(tagged_cell(page), TAG)
         job = submitted(page)
         if folder is None:
             save(beside_the_notebook(page, job), PICTURE)
@@ -124,6 +130,18 @@ def submitted(page: Page) -> str:
     page.locator(".mlk-JobTab").wait_for(timeout=60_000)
     command(page, "mlk:show-jobs")
     return page.locator(".mlk-JobRow").first.get_attribute("data-job") or ""
+
+
+def tagged_cell(page: Page) -> bytes:
+    """The cell that has the parameters, chosen, and its tag in the right sidebar."""
+    page.set_viewport_size({"width": 1000, "height": 420})
+    command(page, "docmanager:open", path=EXAMPLE.name)
+    command(page, "application:toggle-left-area")
+    page.locator(".jp-Notebook .jp-CodeCell", has_text="epochs").first.click()
+    command(page, "property-inspector:show-panel")
+    page.get_by_text("Common Tools").click()
+    page.locator(".jp-CellTags", has_text="parameters").wait_for()
+    return page.screenshot()
 
 
 def stopped(page: Page) -> None:
