@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from ._version import __version__
     from .client import Job, job, jobs, train
+    from .client.decorator import remote
     from .worker.api import checkpoint_dir, log_metric, objective_metric, progress, rank, result, world_size
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "objective_metric",
     "progress",
     "rank",
+    "remote",
     "result",
     "train",
     "world_size",
@@ -38,6 +40,7 @@ _HOMES = {
     "objective_metric": "worker.api",
     "progress": "worker.api",
     "rank": "worker.api",
+    "remote": "client",
     "result": "worker.api",
     "train": "client",
     "world_size": "worker.api",
@@ -55,7 +58,9 @@ def __getattr__(name: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name != f"{__name__}.{home}":
             raise
-        raise _absent(name) from None
+        if name != "remote":  # a function that is a job takes its decorator along
+            raise _absent(name) from None
+        value = import_module(f"{__name__}.worker.api").remote
     globals()[name] = value
     return value
 

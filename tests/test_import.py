@@ -67,7 +67,7 @@ def test_the_same_names_are_there_inside_a_bundle_where_nothing_else_is(make_not
         "print(json.dumps([mlk_jupyter.__file__, names]))"
     )
     file, names = fresh(code, str(tmp_path))
-    of_submitters = {"Job", "job", "jobs", "train"}
+    of_submitters = {"Job", "job", "jobs", "train"}  # `remote` is there, and does nothing
     assert file == str(tmp_path / "mlk_jupyter" / "__init__.py")
     assert names == [name for name in mlk_jupyter.__all__ if name not in of_submitters]
 

@@ -16,13 +16,15 @@ from typing import Any
 
 from ..errors import BadInput, MlkError
 from ..model import JobSpec
+from ..model.api import Finding
 from ..model.texts import is_text
 from .bytecode import byte_code as compiled_of
 from .code import experiments, nodes, runs_files, sources, spawns_processes, texts, trees, uses
 from .groups import groups_started
+from .mistakes import mistakes
 from .modules import find_modules
 from .notebook import for_bundle, kernel_of
-from .parameters import inject
+from .parameters import doubtful, inject
 from .paths import (
     check_name,
     inside,
@@ -93,6 +95,8 @@ class Bundle:
     """Sentences about code that would run otherwise than it was meant."""
     script: bool = False
     """Whether it was made from a script."""
+    findings: list[Finding] = field(default_factory=list)
+    """What of its code cannot go well (see `mistakes`)."""
     uses_mlflow: bool = False
     """Whether the notebook, or a local module it imports, imports MLflow."""
     sets_experiment: list[str | None] = field(default_factory=list)
@@ -176,8 +180,9 @@ def build(
         kernel=kernel_of(notebook),
         script=script,
         files=files,
-        notices=list(dict.fromkeys(notices)),
+        notices=list(dict.fromkeys([*notices, *doubtful(notebook, spec.parameters)])),
         warnings=groups_started(code, sources(prepared), spec.world_size),
+        findings=mistakes(prepared),
         uses_mlflow=uses(code, "mlflow") or any(_mentions_mlflow(path) for path in local),
         sets_experiment=experiments(code),
     )

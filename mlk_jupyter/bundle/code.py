@@ -56,6 +56,12 @@ def without_magics(source: str) -> str:
     return "\n".join(_plain_line(line) for line in lines)
 
 
+def cell_magic(source: str) -> tuple[str, str] | None:
+    """Name of a cell's magic and what stands below it; None for a cell without one."""
+    match = _CELL_MAGIC.match(source)
+    return (match[1], source[match.end() :].partition("\n")[2]) if match else None
+
+
 def runs_files(notebook: Mapping[str, Any]) -> list[str]:
     """Files that the notebook runs with `%run`, as written."""
     sources = (source_of(cell) for cell in notebook["cells"] if cell["cell_type"] == "code")

@@ -9,7 +9,7 @@ import importlib.util
 import json
 import re
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -97,6 +97,17 @@ def tags_of(cell: Mapping[str, Any]) -> list[str]:
     """The tags of a cell."""
     tags = cell.get("metadata", {}).get("tags", [])
     return [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
+
+
+def numbered(notebook: Mapping[str, Any]) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """The cells that run, each with the number that a person sees: an injected cell has none."""
+    number = 0
+    for cell in notebook["cells"]:
+        tags = tags_of(cell)
+        counts = "skip-execution" not in tags and "injected-parameters" not in tags
+        if cell["cell_type"] == "code" and source_of(cell).strip() and counts:
+            number += 1
+            yield number, cell
 
 
 def kernel_of(notebook: Mapping[str, Any]) -> str | None:

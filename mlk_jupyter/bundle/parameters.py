@@ -22,6 +22,7 @@ _HOW_TO_TAG = (
     "Put the assignments into one cell and tag it `parameters` "
     "(in JupyterLab: Property Inspector, the two cogwheels at the right, Cell Tags)."
 )
+_LIKE_LITERALS = {"none": "None", "null": "None", "nil": "None", "true": "True", "false": "False", "nan": "NaN"}
 _DEEPEST = 50
 _LARGEST = 10**4000
 
@@ -107,7 +108,8 @@ def check(notebook: NotebookDict, values: Mapping[str, Any]) -> None:
             hint=_HOW_TO_TAG,
             fields={"parameters": "the notebook has no cell tagged `parameters`"},
         )
-    known = [parameter.name for parameter in parameters_of(notebook)]
+    declared = {parameter.name: parameter for parameter in parameters_of(notebook)}
+    known = list(declared)
     for name, value in values.items():
         if name not in known or keyword.iskeyword(name):
             raise UnknownParameter(name, known)
@@ -118,6 +120,48 @@ def check(notebook: NotebookDict, values: Mapping[str, Any]) -> None:
                 hint="Use numbers, text, True, False, None, and lists or dicts of these.",
                 fields={f"parameters.{name}": wrong},
             )
+        _check_kind(declared[name], value)
+
+
+def doubtful(notebook: NotebookDict, values: Mapping[str, Any]) -> list[str]:
+    """Sentences about values that may be meant otherwise."""
+    declared = {parameter.name: parameter for parameter in parameters_of(notebook)}
+    said = []
+    for name, value in values.items():
+        parameter = declared.get(name)
+        if parameter is None or value == parameter.default:
+            continue
+        if type(value) is float and type(parameter.default) is int and not value.is_integer():
+            said.append(f"{name} is a whole number in the notebook ({parameter.source}), and gets {value:g}.")
+        elif isinstance(value, str) and value.strip().casefold() in _LIKE_LITERALS:
+            meant = _LIKE_LITERALS[value.strip().casefold()]
+            said.append(f"{name} gets the text {value!r}, as it is written; {meant} is another value.")
+    return said
+
+
+def _check_kind(parameter: Parameter, value: object) -> None:
+    """Raises: BadInput for a value of another kind than the notebook's own. None fits everywhere."""
+    wants, has = _kind_of(parameter.default), _kind_of(value)
+    if not parameter.literal or parameter.default is None or value is None or wants == has:
+        return
+    written = json.dumps(value, default=str)[:60]
+    text_meant = wants == "text"
+    quoted = f"--param \"{parameter.name}='{value}'\""
+    raise BadInput(
+        f"The parameter {parameter.name!r} is {wants} in the notebook ({parameter.source[:60]}), "
+        f"and {written} is {has}.",
+        hint=f"Where the text is meant, quote it twice: `{quoted}`." if text_meant else f"Give it {wants}.",
+        fields={f"parameters.{parameter.name}": f"{wants}, as {parameter.source[:60]}"},
+    )
+
+
+def _kind_of(value: object) -> str:
+    if isinstance(value, bool):
+        return "True or False"
+    if isinstance(value, (int, float)):
+        return "a number"
+    kinds = ((str, "text"), ((list, tuple), "a list"), (dict, "a dict"))
+    return next((words for kind, words in kinds if isinstance(value, kind)), "another value")
 
 
 def _is_tuple_default(parameter: Parameter, value: object) -> bool:

@@ -65,7 +65,9 @@ def show(options: argparse.Namespace) -> int:
 
     job = _with_job(options, known)
     if options.json:
-        give_json(job.model_dump_json())
+        # Often secrets, and what is printed is kept in files and tickets: as in `mlk show` without --json.
+        spec = job.spec.model_copy(update={"env": dict.fromkeys(job.spec.env, "")})
+        give_json(job.model_copy(update={"spec": spec}).model_dump_json())
         return 0
     give(*_story(job))
     return 0

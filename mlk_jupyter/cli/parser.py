@@ -3,19 +3,58 @@
 from __future__ import annotations
 
 import argparse
-from typing import NoReturn, TypeAlias
+import difflib
+import re
+from typing import Any, NoReturn, TypeAlias, cast
 
 from .._version import __version__
 from ..options import add_cluster_options, add_spec, add_where
 
+# argparse's words, and ours.
+_WORDS = (
+    (r"^argument ([^:]+): ", r"\1: "),
+    (r"invalid int value: ('.*')", r"\1 is no whole number"),
+    (r"^the following arguments are required: (.*)", r"\1 is missing"),
+    (r"expected (one argument|at least one argument)", "a value is missing"),
+)
 _Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 _JOB = "id of the job, the beginning of it, or the job's name; of several, a terminal asks which"
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        """What was typed may be the name of somebody else's file."""
-        super().error("".join(char if char.isprintable() else " " for char in message))
+        """What is wrong, and where all that can be typed is said. It may hold the name of somebody else's file."""
+        said = "".join(char if char.isprintable() else " " for char in message)
+        for theirs, ours in _WORDS:
+            said = re.sub(theirs, ours, said)
+        self.exit(2, f"{self.prog}: {said}\n`{self.prog} --help` shows what can be typed.\n")
+
+    def _check_value(self, action: argparse.Action, value: object) -> None:
+        """argparse lists every choice and its quotes; the closest says more."""
+        if action.choices is None or value in action.choices:
+            return
+        choices = [str(choice) for choice in action.choices]
+        near = difflib.get_close_matches(str(value), choices, 1)
+        meant = f"Did you mean {near[0]}?" if near else f"There are {', '.join(choices)}."
+        raise argparse.ArgumentError(action, f"{value!r} is none. {meant}")
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse does, but an option that is none is told by the command that it was typed for."""
+        options, rest = self.parse_known_args(args, namespace)
+        if rest:
+            parser = self._chosen(getattr(options, "command", None))
+            typed = next((word for word in rest if word.startswith("-")), rest[0])
+            near = difflib.get_close_matches(typed.partition("=")[0], list(parser._option_string_actions), 1)
+            what = "no option" if typed.startswith("-") else "one word too many"
+            parser.error(f"{typed} is {what}." + (f" Did you mean {near[0]}?" if near else ""))
+        return options
+
+    def _chosen(self, command: str | None) -> argparse.ArgumentParser:
+        """The parser of a command."""
+        for action in self._actions:
+            if isinstance(action, argparse._SubParsersAction) and command is not None:
+                return cast("argparse.ArgumentParser", action.choices[command])
+        return self
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -1,5 +1,6 @@
 """The Python face: `mlk_jupyter.train`, `job`, `jobs` and `Job`."""
 
+from .decorator import remote
 from .errors import Detached, JobFailed, JobStopped, RemoteError, StillGoing, ValuesMissing
 from .handle import Job
 from .listing import job, jobs
@@ -17,5 +18,6 @@ __all__ = [
     "ValuesMissing",
     "job",
     "jobs",
+    "remote",
     "train",
 ]

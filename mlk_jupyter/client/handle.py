@@ -21,7 +21,7 @@ from . import reading
 from .background import add_hint, background, run
 from .errors import Detached, JobFailed, JobStopped, StillGoing
 from .places import Where, places
-from .remote import as_raised
+from .raised import as_raised
 from .returned import decoded, key_of, returned
 from .streams import Stream
 

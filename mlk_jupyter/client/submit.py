@@ -9,7 +9,7 @@ import io
 import os
 import uuid
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from .. import library
@@ -128,18 +128,28 @@ def _key_in(data: bytes) -> bytes | None:
         return archive.read(_KEY) if _KEY in archive.namelist() else None
 
 
+def check_options(whose: str, options: Mapping[str, Any]) -> None:
+    """Raises: BadInput for a name that is no option of a function's job, with the closest that is."""
+    _check_names(whose, options, [name for name in _NAMED if name not in ("wait", "kwargs")])
+
+
+def _check_names(whose: str, options: Mapping[str, Any], named: Sequence[str]) -> None:
+    for option in options:
+        if option not in _OF_JOB | _OF_CLUSTER | set(named):
+            known = [*(named or _NAMED), *sorted(_OF_JOB), *sorted(_OF_CLUSTER)]
+            near = difflib.get_close_matches(option, known, 1)
+            raise BadInput(
+                f"{option} is no option of {whose}." + (f" Did you mean {near[0]!r}?" if near else ""),
+                hint=f"Options: {', '.join(known)}.",
+            )
+
+
 def _asked(options: Mapping[str, Any], *, workers: int, gpus: int, image: str | None) -> dict[str, Any]:
     """What was asked, as plain data of a spec.
 
     Raises: BadInput for a name that is none, with the closest that is.
     """
-    for option in options:
-        if option not in _OF_JOB | _OF_CLUSTER:
-            near = difflib.get_close_matches(option, [*_OF_JOB, *_OF_CLUSTER, *_NAMED], 1)
-            raise BadInput(
-                f"{option} is no option of train()." + (f" Did you mean {near[0]!r}?" if near else ""),
-                hint=f"Options: {', '.join([*_NAMED, *sorted(_OF_JOB), *sorted(_OF_CLUSTER)])}.",
-            )
+    _check_names("train()", options, ())
     asked: dict[str, Any] = {"workers": workers, "gpus": gpus}
     asked.update((option, value) for option, value in options.items() if option in _OF_JOB)
     cluster = {option: value for option, value in options.items() if option in _OF_CLUSTER}

@@ -61,7 +61,7 @@ class JobSpec(StrictModel):
     """Processes in each worker; None means one for each GPU, and one without GPUs."""
     parameters: dict[str, Any] = Field(default_factory=dict)
     """Values that replace those of the cell tagged `parameters`. Python literals that JSON can carry."""
-    env: dict[str, str] = Field(default_factory=dict)
+    env: dict[str, str] = Field(default_factory=dict, repr=False)
     """Environment variables of every rank."""
     files: list[str] = Field(default_factory=list, max_length=1000)
     """More files or folders to carry along, relative to the notebook's folder."""

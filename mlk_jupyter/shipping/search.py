@@ -157,7 +157,7 @@ class Search:
         try:
             if isinstance(value, type):
                 self._class(name, value, space)
-            elif isinstance(value, FunctionType) and not _is_decorated(value, last):
+            elif isinstance(value, FunctionType) and not (_is_decorated(value, last) or _is_remote(value)):
                 self._function(name, value, space)
             elif not self._by_statement(name, value, space):
                 inner = inspect.unwrap(value)
@@ -344,6 +344,11 @@ def _closure(function: FunctionType) -> dict[str, Any]:
 
 def _is_wrapper(value: Any) -> bool:
     return callable(value) and isinstance(getattr(value, "__wrapped__", None), FunctionType)
+
+
+def _is_remote(value: FunctionType) -> bool:
+    """Whether it is what `@mlk_jupyter.remote` made of a function: in a job, that is the function as it is."""
+    return "__mlk_remote__" in vars(value)
 
 
 def _is_decorated(value: FunctionType, last: Binding | None) -> bool:

@@ -50,15 +50,24 @@ def checkpoint_dir() -> str:
     return folder
 
 
+def remote(function: Any = None, /, **options: Any) -> Any:
+    """`mlk_jupyter.remote` inside of a job: the function as it is."""
+    return (lambda decorated: decorated) if function is None else function
+
+
 def progress(fraction: Optional[float] = None, text: Optional[str] = None) -> None:
     """How far the job is: a share from 0 to 1 (None: not known) and a few words. The latest one is shown.
 
-    Raises: ValueError when `fraction` is outside of 0 to 1.
+    Of a share outside of 0 to 1 it warns, and shows the nearest: training goes on.
     """
     if fraction is not None:
         fraction = float(fraction)
         if not 0 <= fraction <= 1:
-            raise ValueError(f"progress() takes a share from 0 to 1, not {fraction:g}: divide by the total")
+            import warnings
+
+            text = f"progress() takes a share from 0 to 1, not {fraction:g}: divide by the total"
+            warnings.warn(text, stacklevel=2)
+            fraction = None if fraction != fraction else min(1.0, max(0.0, fraction))
     _tell("progress", fraction=fraction, text=None if text is None else str(text)[:500])
 
 

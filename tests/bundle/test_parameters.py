@@ -135,7 +135,7 @@ json_values = st.recursive(
 
 @given(json_values)
 def test_any_value_comes_out_of_the_injected_cell_as_it_went_in(value: Any) -> None:
-    cell = {"cell_type": "code", "id": "p", "metadata": {"tags": ["parameters"]}, "source": "x = 0"}
+    cell = {"cell_type": "code", "id": "p", "metadata": {"tags": ["parameters"]}, "source": "x = None"}
     namespace: dict[str, Any] = {}
     exec(inject({"cells": [cell], "metadata": {}}, {"x": value})["cells"][1]["source"], namespace)
     assert same(namespace["x"], value)

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from mlk_jupyter.cli import main
 from mlk_jupyter.cli.run import places
 from mlk_jupyter.model import JobSpec, JobStatus, Phase, RunRef, RunState
 from mlk_jupyter.record.folder import JobFolder
@@ -102,7 +103,7 @@ def test_a_job_that_fails_says_which_cell_and_why_without_a_traceback_of_ours(tm
         (["nothing.ipynb"], "no file"),
         (["work.py", "--param", "unknown=1"], "unknown"),
         (["work.py", "--gpus", "60"], "GPU"),
-        (["work.py", "--workers", "many"], "invalid int"),
+        (["work.py", "--workers", "many"], "is no whole number"),
     ],
 )
 def test_what_cannot_be_run_is_refused_before_anything_is_created(
@@ -298,3 +299,34 @@ def test_the_list_shows_the_newest_and_says_how_many_more_there_are(env: dict[st
     every = mlk("jobs", "--all")
     assert len(every.stdout.splitlines()) == 26 and every.stderr == ""
     assert len(json.loads(mlk("jobs", "--json").stdout)["jobs"]) == 25
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (["run"], "mlk run: NOTEBOOK is missing"),
+        (["run", "a.ipynb", "--wrokers", "2"], "mlk run: --wrokers is no option. Did you mean --workers?"),
+        (["run", "a.ipynb", "--workers", "many"], "mlk run: --workers: 'many' is no whole number"),
+        (["run", "a.ipynb", "--workers"], "mlk run: --workers: a value is missing"),
+        (["rnu", "a.ipynb"], "mlk: COMMAND: 'rnu' is none. Did you mean run?"),
+        (["run", "a.ipynb", "--spot", "x"], "mlk run: --spot: 'x' is none. There are allowed, required."),
+        (["show", "a", "b"], "mlk show: b is one word too many."),
+        ([], "mlk: COMMAND is missing"),
+    ],
+)
+def test_what_is_typed_wrongly_is_told_in_two_lines(
+    typed: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(typed)
+    lines = capsys.readouterr().err.splitlines()
+    assert ended.value.code == 2 and lines[0] == said
+    assert len(lines) == 2 and lines[1].endswith("--help` shows what can be typed.")
+
+
+def test_no_value_of_an_environment_variable_is_printed(tmp_path: Path, mlk: Mlk) -> None:
+    done = mlk("run", script(tmp_path, "print(1)\n"), "--env", "TOKEN=hush", "--no-mlflow", "--json")
+    job = result(done)["id"]
+    shown = mlk("show", job, "--json")
+    assert json.loads(shown.stdout)["spec"]["env"] == {"TOKEN": ""}
+    assert "hush" not in "".join([done.stdout, done.stderr, shown.stdout, mlk("show", job).stdout, mlk("jobs").stdout])

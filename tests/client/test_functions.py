@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import linecache
 import sys
 import threading
 from collections.abc import Callable
@@ -142,3 +143,64 @@ def test_pickles_of_a_job_that_was_not_submitted_from_here_are_never_opened(here
     key.unlink()
     with pytest.raises(ValuesMissing, match="Nothing was unpickled"):
         mlk.job(job.id).result()
+
+
+REMOTE = """
+import mlk_jupyter as mlk
+from mlk_jupyter import remote
+
+@remote
+def doubled(number):
+    return 2 * number
+
+@mlk.remote(workers=2, name="four times", mlflow=False)
+def fourfold(number, *, ranks=False):
+    "Its words."
+    if number < 0:
+        raise ValueError("too small")
+    return mlk.world_size() if ranks else doubled(number) + doubled(number)
+"""
+
+
+def test_a_decorated_function_is_a_job_each_time_it_is_called(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (here / "remote_of_test.py").write_text(REMOTE)
+    monkeypatch.syspath_prepend(str(here))
+    from remote_of_test import fourfold  # type: ignore[import-not-found]
+
+    try:
+        assert (fourfold.__name__, fourfold.__doc__) == ("fourfold", "Its words.")
+        assert fourfold(3) == 12  # in the job, what it calls is no job of its own
+        job = fourfold.submit(3, ranks=True)
+        assert job.name == "four times" and job.result() == 2
+        with pytest.raises(ValueError, match="too small"):
+            fourfold(-1)
+    finally:
+        sys.modules.pop("remote_of_test", None)
+
+
+def test_a_decorated_function_of_a_cell_goes_along_with_its_source(here: Path) -> None:
+    from mlk_jupyter.client.functions import parcel_of
+
+    names: dict[str, Any] = {"__name__": "__main__"}
+    code = "import mlk_jupyter as mlk\n@mlk.remote(workers=2)\ndef f(x):\n    return x + 1\n"
+    linecache.cache["cell_of_test"] = (len(code), None, code.splitlines(True), "cell_of_test")
+    exec(compile(code, "cell_of_test", "exec"), names)
+    parcel = parcel_of(names["f"], (1,), {}, pickle=False)
+    sources = "\n".join(cell["source"] for cell in parcel.notebook["cells"])
+    assert "def f(x):\n    return x + 1" in sources and "_returned = f(1)" in sources
+    assert "import mlk_jupyter as mlk" in sources or "@mlk.remote" not in sources
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"wrokers": 2}, "wrokers is no option of @remote. Did you mean 'workers'?"),
+        ({"wait": True}, "wait is no option of @remote"),
+    ],
+)
+def test_an_option_of_the_decorator_that_is_none_is_told_at_once(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(BadInput) as refused:
+        mlk.remote(**options)
+    assert words in refused.value.detail
+    with pytest.raises(BadInput, match="decorates a function, not int"):
+        mlk.remote(3)  # type: ignore[arg-type]

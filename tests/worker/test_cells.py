@@ -151,6 +151,16 @@ def test_the_bundles_modules_come_first_and_ours_is_there_without_being_installe
     assert rank.of("result")[0]["value"] == {"accuracy": 0.9}
 
 
+def test_a_share_that_is_none_is_a_warning_and_the_job_goes_on(tmp_path: Path) -> None:
+    rank = run(
+        tmp_path,
+        "import mlk_jupyter\nfor share in (1.2, -1, float('nan')):\n    mlk_jupyter.progress(share)\nprint('on')",
+    )
+    assert rank.code == 0 and [frame["fraction"] for frame in rank.of("progress")][-1:] == [None]
+    said = "".join(frame["text"] for frame in rank.of("stream"))
+    assert "takes a share from 0 to 1, not 1.2: divide by the total" in said and "on\n" in said
+
+
 def test_files_are_unpacked_where_the_launcher_says_and_a_fresh_folder_goes_away(tmp_path: Path) -> None:
     show = "import data_of_test, os; print(os.path.dirname(data_of_test.__file__))"
     files = {"data_of_test.py": "", f"folder/{'a' * 255}": "the longest name"}

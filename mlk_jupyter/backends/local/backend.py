@@ -13,10 +13,12 @@ import signal
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 from ...bundle import LIMIT, Bundle
+from ...bundle.mistakes import SYNTAX
 from ...errors import JobNotFound
 from ...follow.broadcast import Changes, newest_first
 from ...gpus import inventory
@@ -182,6 +184,8 @@ class LocalBackend:
         python = await interpreter(spec, bundle, self._kernels)
         mlflow = await has_mlflow(python.path) if spec.mlflow else None
         facts = await in_thread(self._facts, spec, mlflow)
+        if any(finding.code == SYNTAX for finding in bundle.findings):
+            facts = replace(facts, same_python=await in_thread(python.is_no_newer))
         return preflight(spec, bundle, python, facts), python
 
     def _facts(self, spec: JobSpec, mlflow: bool | None) -> Facts:

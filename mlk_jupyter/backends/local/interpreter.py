@@ -42,6 +42,15 @@ class Interpreter:
     """Variables that the kernelspec and its launcher set."""
     findings: list[Finding] = field(default_factory=list)
 
+    def is_no_newer(self) -> bool:
+        """Whether it is no newer than this Python; False also where that is not known. Blocking."""
+        try:
+            return (
+                self.path == sys.executable or asked_version(self.path, inherited(os.environ)) <= sys.version_info[:2]
+            )
+        except NoPython:
+            return False
+
 
 async def interpreter(spec: JobSpec, bundle: Bundle, kernels: Callable[[], KernelSpecs]) -> Interpreter:
     """The Python of a job: the one that was named, else the kernel's, else (of a script) its folder's or this one.

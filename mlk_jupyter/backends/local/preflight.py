@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...bundle import Bundle
+from ...bundle.mistakes import lowered
 from ...figures import duration, size
 from ...gpus import GpuUse, Inventory
 from ...model import JobSpec
@@ -42,6 +43,8 @@ class Facts:
     use: dict[str, GpuUse]
     mlflow: bool | None
     """Whether the job's interpreter has MLflow."""
+    same_python: bool = True
+    """Whether what is no Python here is none there: the job's is no newer than this one."""
 
 
 def preflight(spec: JobSpec, bundle: Bundle, python: Interpreter, facts: Facts) -> Preflight:
@@ -49,6 +52,7 @@ def preflight(spec: JobSpec, bundle: Bundle, python: Interpreter, facts: Facts) 
     gpus, starts_now = _gpus(spec, facts)
     findings = [
         *python.findings,
+        *(bundle.findings if facts.same_python else lowered(bundle.findings)),
         *gpus,
         *_ranks(spec, facts),
         *_disk(facts),

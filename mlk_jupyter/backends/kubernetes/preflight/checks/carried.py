@@ -6,6 +6,7 @@ import io
 import zipfile
 
 from .....bundle import Bundle
+from .....bundle.mistakes import lowered
 from .....model.api import Finding, Level
 from .....quantities import size_in_words
 from .....text import listed
@@ -19,6 +20,7 @@ _NEAR = 0.8
 def check(case: Case) -> list[Finding]:
     size = len(case.bundle.data)
     findings = [
+        *lowered(case.bundle.findings),
         *(Finding(level=Level.WARNING, code="group_in_rank", text=text) for text in case.bundle.warnings),
         *(note("bundle", text) for text in case.bundle.notices),
     ]
