@@ -8,7 +8,7 @@ import signal
 import sys
 import zipimport
 
-from . import api, jax_hook, loopback, mlflow_hook, reach, streams, tree
+from . import api, jax_hook, loopback, mlflow_hook, reach, spawned, streams, tree
 from .files import unpack
 from .wire import Sender
 
@@ -107,6 +107,8 @@ def _run(archive: str, identity: Identity, sender: Sender, stop: Stop) -> int:
     mlflow_hook.install(sender, identity.rank)
     loopback.install(identity.master_addr)
     jax_hook.install(identity)
+    if not script:
+        spawned.install()
 
     from . import cells
 

@@ -335,3 +335,47 @@ def test_a_process_that_cannot_reach_the_job_says_so_once(tmp_path: Path) -> Non
     with Rank(bundle(tmp_path / "bundle.pyz", notebook(source)), env=HERE) as rank:
         rank.wait()
     assert rank.text() == "0 1\n" and not rank.of("metric")
+
+
+DEFINED = (
+    "import multiprocessing\ndef double(x):\n    return 2 * x\n"
+    "class Point:\n    def __init__(self, x):\n        self.x = x\n"
+    "import collections, enum, operator\nPair = collections.namedtuple('Pair', 'x y')\n"
+    "Colour = enum.Enum('Colour', 'RED')\n"
+)
+
+
+@pytest.mark.parametrize("how", ["spawn", "forkserver"])
+@pytest.mark.parametrize(
+    ("task", "name"),
+    [
+        ("double, range(3)", "double"),
+        ("Point, range(3)", "Point"),
+        ("print, [Point(1)]", "Point"),
+        ("operator.attrgetter('x'), [Pair(1, 2)]", "Pair"),
+        ("str, [Colour.RED]", "Colour"),
+        ("abs, range(3)", None),
+    ],
+)
+def test_a_pool_that_cannot_see_what_cells_define_says_so_instead_of_waiting(
+    tmp_path: Path, how: str, task: str, name: str | None
+) -> None:
+    source = f"with multiprocessing.get_context({how!r}).Pool(2) as pool:\n    print(pool.map({task}))"
+    with Rank(bundle(tmp_path / "bundle.pyz", notebook(DEFINED, source)), env=HERE) as rank:
+        rank.wait()
+    if name is None:
+        assert rank.code == 0 and rank.text() == "[0, 1, 2]\n"
+        return
+    (error,) = rank.of("error")
+    assert error["ename"] == "RuntimeError" and error["evalue"].startswith(f"`{name}` is defined in the notebook")
+    assert "module beside the notebook" in error["evalue"]
+
+
+def test_a_process_that_cannot_see_what_cells_define_ends_and_says_so(tmp_path: Path) -> None:
+    source = (
+        f"{DEFINED}child = multiprocessing.get_context('spawn').Process(target=double, args=(1,))\n"
+        "child.start()\nchild.join()\nprint(child.exitcode)"
+    )
+    with Rank(bundle(tmp_path / "bundle.pyz", notebook(source)), env=HERE) as rank:
+        rank.wait()
+    assert "`double` is defined in the notebook" in rank.text("stderr") and "1\n" in rank.text()
