@@ -99,10 +99,13 @@ class Progress(TolerantModel):
     eta_s: float | None = None
     """Seconds still to go, if the notebook's own progress allows a guess."""
 
-    def cut_short(self) -> Progress:
-        """That of a job that did not succeed: how much is done is not known where all was said to be."""
+    def as_of(self, phase: Phase) -> Progress:
+        """What is to be shown of it in a phase. Of a job that does not succeed not all is done: where all was said to be,
+        it is not known how much."""
         whole = self.fraction is not None and self.fraction >= 1
-        return self.model_copy(update={"fraction": None, "eta_s": None}) if whole else self
+        if not whole or phase not in (Phase.STOPPING, Phase.FAILED, Phase.STOPPED):
+            return self
+        return self.model_copy(update={"fraction": None, "eta_s": None})
 
 
 class GpuSample(TolerantModel):

@@ -58,9 +58,8 @@ class Ledger:
 
     def update(self, **changes: Any) -> None:
         """Changes fields in memory; `save_when_due` brings them to the file."""
-        phase = changes.get("phase", self.status.phase)
-        if phase in (Phase.FAILED, Phase.STOPPED):
-            changes["progress"] = changes.get("progress", self.status.progress).cut_short()
+        phase, progress = changes.get("phase", self.status.phase), changes.get("progress", self.status.progress)
+        changes["progress"] = progress.as_of(phase)
         changes = {name: value for name, value in changes.items() if getattr(self.status, name) != value}
         if changes:
             self.status = self.status.model_copy(update=changes)

@@ -17,6 +17,7 @@ from mlk_jupyter.backends.local import machine, process
 from mlk_jupyter.backends.local.catalogue import Catalogue
 from mlk_jupyter.backends.local.environment import Place, environment, inherited, places
 from mlk_jupyter.backends.local.ports import ReservedPort
+from mlk_jupyter.backends.local.settle import ended
 from mlk_jupyter.model import JobSpec, JobStatus, Phase, Progress, Reason
 from mlk_jupyter.record.folder import JobFolder
 from mlk_jupyter.record.ledger import Ledger
@@ -169,8 +170,8 @@ def test_a_final_phase_never_changes(tmp_path: Path) -> None:
     assert [step.phase for step in read.timeline] == [Phase.FAILED]
 
 
-@pytest.mark.parametrize("phase", [Phase.FAILED, Phase.STOPPED])
-def test_a_job_that_did_not_succeed_is_never_shown_as_complete(tmp_path: Path, phase: Phase) -> None:
+@pytest.mark.parametrize("phase", [Phase.STOPPING, Phase.FAILED, Phase.STOPPED])
+def test_a_job_that_does_not_succeed_is_never_shown_as_complete(tmp_path: Path, phase: Phase) -> None:
     ledger = Ledger(JobFolder(tmp_path), status())
     ledger.update(progress=Progress(cells_done=1, cells_total=1, fraction=1.0))
     ledger.enter(phase, Reason(code="a", text="over"))
@@ -179,6 +180,11 @@ def test_a_job_that_did_not_succeed_is_never_shown_as_complete(tmp_path: Path, p
     assert ledger.status.progress.fraction is None
     ledger.update(progress=Progress(fraction=0.4))
     assert ledger.status.progress.fraction == 0.4
+
+
+def test_a_job_whose_supervisor_is_gone_is_not_shown_as_complete(tmp_path: Path) -> None:
+    stale = status(progress=Progress(cells_done=1, cells_total=1, fraction=1.0))
+    assert ended(JobFolder(tmp_path), stale).progress.fraction is None
 
 
 def test_a_full_disk_costs_the_ballast_and_then_the_files_own_blocks(

@@ -148,6 +148,8 @@ def _row(reading: Reading, submitted_job: SubmittedJob, written: JobStatus | Non
         }
     if reading.attempt > written.attempt:  # how far the one before was is none of this one's
         row |= {"progress": Progress(), "metrics": []}
+    else:
+        row["progress"] = written.progress.as_of(phase)
     return row | {
         "created_at": reading.created_at or written.created_at,
         "started_at": written.started_at or reading.started_at,

@@ -77,6 +77,7 @@ def ended(folder: JobFolder, status: JobStatus) -> JobStatus:
             "error": reason.text if phase is Phase.FAILED else None,
             "finished_at": at,
             "timeline": [*status.timeline, Transition(phase=phase, at=at)],
+            "progress": status.progress.as_of(phase),
             "ranks": ranks,
         }
     )
