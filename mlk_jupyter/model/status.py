@@ -100,8 +100,8 @@ class Progress(TolerantModel):
     """Seconds still to go, if the notebook's own progress allows a guess."""
 
     def as_of(self, phase: Phase) -> Progress:
-        """What is to be shown of it in a phase. Of a job that does not succeed not all is done: where all was said to be,
-        it is not known how much."""
+        """What is to be shown of it in a phase. Of a job that does not succeed, not all is done: where all was said to
+        be, it is not known how much."""
         whole = self.fraction is not None and self.fraction >= 1
         if not whole or phase not in (Phase.STOPPING, Phase.FAILED, Phase.STOPPED):
             return self
