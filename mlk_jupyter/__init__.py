@@ -80,7 +80,7 @@ def __dir__() -> list[str]:
 
 
 def load_ipython_extension(shell: Any) -> None:
-    """What `%load_ext mlk_jupyter` calls: gives the shell `%%k8s_train` and the other magics."""
+    """What `%load_ext mlk_jupyter` calls: gives the shell `%%mlk` and the other magics."""
     from .magics import register
 
     register(shell)

@@ -50,9 +50,9 @@ def percent(fraction: float | None) -> str:
     return "    " if fraction is None else f"{int(fraction * 100):3d}%"
 
 
-def place(job: JobSummary) -> str:
-    """Where a job runs, as a person calls it: `this machine`, or the name of the cluster."""
-    return "this machine" if job.backend == "local" else job.backend
+def place(backend: str) -> str:
+    """Where jobs run, as a person calls it: `this machine`, or the name of the cluster."""
+    return "this machine" if backend == "local" else backend
 
 
 def changed(job: JobSummary) -> str:

@@ -1,4 +1,4 @@
-"""`%%k8s_train` and the other magics of IPython."""
+"""`%%mlk`, also called `%%k8s_train`, and the other magics of IPython."""
 
 from __future__ import annotations
 

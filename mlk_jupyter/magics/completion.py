@@ -89,8 +89,8 @@ def completions(
     found = _after_profile(words[1:], known) if magic == "k8s_profile" else None
     if found is None:
         if magic == "k8s_profile":
-            parser, words = parsing.train(), words[2:]
-        files = magic == "k8s_train" and not typed.startswith("%%")
+            parser, words = parsing.train("%%mlk"), words[2:]
+        files = magic in ("mlk", "k8s_train") and not typed.startswith("%%")
         found, current = _found(parser, words, current, known, namespace, folder, cell, files=files)
     lead = current[: len(current) - len(symbol)] if current.endswith(symbol) else ""
     return [choice[len(lead) :] for choice in found if choice.startswith(current)]

@@ -14,9 +14,9 @@ from ..options import add_cluster_options, add_spec, add_where
 
 LOG_LINES = 200
 _EXAMPLES = """examples:
-  %%k8s_train --workers 2 --gpus 1 --push data --pull model,history
-  %%k8s_train --image pytorch/pytorch:2.9.0-cuda12.8-cudnn9-runtime --time-limit 2h --detach
-  %k8s_train train.ipynb --param lr=0.1 --profile big
+  %%MAGIC --workers 2 --gpus 1 --push data --pull model,history
+  %%MAGIC --image pytorch/pytorch:2.9.0-cuda12.8-cudnn9-runtime --time-limit 2h --detach
+  %MAGIC train.ipynb --param lr=0.1 --profile big
 
 Interrupt the kernel to stop waiting; the job goes on. %k8s_jobs lists the jobs,
 mlk_jupyter.job("NAME") finds one again, also after a restart of the kernel."""
@@ -121,13 +121,13 @@ def names_of(typed: Sequence[str] | None, option: str) -> list[str]:
 
 
 @lru_cache
-def train(magic: str = "%%k8s_train") -> Parser:
-    """The parser of `%%k8s_train` and `%k8s_train`."""
+def train(magic: str) -> Parser:
+    """The parser of `%%mlk` and `%mlk`, or as which else the magic was called, with its percent signs."""
     if magic.startswith("%%"):
         text = "Run this cell as a job, and follow it here."
     else:
         text = "Run a notebook or script as a job, and follow it here."
-    parser = Parser(magic, text, _EXAMPLES)
+    parser = Parser(magic, text, _EXAMPLES.replace("MAGIC", magic.lstrip("%")))
     parser.usage = f"{magic.replace('%', '%%')} [OPTION ...]" + ("" if magic.startswith("%%") else " FILE")
     parser.add_argument(
         "source", nargs="?", metavar="FILE", help="with one %%: a notebook (.ipynb) or a Python script (.py)"
@@ -221,14 +221,15 @@ def runs() -> Parser:
 @lru_cache
 def profile() -> Parser:
     """The parser of `%k8s_profile`, but for the options that `save` keeps."""
-    parser = Parser("%k8s_profile", "Keep options of %%k8s_train under a name: save NAME OPTIONS, list, delete NAME.")
+    parser = Parser("%k8s_profile", "Keep options of %%mlk under a name: save NAME OPTIONS, list, delete NAME.")
     parser.add_argument("action", nargs="?", default="list", choices=["save", "list", "delete"], metavar="ACTION")
     parser.add_argument("name", nargs="?", metavar="NAME", help="name of the profile")
     return parser
 
 
 PARSERS: dict[str, Callable[[], Parser]] = {
-    "k8s_train": train,
+    "mlk": lambda: train("%%mlk"),
+    "k8s_train": lambda: train("%%k8s_train"),
     "k8s_jobs": jobs,
     "k8s_logs": logs,
     "k8s_stop": stop,

@@ -61,7 +61,7 @@ def _facts(asked: JobRequest, ready: Ready) -> list[tuple[str, str]]:
     ]
     return [
         ("Job", asked.spec.name),
-        ("Where", ready.backend.name),
+        ("Where", text.place(ready.backend.name)),
         *((use.label, use.text) for use in ready.preflight.uses),
         *shipped,
         ("Files", _some(ready.preflight.files)),

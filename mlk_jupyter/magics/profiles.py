@@ -1,4 +1,4 @@
-"""Saved sets of options: `%k8s_profile save gpu4 --workers 4 --gpus 1`, then `%%k8s_train --profile gpu4`.
+"""Saved sets of options: `%k8s_profile save gpu4 --workers 4 --gpus 1`, then `%%mlk --profile gpu4`.
 
 They lie in `profiles.json` of the data directory, as the words that were typed, so that they mean what typing them
 would mean.
@@ -95,7 +95,7 @@ def check(words: list[str]) -> None:
     from ..library import spec_from
     from ..options import spec_fields
 
-    parser = parsing.train()
+    parser = parsing.train("%%mlk")
     options = parser.read_words(words)
     for kept_out in _NOT_KEPT:
         if getattr(options, kept_out) not in (None, False):

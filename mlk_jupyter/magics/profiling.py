@@ -30,7 +30,7 @@ def k8s_profile(shell: Any, line: str) -> Table | None:
         print(f"Deleted the profile {asked.name}.")
         return None
     replaced = profiles.save(asked.name, words[2:])
-    print(f"{'Replaced' if replaced else 'Saved'} the profile {asked.name}. Use it: %%k8s_train --profile {asked.name}")
+    print(f"{'Replaced' if replaced else 'Saved'} the profile {asked.name}. Use it: %%mlk --profile {asked.name}")
     return None
 
 

@@ -11,7 +11,8 @@ from ..errors import MlkError
 
 # Name, kind as IPython says it, where its function is, and what `%quickref` says of it.
 _MAGICS = (
-    ("k8s_train", "line_cell", "training", "Run this cell, or a file, as a job and follow it."),
+    ("mlk", "line_cell", "training", "Run this cell, or a file, as a job and follow it."),
+    ("k8s_train", "line_cell", "training", "The same as %%mlk."),
     ("k8s_jobs", "line", "tables", "List the jobs."),
     ("k8s_logs", "line", "tables", "Show what one rank of a job wrote."),
     ("k8s_stop", "line", "tables", "Stop a job."),

@@ -89,7 +89,7 @@ def asked_of_cell(
     path = notebook_path(names)
     spec = library.spec_from({"name": path.stem[:100].strip() or "cell", **fields, "notebook": str(path)})
     if not code.strip():
-        raise BadInput("The cell is empty.", hint="Write below %%k8s_train what is to run.")
+        raise BadInput("The cell is empty.", hint="Write below the line of the magic what is to run.")
     pushed = {name: _value_of(name, names) for name in push}
     folder = Path.cwd()
     try:

@@ -70,7 +70,7 @@ def facts(shown: View) -> list[str]:
         view.reason(job),
         job.error if job.error and job.error not in view.reason(job) else "",
         view.progress(job),
-        f"{view.workers(job)}; {text.place(job)}",
+        f"{view.workers(job)}; {text.place(job.backend)}",
         *ranks(shown),
         view.run(job),
         shown.trouble,

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ..client import Job
     from ..model.api import BackendInfo
 
-_NONE_YET = "No jobs yet. Run a cell as one: write %%k8s_train above it."
+_NONE_YET = "No jobs yet. Run a cell as one: write %%mlk above it."
 
 
 def k8s_jobs(shell: Any, line: str) -> Table:
@@ -158,7 +158,7 @@ def gpus_table(infos: Sequence[BackendInfo]) -> Table:
     """The GPUs of each place as rows; what is not known is said so."""
     rows = [
         (
-            info.name,
+            text.place(info.name),
             _number(info.gpus),
             _number(info.gpus_free),
             ", ".join(info.gpu_names),

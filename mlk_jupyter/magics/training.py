@@ -1,8 +1,9 @@
-"""`%%k8s_train` and `%k8s_train`: from what was typed to the end of the job, and back."""
+"""`%%mlk` and `%mlk` (`%%k8s_train` and `%k8s_train`): from what was typed to the end of the job, and back."""
 
 from __future__ import annotations
 
 import argparse
+import re
 from typing import Any
 
 from ..client import Detached, Job, RemoteError
@@ -15,15 +16,27 @@ from .display import show
 from .preview import Preview
 from .pulling import Pull
 
+_OURS = re.compile(r"\b(k8s_train|mlk)\b")
+
+
+def mlk(shell: Any, line: str, cell: str | None = None) -> Job | Preview | None:
+    """`%%mlk` and `%mlk FILE`; as `_train`."""
+    return _train(shell, line, cell, "mlk")
+
 
 def k8s_train(shell: Any, line: str, cell: str | None = None) -> Job | Preview | None:
+    """`%%k8s_train` and `%k8s_train FILE`; as `_train`."""
+    return _train(shell, line, cell, "k8s_train")
+
+
+def _train(shell: Any, line: str, cell: str | None, magic: str) -> Job | Preview | None:
     """Runs a cell or a file as a job.
 
     Returns: the job when it was not waited for (else it is in `_`), or with --dry-run what would be submitted.
     Raises:  BadInput, Refused before anything was created; Detached when the waiting was interrupted; what the job
              raised.
     """
-    options = _options(line, cell)
+    options = _options(line, cell, magic)
     where = Where.of(options.backend, options.context, options.namespace)
     asked = _asked(shell, options, cell)
     ready = sending.checked(asked, where)
@@ -44,8 +57,8 @@ def k8s_train(shell: Any, line: str, cell: str | None = None) -> Job | Preview |
     return None
 
 
-def _options(line: str, cell: str | None) -> argparse.Namespace:
-    parser = parsing.train("%k8s_train" if cell is None else "%%k8s_train")
+def _options(line: str, cell: str | None, magic: str) -> argparse.Namespace:
+    parser = parsing.train(f"%{magic}" if cell is None else f"%%{magic}")
     words = parsing.words_of(line)
     options = parser.read_words(words)
     if options.profile is not None:
@@ -54,13 +67,13 @@ def _options(line: str, cell: str | None) -> argparse.Namespace:
         raise BadInput(f"--job {options.job}: this is no name of a variable.", hint="Write for example --job training.")
     if cell is None and options.source is None:
         raise BadInput(
-            "%k8s_train: the file is missing.",
-            hint="Name one: %k8s_train train.ipynb; a cell has two signs, %%k8s_train.",
+            f"%{magic}: the file is missing.",
+            hint=f"Name one: %{magic} train.ipynb; a cell has two signs, %%{magic}.",
         )
     if cell is not None and options.source is not None:
         raise BadInput(
-            f"%%k8s_train runs the cell below it, and {options.source!r} is no option.",
-            hint="Separate names by commas without blanks: --push x,y. One sign runs a file: %k8s_train train.ipynb",
+            f"%%{magic} runs the cell below it, and {options.source!r} is no option.",
+            hint=f"Separate names by commas without blanks: --push x,y. One sign runs a file: %{magic} train.ipynb",
         )
     if cell is None and (options.push or options.pull or options.pickle):
         raise BadInput(
@@ -87,7 +100,7 @@ def _asked(shell: Any, options: argparse.Namespace, cell: str | None) -> sending
 
 def _before(cells: list[str]) -> list[str]:
     """The cells that ran, without the one that runs now: it is among them unless its client keeps no history."""
-    return cells[:-1] if cells and "k8s_train" in cells[-1] else cells
+    return cells[:-1] if cells and _OURS.search(cells[-1]) else cells
 
 
 def _worth_saying(asked: sending.JobRequest, ready: sending.Ready) -> list[str]:

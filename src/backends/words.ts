@@ -5,6 +5,15 @@ import type { BackendInfo, WatchState, Right } from '../api';
 /** What needs a right of its own. */
 export type Feature = 'submit' | 'stop' | 'delete' | 'logs';
 
+/** Where jobs run, as a person calls it; before its answer is there, by its name. */
+export function placeTitle(
+  backend: BackendInfo | undefined,
+  name: string,
+  trans: TranslationBundle
+): string {
+  return backend?.title ?? (name === 'local' ? trans.__('This machine') : name);
+}
+
 export function isCluster(backend: BackendInfo | undefined): boolean {
   return backend?.kind === 'kubernetes';
 }

@@ -1,7 +1,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { BackendInfo, JobStatus, Link } from '../api';
-import { refusal } from '../backends/words';
+import { placeTitle, refusal } from '../backends/words';
 import { duration, exactTime, figure, PhaseLabel, ProgressBar, useNow } from '../components';
 import type { Page } from '../job/model';
 import { elapsed, SECOND_MS } from '../job/words';
@@ -56,7 +56,7 @@ export const Display = (props: IDisplayProps): JSX.Element => {
           {duration(elapsed(job, now), trans)}
         </span>
         <span className="mlk-Display-fact">{sizeText(job, trans)}</span>
-        <span className="mlk-Display-fact">{backend?.title ?? job.backend}</span>
+        <span className="mlk-Display-fact">{placeTitle(backend, job.backend, trans)}</span>
         <Buttons {...props} />
       </div>
       {link !== 'live' && !isFinal(job.phase) && (

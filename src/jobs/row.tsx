@@ -3,7 +3,7 @@ import { deleteIcon, fileIcon, refreshIcon, stopIcon } from '@jupyterlab/ui-comp
 import { memo } from 'react';
 
 import type { BackendInfo, JobSummary } from '../api';
-import { refusal } from '../backends/words';
+import { placeTitle, refusal } from '../backends/words';
 import { IconButton, PhaseLabel, ProgressBar, RelativeTime } from '../components';
 import { titleOf } from './names';
 import { canStop, isFinal } from './phase';
@@ -73,7 +73,7 @@ export const JobRow = memo((props: IJobRowProps): JSX.Element => {
     sizeText(job, trans),
     attemptText(job, trans),
     metricText(job, trans),
-    props.showsPlace ? (backend?.title ?? job.backend) : null,
+    props.showsPlace ? placeTitle(backend, job.backend, trans) : null,
     job.submitted_by && trans.__('by %1', job.submitted_by)
   ]
     .filter(Boolean)

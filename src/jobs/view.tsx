@@ -3,6 +3,7 @@ import { InputGroup, searchIcon } from '@jupyterlab/ui-components';
 import { useMemo } from 'react';
 
 import type { ApiError, BackendInfo, JobSummary, Phase } from '../api';
+import { placeTitle } from '../backends/words';
 import { ErrorBanner } from '../components';
 import { PhaseFilter, Selection } from './filter';
 import { JobList } from './list';
@@ -43,12 +44,12 @@ export const JobsView = (props: IJobsViewProps): JSX.Element => {
     () =>
       query.trim()
         ? jobs.filter(job => {
-            const place = backends.find(({ name }) => name === job.backend)?.title;
+            const place = backends.find(({ name }) => name === job.backend);
             return matches(
               job,
               query,
               phaseWord(job.phase, trans),
-              place ?? job.backend,
+              placeTitle(place, job.backend, trans),
               marks.get(job.id)
             );
           })

@@ -88,7 +88,7 @@ def test_a_dry_run_shows_what_would_be_submitted_and_creates_nothing(anywhere: S
     assert "Nothing was created" in text and "grow" in text and "scale" in text
     assert "&lt;dry&gt;" in html and "<dry>" not in html
     assert (shown.yaml is not None and "kind: Job" in shown.yaml) == (
-        anywhere.run("%k8s_gpus").value.rows[0][0] != "local"
+        anywhere.run("%k8s_gpus").value.rows[0][0] != "this machine"
     )
     assert anywhere.run("%k8s_jobs").value.rows == []
 
@@ -224,3 +224,10 @@ def test_a_name_that_is_defined_nowhere_is_said_once_and_does_not_keep_the_job_f
     assert repr(shell.run(f"{TRAIN} --dry-run\n{cell}").value).count("nowhere") == 1
     ran = shell.run(f"{TRAIN}\n{cell}")
     assert ran.error is None and ran.out.count("nowhere") == 1
+
+
+def test_both_names_of_the_magic_do_the_same(shell: Shell) -> None:
+    shell.run("def twice(x):\n    return 2 * x")
+    for magic, number in (("%%mlk", 2), ("%%k8s_train", 3)):
+        shell.run(f"{magic} --no-mlflow --pull y\ny = twice({number})")
+        assert shell.run("y").value == 2 * number

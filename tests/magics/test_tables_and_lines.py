@@ -69,7 +69,7 @@ def test_unknown_numbers_of_gpus_are_not_zero() -> None:
         name="kubernetes", title="c", why="", watch=WatchState.RECONNECTING, watch_why="It does not answer."
     )
     assert gpus_table([local, away]).rows == [
-        ("local", "2", "0", "A100", ""),
+        ("this machine", "2", "0", "A100", ""),
         ("kubernetes", "not known", "not known", "", "It does not answer."),
     ]
 

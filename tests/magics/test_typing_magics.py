@@ -40,7 +40,10 @@ KNOWN = Known(
         ("%%k8s_train --volume data\n1", "--volume data"),
         ("%%k8s_train --profile bgi\n1", "There is no profile 'bgi'."),
         ("%%k8s_train --mig 1g.10gb --gpu-resource amd.com/gpu\n1", "--mig and --gpu-resource"),
-        ("%k8s_train", "the file is missing"),
+        ("%k8s_train", "%k8s_train: the file is missing"),
+        ("%mlk", "%mlk: the file is missing"),
+        ("%%mlk --wrokers 4\n1", "--wrokers is no option of %%mlk. Did you mean --workers?"),
+        ("%%mlk train.ipynb\n1", "%%mlk runs the cell below it"),
         ("%k8s_train nowhere.ipynb", "nowhere.ipynb is no file."),
         ("%k8s_train notes.txt", "notes.txt"),
         ("%%k8s_train train.ipynb\n1", "'train.ipynb'"),
@@ -63,12 +66,12 @@ def test_what_cannot_be_meant_is_refused_at_once_in_few_words(shell: Shell, line
 def test_the_magics_take_every_option_of_mlk_run(tmp_path: Path) -> None:
     runs = next(action for action in build_parser()._actions if isinstance(action, argparse._SubParsersAction))
     not_ours = {"-h", "--help", "--json"}
-    assert set(runs.choices["run"]._option_string_actions) - not_ours <= set(parsing.train().options())
+    assert set(runs.choices["run"]._option_string_actions) - not_ours <= set(parsing.train("%%mlk").options())
 
 
 def test_options_mean_what_they_mean_on_the_command_line() -> None:
     typed = ["--workers", "4", "--gpus", "2", "--param", "lr=0.1", "--secret", "hf:TOKEN", "--mig", "1g.10gb"]
-    magic = parsing.train().read_words(typed)
+    magic = parsing.train("%%mlk").read_words(typed)
     command = build_parser().parse_args(["run", "x.ipynb", *typed])
     assert spec_fields(magic) == spec_fields(command)
 
@@ -96,6 +99,7 @@ def offered(line: str, cell: str = "", folder: Path = Path(), **names: Any) -> l
     ("line", "found"),
     [
         ("%%k8s_train --wor", ["--workers"]),
+        ("%%mlk --wor", ["--workers"]),
         ("%%k8s_train --workers 2 --wor", []),
         ("%%k8s_train --env A=b --en", ["--env"]),
         ("%%k8s_train --backend ", ["local", "kubernetes", "kubernetes:kind"]),
@@ -131,6 +135,7 @@ def test_the_tab_key_offers_files_to_run(tmp_path: Path) -> None:
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / "inner.py").touch()
     assert offered("%k8s_train ", folder=tmp_path) == ["deep/", "train.ipynb", "train.py"]
+    assert offered("%mlk ", folder=tmp_path) == ["deep/", "train.ipynb", "train.py"]
     assert offered("%k8s_train deep/", folder=tmp_path) == ["deep/inner.py"]
 
 
@@ -138,6 +143,7 @@ def test_ipython_asks_us_and_nobody_else_in_our_lines(shell: Shell) -> None:
     shell.names["learning_rate"] = 0.1
     assert shell.tab("%%k8s_train --work|\nx = 1") == ["--workers"]
     assert shell.tab("%%k8s_train --push lear|\nx = 1") == ["learning_rate"]
+    assert shell.tab("%%mlk --push lear|\nx = 1") == ["learning_rate"]
     assert shell.tab("%%k8s_train --pull |\nanswer = 1")[:1] == ["answer"]
     assert shell.tab("%k8s_train --backend ") == ["local"]
 
