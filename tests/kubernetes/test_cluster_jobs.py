@@ -211,19 +211,19 @@ def test_a_deletion_beside_a_watch_lists_nothing(desk: Desk, kube_cluster: FakeC
 def test_a_record_is_not_begun_again_while_it_is_being_removed(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     job = desk.submit(FOREVER)
     desk.until_running(job)
-    watching, remove = desk.backend._controller, desk.backend._records.remove
+    watching, remove = desk.backend._controller.reconciler, desk.backend._records.remove
     begun: list[str] = []
 
     def late(job_id: str) -> None:
         """The watch has told that the job is gone, and was listened to, before the record goes."""
-        wait_for(lambda: watching._informer is not None and job_id not in watching._informer.job_ids())
+        wait_for(lambda: watching.informer is not None and job_id not in watching.informer.job_ids())
         for _ in range(2):
             desk.do(told())
             wait_for(lambda: not watching._changed)
         remove(job_id)
 
     async def told() -> None:
-        watching._heard({job})
+        watching.heard({job})
 
     monkeypatch.setattr(desk.backend._records, "remove", late)
     monkeypatch.setattr(watching, "_begin", lambda asked, **_: begun.append(asked.id))

@@ -157,11 +157,11 @@ def test_a_recording_process_that_is_killed_is_followed_by_another(
         desk.view()
         ((job, shown),) = desk.seen.items()
         assert shown.phase is Phase.RUNNING
-        assert desk.backend._controller.status(job) is None, "the other process writes"
+        assert desk.backend._controller.reconciler.status(job) is None, "the other process writes"
     finally:
         process.kill()
         process.wait(30)
-    wait_for(lambda: desk.backend._controller.status(job) is not None)
+    wait_for(lambda: desk.backend._controller.reconciler.status(job) is not None)
     door.touch()
     status = desk.until_over(job)
     assert status.phase is Phase.SUCCEEDED and status.notices == []

@@ -207,7 +207,9 @@ def test_a_submission_cut_off_before_its_first_object_is_named_and_not_before_it
             desk.view()
             (job,) = desk.seen
             assert desk.seen[job].phase is Phase.QUEUED
-            assert wait_for(lambda: job in desk.backend._controller._others), "it is seen that somebody is at it"
+            assert wait_for(lambda: job in desk.backend._controller.reconciler.others), (
+                "it is seen that somebody is at it"
+            )
         finally:
             kill(process)
         status = desk.until_over(job)

@@ -96,21 +96,21 @@ async def test_a_job_that_is_deleted_while_its_record_is_read_does_not_come_back
     records = Interrupted(tmp_path, asyncio.get_running_loop())
     records.write(status())
     controller = Controller(cast("Cluster", object()), records, "kubernetes")
-    controller._informer = cast("Any", Empty())
-    controller._heard({JOB})
-    await controller._take_all()
+    controller.reconciler.informer = cast("Any", Empty())
+    controller.reconciler.heard({JOB})
+    await controller.reconciler.take_all()
     assert JOB in controller.jobs()
 
     def delete() -> None:
         records.meanwhile = lambda: None
-        controller._leaving[JOB] = True
+        controller.reconciler._leaving[JOB] = True
         records.remove(JOB)
-        controller.forget(JOB)
+        controller.reconciler.forget(JOB)
 
     records.meanwhile = delete
-    controller._heard({JOB})
-    await controller._take_all()
-    assert controller.jobs() == {} and controller._leaving == {}
+    controller.reconciler.heard({JOB})
+    await controller.reconciler.take_all()
+    assert controller.jobs() == {} and controller.reconciler._leaving == {}
 
 
 def test_jobs_that_come_and_go_while_the_records_are_read_are_as_they_then_are() -> None:

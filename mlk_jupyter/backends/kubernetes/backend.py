@@ -183,13 +183,15 @@ class KubernetesBackend:
     ) -> JobStatus:
         offer = await self._offer()
         if await in_thread(self._was_cut_off, job_id):
-            await self._controller.leave(job_id)  # else it would be written down meanwhile that it was never created
+            await self._controller.reconciler.leave(
+                job_id
+            )  # else it would be written down meanwhile that it was never created
         else:
             with contextlib.suppress(JobNotFound, Forbidden):  # whoever may not list jobs may still create them
                 return await self.job(job_id)
         findings, context = await examine(self._cluster, spec, bundle, offer, self.image)
         if not findings.ok or context is None:
-            self._controller.stay(job_id)
+            self._controller.reconciler.stay(job_id)
             raise Refused(findings)
         what = for_request(context, request_id, submitted_by)
         first = functools.partial(first_status, what, backend=self.name)
@@ -205,9 +207,9 @@ class KubernetesBackend:
             except SubmissionUnknown:
                 raise  # the folder stays: the next try, or the next watch, finds out
             except MlkError:
-                await self._controller.leave(job_id)
+                await self._controller.reconciler.leave(job_id)
                 await in_thread(self._records.remove, job_id)
-                self._controller.forget(job_id)
+                self._controller.reconciler.forget(job_id)
                 raise
             await in_thread(self._records.submitted, job_id)
         folder = submission.folder
@@ -243,7 +245,7 @@ class KubernetesBackend:
 
     async def job(self, job_id: str) -> JobStatus:
         """One job whole. Raises: JobNotFound."""
-        live = self._controller.status(job_id)
+        live = self._controller.reconciler.status(job_id)
         if live is not None:
             return live
         written = await in_thread(self._records.folder(job_id).read_status)
@@ -252,7 +254,11 @@ class KubernetesBackend:
                 raise JobNotFound(job_id)
             return written
         objects = await self._objects(job_id)
-        found = status_of(objects, written, self.name, self._controller.background) if objects is not None else written
+        found = (
+            status_of(objects, written, self.name, self._controller.reconciler.background)
+            if objects is not None
+            else written
+        )
         if found is None:
             raise JobNotFound(job_id)
         self._known.add(job_id)
@@ -281,7 +287,7 @@ class KubernetesBackend:
 
     def look(self, job_id: str, rank: int | None = None) -> None:
         """Says that somebody looks at a job, or at the log of one of its ranks."""
-        self._controller.look(job_id, rank)
+        self._controller.reconciler.look(job_id, rank)
 
     async def stop(self, job_id: str) -> None:
         """Asks the cluster to end the job's pods, and keeps its objects and its record. Raises: JobNotFound."""
@@ -302,7 +308,7 @@ class KubernetesBackend:
         objects = await self._objects(job_id)
         if objects is None and not written:
             raise JobNotFound(job_id)
-        await self._controller.leave(job_id)
+        await self._controller.reconciler.leave(job_id)
         try:
             if objects is not None:
                 await removal.delete(
@@ -313,13 +319,13 @@ class KubernetesBackend:
                 )
             await in_thread(self._records.remove, job_id)
         except OSError as error:
-            self._controller.stay(job_id)
+            self._controller.reconciler.stay(job_id)
             raise RecordUnwritable(error, self._records.jobs / job_id) from error
         except BaseException:
-            self._controller.stay(job_id)
+            self._controller.reconciler.stay(job_id)
             raise
         self._known.discard(job_id)
-        self._controller.forget(job_id)
+        self._controller.reconciler.forget(job_id)
 
     async def orphans(self) -> list[Orphan]:
         """Objects of ours whose job is gone."""
