@@ -163,12 +163,31 @@ def offer(shell: Any) -> None:
     when_imported("comm", comms)
     when_imported("ipykernel.ipkernel", comms)  # puts its own in their place, which need its own kernel
     when_imported("ipykernel.zmqshell", classes)
-    spec = None if "ipykernel" in sys.modules else importlib.util.find_spec("ipykernel")
-    if spec is not None and spec.loader is not None:
-        module = _Unloaded(spec.name)
-        for name, value in vars(importlib.util.module_from_spec(spec)).items():
-            module.__dict__[name] = value
+    if "ipykernel" not in sys.modules:
+        _show_modules(type(shell))
+
+
+def _show_modules(shell_class: type) -> None:
+    """Puts into `sys.modules` what is there in a kernel and is looked for (tqdm, for one), as good as not loaded.
+
+    Where ipykernel is not installed, the one that holds the shell's class is there all the same.
+    """
+    package: Any = None
+    for name in ("", ".zmqshell", ".ipkernel", ".kernelapp"):
+        spec = importlib.util.find_spec("ipykernel" + name)
+        if spec is None or spec.loader is None:
+            break
+        module: Any = _Unloaded(spec.name)
+        module.__dict__.update(vars(importlib.util.module_from_spec(spec)))
         sys.modules[spec.name] = module
+        if package is None:
+            package = module
+        else:
+            setattr(package, name[1:], module)
+    if package is None:
+        stand_in: Any = types.ModuleType("ipykernel.zmqshell")
+        stand_in.ZMQInteractiveShell = shell_class
+        sys.modules[stand_in.__name__] = stand_in
 
 
 class _Unloaded(types.ModuleType):
@@ -183,5 +202,5 @@ class _Unloaded(types.ModuleType):
             spec.loader.exec_module(self)
         except ImportError as error:
             self.__class__ = _Unloaded
-            raise AttributeError(f"module 'ipykernel' cannot be loaded: {error}") from error
+            raise AttributeError(f"module {spec.name!r} cannot be loaded: {error}") from error
         return getattr(self, name)

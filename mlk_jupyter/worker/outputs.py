@@ -222,7 +222,7 @@ class Outputs:
             where = "Save it to a file in the notebook to keep it (plt.savefig, to_csv, to_html)."
         else:
             where = f"It is in {path}."
-            metadata = {"mlk": {"file": os.path.basename(path)}}  # whoever shows it makes a link of it
+            metadata = {"mlk": {"file": os.path.basename(path)}}  # the page of the job makes a link of it
         plain = (output.get("data") or {}).get("text/plain", "")
         plain = "".join(plain) if isinstance(plain, list) else str(plain)
         text = f"[{sentence} (limit {_words(self._output_limit)}: --output-limit). {where}]"

@@ -120,6 +120,7 @@ class Compiler(CachingCompiler):  # type: ignore[misc]
 class ZMQInteractiveShell(InteractiveShell):  # type: ignore[misc]
     """The shell of one rank. Keeps no history file."""
 
+    __module__ = "ipykernel.zmqshell"  # plotly looks where the class comes from
     displayhook_class = Type(Hook)
     display_pub_class = Type(Publisher)
     compiler_class = Type(Compiler)

@@ -42,6 +42,22 @@ def test_libraries_find_a_kernel_and_none_is_imported(tmp_path: Path) -> None:
     assert rank.text(cell=2) == "True\nTrue True\n"
 
 
+def test_libraries_that_look_for_a_kernels_modules_choose_the_notebook(tmp_path: Path) -> None:
+    rank = run(
+        tmp_path,
+        "import tqdm.auto, tqdm.notebook\nprint(issubclass(tqdm.auto.tqdm, tqdm.notebook.tqdm))",
+        "shell = get_ipython()\n"  # as plotly does
+        "print(type(shell).__name__, type(shell).__module__)",
+        "import sys\nprint('ipykernel.zmqshell' in sys.modules)\n"
+        "from ipykernel.kernelapp import IPKernelApp\nprint(IPKernelApp.initialized())\n"
+        "import ipykernel\nprint(isinstance(shell, ipykernel.zmqshell.ZMQInteractiveShell))",
+    )
+    assert rank.code == 0, rank.of("error")
+    assert rank.text(cell=0) == "True\n"
+    assert rank.text(cell=1) == "ZMQInteractiveShell ipykernel.zmqshell\n"
+    assert rank.text(cell=2) == "True\nFalse\nTrue\n"
+
+
 def test_a_table_of_many_columns_is_shown_as_in_a_notebook(tmp_path: Path) -> None:
     rank = run(
         tmp_path,
