@@ -217,18 +217,25 @@ class Outputs:
     def _saved(self, output: Dict[str, Any], sentence: str) -> Dict[str, Any]:
         """A display that says where the output is instead."""
         path = self._save(self._cell or 0, output.get("data") or {})
-        metadata: Dict[str, Any] = {}
-        if path is None:
-            where = "Save it to a file in the notebook to keep it (plt.savefig, to_csv, to_html)."
-        else:
+        where = "Save it to a file in the notebook to keep it (plt.savefig, to_csv, to_html)."
+        if path is not None:
             where = f"It is in {path}."
-            metadata = {"mlk": {"file": os.path.basename(path)}}  # the page of the job makes a link of it
         plain = (output.get("data") or {}).get("text/plain", "")
         plain = "".join(plain) if isinstance(plain, list) else str(plain)
         text = f"[{sentence} (limit {_words(self._output_limit)}: --output-limit). {where}]"
         if plain:
             text += "\n" + (plain if len(plain) <= _SAMPLE_LIMIT else plain[:_SAMPLE_LIMIT] + " …")
-        return {**output, "data": {"text/plain": text}, "metadata": metadata}
+        data, metadata = {"text/plain": text}, {}
+        if path is not None:
+            # Beside the executed notebook; the page of the job, which does not lie there, makes a link of the name.
+            name = os.path.basename(path)
+            data["text/html"] = f'<pre>{_escaped(text)}</pre><a href="outputs/{name}">{name}</a>'
+            metadata = {"mlk": {"file": name}}
+        return {**output, "data": data, "metadata": metadata}
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _size(text: str) -> int:

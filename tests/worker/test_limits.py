@@ -44,6 +44,8 @@ def test_a_figure_past_the_limit_is_in_a_file(tmp_path: Path) -> None:
     env = {"MLK_OUTPUTS": str(tmp_path / "outputs"), "MLK_OUTPUT_LIMITS": f"{1 << 20} {1 << 24}"}
     output = run(tmp_path, source, env=env).of("output")[0]["output"]
     text = output["data"]["text/plain"]
+    assert output["data"]["text/html"].endswith('<a href="outputs/cell-0-output-1.png">cell-0-output-1.png</a>')
+    assert "&lt;Figure&gt;" in output["data"]["text/html"]
     assert output["metadata"] == {"mlk": {"file": "cell-0-output-1.png"}} and "--output-limit" in text
     path = tmp_path / "outputs" / "cell-0-output-1.png"
     assert str(path) in text and "<Figure>" in text

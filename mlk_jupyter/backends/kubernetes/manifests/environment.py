@@ -32,7 +32,6 @@ def variables(context: RenderContext, master: str) -> list[dict[str, Any]]:
         "MLK_RANKS_PER_WORKER": str(spec.ranks_in_worker),
         "MLK_GRACE_S": str(spec.grace_period_s),
         "MLK_FILES": f"{WORK}/files",
-        "MLK_OUTPUTS": f"{WORK}/outputs",
         "MLK_OUTPUT_LIMITS": "{} {}".format(*spec.output_limits),
         "MLK_CHECKPOINT_DIR": CHECKPOINTS,
         "MLK_LAST_WORDS": LAST_WORDS,
