@@ -221,8 +221,9 @@ class ZMQInteractiveShell(InteractiveShell):  # type: ignore[misc]
         raise SystemExit(0)
 
     def showtraceback(self, *args: Any, **kwargs: Any) -> None:
-        """An exit is no error to be shown."""
-        if not isinstance(sys.exc_info()[1], SystemExit):
+        """A good exit is no error to be shown."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, SystemExit) or error.code not in (None, 0):
             super().showtraceback(*args, **kwargs)
 
     def _showtraceback(self, etype: Any, evalue: BaseException, stb: Any) -> None:

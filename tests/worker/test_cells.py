@@ -92,6 +92,7 @@ def test_an_exit_in_a_cell_ends_the_job_with_its_code(tmp_path: Path, call: str,
     assert rank.code == code and "never" not in rank.text()
     assert bool(rank.of("error")) == bool(code)
     assert rank.of("cell_finished")[-1]["status"] == ("error" if code else "ok")
+    assert [frame["output"]["ename"] for frame in rank.of("output")] == ["SystemExit"] * bool(code)
 
 
 @pytest.mark.parametrize("call", ["input()", "import getpass; getpass.getpass()"])
