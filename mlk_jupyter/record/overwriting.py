@@ -16,7 +16,12 @@ def settled(text: str) -> str:
     if "\r" not in text and "\b" not in text:
         return text
     *lines, last = text.split("\n")
-    return "".join(f"{_settled_line(line)[0]}\n" for line in lines) + "".join(_settled_line(last))
+    return "".join(_ended(line) for line in lines) + "".join(_settled_line(last))
+
+
+def _ended(line: str) -> str:
+    end = "\r\n" if line.endswith("\r") else "\n"  # as programs end lines that write to a terminal
+    return _settled_line(line)[0] + end
 
 
 def _settled_line(line: str) -> tuple[str, str]:
@@ -33,4 +38,4 @@ def _settled_line(line: str) -> tuple[str, str]:
         elif piece:
             cells[at : at + len(piece)] = piece
             at += len(piece)
-    return "".join(cells), "\b" * (len(cells) - at) if at else "\r" * bool(cells)
+    return "".join(cells), "\r" if line.endswith("\r") else "\b" * (len(cells) - at)

@@ -24,7 +24,8 @@ class _Unseen(type):
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         if sys._getframe(1).f_globals.get("__name__") in _UNPICKLING:
-            return object.__new__(cls)  # an error here would end the worker before it has its task
+            # An error here would end the worker before it has its task.
+            return object.__new__(cls)  # type: ignore[arg-type]
         _refuse(cls.__name__)
 
 

@@ -18,7 +18,7 @@ BAR = "".join(f"\r{step / 30:3.0f}% | {step}/3000 [00:01<00:00, {9000 + step}it/
         ("\rstep 1\rstep 2\rstep 3\n", "step 3\n"),
         ("100 %\r99 %\n", "99 %%\n"),
         ("begun\n10\r20\nnext", "begun\n20\nnext"),
-        ("windows\r\nlines\r\n", "windows\nlines\n"),
+        ("terminal\r\nlines\r\n", "terminal\r\nlines\r\n"),
         ("working /\b-\b\\\b|", "working |"),
         ("\b\bx", "x"),
         ("ab\rc", "cb\b"),
@@ -34,4 +34,5 @@ def test_text_that_writes_over_itself_is_kept_as_it_stands_in_the_end(written: s
 def test_what_follows_finds_its_place(so_far: str, more: str) -> None:
     assert settled(settled(so_far) + more) == settled(so_far + more)
     *lines, _ = settled(so_far).split("\n")
-    assert len(lines) == so_far.count("\n") and not {"\r", "\b"} & set("".join(lines))
+    assert len(lines) == so_far.count("\n")
+    assert not {"\r", "\b"} & set("".join(line.removesuffix("\r") for line in lines))

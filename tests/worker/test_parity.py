@@ -23,6 +23,7 @@ from typing import Any
 
 import pytest
 
+from mlk_jupyter.record.overwriting import settled
 from mlk_jupyter.record.replay import Replay
 
 from .ranks import Rank, bundle
@@ -75,7 +76,7 @@ def outputs_of(cell: dict[str, Any]) -> list[dict[str, Any]]:
 
     def end_streams() -> None:
         result.extend(
-            {"output_type": "stream", "name": name, "text": streams.pop(name)}
+            {"output_type": "stream", "name": name, "text": settled(streams.pop(name))}
             for name in ("stdout", "stderr")
             if name in streams
         )
@@ -83,7 +84,7 @@ def outputs_of(cell: dict[str, Any]) -> list[dict[str, Any]]:
     for output in cell["outputs"]:
         if output["output_type"] == "stream":
             streams[output["name"]] = streams.get(output["name"], "") + joined(output["text"])
-            continue
+            continue  # settled below: nbclient leaves that to JupyterLab
         end_streams()
         output = dict(output)
         if "data" in output:
