@@ -97,7 +97,7 @@ def test_a_scheduler_s_message_is_taken_apart_into_causes_with_their_counts() ->
     )
     assert verdict is not None
     assert (verdict.fitting, verdict.total) == (0, 9)
-    assert verdict.causes == [
+    assert list(verdict.causes) == [
         Cause("untolerated_taint", 1, "node(s) had untolerated taint {…}", ("a/b=c",)),
         Cause("insufficient", 2, "cpu"),
         Cause("insufficient", 3, "memory"),

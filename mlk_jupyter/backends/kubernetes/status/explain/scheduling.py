@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -46,7 +47,7 @@ class Verdict:
 
     fitting: int
     total: int
-    causes: list[Cause]
+    causes: tuple[Cause, ...]
     never: bool = False
     """Whether no node could take the pod as it is, whatever else went from it."""
 
@@ -80,14 +81,19 @@ _ORDER = {code: place for place, (code, _) in enumerate(_KINDS)}
 
 def parse(message: str) -> Verdict | None:
     """The figures of a FailedScheduling message; None when it is no such message."""
-    message = message[:20_000]
+    return _parse(message[:20_000])
+
+
+@functools.lru_cache(maxsize=128)
+def _parse(message: str) -> Verdict | None:
+    """Of the jobs that wait most wait for the same, and each is told so again and again."""
     head = _HEAD.search(message)
     if head is None:
-        return Verdict(0, 0, [Cause("no_nodes", None, _NO_NODES)]) if _NO_NODES in message else None
+        return Verdict(0, 0, (Cause("no_nodes", None, _NO_NODES),)) if _NO_NODES in message else None
     body = _TAIL.sub("", message[head.end() :]).strip()
     in_vain = sum(int(number) for number in _IN_VAIN.findall(message))
     parts = (part.strip().rstrip(".").strip() for part in re.split(r",\s+(?=\d+ )", body))
-    return Verdict(int(head[1]), int(head[2]), [_cause(part) for part in parts if part], in_vain >= int(head[2]))
+    return Verdict(int(head[1]), int(head[2]), tuple(_cause(part) for part in parts if part), in_vain >= int(head[2]))
 
 
 def explain_unschedulable(message: str, pod: Manifest, spec: JobSpec, facts: Background) -> Reason:
