@@ -43,7 +43,9 @@ class Watch:
         self._send = send
         self._parameters = parameters
         self._experiment = experiment
-        self._own: Optional[Tuple[str, str]] = None  # tracking URI and id of the first run
+        # Tracking URI and id of the first run. Where a run that is continued by its id lies, is not known.
+        continued = os.environ.get("MLFLOW_RUN_ID")
+        self._own: Optional[Tuple[Optional[str], str]] = (None, continued) if continued else None
         self._waiting: Dict[str, Any] = {}  # run id -> the client that opened it: parameters are still to be logged
         self._known: Dict[str, Set[str]] = {}  # run id -> names of parameters that the notebook logged itself
         self._told: Dict[Tuple[Any, str], Tuple[int, int]] = {}  # run id, metric -> time in ms and step of its latest
@@ -157,7 +159,7 @@ class Watch:
     def _below(self, client: Any, args: Any, kwargs: Any) -> Tuple[Any, Any]:
         """The arguments (start_time, tags, run_name) of a run that is to be below the job's own, where it says nothing
         else."""
-        if self._own is None or self._own[0] != client.tracking_uri:
+        if self._own is None or self._own[0] not in (None, client.tracking_uri):
             return args, kwargs
         tags = {_PARENT: self._own[1], **(_argument(args, kwargs, 1, "tags") or {})}
         return ((args[0], tags, *args[2:]), kwargs) if len(args) > 1 else (args, {**kwargs, "tags": tags})

@@ -144,6 +144,15 @@ def test_a_run_that_is_opened_later_goes_below_the_jobs_own(store: Path, tmp_pat
     assert rows(store, "select distinct run_uuid from params") == [(own,)]
 
 
+def test_what_is_opened_beside_a_run_that_the_job_continues_goes_below_it(store: Path, tmp_path: Path) -> None:
+    own = run(tmp_path, "import mlflow; print(mlflow.start_run().info.run_id)", env=environment(store)).text().strip()
+    source = "import mlflow\nmlflow.log_metric('loss', 1); mlflow.end_run()\nmlflow.log_metric('eval_loss', 2)"
+    rank = run(tmp_path, source, env=environment(store, MLFLOW_RUN_ID=own))
+    (below,) = [frame["run_id"] for frame in rank.of("run")]
+    assert rows(store, "select run_uuid, value from tags where key = 'mlflow.parentRunId'") == [(below, own)]
+    assert rows(store, "select run_uuid, key from metrics") == sorted([(own, "loss"), (below, "eval_loss")])
+
+
 SILENT = """import mlflow
 with mlflow.start_run() as run:
     mlflow.log_metric('loss', 1.5, step=1); mlflow.log_param('a', 1); mlflow.log_text('c', 'c.txt')
