@@ -121,7 +121,7 @@ def command(page: Page, name: str, /, **arguments: object) -> None:
 def submitted(page: Page) -> str:
     """Submits the example through the dialog, as a person does. Gives the id of the job."""
     command(page, "docmanager:open", path=EXAMPLE.name)
-    page.get_by_role("button", name="Run as a job").click()
+    page.get_by_role("button", name="Run as a job", exact=True).click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Workers").fill("2")
     run = dialog.get_by_role("button", name="Run", exact=True)

@@ -36,10 +36,12 @@ const ENDLESS = notebook(
 async function dialogWithImage(page: Page): Promise<Locator> {
   await page.getByRole('button', { name: RUN }).click();
   const dialog = page.getByRole('dialog');
-  const findings = dialog.locator('.mlk-Findings');
-  await expect(findings).toContainText('No container image is named');
+  const field = dialog
+    .locator('.mlk-Field')
+    .filter({ has: page.getByRole('textbox', { name: 'Image', exact: true }) });
+  await expect(field).toContainText('No container image is named');
   await dialog.getByRole('textbox', { name: 'Image', exact: true }).fill(IMAGE);
-  await expect(findings).not.toContainText('No container image is named');
+  await expect(field).not.toContainText('No container image is named');
   return dialog;
 }
 
@@ -102,7 +104,7 @@ test('a quota that is too small is told before the job is submitted', async ({ p
   const submit = dialog.getByRole('button', { name: 'Run', exact: true });
   await expect(submit).toBeEnabled();
   await dialog.getByLabel('Workers', { exact: true }).fill('2');
-  await expect(dialog.locator('.mlk-Findings [data-level="error"]').first()).toContainText(
+  await expect(dialog).toContainText(
     /Quota team on requests\.cpu: .* of 1\.5 cores .* asks for 2 cores/
   );
   await expect(submit).toBeDisabled();
