@@ -12,6 +12,7 @@ from .. import library, text
 from ..backends.base import Backend
 from ..backends.many import Backends
 from ..bundle import Bundle
+from ..bundle.notebook import numbered, source_of
 from ..model import JobStatus, Phase, RunState
 from ..model.api import Level
 from ..record.folder import JobFolder
@@ -66,9 +67,8 @@ async def _run_at(backends: Backends, backend: Backend, options: argparse.Namesp
 
 
 def _code(bundle: Bundle) -> list[str]:
-    """The first line of each code cell: what the running cell is called."""
-    cells = (cell for cell in bundle.notebook["cells"] if cell["cell_type"] == "code")
-    return [next(iter("".join(cell["source"]).strip().splitlines()), "") for cell in cells]
+    """The first line of each cell that runs: what the running cell is called."""
+    return [source_of(cell).strip().splitlines()[0] for _, cell in numbered(bundle.notebook)]
 
 
 def _explain(screen: Screen, job: JobStatus, said: set[str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -34,7 +34,7 @@ class _Cell:
     """One code cell's life."""
 
     outputs: CellOutputs
-    number: int
+    number: int | None
     count: int | None = None
     started: float | None = None
     finished: float | None = None
@@ -52,6 +52,18 @@ class _Rank:
     signal: str | None = None
     cell: int | None = None
     number: int | None = None
+
+
+def _numbers(notebook: Mapping[str, Any]) -> Iterator[tuple[int, int | None]]:
+    """Index of each code cell, and its number, from 1: of those that a person wrote and that run."""
+    number = 0
+    for index, cell in enumerate(notebook["cells"]):
+        if cell.get("cell_type") == "code":
+            tags, source = cell["metadata"].get("tags"), cell.get("source") or ""
+            without = isinstance(tags, list) and ("injected-parameters" in tags or "skip-execution" in tags)
+            counts = not without and any(map(str.strip, map(str, source)))
+            number += counts
+            yield index, number if counts else None
 
 
 class Replay:
@@ -84,8 +96,9 @@ class Replay:
         room = Room(lambda: self.note(text), max(COST_LIMIT, 2 * outputs_limit))
         self._displays = Displays(room)
         self._widgets = Widgets(room)
-        code = (index for index, cell in enumerate(self._notebook["cells"]) if cell.get("cell_type") == "code")
-        self._cells = {index: _Cell(CellOutputs(self._displays, room), number) for number, index in enumerate(code, 1)}
+        self._cells = {
+            index: _Cell(CellOutputs(self._displays, room), number) for index, number in _numbers(self._notebook)
+        }
         self._total: int | None = None
         self._latest_cell: int | None = None
         self._running: int | None = None
@@ -184,8 +197,9 @@ class Replay:
 
     def progress(self) -> Progress:
         """How far rank 0 is."""
-        done = sum(1 for cell in self._cells.values() if cell.status in _DONE)
-        total = max(self._total if self._total is not None else len(self._cells), done)
+        done = sum(1 for cell in self._cells.values() if cell.status in _DONE and cell.number is not None)
+        known = sum(1 for cell in self._cells.values() if cell.number is not None)
+        total = max(self._total if self._total is not None else known, done)
         ended_well = 0 in self._ranks and self._ranks[0].state is RankState.SUCCEEDED  # `sys.exit(0)` is an end too
         complete = ended_well or 0 < total <= done
         by_cells = done / total if total else None

@@ -11,6 +11,7 @@ import sys
 import time
 
 from . import mlflow_hook, streams
+from .tracebacks import said
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,14 +29,6 @@ class Failure:
         self.error, self.lines = error, lines
 
 
-def said(error: BaseException) -> str:
-    """What an exception says of itself, where its own `__str__` works."""
-    try:
-        return str(error)
-    except Exception:
-        return "<exception str() failed>"  # as Python's own tracebacks say it
-
-
 def run(
     notebook: Dict[str, Any], sender: Sender, shell: Any, stopping: Callable[[], bool], script: bool = False
 ) -> int:
@@ -45,7 +38,7 @@ def run(
     Gives the exit code: 0 done, 1 a cell failed, 143 stopped, or what a cell gave to `sys.exit`.
     """
     cells = [(index, cell) for index, cell in enumerate(notebook.get("cells") or []) if _is_code(cell)]
-    running = sum("skip-execution" not in _tags(cell) for _, cell in cells)
+    running = sum("skip-execution" not in _tags(cell) and _counts(cell) for _, cell in cells)
     sender.send("started", python=sys.version.split()[0], ipython=shell.version, cells=running)
     if script and not any(_awaits(_source(cell)) for _, cell in cells):
         return _without_loop(_run_all(cells, sender, shell, stopping))
@@ -90,8 +83,8 @@ async def _run_all(
         if "skip-execution" in _tags(cell):
             sender.send("cell_finished", cell=index, status="skipped", seconds=0)
             continue
-        number += 1
-        code = await _run_one(index, number, cell, sender, shell, stopping)
+        number += _counts(cell)
+        code = await _run_one(index, number if _counts(cell) else None, cell, sender, shell, stopping)
         if code is not None:
             return code
         await asyncio.sleep(0)  # tasks that a cell started move on between cells, as in a kernel
@@ -100,14 +93,15 @@ async def _run_all(
 
 
 async def _run_one(
-    index: int, number: int, cell: Dict[str, Any], sender: Sender, shell: Any, stopping: Callable[[], bool]
+    index: int, number: Optional[int], cell: Dict[str, Any], sender: Sender, shell: Any, stopping: Callable[[], bool]
 ) -> Optional[int]:
     """Runs a cell. Gives None when the next may run, else the exit code."""
-    sender.send("cell_started", cell=index, number=number, count=shell.count)
+    counts = number is not None
+    sender.send("cell_started", cell=index, number=number, count=shell.count if counts else None)
     start, process = time.perf_counter(), os.getpid()
     failure: Optional[Failure]
     try:
-        failure = await shell.run(_source(cell))
+        failure = await shell.run(_source(cell), counts)
     except (KeyboardInterrupt, asyncio.CancelledError) as interruption:
         failure = Failure(interruption, [f"{type(interruption).__name__}: {said(interruption)}"])
     error: Optional[BaseException] = None if failure is None else failure.error
@@ -144,6 +138,11 @@ async def _run_one(
 
 def _exit_code(error: Optional[BaseException]) -> int:
     return (error.code & 0xFF or 1) if isinstance(error, SystemExit) and isinstance(error.code, int) else 1
+
+
+def _counts(cell: Dict[str, Any]) -> bool:
+    """Whether a person knows the cell: not one that was injected."""
+    return "injected-parameters" not in _tags(cell)
 
 
 def _is_code(cell: Dict[str, Any]) -> bool:

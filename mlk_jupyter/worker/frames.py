@@ -14,7 +14,7 @@ text of whatever else wrote there.
 Kinds, and the fields beside `kind`, `time`, `rank`, `seq`:
 
     rank_started   world_size, worker, pid, host, python, ipython (version or None), cells (code cells that will run)
-    cell_started   cell (index in the notebook's cells), number (code cells counted from 1), count (execution count)
+    cell_started   cell (index in the notebook's cells), number (from 1; an injected one: None), count (of execution)
     stream         cell, name ("stdout" | "stderr"), text
     output         cell, output (an nbformat display_data, execute_result or error), display_id (or None)
     update_display display_id, data, metadata

@@ -10,11 +10,12 @@ import sys
 import traceback
 import types
 
-from .cells import Failure, said
+from .cells import Failure
 from .magics import Commands, to_python
 from .mime import clean, forms_of
 from .noinput import refuse_input
 from .streams import flush_text
+from .tracebacks import hide_ours, said
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -116,10 +117,11 @@ class PlainShell:
         sys.modules["__main__"] = module
         refuse_input(StdinNotImplementedError)
 
-    async def run(self, source: str) -> Optional[Failure]:
-        """Runs a cell. Gives why it failed, or None."""
-        count, self.count = self.count, self.count + 1
-        self._inputs.append(source)
+    async def run(self, source: str, counts: bool = True) -> Optional[Failure]:
+        """Runs a cell. Gives why it failed, or None. `counts`: whether it takes a number."""
+        count, self.count = self.count, self.count + counts
+        if counts:
+            self._inputs.append(source)
         try:
             value = await self._run(source, f"Cell In[{count}]")
             self._show(value, count)
@@ -181,10 +183,8 @@ class PlainShell:
         self._names.update({"___": self._names.get("__"), "__": self._names.get("_"), "_": value, f"_{count}": value})
 
     def _failure(self, error: BaseException) -> Failure:
-        frames = error.__traceback__
-        while frames is not None and frames.tb_frame.f_globals is not self._names:
-            frames = frames.tb_next  # ours
-        lines = traceback.format_exception(type(error), error, frames)
+        hide_ours(error)
+        lines = traceback.format_exception(type(error), error, error.__traceback__)
         output = {
             "output_type": "error",
             "ename": type(error).__name__,

@@ -17,12 +17,13 @@ from traitlets import Type
 from traitlets.config import Config
 
 from . import startup
-from .cells import Failure, said
+from .cells import Failure
 from .kernel import offer, request
 from .kernelmagics import KernelMagics
 from .mime import clean
 from .noinput import refuse_input
 from .streams import flush_text
+from .tracebacks import hide_ours, said, without_ours
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -226,6 +227,12 @@ class ZMQInteractiveShell(InteractiveShell):  # type: ignore[misc]
         if not isinstance(error, SystemExit) or error.code not in (None, 0):
             super().showtraceback(*args, **kwargs)
 
+    def _get_exc_info(self, exc_tuple: Any = None) -> Any:
+        """What is shown of an exception: no frame of ours."""
+        etype, value, frames = super()._get_exc_info(exc_tuple)
+        hide_ours(value)
+        return etype, value, without_ours(frames)
+
     def _showtraceback(self, etype: Any, evalue: BaseException, stb: Any) -> None:
         flush_text()
         lines = [stb] if isinstance(stb, str) else [str(line) for line in stb]
@@ -256,8 +263,8 @@ class Cells:
         """The number that the next cell gets."""
         return int(self._shell.execution_count)
 
-    async def run(self, source: str) -> Optional[Failure]:
-        """Runs a cell. Gives why it failed, or None."""
+    async def run(self, source: str, counts: bool = True) -> Optional[Failure]:
+        """Runs a cell. Gives why it failed, or None. `counts`: whether it takes a number."""
         shell = self._shell
         if "comm" in sys.modules:
             from .comms import hear
@@ -275,14 +282,14 @@ class Cells:
             result: Any = None
             try:
                 result = await shell.run_cell_async(
-                    source, store_history=True, transformed_cell=transformed, preprocessing_exc_tuple=problem
+                    source, store_history=counts, transformed_cell=transformed, preprocessing_exc_tuple=problem
                 )
             finally:
                 shell.events.trigger("post_execute")
                 if result is not None:
                     shell.events.trigger("post_run_cell", result)
         else:
-            result = shell.run_cell(source, store_history=True)
+            result = shell.run_cell(source, store_history=counts)
         error = result.error_before_exec or result.error_in_exec
         if error is None and shell.failed_to_show:
             error = shell.last_error

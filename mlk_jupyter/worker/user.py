@@ -48,7 +48,7 @@ def run(
     except BaseException as error:  # a fault of ours, or of the image: say so as any failure is said
         import traceback
 
-        from .cells import said
+        from .tracebacks import said
 
         lines = traceback.format_exception(type(error), error, error.__traceback__)
         name, module = type(error).__name__, type(error).__module__

@@ -388,3 +388,26 @@ def test_looking_at_the_notebook_does_not_change_what_comes_after(notebook: dict
     for frame in story:
         unlooked.apply(frame)
     assert looked.notebook() == unlooked.notebook()
+
+
+def test_an_injected_cell_is_not_counted() -> None:
+    cells = [code_cell("lr = 1"), code_cell("lr = 2", "injected-parameters"), code_cell(""), code_cell("1 / 0")]
+    replay = Replay({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+    assert replay.progress().cells_total == 2
+    for seq, (kind, more) in enumerate(
+        [
+            ("cell_started", {"cell": 0, "number": 1, "count": 1}),
+            ("cell_finished", {"cell": 0, "status": "ok", "seconds": 0.1}),
+            ("cell_started", {"cell": 1, "number": None, "count": None}),
+            ("cell_finished", {"cell": 1, "status": "ok", "seconds": 0.1}),
+            ("cell_started", {"cell": 3, "number": 2, "count": 2}),
+        ]
+    ):
+        replay.apply({"kind": kind, "rank": 0, "seq": seq, "time": 1.0, **more})
+    progress = replay.progress()
+    assert (progress.cells_done, progress.cells_total, progress.cell) == (1, 2, 2)
+    assert [cell["execution_count"] for cell in replay.notebook()["cells"]] == [1, None, None, 2]
+
+
+def code_cell(source: str, *tags: str) -> dict[str, Any]:
+    return {"cell_type": "code", "metadata": {"tags": list(tags)}, "source": source, "outputs": []}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import sys
 import venv
@@ -380,3 +381,19 @@ def test_a_process_that_cannot_see_what_cells_define_ends_and_says_so(tmp_path: 
     with Rank(bundle(tmp_path / "bundle.pyz", notebook(source)), env=HERE) as rank:
         rank.wait()
     assert "`double` is defined in the notebook" in rank.text("stderr") and "1\n" in rank.text()
+
+
+def test_an_injected_cell_has_no_number_and_no_frame_of_ours_is_shown(tmp_path: Path) -> None:
+    injected = ("lr = 2", ["injected-parameters"])
+    rank = run(tmp_path, "lr = 1", injected, "import mlk_jupyter", "mlk_jupyter.result({1, 2})")
+    begun = [(frame["cell"], frame["number"], frame["count"]) for frame in rank.of("cell_started")]
+    assert begun == [(0, 1, 1), (1, None, None), (2, 2, 2), (3, 3, 3)]
+    assert rank.of("rank_started")[0]["cells"] == 3
+    (error,) = rank.of("error")
+    text = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(error["traceback"]))
+    assert error["number"] == 3 and "Cell In[3], line 1" in text and "mlk_jupyter/worker" not in text
+
+
+def test_a_syntax_error_names_no_file_that_never_was(tmp_path: Path) -> None:
+    (error,) = run(tmp_path, "x = (").of("error")
+    assert error["evalue"] == "incomplete input (line 1)"

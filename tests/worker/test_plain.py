@@ -92,3 +92,13 @@ def test_classes_can_be_pickled_and_forked_and_exits_end_well(tmp_path: Path, py
         python=python,
     )
     assert rank.text() == "[2, 4]\n" and shown(rank) == ["1"] and rank.code == 0
+
+
+def test_an_injected_cell_has_no_number_and_no_frame_of_ours_is_shown(tmp_path: Path, python: str) -> None:
+    injected = ("lr = 2", ["injected-parameters"])
+    rank = run(tmp_path, "lr = 1", injected, "import mlk_jupyter", "mlk_jupyter.result({1, 2})", python=python)
+    begun = [(frame["number"], frame["count"]) for frame in rank.of("cell_started")]
+    assert begun == [(1, 1), (None, None), (2, 2), (3, 3)]
+    (error,) = rank.of("error")
+    text = "\n".join(error["traceback"])
+    assert error["number"] == 3 and "Cell In[3]" in text and "mlk_jupyter/worker" not in text
