@@ -14,7 +14,7 @@ from clusterjobs import Desk
 from kube.cluster import JOB_SET_CRDS, FakeCluster
 from kubeobjects import CORE
 from realserver import at_hand, real_api
-from recordedjob import Scene, bundle
+from recordedscene import Scene, bundle
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from clusterobjects import ID, pod, spec
 from logserver import Refusal
-from recordedjob import (
+from recordedscene import (
     QUICK,
     Rank,
     Scene,

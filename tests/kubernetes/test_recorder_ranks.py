@@ -14,7 +14,7 @@ from typing import Any, cast
 import pytest
 from clusterobjects import ID, condition, failed_job, job, objects, pod, spec
 from logserver import LogServer
-from recordedjob import (
+from recordedscene import (
     NONCE,
     Rank,
     Scene,
