@@ -87,7 +87,7 @@ def cause_of(first: Failure, left: Iterable[Left]) -> Failure:
     gone = next((one for one in left if one.rank != first.rank and one.at <= first.at + _SAME_MOMENT_S), None)
     if gone is None or first.died or not lost_peer(first.ename, first.evalue):
         return first
-    how = "It had run all of its cells" if gone.number is None else "It left by `sys.exit(0)`"
+    how = "It had run all of its cells" if gone.cell is None else "It left by `sys.exit(0)`"
     line = next((line.strip() for line in first.evalue.splitlines() if line.strip()), "")
     text = f"{how} while rank {first.rank} still waited for it, which lost its connection ({first.ename}: {line})."
     return Failure(gone.rank, gone.at, "SystemExit", text, [], gone.cell, gone.number, Death.EXITED)

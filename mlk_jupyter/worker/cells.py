@@ -37,10 +37,10 @@ def run(
 
     Gives the exit code: 0 done, 1 a cell failed, 143 stopped, or what a cell gave to `sys.exit`.
     """
-    cells = [(index, cell) for index, cell in enumerate(notebook.get("cells") or []) if _is_code(cell)]
+    cells = [(index, cell) for index, cell in enumerate(notebook.get("cells") or []) if is_code(cell)]
     running = sum("skip-execution" not in _tags(cell) and _counts(cell) for _, cell in cells)
     sender.send("started", python=sys.version.split()[0], ipython=shell.version, cells=running)
-    if script and not any(_awaits(_source(cell)) for _, cell in cells):
+    if script and not any(_awaits(source_of(cell)) for _, cell in cells):
         return _without_loop(_run_all(cells, sender, shell, stopping))
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
@@ -101,7 +101,7 @@ async def _run_one(
     start, process = time.perf_counter(), os.getpid()
     failure: Optional[Failure]
     try:
-        failure = await shell.run(_source(cell), counts)
+        failure = await shell.run(source_of(cell), counts)
     except (KeyboardInterrupt, asyncio.CancelledError) as interruption:
         failure = Failure(interruption, [f"{type(interruption).__name__}: {said(interruption)}"])
     error: Optional[BaseException] = None if failure is None else failure.error
@@ -145,11 +145,13 @@ def _counts(cell: Dict[str, Any]) -> bool:
     return "injected-parameters" not in _tags(cell)
 
 
-def _is_code(cell: Dict[str, Any]) -> bool:
-    return cell.get("cell_type") == "code" and bool(_source(cell).strip())
+def is_code(cell: Dict[str, Any]) -> bool:
+    """Whether the cell is one that runs."""
+    return cell.get("cell_type") == "code" and bool(source_of(cell).strip())
 
 
-def _source(cell: Dict[str, Any]) -> str:
+def source_of(cell: Dict[str, Any]) -> str:
+    """The cell's text, which nbformat allows to be a list of lines."""
     source = cell.get("source") or ""
     return source if isinstance(source, str) else "".join(source)
 

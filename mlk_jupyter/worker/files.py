@@ -33,8 +33,14 @@ def unpack(bundle: zipimport.zipimporter, files: Any) -> str:
         if not path.startswith(root + os.sep):
             raise ValueError(f"The bundle names a file outside of its folder: {name}")
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        part = os.path.join(root, f".mlk-{os.uname().nodename}-{os.getpid()}")  # its own name may be as long as it can
-        with open(part, "wb") as file:
-            file.write(bundle.get_data("job/files/" + name))
-        os.replace(part, path)
+        put(path, bundle.get_data("job/files/" + name), root)
     return root
+
+
+def put(path: str, data: bytes, folder: str = "") -> None:
+    """Writes a file whole; others may be writing the same. `folder`: for its part until then, if not its own."""
+    # A name of its own, not made of the file's, which may be as long as it can.
+    part = os.path.join(folder or os.path.dirname(path), f".mlk-{os.uname().nodename}-{os.getpid()}")
+    with open(part, "wb") as file:
+        file.write(data)
+    os.replace(part, path)

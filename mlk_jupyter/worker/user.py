@@ -9,7 +9,7 @@ import sys
 import zipimport
 
 from . import api, jax_hook, loopback, mlflow_hook, reach, spawned, streams, tree
-from .files import unpack
+from .files import put, unpack
 from .wire import Sender
 
 TYPE_CHECKING = False
@@ -107,10 +107,14 @@ def _run(archive: str, identity: Identity, sender: Sender, stop: Stop) -> int:
     mlflow_hook.install(sender, identity.rank)
     loopback.install(identity.master_addr)
     jax_hook.install(identity)
-    if not script:
-        spawned.install()
 
     from . import cells
+
+    if not script:
+        spawned.install()
+    elif "MLK_WORKERS" in os.environ and not os.path.exists(name):
+        # In a pod, to which it came as a notebook: processes by `spawn` run it, to define what it defines.
+        put(name, "\n\n".join(cells.source_of(cell) for cell in notebook["cells"] if cells.is_code(cell)).encode())
 
     shell = _shell(sender, notebook, name if script else None)
     gc.freeze()  # what was made so far stays: collections in the notebook need not look at it

@@ -397,3 +397,14 @@ def test_an_injected_cell_has_no_number_and_no_frame_of_ours_is_shown(tmp_path: 
 def test_a_syntax_error_names_no_file_that_never_was(tmp_path: Path) -> None:
     (error,) = run(tmp_path, "x = (").of("error")
     assert error["evalue"] == "incomplete input (line 1)"
+
+
+def test_in_a_pod_a_script_is_there_for_its_spawned_children(tmp_path: Path) -> None:
+    source = (
+        "import multiprocessing\n\ndef square(x):\n    return x * x\n\nif __name__ == '__main__':\n"
+        "    with multiprocessing.get_context('spawn').Pool(2) as pool:\n        print(pool.map(square, [3]))\n"
+    )
+    archive = bundle(tmp_path / "bundle.pyz", notebook(source), script="work/train.py")
+    with Rank(archive, env={"MLK_WORKERS": "1"}) as rank:
+        rank.wait()
+    assert rank.code == 0 and rank.text() == "[9]\n"
