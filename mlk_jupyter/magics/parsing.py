@@ -20,7 +20,7 @@ _EXAMPLES = """examples:
 
 Interrupt the kernel to stop waiting; the job goes on. %k8s_jobs lists the jobs,
 mlk_jupyter.job("NAME") finds one again, also after a restart of the kernel."""
-_JOB = "id of the job, the beginning of it, or the job's name (the newest with that name)"
+_JOB = "id of the job, the beginning of it, or the job's name"
 
 
 class Parser(argparse.ArgumentParser):
@@ -184,13 +184,15 @@ def logs() -> Parser:
 @lru_cache
 def stop() -> Parser:
     """The parser of `%k8s_stop`."""
-    return _with_job("%k8s_stop", "Stop a job; its notebook so far is kept.")
+    return _with_job("%k8s_stop", "Stop a job; its notebook so far is kept.", "of several, the only one that goes on")
 
 
 @lru_cache
 def delete() -> Parser:
     """The parser of `%k8s_delete`."""
-    return _with_job("%k8s_delete", "Remove a job and its record, stopping it first if it runs.")
+    return _with_job(
+        "%k8s_delete", "Remove a job and its record, stopping it first if it runs.", "of several, none: give the id"
+    )
 
 
 @lru_cache
@@ -241,9 +243,9 @@ PARSERS: dict[str, Callable[[], Parser]] = {
 }
 
 
-def _with_job(magic: str, text: str) -> Parser:
+def _with_job(magic: str, text: str, several: str = "of several, the newest") -> Parser:
     parser = Parser(magic, text)
-    parser.add_argument("job", metavar="JOB", help=_JOB)
+    parser.add_argument("job", metavar="JOB", help=f"{_JOB} ({several})")
     add_where(parser)
     return parser
 

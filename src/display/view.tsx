@@ -2,6 +2,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { BackendInfo, JobStatus, Link } from '../api';
 import { placeTitle, refusal } from '../backends/words';
+import { Sparkline } from '../charts/sparkline';
 import { duration, exactTime, figure, PhaseLabel, ProgressBar, useNow } from '../components';
 import type { Page } from '../job/model';
 import { elapsed, SECOND_MS } from '../job/words';
@@ -9,14 +10,11 @@ import { canStop, isFinal } from '../jobs/phase';
 import { progressText, reasonText, showsProgress, sizeText } from '../jobs/words';
 import { linkHint, linkText } from '../panel/words';
 import type { Curves } from './model';
-import { Sparkline } from './sparkline';
 
 /** Metrics that are shown; the tab of the job has all. */
 const MOST_METRICS = 4;
 /** Ranks whose trouble is told one by one. */
 const MOST_RANKS = 4;
-/** Points of one curve: two pixels each. */
-const MOST_POINTS = 70;
 
 export interface IDisplayProps {
   job: JobStatus;
@@ -158,10 +156,13 @@ const Metrics = ({ job, curves, trans }: IDisplayProps): JSX.Element | null => {
                 <span className="mlk-Display-fact"> {trans.__('step %1', step)}</span>
               )}
               {points.length > 1 && (
-                <Sparkline
-                  points={few(points)}
-                  label={trans.__('%1, %2 values', name, points.length)}
-                />
+                <span
+                  className="mlk-Display-curve"
+                  role="img"
+                  aria-label={trans.__('%1, %2 values', name, points.length)}
+                >
+                  <Sparkline points={points} />
+                </span>
               )}
             </dd>
           </div>
@@ -177,9 +178,3 @@ const Lines = ({ lines, trans }: IDisplayProps): JSX.Element | null =>
       {lines.join('\n')}
     </pre>
   );
-
-/** Every nth point, and the last. */
-function few<T>(points: readonly T[]): T[] {
-  const step = Math.ceil(points.length / MOST_POINTS);
-  return points.filter((_, at) => at % step === 0 || at === points.length - 1);
-}

@@ -78,9 +78,9 @@ test('a display outlives its kernel and its page, and leads to the job', async (
   await expect(again).not.toContainText('Error');
   await pictures(page, 'reloaded');
   const narrow = again.locator('.mlk-JobDisplay');
-  await narrow.evaluate(node => (node.style.width = '250px'));
+  await narrow.evaluate(node => (node.style.maxWidth = '250px'));
   await pictures(page, 'narrow', narrow);
-  await narrow.evaluate(node => (node.style.width = ''));
+  await narrow.evaluate(node => (node.style.maxWidth = ''));
 
   await again.getByRole('button', { name: 'Open job' }).click();
   await expect(page.locator('.mlk-JobTab:visible')).toContainText('outliving');
