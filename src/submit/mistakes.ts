@@ -31,23 +31,27 @@ export function mistakesOf(values: Values, form: Form, trans: TranslationBundle)
       say(field, wrong(schema, value, trans) ?? misshapen(field, schema, value, form));
     }
   };
+  const lookAtParameters = (): void => {
+    const typed = isObject(values.parameters) ? values.parameters : {};
+    const known = propertiesOf(properties?.parameters);
+    for (const parameter of form.parameters) {
+      const value = typed[parameter.name];
+      const field = `parameters.${parameter.name}`;
+      if (isUnreadable(parameter, value)) {
+        say(field, trans.__('JSON, for example [1, 2], {"a": 1} or "text"'));
+      } else if (isNumber(known[parameter.name])) {
+        // Whether it may have a fraction is the server's to say: it knows the Python that the notebook is in.
+        say(field, typeof value === 'number' ? null : trans.__('a number'));
+      }
+    }
+  };
   for (const [name, schema] of Object.entries(properties ?? {})) {
-    if (name !== 'parameters') {
+    if (name === 'parameters') {
+      lookAtParameters();
+    } else {
       const isMissing = required?.includes(name) && isEmpty(values[name]);
       look(name, schema, values[name]);
       say(name, isMissing ? trans.__('it is empty') : null);
-    }
-  }
-  const typed = isObject(values.parameters) ? values.parameters : {};
-  const known = propertiesOf(properties?.parameters);
-  for (const parameter of form.parameters) {
-    const value = typed[parameter.name];
-    const field = `parameters.${parameter.name}`;
-    if (isUnreadable(parameter, value)) {
-      say(field, trans.__('JSON, for example [1, 2], {"a": 1} or "text"'));
-    } else if (isNumber(known[parameter.name])) {
-      // Whether it may have a fraction is the server's to say: it knows the Python that the notebook is in.
-      say(field, typeof value === 'number' ? null : trans.__('a number'));
     }
   }
   return found;

@@ -87,6 +87,12 @@ describe('what is wrong with what is typed', () => {
     ]);
   });
 
+  it('comes in the order of the form', () => {
+    const typed = { name: '', workers: 0, parameters: { ...parameters, lr: 'x' }, cluster: {} };
+    const fields = mistakesOf(typed, form, trans).map(({ field }) => field);
+    expect(fields.slice(0, 4)).toEqual(['name', 'workers', 'parameters.lr', 'cluster.retries']);
+  });
+
   it('is not what only the notebook knows: a fraction for a whole number, an empty text', () => {
     const typed = { ...parameters, epochs: 0.5, optimizer: '', init: 'zeros' };
     const cluster = { gpu_resource: 'x', retries: 0 };
