@@ -6,7 +6,7 @@ import argparse
 import ast
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -162,6 +162,12 @@ def add_cluster_options(parser: argparse.ArgumentParser) -> None:
     add("--cluster-options", metavar="FILE", help="YAML or JSON file with any of these; what is typed here wins")
 
 
+def parted(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """What was typed before the first `--`, and behind it: the script's own."""
+    at = words.index("--") if "--" in words else len(words)
+    return list(words[:at]), list(words[at + 1 :])
+
+
 def spec_fields(options: argparse.Namespace) -> dict[str, Any]:
     """What was asked of the job, as plain data for the spec: everything but its notebook.
 
@@ -173,6 +179,7 @@ def spec_fields(options: argparse.Namespace) -> dict[str, Any]:
         "workers": options.workers,
         "gpus": options.gpus,
         "ranks_per_worker": options.ranks_per_worker,
+        "arguments": getattr(options, "arguments", []),  # not one of the parser's own: see `parted`
         "parameters": dict(_parameter(pair) for pair in options.param),
         "env": dict(_variable(pair) for pair in options.env),
         "files": options.file,

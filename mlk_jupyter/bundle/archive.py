@@ -131,8 +131,14 @@ def build(
         carries:     whether modules and files go along; without them the job needs the folder itself.
         extra:       more entries, beside the notebook in the zip (`values/…`: worker/shipped.py reads them there).
 
-    Raises: BadInput for parameters or files that cannot be used; BundleTooLarge.
+    Raises: BadInput for parameters, arguments or files that cannot be used; BundleTooLarge.
     """
+    if spec.arguments and not script:
+        raise BadInput(
+            f"{spec.notebook} is a notebook, which has no command line to take arguments from.",
+            hint="Set values of its cell tagged `parameters`, or run a script (.py).",
+            fields={"arguments": "only a script takes arguments"},
+        )
     prepared = inject(for_bundle(notebook), spec.parameters)
     parsed = trees(prepared)
     code = nodes(parsed)
@@ -164,6 +170,8 @@ def build(
             "define them in a module beside it, or use `fork`."
         )
     job: dict[str, Any] = {"name": spec.name, "notebook": spec.notebook, "files": files, "script": script}
+    if spec.arguments:
+        job["arguments"] = spec.arguments
     if extra:
         job["extra"] = sorted(extra)
     entries = {

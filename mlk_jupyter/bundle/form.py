@@ -19,6 +19,7 @@ _TEXTS = {
     "workers": ("Workers", "How many copies of the notebook run side by side, as one distributed job."),
     "gpus": ("GPUs for each worker", "0 runs on the processor."),
     "parameters": ("Parameters", "Values for the notebook's cell tagged `parameters`."),
+    "arguments": ("Arguments", "Words of the script's command line, as in `--epochs 3`: two words."),
     "env": ("Environment variables", "Set for every process of the job."),
     "time_limit_s": ("Time limit", "The job is stopped after this time, e.g. 90s, 15m, 2h or 1d. Empty: no limit."),
     "grace_period_s": (
@@ -67,14 +68,15 @@ def form_of(
         image: what a job in the cluster gets that names none; None where there is no default.
     """
     parameters = parameters_of(notebook)
+    fields = [field for field in _TEXTS if field != "arguments" or path.lower().endswith(".py")]
     spec = JobSpec(name=name, notebook=path)
-    values = spec.model_dump(mode="json", exclude={"cluster"}, exclude_none=True)
+    values = spec.model_dump(mode="json", include={*fields}, exclude_none=True)
     values["grace_period_s"] = span(spec.grace_period_s)
     if cluster:
         values["cluster"] = cluster_values(image)
     return Form(
-        form_schema=_schema(parameters, cluster),
-        ui_schema=_ui_schema(parameters, cluster),
+        form_schema=_schema(fields, parameters, cluster),
+        ui_schema=_ui_schema(fields, parameters, cluster),
         values=values,
         parameters=parameters,
         findings=[] if parameters else [_no_parameters(path)],
@@ -95,10 +97,10 @@ def _no_parameters(path: str) -> Finding:
     return Finding(level=Level.NOTE, code="no_parameters", text=text, hint=hint, field="parameters")
 
 
-def _schema(parameters: list[Parameter], cluster: bool) -> dict[str, Any]:
+def _schema(fields: list[str], parameters: list[Parameter], cluster: bool) -> dict[str, Any]:
     """Draft 7, from the model: the limits stand there and nowhere else."""
     model = JobSpec.model_json_schema()
-    properties = {name: {**plain(model["properties"][name]), **_text(name)} for name in _TEXTS}
+    properties = {name: {**plain(model["properties"][name]), **_text(name)} for name in fields}
     properties["time_limit_s"] = {
         "type": "string",
         **_text("time_limit_s"),
@@ -147,9 +149,9 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
     return field
 
 
-def _ui_schema(parameters: list[Parameter], cluster: bool) -> dict[str, Any]:
+def _ui_schema(fields: list[str], parameters: list[Parameter], cluster: bool) -> dict[str, Any]:
     return {
-        "ui:order": [*_TEXTS, "cluster"] if cluster else list(_TEXTS),
+        "ui:order": [*fields, "cluster"] if cluster else fields,
         **({"cluster": cluster_ui_schema()} if cluster else {}),
         "notebook": {"ui:widget": "hidden"},
         "time_limit_s": {"ui:placeholder": "no limit", "ui:options": DURATION_HINTS},

@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from ..options import parted
 from .parser import build_parser
 
 REFUSED = 2
@@ -18,7 +19,12 @@ INTERRUPTED = 130
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and gives its exit code. A failure that has words never shows a traceback."""
-    options = build_parser().parse_args(arguments)
+    parser = build_parser()
+    words, of_script = parted(sys.argv[1:] if arguments is None else arguments)
+    options = parser.parse_args(words)
+    options.arguments = of_script
+    if of_script and options.command not in ("run", "render"):
+        parser.error(f"`mlk {options.command}` takes nothing behind --")
     from ..errors import MlkError  # from here on a command runs; before, `mlk --help` needs none of it
     from .commands import COMMANDS
     from .printing import say

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import shlex
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -181,6 +182,7 @@ def _story(job: JobStatus) -> list[str]:
         ("Error", job.error),
         ("Size", text.shape(job)),
         ("Progress", "  ".join(part for part in (text.cells(job.progress), job.progress.text) if part)),
+        ("Arguments", shlex.join(job.spec.arguments)),
         ("Parameters", ", ".join(f"{name} = {value!r}" for name, value in job.spec.parameters.items())),
         ("Metrics", text.metrics(job.metrics, limit=len(job.metrics))),
         ("Timeline", _timeline(job)),

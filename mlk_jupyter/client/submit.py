@@ -75,8 +75,9 @@ def train(
     parcel = parcel_of(what, args, kwargs, pickle=pickle) if callable(what) else None
     if parcel is None and (args or kwargs or pickle):
         raise BadInput(
-            "A notebook or script takes no arguments.",
-            hint="Set what its cell tagged `parameters` declares by name: `parameters={'epochs': 3}`.",
+            "A notebook or script is not called with values.",
+            hint="Set what its cell tagged `parameters` declares by name: `parameters={'epochs': 3}`; what a script "
+            "finds in `sys.argv`: `arguments=['--epochs', '3']`.",
         )
     begun: list[str] = []
 

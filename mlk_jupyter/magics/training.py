@@ -10,7 +10,7 @@ from ..client import Detached, Job, RemoteError
 from ..client.places import Where
 from ..errors import BadInput
 from ..model.api import Level
-from ..options import spec_fields
+from ..options import parted, spec_fields
 from . import parsing, profiles, sending
 from .display import show
 from .preview import Preview
@@ -59,10 +59,11 @@ def _train(shell: Any, line: str, cell: str | None, magic: str) -> Job | Preview
 
 def _options(line: str, cell: str | None, magic: str) -> argparse.Namespace:
     parser = parsing.train(f"%{magic}" if cell is None else f"%%{magic}")
-    words = parsing.words_of(line)
+    words, of_script = parted(parsing.words_of(line))
     options = parser.read_words(words)
     if options.profile is not None:
         options = parser.read_words([*profiles.words_of(options.profile), *words])
+    options.arguments = of_script
     if options.job is not None and not options.job.isidentifier():
         raise BadInput(f"--job {options.job}: this is no name of a variable.", hint="Write for example --job training.")
     if cell is None and options.source is None:
@@ -75,6 +76,8 @@ def _options(line: str, cell: str | None, magic: str) -> argparse.Namespace:
             f"%%{magic} runs the cell below it, and {options.source!r} is no option.",
             hint=f"Separate names by commas without blanks: --push x,y. One sign runs a file: %{magic} train.ipynb",
         )
+    if cell is not None and of_script:
+        raise BadInput("A cell has no command line for what stands behind --.", hint="Write the values into the cell.")
     if cell is None and (options.push or options.pull or options.pickle):
         raise BadInput(
             "Only a cell takes --push, --pull and --pickle.",

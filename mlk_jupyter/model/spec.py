@@ -61,6 +61,8 @@ class JobSpec(StrictModel):
     """Processes in each worker; None means one for each GPU, and one without GPUs."""
     parameters: dict[str, Any] = Field(default_factory=dict)
     """Values that replace those of the cell tagged `parameters`. Python literals that JSON can carry."""
+    arguments: list[str] = Field(default_factory=list, max_length=1000)
+    """Words that a script finds in `sys.argv` behind its own name."""
     env: dict[str, str] = Field(default_factory=dict, repr=False)
     """Environment variables of every rank."""
     files: list[str] = Field(default_factory=list, max_length=1000)
@@ -118,6 +120,18 @@ class JobSpec(StrictModel):
         if (size := len(text.encode())) > _LARGEST_VALUE:
             raise ValueError(f"{size:,} bytes are too many; put large values into a file and pass its name")
         return parameters
+
+    @field_validator("arguments")
+    @classmethod
+    def _arguments_fit(cls, arguments: list[str]) -> list[str]:
+        for word in arguments:
+            if "\0" in word:
+                raise ValueError("a word cannot hold a NUL character")
+            if not is_text(word):
+                raise ValueError("a word holds half a character, or bytes that are not UTF-8")
+        if (size := sum(len(word.encode()) for word in arguments)) > _LARGEST_VALUE:
+            raise ValueError(f"{size:,} bytes are too many; put them into a file and pass its name")
+        return arguments
 
     @field_validator("env")
     @classmethod

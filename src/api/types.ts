@@ -933,6 +933,11 @@ export interface components {
          * @description What was asked: the one description of a job that every face writes and every backend reads.
          */
         readonly "JobSpec-Input": {
+            /**
+             * Arguments
+             * @description Words that a script finds in `sys.argv` behind its own name.
+             */
+            readonly arguments?: readonly string[];
             /** @description What is asked of a cluster besides; a job on this machine does without it. */
             readonly cluster?: components["schemas"]["ClusterOptions-Input"];
             /**
@@ -1031,6 +1036,11 @@ export interface components {
          * @description What was asked: the one description of a job that every face writes and every backend reads.
          */
         readonly "JobSpec-Output": {
+            /**
+             * Arguments
+             * @description Words that a script finds in `sys.argv` behind its own name.
+             */
+            readonly arguments: readonly string[];
             /** @description What is asked of a cluster besides; a job on this machine does without it. */
             readonly cluster: components["schemas"]["ClusterOptions-Output"];
             /**

@@ -141,7 +141,12 @@ function asked(
   trans: TranslationBundle
 ): [string, ReactNode][] {
   const { spec } = job;
+  const words: [string, ReactNode][] =
+    spec.arguments.length === 0
+      ? []
+      : [[trans.__('Arguments'), <code>{spec.arguments.join(' ')}</code>]];
   return [
+    ...words,
     [trans.__('Workers'), spec.workers],
     [trans.__('Processes'), job.world_size],
     [trans.__('GPUs'), spec.gpus === 0 ? trans.__('none') : trans.__('%1 a worker', spec.gpus)],

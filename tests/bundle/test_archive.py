@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
-from mlk_jupyter.bundle import Bundle, BundleTooLarge, build
+from mlk_jupyter.bundle import Bundle, BundleTooLarge, build, parse_script
 from mlk_jupyter.bundle.paths import is_secret
 from mlk_jupyter.errors import BadInput
 from mlk_jupyter.model import JobSpec
@@ -44,6 +45,25 @@ def folder(tmp_path: Path) -> Path:
     (root / "data" / ".env").write_text("TOKEN=1\n")
     (tmp_path / "outside.txt").write_text("outside")
     return root
+
+
+def test_a_script_finds_its_arguments_and_a_notebook_takes_none(tmp_path: Path, make_notebook: Any) -> None:
+    words = ["--epochs", "3", "a b", ""]
+    script = parse_script("import sys\nprint(sys.argv[1:])\n", "a.py")
+    built = build(script, spec(notebook="a.py", arguments=words), tmp_path, script=True)
+    path = tmp_path / "bundle.pyz"
+    path.write_bytes(built.data)
+    env = {**os.environ, "MLK_NONCE": NONCE}
+    assert str(words) in subprocess.run([sys.executable, path], env=env, capture_output=True, text=True).stdout
+    with pytest.raises(BadInput) as refused:
+        build(make_notebook("1"), spec(arguments=words), tmp_path)
+    assert refused.value.fields == {"arguments": "only a script takes arguments"}
+
+
+@pytest.mark.parametrize("word", ["a\0b", "\ud800", "x" * 100_001])
+def test_an_argument_that_no_process_could_get_is_refused(word: str) -> None:
+    with pytest.raises(ValidationError):
+        spec(arguments=[word])
 
 
 def test_its_layout(make_notebook: Any, folder: Path) -> None:

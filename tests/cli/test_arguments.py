@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 
 from mlk_jupyter import library
+from mlk_jupyter.cli import main
 from mlk_jupyter.cli.arguments import spec_of
+from mlk_jupyter.cli.commands import COMMANDS
 from mlk_jupyter.cli.parser import build_parser
 from mlk_jupyter.errors import BadInput
-from mlk_jupyter.options import literal
+from mlk_jupyter.options import literal, spec_fields
 
 
 @pytest.mark.parametrize(
@@ -62,6 +64,20 @@ def test_every_option_of_run_reaches_the_spec(tmp_path: Path, monkeypatch: pytes
     )
     assert asked.parameters == {"lr": 0.1, "opt": "adam"}
     assert asked.env == {"A": "b=c", "TAKEN": "from here"} and asked.files == ["data"]
+
+
+def test_what_stands_behind_two_dashes_is_the_scripts(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Any] = []
+    monkeypatch.setitem(COMMANDS, "run", lambda options: seen.append(options) or 0)
+    assert main(["run", "train.py", "--workers", "2", "--", "--epochs", "3", "--", "--workers=9"]) == 0
+    assert (seen[0].source, seen[0].workers) == ("train.py", 2)
+    assert spec_fields(seen[0])["arguments"] == ["--epochs", "3", "--", "--workers=9"]
+
+
+def test_only_what_runs_a_script_takes_arguments(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["show", "train", "--", "--epochs", "3"])
+    assert "takes nothing behind --" in capsys.readouterr().err
 
 
 def test_a_job_without_a_name_is_called_as_its_file(tmp_path: Path) -> None:

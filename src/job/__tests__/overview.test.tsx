@@ -38,6 +38,7 @@ const JOB: JobStatus = {
     workers: 2,
     gpus: 0,
     ranks_per_worker: null,
+    arguments: [],
     parameters: { lr: 0.1 },
     env: { SECRET: 'hush' },
     files: [],

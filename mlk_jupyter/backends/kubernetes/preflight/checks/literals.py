@@ -98,3 +98,7 @@ def _parameters(case: Case) -> Iterator[Finding]:
         text = f"Parameter {listed(found)} holds a secret: it would stand in the notebook and in the job's description."
         hint = "Read it in the notebook from an environment variable that comes out of a Secret (`env_from`)."
         yield error("secret_in_parameters", text, hint, "parameters")
+    if any(map(_has_secret, case.spec.arguments)):
+        text = "The script's arguments hold a secret: it would stand in the job's description."
+        hint = "Read it in the script from an environment variable that comes out of a Secret (`env_from`)."
+        yield error("secret_in_arguments", text, hint, "arguments")
