@@ -61,12 +61,12 @@ def changed(job: JobSummary) -> str:
 
 
 def shape(job: JobSummary) -> str:
-    """How large a job is: `2 GPUs`, `4 × 2 GPUs`, `2 workers`, `1 worker, 4 ranks`."""
+    """How large a job is: `2 GPUs`, `4 × 2 GPUs`, `2 workers`, `1 worker, 4 processes`."""
     if job.gpus:
         gpus = f"{job.gpus} GPU{'s' if job.gpus > 1 else ''}"
         return gpus if job.workers == 1 else f"{job.workers} × {gpus}"
     words = f"{job.workers} worker{'s' if job.workers > 1 else ''}"
-    return words if job.world_size == job.workers else f"{words}, {job.world_size} ranks"
+    return words if job.world_size == job.workers else f"{words}, {job.world_size} processes"
 
 
 def plain(words: str) -> str:

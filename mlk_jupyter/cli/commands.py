@@ -221,7 +221,8 @@ def _rank_row(rank: RankStatus) -> tuple[str, ...]:
     memory = size(sample.memory_bytes) if sample and sample.memory_bytes is not None else ""
     end = f" ({rank.signal or rank.exit_code})" if rank.exit_code or rank.signal else ""
     pid = str(rank.pid) if rank.pid else ""
-    return str(rank.rank), str(rank.worker), f"{rank.state.value}{end}", pid, cpu, memory, rank.last_line or ""
+    state = f"{rank.state.value.capitalize()}{end}"
+    return str(rank.rank), str(rank.worker), state, pid, cpu, memory, rank.last_line or ""
 
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {

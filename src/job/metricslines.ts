@@ -53,14 +53,14 @@ function ranksNote(
   trans: TranslationBundle
 ): string | null {
   if (ranks > known) {
-    return trans.__('The lowest %1 of %2 ranks that logged it.', known, ranks);
+    return trans.__('The first %1 of %2 processes that logged it.', known, ranks);
   }
   if (shown === known) {
     return null;
   }
   return shown === 1
-    ? trans.__('All %1 ranks logged the same.', known)
-    : trans.__('The other ranks, of %1, logged the same as the first.', known);
+    ? trans.__('All %1 processes logged the same.', known)
+    : trans.__('The other processes, of %1, logged the same as the first.', known);
 }
 
 function ofJobs(name: string, jobs: readonly IDrawnJob[], trans: TranslationBundle): IDrawing {
@@ -74,5 +74,5 @@ function ofJobs(name: string, jobs: readonly IDrawnJob[], trans: TranslationBund
     const [{ points }] = metric.series;
     return [{ key: id, label: title, colour, points, origin: startedAt ?? points.at(0)?.at ?? 0 }];
   });
-  return { name, lines, note: hasRanks ? trans.__('Of each job the lowest rank.') : null };
+  return { name, lines, note: hasRanks ? trans.__('Of each job the first process.') : null };
 }

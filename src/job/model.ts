@@ -6,6 +6,7 @@ import type { ISignal } from '@lumino/signaling';
 import { ApiError } from '../api';
 import type { Api, ErrorBody, JobStatus, RunView } from '../api';
 import { SeriesStore } from '../charts/series';
+import { isFinal } from '../jobs/phase';
 import type { IMlkChannel } from '../tokens';
 import { FramesFeed, LogFeed } from './feeds';
 
@@ -132,6 +133,15 @@ export class JobModel implements IDisposable {
       (before?.phase !== status.phase || before.run?.run_id !== status.run?.run_id)
     ) {
       void this._loadRun();
+    }
+    const names = new Set(before?.metrics.map(({ name }) => name));
+    const isOver = before !== null && before.phase !== status.phase && isFinal(status.phase);
+    if (
+      this._page === 'overview' &&
+      before &&
+      (isOver || status.metrics.some(({ name }) => !names.has(name)))
+    ) {
+      void this._loadTrends(); // a status has the latest value only
     }
   }
 

@@ -124,7 +124,7 @@ export const JobRow = memo((props: IJobRowProps): JSX.Element => {
       {showsProgress(job) ? (
         <div className="mlk-JobRow-line mlk-JobRow-progress">
           <ProgressBar fraction={job.progress.fraction} label={trans.__('Progress of %1', title)} />
-          <span>{progressText(job.progress, trans) ?? trans.__('starting the ranks')}</span>
+          <span>{progressText(job.progress, trans) ?? trans.__('starting the processes')}</span>
         </div>
       ) : reason ? (
         <div className="mlk-JobRow-line mlk-JobRow-reason" title={reasonTitle(job)}>

@@ -29,7 +29,7 @@ function cellText(progress: Progress, trans: TranslationBundle): string | null {
   return trans.__('%1 of %2 cells', progress.cells_done, progress.cells_total);
 }
 
-/** "4 × 2 GPUs", "2 workers", "1 worker, 4 ranks". */
+/** "4 × 2 GPUs", "2 workers", "1 worker, 4 processes". */
 export function sizeText(job: JobSummary, trans: TranslationBundle): string {
   if (job.gpus > 0) {
     return job.workers === 1
@@ -38,7 +38,7 @@ export function sizeText(job: JobSummary, trans: TranslationBundle): string {
   }
   return job.world_size === job.workers
     ? trans._n('%1 worker', '%1 workers', job.workers)
-    : trans._n('%1 worker, %2 ranks', '%1 workers, %2 ranks', job.workers, job.world_size);
+    : trans._n('%1 worker, %2 processes', '%1 workers, %2 processes', job.workers, job.world_size);
 }
 
 /** "2 running · 12 GPUs"; empty when none runs. */

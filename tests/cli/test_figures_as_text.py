@@ -56,7 +56,7 @@ def test_words_of_a_job_cannot_move_the_cursor() -> None:
     [
         (1, 0, 1, "1 worker"),
         (4, 0, 4, "4 workers"),
-        (2, 0, 8, "2 workers, 8 ranks"),
+        (2, 0, 8, "2 workers, 8 processes"),
         (4, 2, 8, "4 × 2 GPUs"),
         (1, 2, 2, "2 GPUs"),
     ],

@@ -54,7 +54,7 @@ def test_a_job_runs_is_listed_read_and_deleted(
     done = mlk("run", write(tmp_path, make_notebook("print('hello')")), "--workers", "2", "--json", *ON_CLUSTER)
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout.splitlines()[-1])
-    assert said["phase"] == "Succeeded" and said["reason"].startswith("All 2 ranks finished")
+    assert said["phase"] == "Succeeded" and said["reason"].startswith("All 2 processes finished")
     notebook = json.loads(Path(said["notebook"]).read_bytes())
     assert "".join(notebook["cells"][0]["outputs"][0]["text"]) == "hello\n"
     assert said["id"] in mlk("jobs").stdout

@@ -107,7 +107,7 @@ def test_a_timeline_has_the_times_of_the_objects() -> None:
         (Phase.SUCCEEDED, 51),
     ]
     assert (reading.created_at, reading.started_at, reading.finished_at) == (NOW, NOW + 5, NOW + 51)
-    assert reading.reason is not None and reading.reason.text == "All 2 ranks finished in 46 s."
+    assert reading.reason is not None and reading.reason.text == "All 2 processes finished in 46 s."
 
 
 def test_a_job_that_never_ran_has_no_start() -> None:

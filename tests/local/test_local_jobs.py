@@ -35,7 +35,7 @@ def test_a_job_of_two_ranks_succeeds_and_leaves_its_whole_record(jobs: Jobs) -> 
         (1, RankState.SUCCEEDED, 0),
     ]
     assert status.progress.cells_done == status.progress.cells_total == 2
-    assert status.reason is not None and "2 ranks finished" in status.reason.text
+    assert status.reason is not None and "2 processes finished" in status.reason.text
     notebook = json.loads(jobs.notebook_text(job))
     assert notebook["cells"][0]["outputs"][0]["text"] == "I am 0 of 2\n"
     assert notebook["cells"][1]["outputs"][0]["data"]["text/plain"] == "42"

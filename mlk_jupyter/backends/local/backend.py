@@ -309,7 +309,7 @@ def _first_status(final: JobFolder, spec: JobSpec, notices: list[str], submitted
         id=final.id,
         backend=LocalBackend.name,
         phase=Phase.QUEUED,
-        reason=Reason(code=Step.SUBMITTED.value, text="Its supervisor is being started."),
+        reason=Reason(code=Step.SUBMITTED.value, text="It is being started."),
         submitted_by=submitted_by,
         created_at=now,
         timeline=[Transition(phase=Phase.QUEUED, at=now)],

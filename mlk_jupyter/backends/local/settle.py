@@ -46,15 +46,17 @@ def is_stale(status: JobStatus) -> bool:
 def ending_of(status: JobStatus, stop_requested: bool) -> tuple[Phase, Reason]:
     """What a stale record is completed with. Pure but for this machine's boot."""
     if stop_requested:
-        return Phase.STOPPED, Reason(code="stopped", text="It was stopped on request; its supervisor was gone already.")
+        return Phase.STOPPED, Reason(
+            code="stopped", text="It was stopped on request; the process that ran it was gone already."
+        )
     hint = "What it did until then is in the notebook and the logs. Run it again."
     if status.owner is None:
-        text = "Its supervisor never started; the log `supervisor.log` in the job's folder may say why."
+        text = "The process that runs it never started; the log `supervisor.log` in the job's folder may say why."
         return Phase.FAILED, Reason(code="never_started", text=text, hint="Submit it again.")
     if status.owner.get("boot") != process.boot_id():
         text = "The machine was restarted while the job ran."
         return Phase.FAILED, Reason(code="machine_restarted", text=text, hint=hint)
-    text = f"The supervisor was killed (process {status.owner.get('pid')}), and its ranks with it."
+    text = f"The process that ran it (process {status.owner.get('pid')}) was killed, and all others of the job with it."
     return Phase.FAILED, Reason(code="supervisor_killed", text=text, hint=hint)
 
 

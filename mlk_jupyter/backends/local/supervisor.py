@@ -361,12 +361,12 @@ class Supervisor:
     def _running_in_words(self, started: int) -> Reason:
         total = self._spec.world_size
         if started < total:
-            return Reason(code=Step.RUNNING.value, text=f"{started} of {total} ranks have started.")
+            return Reason(code=Step.RUNNING.value, text=f"{started} of {total} processes have started.")
         return Reason(code=Step.RUNNING.value, text=f"{self._ranks_in_words()} running.")
 
     def _ranks_in_words(self) -> str:
         total = self._spec.world_size
-        return "1 rank is" if total == 1 else f"{total} ranks are"
+        return "1 process is" if total == 1 else f"{total} processes are"
 
 
 def _who_asked(folder: JobFolder) -> str | None:
@@ -401,7 +401,7 @@ def _run(folder: JobFolder) -> int:
         Supervisor(folder, status, launch, replay).run()
     except Exception as error:
         # A bug of ours. Its ranks have ended with it; the person must not wait for them for ever.
-        text = f"The job's supervisor failed: {type(error).__name__}: {error}"
+        text = f"The process that runs the job failed: {type(error).__name__}: {error}"
         ledger = Ledger(folder, folder.read_status() or status)
         ledger.update(finished_at=time.time(), error=text)
         hint = f"Please report it with the end of {folder.path / 'supervisor.log'}."

@@ -10,7 +10,7 @@ from ...record.verdict import Ending
 
 
 def succeeded(world_size: int, seconds: float) -> Ending:
-    who = "The only rank" if world_size == 1 else f"All {world_size} ranks"
+    who = "The only process" if world_size == 1 else f"All {world_size} processes"
     return Ending(Phase.SUCCEEDED, Reason(code="succeeded", text=f"{who} finished in {took(seconds)}."))
 
 
@@ -20,7 +20,7 @@ def stopped(by: str | None) -> Ending:
 
 
 def supervisor_signalled(name: str) -> Ending:
-    text = f"The job's supervisor was asked to end ({name}), as when the machine shuts down."
+    text = f"The process that runs the job was asked to end ({name}), as when the machine shuts down."
     return Ending(Phase.STOPPED, Reason(code="supervisor_signalled", text=text, hint="Run the job again."))
 
 

@@ -166,6 +166,10 @@ describe('JobModel', () => {
     delta(status(2, 1, 2));
     expect(model.trends.all[0].series[0].points.map(({ value }) => value)).toEqual([3, 2]);
     expect(metrics).toHaveBeenCalledTimes(1);
+    points.push({ at: 2, step: 1, value: 2 }, { at: 3, step: 2, value: 1 });
+    delta({ ...(status(3, 2, 1) as object), phase: 'Succeeded' });
+    await vi.waitFor(() => expect(model.trends.all[0].series[0].points).toHaveLength(3));
+    expect(metrics, 'what came between two statuses').toHaveBeenCalledTimes(2);
     model.dispose();
   });
 });

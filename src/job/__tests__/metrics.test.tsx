@@ -32,18 +32,18 @@ describe('what is drawn of a job', () => {
       trans
     );
     expect(same.lines.map(({ label }) => label)).toEqual(['rank 0']);
-    expect(same.note).toBe('All 2 ranks logged the same.');
+    expect(same.note).toBe('All 2 processes logged the same.');
     expect(other.lines.map(({ label, colour }) => [label, colour])).toEqual([
       ['rank 0', 0],
       ['rank 1', 1]
     ]);
-    expect(other.note).toBe('The other ranks, of 3, logged the same as the first.');
+    expect(other.note).toBe('The other processes, of 3, logged the same as the first.');
   });
 
   it('says how many ranks are not drawn', () => {
     const many = { ...metric('loss', [1, 2], [2, 3]), ranks: 64 };
     expect(drawingsOf([drawn('a', 0, many)], trans)[0].note).toBe(
-      'The lowest 2 of 64 ranks that logged it.'
+      'The first 2 of 64 processes that logged it.'
     );
     expect(drawingsOf([drawn('a', 0, metric('loss', [1, 2]))], trans)[0].note).toBeNull();
   });
@@ -60,7 +60,7 @@ describe('what is drawn of a job', () => {
       ['a', 0],
       ['b', 3]
     ]);
-    expect(loss.note).toBe('Of each job the lowest rank.');
+    expect(loss.note).toBe('Of each job the first process.');
   });
 });
 

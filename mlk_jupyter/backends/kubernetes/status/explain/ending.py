@@ -72,7 +72,7 @@ def explain_failure(
 def explain_success(start: Started, workers: dict[int, WorkerStatus], spec: JobSpec) -> Reason:
     began = min((worker.started_at for worker in workers.values() if worker.started_at is not None), default=None)
     ended = finished_at(start, workers, Phase.SUCCEEDED)
-    one = "The only rank" if spec.world_size == 1 else f"All {spec.world_size} ranks"
+    one = "The only process" if spec.world_size == 1 else f"All {spec.world_size} processes"
     took = f" in {duration(ended - began)}" if began is not None and ended is not None else ""
     return Reason(code="succeeded", text=f"{one} finished{took}.")
 

@@ -94,7 +94,7 @@ def _missing_pods(start: Started, asked: int) -> Reason:
     if start.refusals:
         return explain_refused(text(start.refusals[-1].get("message")), asked)
     if start.restarts_itself and start.number > 1:
-        text_ = f"All ranks are being started again, for the {ordinal(start.number - 1)} time."
+        text_ = f"All processes are being started again, for the {ordinal(start.number - 1)} time."
         return Reason(code="restarting", text=text_, hint="A worker failed or was lost; see the attempts.")
     return Reason(code="pods_to_come", text="Waiting for its pods to be created.")
 
