@@ -14,6 +14,8 @@ from .fields import count_of, lines_of, number_of, text_of
 # An exception this soon before or after another rank died is the broken connection to it.
 _SAME_MOMENT_S = 1.0
 _INTERRUPTIONS = ("KeyboardInterrupt", "SIGINT", "SIGTERM")
+# Of a `sys.exit` in a handler for SIGTERM that a library or a person set: its number, or what a shell makes of it.
+_EXITS_OF_HANDLERS = ("15", "143")
 # Characters that are kept of a failure, of which each rank has one; the log has all.
 _LONGEST_NAME, _LONGEST_TEXT, _LONGEST_TRACEBACK = 500, 8 * 1024, 64 * 1024
 _PARTS, _LONGEST_PART = 10, 3 * 1024  # of a longer traceback: from its beginning and from its end
@@ -44,7 +46,8 @@ class Failure:
     @property
     def interrupted(self) -> bool:
         """Whether it was told to end: by a KeyboardInterrupt, or by a signal that asks for the same."""
-        return self.ename in _INTERRUPTIONS
+        handled = self.ename == "SystemExit" and self.evalue.strip() in _EXITS_OF_HANDLERS
+        return handled or self.ename in _INTERRUPTIONS
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mlk_jupyter.record.failure import failure_of
+from mlk_jupyter.record.failure import failure_of, first_of
 from mlk_jupyter.worker.deaths import Death
 
 BEFORE = {
@@ -31,3 +31,16 @@ def test_a_record_of_before_deaths_had_names_is_read(death: str, words: dict[str
 @pytest.mark.parametrize("death", [None, "melted", 3, {}])
 def test_only_a_known_name_is_a_death_where_the_frame_has_one(words: dict[str, str], death: Any) -> None:
     assert failure_of({**words, "death": death}, 0).death is None
+
+
+@pytest.mark.parametrize("code", ["15", "143"])
+def test_a_rank_whose_own_handler_left_when_it_was_told_to_end_is_not_the_first_to_fail(code: str) -> None:
+    failed = failure_of({"time": 10.0, "ename": "ValueError", "evalue": "loss is not finite"}, 0)
+    told = failure_of({"time": 10.2, "ename": "SystemExit", "evalue": code}, 1)
+    assert first_of([failed, told]) is failed
+
+
+def test_a_rank_that_left_with_a_code_of_its_own_may_have_taken_the_others_along() -> None:
+    lost = failure_of({"time": 10.0, "ename": "RuntimeError", "evalue": "Connection closed by peer"}, 0)
+    left = failure_of({"time": 10.2, "ename": "SystemExit", "evalue": "3"}, 1)
+    assert first_of([lost, left]) is left
