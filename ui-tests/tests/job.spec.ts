@@ -66,7 +66,7 @@ for step in range(20):
   await tab.getByLabel('Lay another job over these').selectOption({ index: 1 });
   await expect(tab.getByLabel('Jobs in these charts').getByRole('listitem')).toHaveCount(2);
   await expect(chart('loss').getByRole('listitem')).toHaveCount(2);
-  await expect(chart('loss')).toContainText('Of each job the lowest rank.');
+  await expect(chart('loss')).toContainText('Of each job the first process.');
   await tab.getByRole('button', { name: /^Take .* out$/ }).click();
   await expect(chart('loss').getByRole('listitem')).toHaveCount(0);
 });
