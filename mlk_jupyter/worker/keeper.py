@@ -296,6 +296,8 @@ class Keeper:
         self._flush_progress()
         self._outputs.end()
         self._widgets.flush()
+        if text := self._widgets.text_at_end():
+            self._frame("log", name="stderr", text=text)
         self._cell = None
         self._frame("cell_finished", **fields)
         self._pipes.pause()

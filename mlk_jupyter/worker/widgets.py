@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import time
 
+from .bars import Bars
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Dict, List, Optional, Tuple
@@ -35,6 +37,7 @@ class Widgets:
         self._said: List[str] = []
         self._known: Dict[str, Captured] = {}
         self._open: List[str] = []
+        self._bars = Bars()
 
     # -- state --------------------------------------------------------------------------------------------------------
 
@@ -45,6 +48,7 @@ class Widgets:
 
     def changed(self, comm_id: str, state: Dict[str, Any], buffers: List[Dict[str, Any]]) -> None:
         """Part of a widget's state is new."""
+        self._bars.changed(comm_id, state)
         known = self._pending.setdefault(comm_id, ({}, {}))
         known[0].update(state)
         known[1].update((json.dumps(part.get("path")), part) for part in buffers)
@@ -74,6 +78,14 @@ class Widgets:
             self._emit("widget", comm_id=comm_id, state=state, buffers=buffers)
         self._pending.clear()
         self._due = None
+
+    def text_at_end(self) -> str:
+        """What bars stand at, and what `Output` widgets show that is no text, since this was asked for last: lines for
+        the log, whose readers see no widgets."""
+        lines = self._bars.lines()
+        for captured in self._known.values():
+            lines += captured.news()
+        return "".join(f"{line}\n" for line in lines)
 
     # -- what `Output` widgets capture --------------------------------------------------------------------------------
 
@@ -139,6 +151,7 @@ class Captured:
     def __init__(self, limit: int) -> None:
         self.outputs: List[Dict[str, Any]] = []
         self.is_new = False
+        self._logged: List[str] = []
         self._displays: List[Tuple[str, Dict[str, Any]]] = []
         self._limit, self._size, self._full = limit, 0, False
         self._clear_waiting = False
@@ -161,6 +174,14 @@ class Captured:
             self.outputs.append(output)
             if display_id is not None:
                 self._displays.append((display_id, output))
+
+    def news(self) -> List[str]:
+        """The displays that it holds now, as text, but for what this gave before."""
+        shown = [output["data"].get("text/plain") for output in self.outputs if "data" in output]
+        lines = [text.rstrip() for text in shown if isinstance(text, str) and text.strip()]
+        fresh = [line for line in lines if line not in self._logged]
+        self._logged = lines
+        return fresh
 
     def update(self, display_id: str, data: Dict[str, Any], metadata: Dict[str, Any]) -> bool:
         """Gives whether something is shown under this id."""
