@@ -102,22 +102,30 @@ def joined(text: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def executed_by_a_kernel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All notebooks as nbconvert executes them, in one go."""
+    """All notebooks as nbconvert executes them, in one go.
+
+    Now and then nbclient misses a kernel's answer and would wait for ever: the kernel is idle then. What is compared is
+    what it shows when it works, so it gets a second try.
+    """
     folder = tmp_path_factory.mktemp("nbconvert")
-    for path in NOTEBOOKS:
-        (folder / path.name).write_bytes(path.read_bytes())
     env = {**os.environ, "IPYTHONDIR": str(folder / "ipython"), "JUPYTER_PREFER_ENV_PATH": "1"}
     env.pop("MPLBACKEND", None)
     env.pop("PYTEST_CURRENT_TEST", None)  # a kernel that finds it does not listen to what C code and children write
     names = [path.name for path in NOTEBOOKS]
     command = [sys.executable, "-m", "nbconvert", "--to", "notebook", "--execute", "--inplace", *names]
-    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=280)
+    command += ["--ExecutePreprocessor.timeout=60"]
+    for _ in range(2):
+        for path in NOTEBOOKS:
+            (folder / path.name).write_bytes(path.read_bytes())
+        done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=280)
+        if "CellTimeoutError" not in done.stderr:
+            break
     assert done.returncode == 0, done.stderr[-4000:]
     return folder
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_rank_shows_what_a_kernel_shows(path: Path, executed_by_a_kernel: Path, tmp_path: Path) -> None:
     source = json.loads(path.read_text("utf-8"))
