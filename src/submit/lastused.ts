@@ -46,7 +46,7 @@ export class LastUsed {
 
 /** Names that tell of a secret: their values are not remembered. */
 const SECRET =
-  /token(?!iz|s)|secret|passw|credential|private|cookie|(^|_|api|access)(key|pat|pwd|auth|dsn)(_|$)/i;
+  /token(?!iz|s)|secret|passw|credential|private|cookie|(^|[^a-z0-9]|api|access)(key|pat|pwd|auth|dsn)([^a-z0-9]|$)/i;
 
 /** An address with a password in it. */
 const PASSWORD = /:\/\/[^/\s@]*:[^/\s@]+@/;
@@ -65,6 +65,7 @@ export function toOptions(
   const asked = isForCluster ? clusterOptions(cluster) : before.cluster;
   return {
     ...options,
+    arguments: harmlessWords(options.arguments ?? []),
     parameters: withoutSecrets(options.parameters ?? {}),
     env: withoutSecrets(options.env ?? {}),
     ...(asked ? { cluster: asked } : {})
@@ -73,10 +74,9 @@ export function toOptions(
 
 function clusterOptions(cluster: JobSpec['cluster']): Record<string, unknown> {
   const { staging, labels, annotations, ...options } = cluster;
-  const tells = staging.some((word, at) => SECRET.test(`${staging[at - 1] ?? ''} ${word}`));
   const kept = {
     ...options,
-    staging: tells || staging.some(word => PASSWORD.test(word)) ? [] : staging,
+    staging: harmlessWords(staging),
     labels: withoutSecrets(labels),
     annotations: withoutSecrets(annotations)
   };
@@ -91,6 +91,11 @@ function isNothing(value: unknown): boolean {
     value === 0 ||
     (typeof value === 'object' && Object.keys(value).length === 0)
   );
+}
+
+/** The words of a command; none of them where one tells of a secret: the rest would be another command. */
+function harmlessWords(words: readonly string[]): readonly string[] {
+  return words.some(word => SECRET.test(word) || PASSWORD.test(word)) ? [] : words;
 }
 
 function withoutSecrets<T>(values: Readonly<Record<string, T>>): Record<string, T> {

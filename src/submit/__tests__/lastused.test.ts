@@ -69,6 +69,7 @@ describe('what is remembered', () => {
   it('is all but its own path and values that look secret', () => {
     const spec = {
       ...filled,
+      arguments: ['--epochs', '3', '--max-tokens', '512', '--keyframes', 'data/patches'],
       parameters: { lr: 1, api_key: 'k', key: 3, tokenizer: 'bpe' },
       env: {
         HF_TOKEN: 'hf_x',
@@ -83,9 +84,22 @@ describe('what is remembered', () => {
     expect(toOptions(spec, false)).toEqual({
       name: 'train',
       workers: 1,
+      arguments: ['--epochs', '3', '--max-tokens', '512', '--keyframes', 'data/patches'],
       parameters: { lr: 1, key: 3, tokenizer: 'bpe' },
       env: { DATA: 'https://data.example/ada@home:x', NCCL_DEBUG: 'INFO' }
     });
+  });
+
+  it.each([
+    [['--lr', '1', '--token', 'hunter2']],
+    [['--hf_token=hunter2']],
+    [['--api-key', 'hunter2']],
+    [['--wandb-key=hunter2']],
+    [['--db', 'postgresql://ada:hunter2@db/x']],
+    [['--url', 'https://data.example/x?key=hunter2']]
+  ])('has no arguments at all where one tells of a secret: %j', words => {
+    const spec = { ...filled, arguments: words } as unknown as JobSpec;
+    expect(toOptions(spec, false)).toMatchObject({ workers: 1, arguments: [] });
   });
 
   it('is without secrets of a cluster too, which is not forgotten by a job on this machine', () => {
