@@ -35,8 +35,8 @@ const SYSTEM = 'system/';
 /**
  * The curves of one job: what the server has told, and what came since.
  *
- * Bounded: a curve that grows to twice what is drawn is thinned, and a further metric or rank beyond the limit is left
- * out.
+ * Bounded: a curve that grows to twice what is drawn is thinned, and a metric beyond the limit is left out. Of more ranks
+ * than the limit the lowest stay, as on the server.
  */
 export class SeriesStore {
   /** All metrics, by name. */
@@ -45,14 +45,21 @@ export class SeriesStore {
       const byRank = [...this._points.get(name)!].sort(([one], [other]) => one - other);
       return {
         name,
-        ranks: Math.max(this._ranks.get(name) ?? 0, byRank.length),
+        ranks: Math.max(this._told.get(name) ?? 0, this._ranks.get(name)?.size ?? 0),
         series: byRank.map(([rank, points]) => ({ name, rank, points }))
       };
     });
   }
 
+  /** The lowest rank that has a curve of this name; null where none has. */
+  lowestRank(name: string): number | null {
+    const byRank = this._points.get(name);
+    return byRank ? Math.min(...byRank.keys()) : null;
+  }
+
   /** One point as it comes. */
   add(name: string, rank: number, point: IPoint): void {
+    this._filled.delete(name);
     const points = this._points.get(name)?.get(rank) ?? [];
     points.push(point);
     this._keep(name, rank, points);
@@ -63,7 +70,10 @@ export class SeriesStore {
     const live = new Map(this._points);
     this._points.clear();
     for (const { name, rank = 0, ranks = 1, points } of told) {
-      this._ranks.set(name, ranks);
+      if (this._filled.delete(name)) {
+        live.delete(name);
+      }
+      this._told.set(name, ranks);
       const last = points.at(-1);
       const newer = (live.get(name)?.get(rank) ?? []).filter(
         point => last === undefined || isAfter(point, last, points)
@@ -78,12 +88,15 @@ export class SeriesStore {
     }
   }
 
-  /** Metrics of another source; what is known by the same name stays. */
+  /** Metrics of another source, anew with each call; what is known by the same name from elsewhere stays. */
   fill(told: readonly Told[]): void {
-    for (const { name, rank = 0, points } of told) {
-      if (!this._points.has(name)) {
-        this._keep(name, rank, [...points]);
-      }
+    const lacking = told.filter(({ name }) => this._filled.has(name) || !this._points.has(name));
+    for (const { name } of lacking) {
+      this._points.delete(name);
+      this._filled.add(name);
+    }
+    for (const { name, rank = 0, points } of lacking) {
+      this._keep(name, rank, [...points]);
     }
   }
 
@@ -93,14 +106,21 @@ export class SeriesStore {
     }
     const byRank = this._points.get(name) ?? new Map<number, IPoint[]>();
     this._points.set(name, byRank);
-    if (byRank.has(rank) || byRank.size < MOST_RANKS) {
-      const isLong = points.length > 2 * MOST_POINTS;
-      byRank.set(rank, isLong ? thin(points, axisOf(points)) : points);
+    this._ranks.set(name, (this._ranks.get(name) ?? new Set()).add(rank));
+    const isLong = points.length > 2 * MOST_POINTS;
+    byRank.set(rank, isLong ? thin(points, axisOf(points)) : points);
+    if (byRank.size > MOST_RANKS) {
+      byRank.delete(Math.max(...byRank.keys()));
     }
   }
 
   private readonly _points = new Map<string, Map<number, IPoint[]>>();
-  private readonly _ranks = new Map<string, number>();
+  /** Ranks that were seen to log a metric, whether their curves are kept or not. */
+  private readonly _ranks = new Map<string, Set<number>>();
+  /** How many ranks logged a metric, as the server said. */
+  private readonly _told = new Map<string, number>();
+  /** Metrics that only the other source has. */
+  private readonly _filled = new Set<string>();
 }
 
 /** An order that does not depend on what was logged first: by name, what MLflow measures by itself last. */

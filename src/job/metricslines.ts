@@ -36,12 +36,13 @@ export function drawingsOf(jobs: readonly IDrawnJob[], trans: TranslationBundle)
 function ofRanks(metric: IMetric, job: IDrawnJob, trans: TranslationBundle): IDrawing {
   const { name, ranks, series } = metric;
   const shown = differing(series);
-  const lines = shown.map(({ rank, points }) => ({
-    key: `${rank}`,
-    label: trans.__('rank %1', rank),
-    colour: shown.length > 1 ? rank : 0,
-    points,
-    origin: job.startedAt ?? points.at(0)?.at ?? 0
+  const lines = shown.map(one => ({
+    key: `${one.rank}`,
+    label: trans.__('rank %1', one.rank),
+    // Not the rank, which may be beyond the colours; nor the place among those shown, which changes as ranks part.
+    colour: series.indexOf(one),
+    points: one.points,
+    origin: job.startedAt ?? one.points.at(0)?.at ?? 0
   }));
   return { name, lines, note: ranksNote(ranks, series.length, shown.length, trans) };
 }

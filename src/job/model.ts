@@ -167,8 +167,10 @@ export class JobModel implements IDisposable {
     const known = new Map(before?.metrics.map(metric => [metric.name, metric]));
     for (const { name, at, step, value } of metrics) {
       const last = known.get(name);
-      if (last && (last.at !== at || last.step !== step)) {
-        this.trends.add(name, 0, { at, step, value });
+      // A status has the value of the lowest rank that logged it, and does not say which one that is.
+      const rank = this.trends.lowestRank(name);
+      if (rank !== null && last && (last.at !== at || last.step !== step)) {
+        this.trends.add(name, rank, { at, step, value });
       }
     }
   }

@@ -55,6 +55,51 @@ describe('SeriesStore', () => {
   });
 });
 
+describe('ranks of a job that is watched from its start', () => {
+  it('are the lowest, whichever came first, and all are counted', () => {
+    const store = new SeriesStore();
+    for (const rank of [12, 3, 15, 9, 1, 14, 0, 8, 2, 13, 5, 4, 11, 7, 10, 6]) {
+      store.add('loss', rank, point(1, rank, 0));
+    }
+    store.add('loss', 12, point(2, 12, 1));
+    const [{ ranks, series }] = store.all;
+    expect(series.map(({ rank }) => rank)).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+    expect(ranks).toBe(16);
+    expect(store.lowestRank('loss')).toBe(0);
+    expect(store.lowestRank('acc')).toBeNull();
+  });
+});
+
+describe('metrics of another source', () => {
+  const values = (store: SeriesStore) =>
+    store.all.map(({ name, series }) => [name, series[0].points.map(({ value }) => value)]);
+
+  it('grow with each answer, and give way to what the job itself logs', () => {
+    const store = new SeriesStore();
+    store.add('loss', 0, point(1, 5));
+    store.fill([
+      { name: 'loss', points: [point(1, 9)] },
+      { name: 'acc', points: [point(1, 0.5)] },
+      { name: 'system/cpu', points: [point(1, 10)] }
+    ]);
+    expect(values(store)).toEqual([
+      ['acc', [0.5]],
+      ['loss', [5]],
+      ['system/cpu', [10]]
+    ]);
+    store.load([{ name: 'acc', points: [point(0.9, 0.4)] }]);
+    store.fill([
+      { name: 'acc', points: [point(1, 0.6)] },
+      { name: 'system/cpu', points: [point(1, 10), point(2, 20)] }
+    ]);
+    expect(values(store)).toEqual([
+      ['acc', [0.4]],
+      ['loss', [5]],
+      ['system/cpu', [10, 20]]
+    ]);
+  });
+});
+
 describe('a curve that grows and grows', () => {
   const limit = 4000;
 

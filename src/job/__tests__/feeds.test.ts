@@ -149,27 +149,33 @@ describe('JobModel', () => {
     expect(topics()).toEqual([]);
   });
 
-  it('keeps the course of the metrics for Overview, from the server and from each status', async () => {
-    const { listeners, channel } = fakeChannel();
-    const points = [{ at: 1, step: 0, value: 3 }];
-    const series = [{ name: 'loss', rank: 0, ranks: 1, points }];
-    const metrics = vi.fn(() => Promise.resolve({ source: 'frames', series }));
-    const api = { metrics } as unknown as Api;
-    const model = new JobModel('a', api, channel, nullTranslator.load(''));
-    const status = (at: number, step: number, value: number) =>
-      ({ phase: 'Running', run: null, metrics: [{ name: 'loss', at, step, value }] }) as never;
-    model.show('overview');
-    const { snapshot, delta } = listeners.get('job/a')!;
-    snapshot(status(1, 0, 3));
-    await vi.waitFor(() => expect(model.trends.all).toHaveLength(1));
-    delta(status(2, 1, 2));
-    delta(status(2, 1, 2));
-    expect(model.trends.all[0].series[0].points.map(({ value }) => value)).toEqual([3, 2]);
-    expect(metrics).toHaveBeenCalledTimes(1);
-    points.push({ at: 2, step: 1, value: 2 }, { at: 3, step: 2, value: 1 });
-    delta({ ...(status(3, 2, 1) as object), phase: 'Succeeded' });
-    await vi.waitFor(() => expect(model.trends.all[0].series[0].points).toHaveLength(3));
-    expect(metrics, 'what came between two statuses').toHaveBeenCalledTimes(2);
-    model.dispose();
-  });
+  it.each([0, 1])(
+    'keeps the course of what rank %i logs for Overview, from the server and from each status',
+    async rank => {
+      const { listeners, channel } = fakeChannel();
+      const points = [{ at: 1, step: 0, value: 3 }];
+      const series = [{ name: 'loss', rank, ranks: 1, points }];
+      const metrics = vi.fn(() => Promise.resolve({ source: 'frames', series }));
+      const api = { metrics } as unknown as Api;
+      const model = new JobModel('a', api, channel, nullTranslator.load(''));
+      const status = (at: number, step: number, value: number) =>
+        ({ phase: 'Running', run: null, metrics: [{ name: 'loss', at, step, value }] }) as never;
+      model.show('overview');
+      const { snapshot, delta } = listeners.get('job/a')!;
+      snapshot(status(1, 0, 3));
+      await vi.waitFor(() => expect(model.trends.all).toHaveLength(1));
+      delta(status(2, 1, 2));
+      delta(status(2, 1, 2));
+      const [{ series: shown }] = model.trends.all;
+      expect(shown.map(one => [one.rank, one.points.map(({ value }) => value)])).toEqual([
+        [rank, [3, 2]]
+      ]);
+      expect(metrics).toHaveBeenCalledTimes(1);
+      points.push({ at: 2, step: 1, value: 2 }, { at: 3, step: 2, value: 1 });
+      delta({ ...(status(3, 2, 1) as object), phase: 'Succeeded' });
+      await vi.waitFor(() => expect(model.trends.all[0].series[0].points).toHaveLength(3));
+      expect(metrics, 'what came between two statuses').toHaveBeenCalledTimes(2);
+      model.dispose();
+    }
+  );
 });

@@ -40,6 +40,17 @@ describe('what is drawn of a job', () => {
     expect(other.note).toBe('The other processes, of 3, logged the same as the first.');
   });
 
+  it('has a colour of its own for each rank, however high', () => {
+    const { series, ...loss } = metric('loss', [1, 2], [2, 3], [3, 4]);
+    const apart = { ...loss, series: series.map(one => ({ ...one, rank: 8 * one.rank })) };
+    const [{ lines }] = drawingsOf([drawn('a', 0, apart)], trans);
+    expect(lines.map(({ label, colour }) => [label, colour])).toEqual([
+      ['rank 0', 0],
+      ['rank 8', 1],
+      ['rank 16', 2]
+    ]);
+  });
+
   it('says how many ranks are not drawn', () => {
     const many = { ...metric('loss', [1, 2], [2, 3]), ranks: 64 };
     expect(drawingsOf([drawn('a', 0, many)], trans)[0].note).toBe(
