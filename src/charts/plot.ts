@@ -61,7 +61,11 @@ export class Plot {
         this._plot.setSize({ width, height: HEIGHT_PX });
       }
       const { axis, look } = this._options;
-      this._plot.setData(tableOf(this._lines, axis, look));
+      const zoom = zoomOf(this._plot);
+      this._plot.setData(tableOf(this._lines, axis, look), zoom === null);
+      if (zoom) {
+        this._plot.setScale('x', zoom); // draws, and has y fit what is in sight
+      }
     });
   }
 
@@ -69,6 +73,16 @@ export class Plot {
   private readonly _observer: ResizeObserver;
   private _lines: readonly ILine[];
   private _frame = 0;
+}
+
+/** The stretch that a person has dragged out to see; null while all is in sight. A double click ends it. */
+function zoomOf({ data: [xs], scales: { x } }: uPlot): { min: number; max: number } | null {
+  const { min, max } = x;
+  return typeof min === 'number' &&
+    typeof max === 'number' &&
+    (min > xs[0] || max < xs[xs.length - 1])
+    ? { min, max }
+    : null;
 }
 
 function settings(host: HTMLElement, options: IPlotOptions): uPlot.Options {
