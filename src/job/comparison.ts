@@ -19,9 +19,13 @@ interface ICompared {
   metrics: readonly IMetric[];
   /** When its metrics were asked for last, in milliseconds. */
   askedAt: number;
+  /** Whether it has changed since. */
+  isOld: boolean;
+  /** Why its metrics could not be read the last time, if so. */
+  error: ApiError | null;
 }
 
-/** The metrics of other jobs, beside those of a tab's own; kept up to date while they run. */
+/** The metrics of other jobs, beside those of a tab's own; kept up to date while active. */
 export class Comparison implements IDisposable {
   constructor(
     private readonly _api: Pick<Api, 'metrics'>,
@@ -38,7 +42,18 @@ export class Comparison implements IDisposable {
 
   /** Why the metrics of one could not be read, if so. */
   get error(): ApiError | null {
-    return this._error;
+    return this._all.find(({ error }) => error !== null)?.error ?? null;
+  }
+
+  /** Whether somebody looks: what has changed meanwhile is asked for then. */
+  get active(): boolean {
+    return this._active;
+  }
+  set active(wanted: boolean) {
+    this._active = wanted;
+    if (wanted) {
+      this._loadAll(({ isOld }) => isOld);
+    }
   }
 
   get changed(): ISignal<this, void> {
@@ -58,7 +73,7 @@ export class Comparison implements IDisposable {
     while (taken.has(colour)) {
       colour += 1;
     }
-    const added = { id, colour, metrics: [], askedAt: 0 };
+    const added = { id, colour, metrics: [], askedAt: 0, isOld: true, error: null };
     this._all = [...this._all, added];
     this._changed.emit();
     void this._load(added);
@@ -66,8 +81,12 @@ export class Comparison implements IDisposable {
 
   remove(id: string): void {
     this._all = this._all.filter(each => each.id !== id);
-    this._error = null;
     this._changed.emit();
+  }
+
+  /** Asks again for the metrics that could not be read. */
+  retry(): void {
+    this._loadAll(({ error }) => error !== null);
   }
 
   dispose(): void {
@@ -87,22 +106,33 @@ export class Comparison implements IDisposable {
     const over = new Set(ended.map(({ id }) => id));
     for (const { id } of changed) {
       const known = this._all.find(each => each.id === id);
-      if (known && (over.has(id) || Date.now() - known.askedAt > AGAIN_MS)) {
-        void this._load(known);
+      if (known) {
+        known.isOld = true;
+        if (this._active && (over.has(id) || Date.now() - known.askedAt > AGAIN_MS)) {
+          void this._load(known);
+        }
       }
+    }
+  }
+
+  private _loadAll(isMeant: (one: ICompared) => boolean): void {
+    for (const one of this._all.filter(isMeant)) {
+      void this._load(one);
     }
   }
 
   private async _load(one: ICompared): Promise<void> {
     one.askedAt = Date.now();
+    one.isOld = false;
     try {
       const { series } = await this._api.metrics(one.id);
       const store = new SeriesStore();
       store.load(series);
       one.metrics = store.all;
-      this._error = null;
+      one.error = null;
     } catch (error) {
-      this._error = ApiError.from(error, this._trans);
+      one.error = ApiError.from(error, this._trans);
+      one.isOld = true;
     }
     if (!this._isDisposed) {
       this._changed.emit();
@@ -110,7 +140,7 @@ export class Comparison implements IDisposable {
   }
 
   private _all: readonly ICompared[] = [];
-  private _error: ApiError | null = null;
+  private _active = false;
   private _isDisposed = false;
   private readonly _changed = new Signal<this, void>(this);
 }

@@ -1,4 +1,5 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
+import { DisposableDelegate } from '@lumino/disposable';
 import type { ISignal } from '@lumino/signaling';
 
 import { ApiError } from '../api';
@@ -31,7 +32,13 @@ const MOST_OFFERED = 100;
 /** The curves of a job: asked for once, then drawn as they grow; those that only MLflow has, now and at the end. */
 export class MetricsPage extends Rendered {
   constructor(private readonly _options: IMetricsPageOptions) {
-    super(() => this._metrics(), { signals: _options.theme ? [_options.theme.changed] : [] });
+    super(() => this._metrics(), {
+      signals: _options.theme ? [_options.theme.changed] : [],
+      whileVisible: () => {
+        _options.comparison.active = true;
+        return new DisposableDelegate(() => (_options.comparison.active = false));
+      }
+    });
     this.node.tabIndex = 0;
     _options.model.frames.stateChanged.connect(this._onFeed, this);
     _options.comparison.changed.connect(this._onCompared, this);
@@ -105,7 +112,10 @@ export class MetricsPage extends Rendered {
         version={this._version}
         theme={theme?.name() ?? ''}
         trans={trans}
-        onRetry={() => void this._load()}
+        onRetry={() => {
+          void this._load();
+          comparison.retry();
+        }}
         onCompare={id => comparison.add(id)}
         onForget={id => comparison.remove(id)}
       />

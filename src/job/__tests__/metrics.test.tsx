@@ -139,6 +139,7 @@ describe('Comparison', () => {
     const changed = new Signal<IJobs, IJobsChange>(source);
     const comparison = new Comparison(new Api(settings(serve), trans), { changed }, trans);
     const latest = () => comparison.all.map(({ metrics }) => metrics[0]?.series[0].points[0].value);
+    comparison.active = true;
     comparison.add('b');
     comparison.add('c');
     comparison.add('b');
@@ -155,6 +156,43 @@ describe('Comparison', () => {
     expect(comparison.all.map(({ id }) => id)).toEqual(['c']);
     comparison.add('d');
     expect(comparison.all.at(-1)?.colour, 'a colour that is free').toBe(1);
+    comparison.dispose();
+  });
+
+  it('reads nothing while nobody looks, and what has changed meanwhile once somebody does', async () => {
+    const metrics = vi.fn(() => Promise.resolve({ source: 'frames' as const, series: [] }));
+    const changed = new Signal<IJobs, IJobsChange>({} as IJobs);
+    const comparison = new Comparison({ metrics }, { changed }, trans);
+    comparison.add('b');
+    comparison.add('c');
+    expect(metrics).toHaveBeenCalledTimes(2);
+    const over = job('b', { phase: 'Succeeded' });
+    changed.emit({ reset: false, changed: [over], removed: [], ended: [over] });
+    expect(metrics).toHaveBeenCalledTimes(2);
+    comparison.active = true;
+    expect(metrics.mock.calls.slice(2)).toEqual([['b']]);
+    comparison.dispose();
+  });
+
+  it('tells what is wrong with one job until that one is read', async () => {
+    let isDown = true;
+    const metrics = vi.fn((id: string) =>
+      id === 'b' && isDown
+        ? Promise.reject(new Error('down'))
+        : Promise.resolve({ source: 'frames' as const, series: [] })
+    );
+    const changed = new Signal<IJobs, IJobsChange>({} as IJobs);
+    const comparison = new Comparison({ metrics }, { changed }, trans);
+    const answered = vi.fn();
+    comparison.changed.connect(answered);
+    comparison.add('b');
+    comparison.add('c');
+    await vi.waitFor(() => expect(answered, 'added and answered').toHaveBeenCalledTimes(4));
+    expect(comparison.error).not.toBeNull();
+    isDown = false;
+    comparison.retry();
+    await vi.waitFor(() => expect(comparison.error).toBeNull());
+    expect(metrics.mock.calls.map(([id]) => id)).toEqual(['b', 'c', 'b']);
     comparison.dispose();
   });
 });
