@@ -3,9 +3,9 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import type { BackendInfo, JobStatus, Link } from '../api';
 import { placeTitle, refusal } from '../backends/words';
 import { Sparkline } from '../charts/sparkline';
-import { duration, exactTime, figure, PhaseLabel, ProgressBar, useNow } from '../components';
+import { exactTime, figure, PhaseLabel, ProgressBar, useNow } from '../components';
 import type { Page } from '../job/model';
-import { elapsed, SECOND_MS } from '../job/words';
+import { elapsedText, SECOND_MS } from '../job/words';
 import { canStop, isFinal } from '../jobs/phase';
 import { progressText, reasonText, showsProgress, sizeText } from '../jobs/words';
 import { linkHint, linkText } from '../panel/words';
@@ -51,7 +51,7 @@ export const Display = (props: IDisplayProps): JSX.Element => {
           <PhaseLabel phase={job.phase} trans={trans} />
         </span>
         <span className="mlk-Display-fact" title={exactTime(job.started_at ?? job.created_at)}>
-          {duration(elapsed(job, now), trans)}
+          {elapsedText(job, now, trans)}
         </span>
         <span className="mlk-Display-fact">{sizeText(job, trans)}</span>
         <span className="mlk-Display-fact">{placeTitle(backend, job.backend, trans)}</span>

@@ -4,12 +4,12 @@ import { useEffect } from 'react';
 import type { BackendInfo, ErrorBody, JobStatus } from '../api';
 import { refusal } from '../backends/words';
 import type { Feature } from '../backends/words';
-import { duration, ErrorBanner, exactTime, PhaseLabel, useNow } from '../components';
+import { ErrorBanner, exactTime, PhaseLabel, useNow } from '../components';
 import { canStop, isFinal } from '../jobs/phase';
 import { attemptText } from '../jobs/words';
 import { PAGES } from './model';
 import type { Page } from './model';
-import { elapsed, SECOND_MS } from './words';
+import { elapsedText, SECOND_MS } from './words';
 
 export interface IHeaderProps {
   job: JobStatus | null;
@@ -44,7 +44,7 @@ export function Header(props: IHeaderProps): JSX.Element {
               className="mlk-JobHeader-time"
               title={exactTime(job.started_at ?? job.created_at)}
             >
-              {duration(elapsed(job, now), trans)}
+              {elapsedText(job, now, trans)}
             </span>
             {attempt && <span>{attempt}</span>}
           </span>

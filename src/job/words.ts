@@ -1,7 +1,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { JobStatus } from '../api';
-import { exactTime, language, took } from '../components';
+import { duration, exactTime, language, took } from '../components';
 import { isFinal, phaseWord } from '../jobs/phase';
 
 /** How often the times of a job that goes on are drawn anew. */
@@ -20,8 +20,13 @@ export function clock(at: number, now: number): string {
 }
 
 /** How long the job has run, or ran; how long it has waited while it never ran. Seconds. */
-export function elapsed(job: JobStatus, now: number): number {
+function elapsed(job: JobStatus, now: number): number {
   return Math.max(0, (job.finished_at ?? now) - (job.started_at ?? job.created_at));
+}
+
+/** The same in words: in whole seconds while they count, as exact as the timeline once the job is over. */
+export function elapsedText(job: JobStatus, now: number, trans: TranslationBundle): string {
+  return (isFinal(job.phase) ? took : duration)(elapsed(job, now), trans);
 }
 
 /** One step of the timeline in words. */

@@ -6,7 +6,7 @@ import { backend as place, cluster } from '../../__tests__/fakes';
 import type { BackendInfo, JobStatus, RunView } from '../../api';
 import { Tabs } from '../header';
 import { Overview } from '../overview';
-import { steps } from '../words';
+import { elapsedText, steps } from '../words';
 
 const trans = nullTranslator.load('');
 
@@ -255,6 +255,13 @@ describe('Overview', () => {
 });
 
 describe('the timeline', () => {
+  it('says of a job that is over as exactly as the timeline how long it ran', () => {
+    const over = { ...JOB, started_at: 1005, finished_at: 1014.6 };
+    expect(elapsedText(over, 2000, trans)).toBe('9.6 s');
+    const running = { ...JOB, phase: 'Running' as const, started_at: 1005, finished_at: null };
+    expect(elapsedText(running, 1014.6, trans), 'counts seconds').toBe('10 s');
+  });
+
   it('says how long each phase took, and leaves out one that took no time', () => {
     const words = steps(JOB, 2000, trans).map(({ text }) => text.replace(/\d+:\d+.*/, 'T'));
     expect(words).toEqual(['Submitted T', 'Starting 5 s', 'Running 1 min', 'Failed T']);
