@@ -8,10 +8,14 @@ export type State = Readonly<Record<string, unknown>>;
 
 /** Characters of state that are kept; the server bounds what a snapshot holds. */
 const MOST = 64 * 1024 * 1024;
+/** What one widget counts for beside its state. */
+const WIDGET_COST = 1024;
 
 interface IWidget {
   state: Record<string, unknown>;
   readonly buffers: Map<string, string>;
+  /** Characters that each part of it takes. */
+  readonly costs: Map<string, number>;
 }
 
 /** The state of a job's widgets, as its frames tell of it. Never throws, whatever it is fed. */
@@ -35,23 +39,49 @@ export class WidgetModels {
     return this._widgets.get(id)?.buffers.get(JSON.stringify([name])) ?? null;
   }
 
-  /** Lays what is new over what is known. Gives whether anything was. */
+  /** Lays what is new over what is known, as far as there is room. Gives whether anything was. */
   apply(id: unknown, state: unknown, buffers: unknown): boolean {
     if (typeof id !== 'string' || !isObject(state)) {
       return false;
     }
-    this._size += JSON.stringify([state, buffers]).length;
-    if (this._size > MOST) {
+    const known = this._widgets.get(id);
+    if (!known && !this._takes(WIDGET_COST)) {
       return false;
     }
-    const widget = this._widgets.get(id) ?? { state: {}, buffers: new Map<string, string>() };
+    const widget: IWidget = known ?? { state: {}, buffers: new Map(), costs: new Map() };
     this._widgets.set(id, widget);
-    widget.state = { ...widget.state, ...state };
+    const taken = Object.entries(state).filter(([name, value]) =>
+      this._replaces(widget, `state ${name}`, value)
+    );
+    widget.state = { ...widget.state, ...Object.fromEntries(taken) };
+    let isNew = !known || taken.length > 0;
     for (const buffer of Array.isArray(buffers) ? (buffers as unknown[]) : []) {
       if (isObject(buffer) && typeof buffer.data === 'string') {
-        widget.buffers.set(JSON.stringify(buffer.path), buffer.data);
+        const path = JSON.stringify(buffer.path);
+        if (this._replaces(widget, `buffer ${path}`, buffer.data)) {
+          widget.buffers.set(path, buffer.data);
+          isNew = true;
+        }
       }
     }
+    return isNew;
+  }
+
+  /** Whether there is room for a part of a widget in place of what it was. */
+  private _replaces({ costs }: IWidget, part: string, value: unknown): boolean {
+    const cost = JSON.stringify([part, value]).length;
+    const isTaken = this._takes(cost - (costs.get(part) ?? 0));
+    if (isTaken) {
+      costs.set(part, cost);
+    }
+    return isTaken;
+  }
+
+  private _takes(cost: number): boolean {
+    if (cost > 0 && this._size + cost > MOST) {
+      return false;
+    }
+    this._size += cost;
     return true;
   }
 
@@ -59,6 +89,6 @@ export class WidgetModels {
   private _size = 0;
 }
 
-function isObject(value: unknown): value is Record<string, unknown> {
+export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,14 +1,13 @@
-import type * as nbformat from '@jupyterlab/nbformat';
 import { renderHTML, renderText } from '@jupyterlab/rendermime';
 import type { IRenderMime } from '@jupyterlab/rendermime';
 
-import { VIEW } from './widgetmodels';
+import { isObject, VIEW } from './widgetmodels';
 
 const IMAGES = ['image/png', 'image/jpeg'];
 
 /** An output that an `Output` widget has captured, in its simplest safe form. */
 export function drawOutput(
-  output: nbformat.IOutput,
+  output: Readonly<Record<string, unknown>>,
   sanitizer: IRenderMime.ISanitizer,
   widget: (reference: unknown, depth: number) => HTMLElement | null,
   depth: number
@@ -17,12 +16,11 @@ export function drawOutput(
     return text(joined(output.text), output.name === 'stderr', sanitizer);
   }
   if (output.output_type === 'error') {
-    const lines = Array.isArray(output.traceback) ? output.traceback : [];
-    return text(lines.join('\n'), true, sanitizer);
+    return text(joined(output.traceback, '\n'), true, sanitizer);
   }
-  const data = (output.data ?? {}) as nbformat.IMimeBundle;
-  const view = data[VIEW] as { model_id?: unknown } | undefined;
-  const drawn = view && widget(view.model_id, depth);
+  const data = isObject(output.data) ? output.data : {};
+  const view = data[VIEW];
+  const drawn = isObject(view) ? widget(view.model_id, depth) : null;
   if (drawn) {
     return drawn;
   }
@@ -65,6 +63,9 @@ function text(source: string, isError: boolean, sanitizer: IRenderMime.ISanitize
   return host;
 }
 
-function joined(lines: unknown): string {
-  return Array.isArray(lines) ? lines.join('') : typeof lines === 'string' ? lines : '';
+function joined(lines: unknown, by = ''): string {
+  return [lines]
+    .flat()
+    .filter(line => typeof line === 'string')
+    .join(by);
 }

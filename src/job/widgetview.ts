@@ -1,16 +1,17 @@
-import type * as nbformat from '@jupyterlab/nbformat';
 import type { IRenderMime } from '@jupyterlab/rendermime';
 import type { ISignal } from '@lumino/signaling';
 import { Widget } from '@lumino/widgets';
 
 import { drawOutput, html } from './widgetoutputs';
-import { VIEW } from './widgetmodels';
+import { isObject, VIEW } from './widgetmodels';
 import type { State, WidgetModels } from './widgetmodels';
 
 /** Widgets within widgets; more are not drawn, since a job may let them hold each other. */
 const DEEPEST = 12;
 const MOST_NODES = 1000;
 const REFERENCE = 'IPY_MODEL_';
+/** Stands for what somebody typed in secret, however long that is. */
+const DOTS = '•'.repeat(8);
 const IMAGES = ['png', 'jpeg', 'gif', 'webp', 'bmp'];
 
 /** Where the views of a page find the state of widgets, and hear that some of it is new. */
@@ -35,10 +36,10 @@ export class WidgetView extends Widget implements IRenderMime.IRenderer {
   }
 
   async renderModel(model: IRenderMime.IMimeModel): Promise<void> {
-    const { model_id: id } = (model.data[VIEW] ?? {}) as { model_id?: unknown };
-    const text = model.data['text/plain'];
+    const { [VIEW]: view, ...data } = model.data;
+    const { model_id: id } = (view ?? {}) as { model_id?: unknown };
     this._id = typeof id === 'string' ? id : '';
-    this._text = Array.isArray(text) ? text.join('') : String(text ?? '');
+    this._data = data;
     this._draw();
     return Promise.resolve();
   }
@@ -63,15 +64,21 @@ export class WidgetView extends Widget implements IRenderMime.IRenderer {
   private _draw(): void {
     const models = this._source.models;
     const node = models && drawWidget(this._id, models, this._sanitizer);
-    this.node.replaceChildren(node ?? element('pre', '', this._text));
+    this.node.replaceChildren(node ?? this._rest());
+  }
+
+  /** What the output has beside the widget. */
+  private _rest(): HTMLElement {
+    const output = { output_type: 'display_data', data: this._data };
+    return drawOutput(output, this._sanitizer, () => null, 0);
   }
 
   private _id = '';
-  private _text = '';
+  private _data: IRenderMime.IMimeModel['data'] = {};
   private _frame = 0;
 }
 
-/** One widget with all it holds; null where nothing is known of it. */
+/** One widget with all it holds; null where nothing is known of it, or it holds nothing that can be drawn. */
 export function drawWidget(
   id: string,
   models: WidgetModels,
@@ -86,12 +93,15 @@ export function drawWidget(
       return null;
     }
     const node = body(own, state, depth);
+    if (node === null) {
+      return null;
+    }
     const layout = models.state(idOf(state.layout));
     node.hidden = layout?.display === 'none' || layout?.visibility === 'hidden';
     return node;
   }
 
-  function body(own: string, state: State, depth: number): HTMLElement {
+  function body(own: string, state: State, depth: number): HTMLElement | null {
     switch (state._model_name) {
       case 'HTMLModel':
       case 'HTMLMathModel':
@@ -104,25 +114,31 @@ export function drawWidget(
       case 'ImageModel':
         return image(state, models.buffer(own, 'value'));
       case 'OutputModel': {
-        const outputs = Array.isArray(state.outputs) ? (state.outputs as nbformat.IOutput[]) : [];
+        const outputs: readonly unknown[] = Array.isArray(state.outputs) ? state.outputs : [];
         return box(
           'Output',
-          outputs.map(output => drawOutput(output, sanitizer, draw, depth + 1))
+          outputs.filter(isObject).map(output => drawOutput(output, sanitizer, draw, depth + 1))
         );
       }
       case 'ButtonModel':
         return element('button', 'control', words(state.description));
+      case 'PasswordModel':
+        return described(state, element('span', 'value', words(state.value) && DOTS));
       case 'CheckboxModel':
       case 'ToggleButtonModel':
       case 'ValidModel':
         return described(state, element('span', 'value', state.value === true ? '✓' : '—'));
       default: {
         if (Array.isArray(state.children)) {
-          const isRow = state._model_name === 'HBoxModel';
-          return box(
-            isRow ? 'Row' : 'Column',
-            state.children.map(child => draw(child, depth + 1))
-          );
+          const children = state.children.map(child => draw(child, depth + 1));
+          if (children.length > 0 && children.every(child => child === null)) {
+            return null;
+          }
+          nameBars(children);
+          return box(state._model_name === 'HBoxModel' ? 'Row' : 'Column', children);
+        }
+        if (!('value' in state || 'index' in state || words(state.description))) {
+          return null; // what its own code would draw (a figure, a map) is not in its state
         }
         return described(state, element('span', 'value', valueOf(state)));
       }
@@ -162,10 +178,24 @@ function described(state: State, value: HTMLElement): HTMLElement {
 function progress(state: State): HTMLElement {
   const node = document.createElement('progress');
   const [least, most] = [number(state.min) ?? 0, number(state.max) ?? 100];
-  node.max = Math.max(most - least, Number.MIN_VALUE);
-  node.value = (number(state.value) ?? least) - least;
+  node.max = Math.max(finite(most - least), Number.MIN_VALUE);
+  node.value = finite((number(state.value) ?? least) - least);
   node.dataset.style = words(state.bar_style);
+  const description = words(state.description);
+  if (description) {
+    node.setAttribute('aria-label', description);
+  }
   return node;
+}
+
+/** A bar without a name of its own is called what stands beside it, as in tqdm's. */
+function nameBars(nodes: readonly (HTMLElement | null)[]): void {
+  const beside = nodes.find(node => node && !node.hidden && node.textContent?.trim());
+  for (const node of nodes) {
+    if (beside && node instanceof HTMLProgressElement && !node.hasAttribute('aria-label')) {
+      node.setAttribute('aria-label', beside.textContent?.trim() ?? '');
+    }
+  }
 }
 
 function image(state: State, data: string | null): HTMLElement {
@@ -197,6 +227,10 @@ function words(value: unknown): string {
     return '';
   }
   return typeof value === 'string' ? value : JSON.stringify(value);
+}
+
+function finite(value: number): number {
+  return Math.min(Math.max(value, -Number.MAX_VALUE), Number.MAX_VALUE);
 }
 
 function number(value: unknown): number | null {
