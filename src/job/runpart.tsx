@@ -44,6 +44,14 @@ export function RunPart({ job, run, runError, trans, onCopy }: IRunPartProps): J
           <span> {trans.__('in experiment %1', run?.experiment ?? ref.experiment ?? '')}</span>
         )}
       </p>
+      {way.kind === 'link' && way.ssh && (
+        <p className="mlk-Overview-none">
+          {trans.__(
+            "If this page came through an SSH tunnel, the link needs one too. On your own machine run this, with the name of the Jupyter server's machine after it:"
+          )}{' '}
+          <Copy text={way.ssh} trans={trans} onCopy={onCopy} />
+        </p>
+      )}
       {way.kind === 'elsewhere' && (
         <p>
           {trans.__(
