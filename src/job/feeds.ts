@@ -311,8 +311,32 @@ export class LogFeed implements IDisposable {
   }
 
   private _reset(piece: LogPiece): void {
-    this._first = piece.offset;
-    this._take(piece, 'reset');
+    const text = this._beyond(piece);
+    if (text === null) {
+      this._first = piece.offset;
+      this._take(piece, 'reset');
+    } else {
+      this._take({ ...piece, text, offset: this._next ?? piece.offset }, 'append');
+    }
+  }
+
+  /**
+   * What a snapshot has beyond what is held; null where that cannot be told. Every newcomer to the topic makes the
+   * server send one to all: what somebody reads stays, with what was found in it.
+   */
+  private _beyond({ text, offset, next_offset: end }: LogPiece): string | null {
+    const next = this._next;
+    if (next === null || offset > next || end < next) {
+      return null;
+    }
+    if (end === next) {
+      return '';
+    }
+    const bytes = new TextEncoder().encode(text);
+    // Where the server has made it readable, a place in the text is none in the file.
+    const isAsWritten = bytes.length === end - offset && !text.includes('\ufffd');
+    const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+    return isAsWritten ? decoder.decode(bytes.subarray(next - offset)) : null;
   }
 
   private _append(piece: LogPiece): void {

@@ -26,6 +26,12 @@ interface IPiece {
   offset: number | null;
 }
 
+/** Where the text that is looked for stands: which of the places in a piece. */
+interface IPlace {
+  readonly piece: IPiece;
+  readonly index: number;
+}
+
 /** The text of one log: follows its end until somebody scrolls up. Text is never taken for HTML. */
 export class LogBody extends Widget {
   constructor(
@@ -142,6 +148,10 @@ export class LogBody extends Widget {
   protected override onAfterAttach(msg: Message): void {
     super.onAfterAttach(msg);
     this._log.addEventListener('scroll', this._onScroll, { passive: true });
+    this._mark();
+    if (this._stale.size > 0) {
+      this._schedule();
+    }
   }
 
   protected override onBeforeDetach(msg: Message): void {
@@ -292,17 +302,24 @@ export class LogBody extends Widget {
 
   private _mark(): void {
     const { length } = this._query;
-    const all = this._pieces.flatMap(({ node, found }) => rangesOf(node, found, length));
-    const { current } = this.places;
-    this._marks.set(all.slice(0, MOST_MARKS), all[current - 1] ?? null);
+    let left = MOST_MARKS;
+    const every = this._pieces.flatMap(({ node, found }) => {
+      const marked = found.slice(0, left);
+      left -= marked.length;
+      return rangesOf(node, marked, length);
+    });
+    this._marks.set(every, this._current && this._rangeAt(this._current));
   }
 
-  private _show({ piece, index }: { piece: IPiece; index: number }): void {
-    const { node, found } = piece;
-    node.scrollIntoView({ block: 'nearest' });
+  private _rangeAt({ piece: { node, found }, index }: IPlace): Range | null {
+    return rangesOf(node, found.slice(index, index + 1), this._query.length).at(0) ?? null;
+  }
+
+  private _show(place: IPlace): void {
+    place.piece.node.scrollIntoView({ block: 'nearest' });
     // A piece out of sight has no layout of its own before the next frame.
     requestAnimationFrame(() => {
-      const [range] = rangesOf(node, found.slice(index, index + 1), this._query.length);
+      const range = this._rangeAt(place);
       if (range) {
         const box = range.getBoundingClientRect();
         const view = this._log.getBoundingClientRect();
@@ -321,6 +338,6 @@ export class LogBody extends Widget {
   /** Where the text was scrolled to when last seen, in pixels. */
   private _top = 0;
   private _query = '';
-  private _current: { readonly piece: IPiece; readonly index: number } | null = null;
+  private _current: IPlace | null = null;
   private readonly _marks = new Marks();
 }

@@ -34,15 +34,10 @@ export function isFull(text: string): boolean {
 
 /** Where `query` is found in `text`, whatever the case. */
 export function matches(text: string, query: string): number[] {
-  const found: number[] = [];
-  const where = text.toLowerCase();
-  const what = query.toLowerCase();
-  for (
-    let at = what ? where.indexOf(what) : -1;
-    at >= 0;
-    at = where.indexOf(what, at + what.length)
-  ) {
-    found.push(at);
+  if (!query) {
+    return [];
   }
-  return found;
+  // Not by toLowerCase: it makes some texts longer, and then the places are those of another text.
+  const what = new RegExp(query.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&'), 'giu');
+  return Array.from(text.matchAll(what), ({ index }) => index);
 }

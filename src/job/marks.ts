@@ -37,7 +37,10 @@ function highlight(name: string, priority: number): Highlight | undefined {
   return known;
 }
 
-/** Stretches of `length` characters of a node's text as ranges, across the spans of colours. `starts` ascend. */
+/**
+ * Stretches of `length` characters of a node's text as ranges, across the spans of colours. `starts` ascend; what is
+ * past the text's end, as after it was drawn anew, ends there.
+ */
 export function rangesOf(node: Node, starts: readonly number[], length: number): Range[] {
   if (starts.length === 0) {
     return [];
@@ -50,18 +53,23 @@ export function rangesOf(node: Node, starts: readonly number[], length: number):
     passed += text.length;
     texts.push({ text, end: passed });
   }
+  if (texts.length === 0) {
+    return [];
+  }
+  const within = ({ text, end }: (typeof texts)[number], place: number): number =>
+    Math.min(text.length, place - (end - text.length));
   let at = 0;
   return starts.map(start => {
     const range = document.createRange();
     while (at < texts.length - 1 && texts[at].end <= start) {
       at += 1;
     }
-    range.setStart(texts[at].text, start - (texts[at].end - texts[at].text.length));
+    range.setStart(texts[at].text, within(texts[at], start));
     let last = at;
     while (last < texts.length - 1 && texts[last].end < start + length) {
       last += 1;
     }
-    range.setEnd(texts[last].text, start + length - (texts[last].end - texts[last].text.length));
+    range.setEnd(texts[last].text, within(texts[last], start + length));
     return range;
   });
 }

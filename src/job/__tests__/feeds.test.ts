@@ -127,6 +127,35 @@ describe('LogFeed', () => {
     expect(feed.first).toBe(20);
     expect(seen).toEqual(['reset end', 'prepend older\n']);
   });
+
+  const piece = (text: string, offset: number, next_offset: number) => ({
+    rank: 0,
+    text,
+    offset,
+    next_offset,
+    size: next_offset,
+    final: false
+  });
+
+  it.each([
+    ['nothing new', piece('müde\n', 94, 100), []],
+    ['text without its control characters', piece('plain\n', 80, 100), []],
+    ['more', piece('müde\nmehr\n', 94, 105), ['append mehr\n@100']],
+    ['a gap before it', piece('far\n', 200, 204), ['reset far\n@200']],
+    ['less', piece('new\n', 0, 4), ['reset new\n@0']],
+    ['more, and places that are not those of the file', piece('bar\n', 94, 150), ['reset bar\n@94']]
+  ])('keeps what is shown when a newcomer makes the server send it again: %s', (_, again, said) => {
+    const { listeners, channel } = fakeChannel();
+    const feed = new LogFeed('a', 0, {} as Api, channel);
+    const seen: string[] = [];
+    feed.active = true;
+    listeners.get('job/a/log/0')!.snapshot(piece('older\nmüde\n', 88, 100));
+    feed.changed.connect((_, { kind, text, offset }) => seen.push(`${kind} ${text}@${offset}`));
+    listeners.get('job/a/log/0')!.snapshot(again);
+    expect(seen).toEqual(said);
+    expect(feed.first).toBe(said[0]?.startsWith('reset') ? again.offset : 88);
+    expect(listeners.get('job/a/log/0')!.offset!()).toBe(again.next_offset);
+  });
 });
 
 describe('JobModel', () => {

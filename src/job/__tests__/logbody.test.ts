@@ -103,7 +103,56 @@ describe('finding in a log', () => {
   });
 });
 
+describe('marks in a log', () => {
+  const marked = (name: string) => [...((CSS.highlights.get(name) ?? []) as Iterable<Range>)];
+
+  beforeEach(() => {
+    globalThis.CSS ??= {} as typeof CSS;
+    vi.stubGlobal('Highlight', Set);
+    vi.stubGlobal('CSS', { highlights: new Map() });
+  });
+
+  afterEach(() => vi.unstubAllGlobals());
+
+  it('are made again where the page is put to another place', () => {
+    const body = new LogBody(new Sanitizer(), trans);
+    Widget.attach(body, document.body);
+    body.apply({ kind: 'reset', text: 'loss 1\nloss 2\n', offset: 0 });
+    body.query = 'loss';
+    expect(marked('mlk-log-match').map(String)).toEqual(['loss', 'loss']);
+    Widget.detach(body);
+    expect(marked('mlk-log-match')).toEqual([]);
+    Widget.attach(body, document.body);
+    expect(marked('mlk-log-match').map(String)).toEqual(['loss', 'loss']);
+    body.dispose();
+  });
+
+  it('are made for so many places only, and for the one that was gone to', () => {
+    const create = vi.spyOn(document, 'createRange');
+    const body = new LogBody(new Sanitizer(), trans);
+    Widget.attach(body, document.body);
+    Element.prototype.scrollIntoView ??= () => undefined;
+    body.apply({ kind: 'reset', text: 'x x x x x x x x x x\n'.repeat(700), offset: 0 });
+    body.query = 'y';
+    body.query = 'x';
+    expect(body.places.count).toBe(7000);
+    expect(create.mock.calls.length).toBe(5000);
+    body.find(-1);
+    expect(marked('mlk-log-match')).toHaveLength(5000);
+    expect(marked('mlk-log-current').map(String)).toEqual(['x']);
+    body.dispose();
+  });
+});
+
 describe('places in a text', () => {
+  it('end with the text, where that has become shorter', () => {
+    const node = document.createElement('pre');
+    node.textContent = 'abc';
+    expect(rangesOf(node, [1, 2, 9], 4).map(String)).toEqual(['bc', 'c', '']);
+    node.textContent = '';
+    expect(rangesOf(node, [1], 4)).toEqual([]);
+  });
+
   it('are found across the spans of colours', () => {
     const node = document.createElement('pre');
     node.append('ab', document.createElement('span'), 'cdef');

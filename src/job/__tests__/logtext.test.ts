@@ -28,5 +28,8 @@ describe('text of a log', () => {
     expect(matches('Error, error', 'ERROR')).toEqual([0, 7]);
     expect(matches('aaaa', 'aa')).toEqual([0, 2]);
     expect(matches('text', '')).toEqual([]);
+    expect(matches('a.b (a+b) a\\b', 'A+B')).toEqual([5]);
+    expect(matches('İİİ end', 'END'), 'a text that is longer in small letters').toEqual([4]);
+    expect(matches('a\ud83d b', '\ud83d'), 'half a character').toEqual([1]);
   });
 });
