@@ -10,6 +10,7 @@ import type { ReactNode, RefObject } from 'react';
 import { ApiError } from '../api';
 import { ErrorBanner } from '../components';
 import { canRun } from './document';
+import { LoopDialog } from './loop';
 import { Path } from './path';
 
 export interface IChooseOptions {
@@ -29,7 +30,7 @@ export type IEntry = Pick<Contents.IModel, 'path' | 'name' | 'type'>;
 export async function choose(options: IChooseOptions): Promise<string | null> {
   const { trans } = options;
   let chosen: string | null = null;
-  const dialog = new Dialog<void>({
+  const dialog = new LoopDialog({
     title: trans.__('Run as a job: which notebook or script?'),
     body: ReactWidget.create(
       <Choice
@@ -72,10 +73,10 @@ export const Choice = (props: IChoiceProps): JSX.Element => {
     };
   }, [folder, list, trans]);
   useEffect(() => {
-    if (hasWalked.current && entries) {
-      rows.current?.querySelector('button')?.focus(); // the button that was pressed is gone
+    if (hasWalked.current && (entries || error)) {
+      (rows.current?.querySelector('button') ?? rows.current)?.focus(); // the button that was pressed is gone
     }
-  }, [entries]);
+  }, [entries, error]);
   const walk = (path: string): void => {
     hasWalked.current = true;
     setEntries(null);
@@ -138,7 +139,7 @@ const Group = ({ title, children, rows }: IGroupProps): JSX.Element => {
   return (
     <section>
       <h3 id={id}>{title}</h3>
-      <ul aria-labelledby={id} ref={rows}>
+      <ul aria-labelledby={id} ref={rows} tabIndex={rows && -1}>
         {children}
       </ul>
     </section>

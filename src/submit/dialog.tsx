@@ -3,6 +3,7 @@ import { PathExt } from '@jupyterlab/coreutils';
 import type { ITranslator, TranslationBundle } from '@jupyterlab/translation';
 
 import type { JobStatus } from '../api';
+import { LoopDialog } from './loop';
 import type { SubmitModel } from './model';
 import { SubmitView } from './view';
 
@@ -25,7 +26,7 @@ export async function askAndSubmit(options: ISubmitDialogOptions): Promise<JobSt
  * Core's dialog, but its button submits while the dialog stays: an answer that says no is shown where
  * the values are.
  */
-class SubmitDialog extends Dialog<void> {
+class SubmitDialog extends LoopDialog {
   constructor(options: ISubmitDialogOptions) {
     const { trans, path } = options;
     super({
@@ -73,18 +74,6 @@ class SubmitDialog extends Dialog<void> {
     this._onChanged();
   }
 
-  protected override _evtKeydown(event: KeyboardEvent): void {
-    const isLast = document.activeElement === this._accept || this._accept?.disabled;
-    if (event.key === 'Tab' && !event.shiftKey && isLast && this._isInFooter()) {
-      // Core goes to what could be focused first when the dialog opened: the form was not there yet.
-      event.preventDefault();
-      event.stopPropagation();
-      this._firstField()?.focus();
-      return;
-    }
-    super._evtKeydown(event);
-  }
-
   private async _submit(): Promise<void> {
     this._job = await this._model.submit();
     if (this._job) {
@@ -97,14 +86,6 @@ class SubmitDialog extends Dialog<void> {
     if (accept) {
       accept.disabled = !this._model.canSubmit;
     }
-  }
-
-  private _isInFooter(): boolean {
-    return document.activeElement?.closest('.jp-Dialog-footer') !== null;
-  }
-
-  private _firstField(): HTMLElement | null {
-    return this.node.querySelector('.mlk-Submit input:not([type=hidden]), .mlk-Submit button');
   }
 
   private get _accept(): HTMLButtonElement | null {

@@ -2,7 +2,7 @@ import { fireEvent, render, screen } from '@testing-library/react';
 import { describe, expect, it, vi } from 'vitest';
 
 import { trans } from '../../__tests__/fakes';
-import { Choice } from '../choose';
+import { choose, Choice } from '../choose';
 import type { IChoiceProps, IEntry } from '../choose';
 
 const FOLDERS: Record<string, IEntry[]> = {
@@ -26,6 +26,20 @@ function props(fields: Partial<IChoiceProps> = {}): IChoiceProps {
     ...fields
   };
 }
+
+describe('the dialog', () => {
+  it('goes on from its last button to what is first in it', async () => {
+    const chosen = choose(props({ open: [], recent: [] }));
+    // jsdom takes a dialog that is not shown by its own method for hidden
+    const first = await screen.findByRole('button', { name: /^\.\./, hidden: true });
+    const cancel = document.querySelector<HTMLElement>('.jp-Dialog-footer .jp-mod-reject')!;
+    cancel.focus();
+    fireEvent.keyDown(cancel, { key: 'Tab' });
+    expect(document.activeElement).toBe(first);
+    fireEvent.click(cancel);
+    expect(await chosen).toBeNull();
+  });
+});
 
 describe('what can be run, where no notebook is in front', () => {
   it('lists what is open, what was of late, and the folder, each once', async () => {
@@ -56,6 +70,20 @@ describe('what can be run, where no notebook is in front', () => {
     fireEvent.click(await screen.findByRole('button', { name: /^\.\./ }));
     expect(await screen.findByText('No notebook or script is in it.')).toBeTruthy();
     expect(screen.queryByRole('button', { name: /^\.\./ })).toBeNull();
+  });
+
+  it('keeps the keyboard in the list when a folder cannot be read, or has nothing', async () => {
+    const list = (folder: string) =>
+      folder === 'work/sub' ? Promise.reject(new Error('Gone.')) : Promise.resolve(FOLDERS[folder]);
+    render(<Choice {...props({ open: [], recent: [], list })} />);
+    fireEvent.click(await screen.findByRole('button', { name: 'sub/' }));
+    await screen.findByRole('alert');
+    expect(document.activeElement).toBe(screen.getByRole('button', { name: /^\.\./ }));
+    fireEvent.click(screen.getByRole('button', { name: /^\.\./ }));
+    await screen.findByRole('button', { name: 'sub/' });
+    fireEvent.click(screen.getByRole('button', { name: /^\.\./ }));
+    await screen.findByText('No notebook or script is in it.');
+    expect(document.activeElement).toBe(screen.getByRole('list'));
   });
 
   it('says why a folder cannot be read', async () => {
