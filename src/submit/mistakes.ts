@@ -3,7 +3,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import type { ReadonlyJSONValue } from '@lumino/coreutils';
 
 import type { Finding, Form } from '../api';
-import { isEmpty, isObject, isUnreadable, propertiesOf } from './values';
+import { isEmpty, isObject, isUnreadable, propertiesOf, roundedIn } from './values';
 import type { ISchema, Values } from './values';
 
 /**
@@ -39,9 +39,11 @@ export function mistakesOf(values: Values, form: Form, trans: TranslationBundle)
       const field = `parameters.${parameter.name}`;
       if (isUnreadable(parameter, value)) {
         say(field, trans.__('JSON, for example [1, 2], {"a": 1} or "text"'));
-      } else if (isNumber(known[parameter.name])) {
+      } else if (isNumber(known[parameter.name]) && typeof value !== 'number') {
         // Whether it may have a fraction is the server's to say: it knows the Python that the notebook is in.
-        say(field, typeof value === 'number' ? null : trans.__('a number'));
+        say(field, trans.__('a number'));
+      } else {
+        say(field, unkept(roundedIn(parameter, known[parameter.name], value), trans));
       }
     }
   };
@@ -57,6 +59,19 @@ export function mistakesOf(values: Values, form: Form, trans: TranslationBundle)
   return found;
 }
 
+/** What a number must be that a browser does not keep as it was typed. */
+function unkept(number: number | null, trans: TranslationBundle): string | null {
+  if (number === null) {
+    return null;
+  }
+  return Number.isFinite(number)
+    ? trans.__(
+        'a whole number of at most %1: a browser rounds larger ones',
+        Number.MAX_SAFE_INTEGER.toLocaleString('en')
+      )
+    : trans.__('a number below 1.8e308: a browser knows no larger ones');
+}
+
 /** What a field must hold, where it holds something else; null where nothing is wrong. */
 function wrong(
   schema: ISchema,
@@ -69,7 +84,8 @@ function wrong(
   }
   if (isNumber(schema)) {
     const isWhole = schema.type === 'integer';
-    if (typeof value !== 'number' || (isWhole && !Number.isSafeInteger(value))) {
+    const isKept = isWhole ? Number.isSafeInteger(value) : Number.isFinite(value);
+    if (typeof value !== 'number' || !isKept) {
       return isEmpty(value) && least !== undefined
         ? trans.__('a number, at least %1', least)
         : isWhole

@@ -129,6 +129,35 @@ export function isUnreadable(parameter: Parameter, typed: ReadonlyJSONValue | un
   return mustBeJson(parameter) && readFrom(parameter, typed) === undefined;
 }
 
+/**
+ * The first number in the field of a parameter that is not kept as it was typed: too large, or a whole one that is
+ * rounded. Null where there is none, and where the value is the notebook's own, which is not sent.
+ */
+export function roundedIn(
+  parameter: Parameter,
+  schema: ISchema | undefined,
+  typed: ReadonlyJSONValue | undefined
+): number | null {
+  if (JSONExt.deepEqual(readFrom(parameter, typed) ?? null, parameter.default as never)) {
+    return null;
+  }
+  if (typeof typed === 'number') {
+    const isRounded = schema?.type === 'integer' && Number.isInteger(typed);
+    return Number.isFinite(typed) && !(isRounded && !Number.isSafeInteger(typed)) ? null : typed;
+  }
+  if (!isRead(parameter) || typeof typed !== 'string' || parse(typed) === undefined) {
+    return null;
+  }
+  const numbers = typed.replace(JSON_TEXT, '""').match(JSON_NUMBER) ?? [];
+  const isKept = (number: string): boolean =>
+    /^-?\d+$/.test(number) ? Number.isSafeInteger(Number(number)) : Number.isFinite(Number(number));
+  const rounded = numbers.find(number => !isKept(number));
+  return rounded === undefined ? null : Number(rounded);
+}
+
+const JSON_TEXT = /"(?:[^"\\]|\\.)*"/g;
+const JSON_NUMBER = /-?\d+(?:\.\d+)?(?:e[+-]?\d+)?/gi;
+
 /** What the form calls a field: "Cluster, Image" for `cluster.image`, "Volumes, 2, Path" for `volumes.1.path`. */
 export function titleOf(field: string, form: Form): string {
   let schema: ISchema | undefined = form.form_schema as ISchema;

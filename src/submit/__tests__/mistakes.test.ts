@@ -44,6 +44,9 @@ const form: Form = {
 const parameters = { lr: 0.1, epochs: 3, optimizer: 'adam', layers: '[8]', init: '' };
 const good = { name: 'a', workers: 1, parameters };
 
+const ROUNDED = 'a whole number of at most 9,007,199,254,740,991: a browser rounds larger ones';
+const BOUNDLESS = 'a number below 1.8e308: a browser knows no larger ones';
+
 describe('what is wrong with what is typed', () => {
   it('is nothing where all is well, also where fields may be empty', () => {
     const cluster = { gpu_resource: 'x', retries: 0 };
@@ -73,6 +76,19 @@ describe('what is wrong with what is typed', () => {
       'parameters.layers',
       'JSON, for example [1, 2], {"a": 1} or "text"'
     ],
+    [
+      { parameters: { ...parameters, epochs: Number('12345678901234567890') } },
+      'parameters.epochs',
+      ROUNDED
+    ],
+    [
+      { parameters: { ...parameters, layers: '[1, 12345678901234567890]' } },
+      'parameters.layers',
+      ROUNDED
+    ],
+    [{ parameters: { ...parameters, init: '-12345678901234567890' } }, 'parameters.init', ROUNDED],
+    [{ parameters: { ...parameters, lr: Number('1e999') } }, 'parameters.lr', BOUNDLESS],
+    [{ parameters: { ...parameters, layers: '[1e999]' } }, 'parameters.layers', BOUNDLESS],
     [{ cluster: { gpu_resource: '', retries: 0 } }, 'cluster.gpu_resource', 'it is empty'],
     [
       { cluster: { gpu_resource: 'x', retries: 0, volumes: [{ size: 1 }, { size: 0 }] } },
@@ -85,6 +101,31 @@ describe('what is wrong with what is typed', () => {
     expect(mistakesOf(values, form, trans)).toEqual([
       { level: 'error', code: 'mistake', text, hint: null, field }
     ]);
+  });
+
+  it("is not a large number that is a text, has a fraction, or is the notebook's own", () => {
+    const own = {
+      name: 'seed',
+      default: Number('12345678901234567890'),
+      literal: true,
+      help: null
+    };
+    const large = {
+      ...form,
+      form_schema: {
+        properties: {
+          parameters: { properties: { lr: { type: 'number' }, seed: { type: 'integer' } } }
+        }
+      },
+      parameters: [...form.parameters, { ...own, source: '12345678901234567890' }]
+    };
+    const typed = {
+      ...parameters,
+      lr: 1e20,
+      layers: '["12345678901234567890", 1.5e300, 0.12345678901234567890]',
+      seed: own.default
+    };
+    expect(mistakesOf({ parameters: typed }, large as Form, trans)).toEqual([]);
   });
 
   it('comes in the order of the form', () => {
