@@ -122,7 +122,9 @@ export interface ITabsProps {
 
 /** The pages to choose from: arrow keys move, as the ARIA practices for tabs say. */
 export function Tabs({ prefix, page, made, trans, onPage, onReady }: ITabsProps): JSX.Element {
-  useEffect(() => onReady(), []);
+  useEffect(() => {
+    onReady();
+  }, []);
   const onKeyDown = (event: React.KeyboardEvent<HTMLElement>) => {
     const at = PAGES.indexOf(page);
     const to = {

@@ -1,6 +1,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { HTMLSelect } from '@jupyterlab/ui-components';
-import { useMemo, useState } from 'react';
+import { useEffect, useMemo, useRef, useState } from 'react';
+import type { MutableRefObject } from 'react';
 
 import type { ErrorBody } from '../api';
 import { Chart, isSingle, PLAIN } from '../charts';
@@ -56,8 +57,22 @@ export function Metrics(props: IMetricsProps): JSX.Element {
   );
   const numbers = shown.filter(({ lines }) => isSingle(lines));
   const curves = shown.filter(({ lines }) => !isSingle(lines));
+  const root = useRef<HTMLDivElement>(null);
+  const compare = useRef<HTMLSelectElement | null>(null);
+  const takenOut = useRef(false);
+  useEffect(() => {
+    if (takenOut.current) {
+      takenOut.current = false;
+      // the button that was pressed is gone
+      (compare.current ?? root.current?.closest<HTMLElement>('[role=tabpanel]'))?.focus();
+    }
+  }, [compared.length]);
+  const forget = (id: string): void => {
+    takenOut.current = true;
+    props.onForget(id);
+  };
   return (
-    <div className="mlk-Metrics">
+    <div className="mlk-Metrics" ref={root}>
       {all.length > 0 && (
         <div className="mlk-Bar mlk-Metrics-bar" role="group" aria-label={trans.__('Charts')}>
           {all.length >= MANY && (
@@ -72,10 +87,10 @@ export function Metrics(props: IMetricsProps): JSX.Element {
           )}
           {curves.length > 0 && <LookBar look={look} trans={trans} onLook={setLook} />}
           <span className="mlk-Bar-space" />
-          <Compare {...props} />
+          <Compare {...props} select={compare} />
         </div>
       )}
-      {compared.length > 0 && <Compared {...props} />}
+      {compared.length > 0 && <Compared {...props} onForget={forget} />}
       {error && <ErrorBanner error={error} trans={trans} onRetry={props.onRetry} />}
       {shown.length === 0 && !error && (
         <p className="mlk-Metrics-none">
@@ -131,12 +146,18 @@ function LookBar({ look, trans, onLook }: ILookBarProps): JSX.Element {
   );
 }
 
-function Compare({ others, compared, trans, onCompare }: IMetricsProps): JSX.Element | null {
+interface ICompareProps extends IMetricsProps {
+  select: MutableRefObject<HTMLSelectElement | null>;
+}
+
+function Compare(props: ICompareProps): JSX.Element | null {
+  const { others, compared, trans, onCompare, select } = props;
   if (others.length === 0 || compared.length >= MOST_COMPARED) {
     return null;
   }
   return (
     <HTMLSelect
+      elementRef={node => (select.current = node)}
       aria-label={trans.__('Lay another job over these')}
       value=""
       onChange={event => onCompare(event.target.value)}

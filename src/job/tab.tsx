@@ -167,11 +167,13 @@ export class JobTab extends Widget {
   private _openLog(rank: number): void {
     this.page = 'log';
     (this._pages.get('log') as LogPage).rank = rank;
+    this._focus(); // what was pressed is hidden now
   }
 
   private _openCell(cell: number): void {
     this.page = 'notebook';
     (this._pages.get('notebook') as NotebookPage).goTo(cell);
+    this._focus();
   }
 
   private _drawHead(): JSX.Element {

@@ -76,7 +76,7 @@ describe('what is drawn of a job', () => {
 });
 
 describe('Metrics', () => {
-  function show(fields: Partial<IMetricsProps> = {}) {
+  function shown(fields: Partial<IMetricsProps> = {}) {
     const props: IMetricsProps = {
       job: drawn('a', 0, metric('final', [0.0015])),
       compared: [],
@@ -92,9 +92,10 @@ describe('Metrics', () => {
       onForget: vi.fn(),
       ...fields
     };
-    render(<Metrics {...props} />);
-    return props;
+    return { props, ...render(<Metrics {...props} />) };
   }
+
+  const show = (fields: Partial<IMetricsProps> = {}): IMetricsProps => shown(fields).props;
 
   it('tells a single value as a number, and lays a job over it that was chosen', () => {
     const { onCompare } = show();
@@ -111,6 +112,13 @@ describe('Metrics', () => {
     expect(names.map(({ textContent }) => textContent)).toEqual(['a', 'bTake out']);
     fireEvent.click(screen.getByLabelText('Take b out'));
     expect(onForget).toHaveBeenCalledWith('b');
+  });
+
+  it('goes on with the keyboard at the choice of jobs when one was taken out', () => {
+    const { props, rerender } = shown({ compared: [drawn('b', 1, metric('final', [2]))] });
+    fireEvent.click(screen.getByLabelText('Take b out'));
+    rerender(<Metrics {...props} compared={[]} />);
+    expect(document.activeElement).toBe(screen.getByLabelText('Lay another job over these'));
   });
 
   it('finds some of many metrics', () => {
