@@ -55,6 +55,7 @@ export class Rendered extends ReactWidget {
   protected override onAfterHide(msg: Message): void {
     super.onAfterHide(msg);
     this._hold(false);
+    this.update(); // what is drawn may tick while it is in view
   }
 
   protected override onBeforeDetach(msg: Message): void {

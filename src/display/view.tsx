@@ -5,7 +5,7 @@ import { placeTitle, refusal } from '../backends/words';
 import { Sparkline } from '../charts/sparkline';
 import { exactTime, figure, PhaseLabel, ProgressBar, useNow } from '../components';
 import type { Page } from '../job/model';
-import { elapsedText, SECOND_MS } from '../job/words';
+import { elapsedText, SECOND_MS, stateWord } from '../job/words';
 import { canStop, isFinal } from '../jobs/phase';
 import { progressText, reasonText, showsProgress, sizeText } from '../jobs/words';
 import { linkHint, linkText } from '../panel/words';
@@ -124,8 +124,12 @@ const Troubles = ({ job, trans }: IDisplayProps): JSX.Element | null => {
   if (troubled.length === 0 && (job.ranks.length < 2 || states.length < 2)) {
     return null;
   }
-  const counts = states.map(
-    state => `${job.ranks.filter(rank => rank.state === state).length} ${state}`
+  const counts = states.map(state =>
+    trans.__(
+      '%1: %2',
+      stateWord(state, trans),
+      job.ranks.filter(rank => rank.state === state).length
+    )
   );
   const more = troubled.length - MOST_RANKS;
   return (
@@ -174,7 +178,13 @@ const Metrics = ({ job, curves, trans }: IDisplayProps): JSX.Element | null => {
 
 const Lines = ({ lines, trans }: IDisplayProps): JSX.Element | null =>
   lines.length === 0 ? null : (
-    <pre className="mlk-Display-log" role="log" aria-label={trans.__('Last lines of the log')}>
+    <pre
+      className="mlk-Display-log"
+      role="log"
+      aria-live="off" // a job writes faster than anybody listens
+      aria-label={trans.__('Last lines of the log')}
+      tabIndex={0} // so that keys scroll it
+    >
       {lines.join('\n')}
     </pre>
   );

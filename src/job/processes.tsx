@@ -4,7 +4,7 @@ import type { JobStatus, RankStatus } from '../api';
 import { bytes } from '../components';
 import { isFinal } from '../jobs/phase';
 import { Unknown } from './parts';
-import { UNKNOWN } from './words';
+import { stateWord, UNKNOWN } from './words';
 
 export interface IProcessesProps {
   job: JobStatus;
@@ -121,18 +121,7 @@ function stateWords(rank: RankStatus, trans: TranslationBundle): string {
   if (rank.signal && rank.state !== 'stopped') {
     return trans.__('Killed by %1', rank.signal);
   }
-  switch (rank.state) {
-    case 'waiting':
-      return trans.__('Waiting');
-    case 'running':
-      return trans.__('Running');
-    case 'succeeded':
-      return trans.__('Succeeded');
-    case 'stopped':
-      return trans.__('Stopped');
-    case 'failed':
-      return rank.exit_code === null
-        ? trans.__('Failed')
-        : trans.__('Failed, exit code %1', rank.exit_code);
-  }
+  return rank.state === 'failed' && rank.exit_code !== null
+    ? trans.__('Failed, exit code %1', rank.exit_code)
+    : stateWord(rank.state, trans);
 }

@@ -1,6 +1,6 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 
-import type { JobStatus } from '../api';
+import type { JobStatus, RankStatus } from '../api';
 import { duration, exactTime, language, took } from '../components';
 import { isFinal, phaseWord } from '../jobs/phase';
 
@@ -9,6 +9,21 @@ export const SECOND_MS = 1000;
 
 /** What stands where a figure is not known. */
 export const UNKNOWN = '–';
+
+export function stateWord(state: RankStatus['state'], trans: TranslationBundle): string {
+  switch (state) {
+    case 'waiting':
+      return trans.__('Waiting');
+    case 'running':
+      return trans.__('Running');
+    case 'succeeded':
+      return trans.__('Succeeded');
+    case 'stopped':
+      return trans.__('Stopped');
+    case 'failed':
+      return trans.__('Failed');
+  }
+}
 
 /** Time of day; with the date where it is another day than `now` (both in seconds since the epoch). */
 export function clock(at: number, now: number): string {

@@ -68,10 +68,29 @@ describe('an output that names a job', () => {
     await waitFor(() => expect(screen.getByRole('status').textContent).toBe('Running'));
     expect(words()).not.toContain('as the notebook has it');
     expect(words()).toContain('lr=0.05');
-    expect(screen.getByRole('log').textContent).toBe('a\nred\n20%');
+    const log = screen.getByRole('log');
+    expect(log.textContent).toBe('a\nred\n20%');
+    expect([log.getAttribute('aria-live'), log.tabIndex]).toEqual(['off', 0]);
     FakeSocket.last.delta('job/pi-1', 1, status({ phase: 'Succeeded' }));
     await waitFor(() => expect(screen.getByRole('status').textContent).toBe('Succeeded'));
     expect(screen.queryByRole('button', { name: 'Stop' })).toBeNull();
+  });
+
+  it('says in words how many of its processes are where, and does not tick out of sight', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    await render({ id: 'pi-1' });
+    FakeSocket.last.open();
+    const ranks = ['running', 'failed', 'running'].map((state, rank) => ({
+      rank,
+      state,
+      why: null
+    }));
+    FakeSocket.last.snapshot('job/pi-1', { ...status(), ranks });
+    await waitFor(() => expect(words()).toContain('Running: 2, Failed: 1'));
+    expect(vi.getTimerCount()).toBe(1);
+    shown.hide();
+    await vi.waitFor(() => expect(vi.getTimerCount()).toBe(0));
+    vi.useRealTimers();
   });
 
   it('asks nobody but the server: its buttons know of no kernel', async () => {
