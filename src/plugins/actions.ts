@@ -123,13 +123,16 @@ export const actions: JupyterFrontEndPlugin<void> = {
         }
       },
       isEnabled: args =>
-        severalIds(args).length > 0 || (named(args) !== undefined && !refused(args, 'delete')),
+        Array.isArray(args.ids)
+          ? severalIds(args).length > 0
+          : named(args) !== undefined && !refused(args, 'delete'),
       execute: async args => {
         const several = severalIds(args).flatMap(id => jobs.get(id) ?? []);
         if (several.length > 1) {
           return askAndDelete(several, { api, jobs, backends, trans });
         }
-        const job = several.at(0) ?? named(args);
+        // Where all that were named are gone already, no other is meant.
+        const job = Array.isArray(args.ids) ? several.at(0) : named(args);
         if (!job) {
           return;
         }
