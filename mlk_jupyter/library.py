@@ -61,6 +61,8 @@ class SeveralJobs(MlkError):
         lines = "\n".join([f"{len(jobs)} jobs {how} {wanted!r}:", *rows])
         super().__init__(f"{lines}{more}", hint="Name one by its id, or as much of the id as no other begins with.")
         self.jobs = tuple(jobs)
+        self.named = self.jobs[:_MOST_NAMED]
+        """Those that the words list, a line each."""
 
 
 def _told_apart(job: JobSummary) -> tuple[str, str, str, str]:

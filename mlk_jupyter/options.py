@@ -280,9 +280,10 @@ def _variable(pair: str) -> tuple[str, str]:
 
 def _python(typed: str | None) -> str | None:
     """A path that was typed here, wherever the notebook lies; a bare name is looked up in PATH."""
-    if typed is None or not (os.sep in typed or Path(typed).is_dir()):
+    if typed is None or not (os.sep in typed or os.path.isdir(typed)):  # noqa: PTH112 - raises for no name, however long
         return typed
-    return str(Path(typed).expanduser().absolute())  # a link to a Python tells its environment: it is not followed
+    # A link to a Python tells its environment: it is not followed.
+    return str(Path(os.path.expanduser(typed)).absolute())  # noqa: PTH111 - which raises for a user who is none
 
 
 def _from_file(path: str | None) -> dict[str, Any]:

@@ -88,10 +88,15 @@ async def test_the_form_describes_the_spec_and_its_values_fit_it(file: Path) -> 
     jsonschema.validate(form.values, form.form_schema)
     assert (
         form.form_schema["properties"].keys()
-        == JobSpec.model_fields.keys() - {"cluster"}
+        == JobSpec.model_fields.keys() - {"cluster", "arguments"}
         == set(form.ui_schema["ui:order"])
     )
     assert all(field["title"] and field["description"] for field in form.form_schema["properties"].values())
+    script = file.with_name("train.py")
+    script.write_text("lr = 0.1\n")
+    of_script = await library.form(await library.read_source(script))
+    assert of_script.form_schema["properties"].keys() == JobSpec.model_fields.keys() - {"cluster"}
+    assert of_script.values["arguments"] == []
     fields = form.form_schema["properties"]["parameters"]["properties"]
     assert {name: field["type"] for name, field in fields.items()} == {
         "lr": "number", "epochs": "integer", "shuffle": "boolean", "name": "string", "hidden": "string",
@@ -323,6 +328,21 @@ def test_what_was_set_for_a_job_is_told_in_its_summary_in_few_characters() -> No
         "data": "/very/long/pat…ers/train.csv",
     }  # fmt: skip
     assert text.changed(job).startswith("lr=0.05, name=two words, ")
+
+
+def test_jobs_of_one_script_are_told_apart_by_its_options() -> None:
+    words = ["train", "--lr", "0.1", "--fast", "--max_tokens=512", "-v", "--hf-token", "hf_abc", "--tokenizer", "gpt2"]
+    spec = JobSpec(name="t", notebook="t.py", arguments=words)
+    job = JobStatus.of(spec, id="t-1", backend="local", phase=Phase.RUNNING, created_at=1.0)
+    assert job.changed == {
+        "--lr": "0.1", "--fast": "", "--max_tokens": "512", "-v": "", "--hf-token": "…", "--tokenizer": "gpt2",
+    }  # fmt: skip
+
+
+def test_of_all_variables_of_ours_only_one_may_be_chosen() -> None:
+    assert JobSpec(name="a", notebook="a", env={"MLK_MLFLOW_RANKS": "all"}).env == {"MLK_MLFLOW_RANKS": "all"}
+    with pytest.raises(ValueError, match="MLK_JOB is set by the launcher"):
+        JobSpec(name="a", notebook="a", env={"MLK_JOB": "x"})
 
 
 def test_of_very_many_parameters_a_summary_has_the_first_few() -> None:

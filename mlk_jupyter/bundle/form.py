@@ -28,7 +28,8 @@ _TEXTS = {
     ),
     "output_limit": (
         "Largest output",
-        "Most that the notebook keeps of one output, e.g. 16Mi (at most 32Mi). A larger one is in a file.",
+        "Most that the notebook keeps of one output, e.g. 16Mi (at most 32Mi). A larger one is in a file; "
+        "in a cluster it is left out.",
     ),
     "notebook_limit": (
         "All outputs together",

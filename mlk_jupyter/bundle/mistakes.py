@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import keyword
+import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -59,6 +61,10 @@ def _syntax(number: int, source: str) -> list[Finding]:
     ]
 
 
+# IPython takes a cell of one line for a magic without its %, where there is one of that name: `pip install pandas`.
+_AUTOMAGIC = re.compile(r"\s*[A-Za-z_]\w*[ \t]+[\w./~$'\"-][^\n]*\s*")
+
+
 def _error(source: str) -> SyntaxError | None:
     """Why a cell cannot be compiled, as IPython would; None where it can."""
     magic = cell_magic(source)
@@ -75,6 +81,8 @@ def _error(source: str) -> SyntaxError | None:
         error = _compiled(transformer().transform_cell(source))
     except SyntaxError as refused:
         error = refused
+    if _AUTOMAGIC.fullmatch(source) and not keyword.iskeyword(source.split()[0]):
+        return None  # which magics there will be, only the shell that runs it knows
     return first if error is not None and error.msg == first.msg else error  # whose lines are those of the cell
 
 

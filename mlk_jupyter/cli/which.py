@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from itertools import zip_longest
 
 from ..library import SeveralJobs
 from ..model import JobSummary
@@ -17,10 +18,11 @@ def which(several: SeveralJobs) -> JobSummary:
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise several
     head, *rows = several.detail.split("\n")
-    say("\n".join([head, *(f"{number:>4}{row}" for number, row in enumerate(rows, 1))]))
+    numbers = [f"{number:>4}" for number in range(1, len(several.named) + 1)]
+    say("\n".join([head, *(f"{number}{row}" for number, row in zip_longest(numbers, rows, fillvalue="    "))]))
     say("Which one? Its number, or Enter for none of them.")
     try:
-        return several.jobs[_chosen(sys.stdin.readline(), len(several.jobs))]
+        return several.named[_chosen(sys.stdin.readline(), len(several.named))]
     except ValueError:
         raise several from None
 

@@ -95,9 +95,14 @@ def _short_name(text: str) -> str:
     return _object_name(text)
 
 
+def is_reserved(variable: str) -> bool:
+    """Whether the launcher sets this environment variable, so that nobody else may."""
+    return variable in RESERVED_ENV or (variable.startswith("MLK_") and variable != "MLK_MLFLOW_RANKS")
+
+
 def env_name(text: str) -> str:
     """The same text. Raises: ValueError where no person may choose it as the name of an environment variable."""
-    if not _ENV_NAME.fullmatch(text) or text.startswith("MLK_") or text in RESERVED_ENV:
+    if not _ENV_NAME.fullmatch(text) or is_reserved(text):
         raise ValueError(f"{text!r} cannot be chosen as the name of an environment variable")
     return text
 

@@ -21,7 +21,7 @@ from pydantic import (
 from ..quantities import parse
 from .base import StrictModel
 from .cluster import ClusterOptions
-from .names import RESERVED_ENV, Quantity
+from .names import Quantity, is_reserved
 from .texts import is_text, seconds
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -77,7 +77,8 @@ class JobSpec(StrictModel):
     """Path of the Python that runs it on this machine, or of its environment's folder, relative to the notebook's
     folder; None means that of the kernel, and for a script that of the environment beside it."""
     output_limit: Annotated[Quantity, AfterValidator(_within("1Ki", "32Mi"))] = "16Mi"
-    """Most bytes of one output that the notebook keeps; a larger one is in a file of the job folder."""
+    """Most bytes of one output that the notebook keeps; a larger one is in a file of the job folder, and in a
+    cluster left out."""
     notebook_limit: Annotated[Quantity, AfterValidator(_within("1Ki", "128Mi"))] = "64Mi"
     """Most bytes of all outputs of the job together that the notebook keeps."""
     mlflow: bool = True
@@ -139,7 +140,7 @@ class JobSpec(StrictModel):
         for name, value in env.items():
             if not _ENV_NAME.fullmatch(name):
                 raise ValueError(f"{name!r} is not a name for an environment variable")
-            if name in RESERVED_ENV or name.startswith("MLK_"):
+            if is_reserved(name):
                 raise ValueError(f"{name} is set by the launcher and cannot be chosen")
             if "\0" in value:
                 raise ValueError(f"the value of {name} contains a NUL character")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum
-from itertools import islice
+from itertools import islice, zip_longest
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 _MOST_CHANGED = 12
 _LONGEST_VALUE = 28
-_SECRET = re.compile(r"token|secret|passw|passphrase|credential|(api|access)_?key", re.IGNORECASE)
+_SECRET = re.compile(
+    r"(?<![^\W_])(token|(api|access)[-_]?key)(?![^\W_])|secret|passw|passphrase|credential", re.IGNORECASE
+)
 
 
 class Phase(str, Enum):
@@ -251,7 +253,7 @@ class JobSummary(TolerantModel):
             gpus=spec.gpus,
             world_size=spec.world_size,
             grace_period_s=spec.grace_period_s,
-            changed=changed(spec.parameters),
+            changed=changed({**spec.parameters, **_options(spec.arguments)}),
             **{"run": RunRef(state=RunState.PENDING if spec.mlflow else RunState.OFF), **more},
         )
 
@@ -287,6 +289,16 @@ class JobStatus(JobSummary):
         """The row of this job. What is valid here is not checked again: it may have thousands of ranks."""
         fields = JobSummary.model_fields
         return JobSummary.model_construct(set(fields), **{name: getattr(self, name) for name in fields})
+
+
+def _options(arguments: Sequence[str]) -> dict[str, str]:
+    """What stands on a script's command line by name: `--lr 0.1 --fast` is `{"--lr": "0.1", "--fast": ""}`."""
+    found = {}
+    for word, after in zip_longest(arguments, arguments[1:], fillvalue="-"):
+        name, equals, value = word.partition("=")
+        if name.startswith("-"):
+            found[name] = value if equals or after.startswith("-") else after
+    return found
 
 
 def changed(parameters: Mapping[str, Any]) -> dict[str, str]:

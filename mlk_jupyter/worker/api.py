@@ -77,7 +77,7 @@ def log_metric(name: str, value: float, step: Optional[int] = None) -> None:
     mlflow: Any = sys.modules.get("mlflow")
     if mlflow is not None and mlflow.active_run() is not None:
         mlflow.log_metric(name, number, step=step)
-        if _mlflow_is_watched():
+        if rank() == 0 and _mlflow_is_watched():  # what other ranks log there goes nowhere
             return
     _tell("metric", name=str(name), value=number, step=None if step is None else int(step), run_id=None)
 

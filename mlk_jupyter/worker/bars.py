@@ -62,7 +62,10 @@ class Bars:
         most = state.get("max")
         if not isinstance(value, (int, float)) or not isinstance(most, (int, float)):
             return ""
-        return f"{state.get('description') or ''} {value:g}/{most:g}".strip()
+        try:
+            return f"{state.get('description') or ''} {value:g}/{most:g}".strip()
+        except OverflowError:  # no float is that large
+            return ""
 
 
 def _listed(children: Any) -> List[Any]:

@@ -40,7 +40,12 @@ class _Loader:
 
     def exec_module(self, module: Any) -> None:
         self._loader.exec_module(module)
-        self._loaded(module)
+        try:
+            self._loaded(module)
+        except Exception as error:  # a version that we do not know: the import is the notebook's and goes on
+            import warnings
+
+            warnings.warn(f"mlk-jupyter does not fit this {module.__name__}: {error!r}", RuntimeWarning, stacklevel=2)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._loader, name)

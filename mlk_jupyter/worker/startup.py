@@ -55,7 +55,7 @@ def configured(notice: Callable[[str], None]) -> IPKernelApp:
     app = IPKernelApp()
     try:
         app.initialize([])
-    except Exception:
+    except (Exception, SystemExit):  # traitlets leaves by SystemExit where a value is of the wrong type
         app.log.exception("IPython's configuration could not be read")
         notice(_SAID)
     return app

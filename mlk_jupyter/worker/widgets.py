@@ -177,7 +177,7 @@ class Captured:
 
     def news(self) -> List[str]:
         """The displays that it holds now, as text, but for what this gave before."""
-        shown = [output["data"].get("text/plain") for output in self.outputs if "data" in output]
+        shown = [(output.get("data") or {}).get("text/plain") for output in self.outputs]
         lines = [text.rstrip() for text in shown if isinstance(text, str) and text.strip()]
         fresh = [line for line in lines if line not in self._logged]
         self._logged = lines

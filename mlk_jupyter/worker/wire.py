@@ -15,12 +15,14 @@ import itertools
 import json
 import os
 import select
+import time
 
 TYPE_CHECKING = False  # `typing` costs more to import than this file
 if TYPE_CHECKING:
     from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple, Union
 
 PIPE_BUF = 4096  # what Linux writes to a pipe in one go; larger writes may mix with others'
+_REPLY_S = 5.0  # seconds in which an answer is taken
 _MOST_UNFINISHED = 1_000  # messages of which a part has come
 _HEADER_LIMIT = 80  # bytes: five numbers of at most 15 digits, their dots and the semicolon
 
@@ -33,10 +35,12 @@ def write_all(fd: int, data: Any) -> None:
 
 
 def reply(fd: int, data: bytes, alive: Callable[[], bool]) -> None:
-    """Writes to a pipe whose reader waits for it, as long as the reader is alive."""
+    """Writes to a pipe whose reader waits for it, as long as the reader is alive, but not for ever: a stop may have
+    interrupted it."""
     os.set_blocking(fd, False)
     view = memoryview(data)
-    while view:
+    give_up = time.monotonic() + _REPLY_S
+    while view and time.monotonic() < give_up:
         try:
             view = view[os.write(fd, view) :]
         except BlockingIOError:

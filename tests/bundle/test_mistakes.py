@@ -30,6 +30,9 @@ Make = Callable[..., dict[str, Any]]
         "'\\d'",
         ">>> x = 1\n... ",
         "x = 1;",
+        "pip install pandas",
+        "load_ext autoreload\n",
+        "cd ..",
     ],
 )
 def test_what_ipython_understands_is_no_mistake(make_notebook: Make, source: str) -> None:
@@ -42,6 +45,8 @@ def test_what_ipython_understands_is_no_mistake(make_notebook: Make, source: str
         ("x = (", "Cell 2, line 1 is no Python ('(' was never closed): x = ("),
         ("a = 1\nif a\n    b", "Cell 2, line 2 is no Python (expected ':'): if a"),
         ("%matplotlib inline\nprint 'x'", "Cell 2, line 2 is no Python"),
+        ("for x", "Cell 2, line 1 is no Python"),
+        ("cd data\nx = 1", "Cell 2, line 1 is no Python"),
         ("return 3", "Cell 2, line 1 is no Python ('return' outside function)"),
         ("%%time\nx = (", "Cell 2, line 2 is no Python"),
         ("def f():\nreturn", "Cell 2, line 2 is no Python"),

@@ -266,3 +266,9 @@ def test_a_job_runs_in_that_python_with_its_variables(jobs: Jobs, install: Insta
     jobs.until_over(job)
     text = jobs.folder(job).log(0).read_text()
     assert f"{python} job {os.environ['HOME']}/cache 1" in text
+
+
+@pytest.mark.parametrize("python", ["~nobody-of-that-name/bin/python", "a" * 300, "x/" + "a" * 300])
+def test_a_python_that_cannot_be_a_path_is_refused_in_words(python: str) -> None:
+    [finding] = choose(python=python).findings
+    assert (finding.code, finding.field) == ("no_interpreter", "python")

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from mlk_jupyter.worker.bars import Bars
+from mlk_jupyter.worker.widgets import Captured
+
 from .ranks import run
 
 
@@ -31,3 +34,13 @@ def test_what_an_output_widget_shows_is_in_the_log_once(tmp_path: Path) -> None:
         "pass",
     )
     assert rank.log("stderr") == "at 2\n"
+
+
+def test_what_no_bar_could_show_ends_nothing() -> None:
+    bars = Bars()
+    bars.changed("a", {"_model_name": "IntProgressModel", "value": 10**400, "max": 1})
+    bars.changed("b", {"_model_name": "HBoxModel", "children": [1, None, "IPY_MODEL_a"]})
+    assert bars.lines() == []
+    captured = Captured(1000)
+    captured.output({"output_type": "display_data", "data": None}, None)
+    assert captured.news() == []

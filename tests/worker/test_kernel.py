@@ -190,6 +190,7 @@ def test_startup_files_and_configuration_count_as_in_jupyter(tmp_path: Path) -> 
         ("startup__00_mine", "raise SystemExit(3)", "end of the process"),
         ("ipython_config", "c.InteractiveShellApp.extensions = ['there_is_none']", "there_is_none"),
         ("ipython_config", "1/0", "ZeroDivisionError"),
+        ("ipython_config", "c.InteractiveShellApp.extensions = 5", "extensions"),
     ],
 )
 def test_a_start_file_that_fails_is_told_and_ends_nothing(tmp_path: Path, name: str, text: str, said: str) -> None:

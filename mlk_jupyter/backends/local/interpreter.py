@@ -137,8 +137,8 @@ def _elsewhere(metadata: Mapping[str, object]) -> str | None:
 
 def _named(python: str, directory: Path | None, base: Mapping[str, str]) -> Interpreter:
     """A Python, or the folder of an environment, that a person named. Blocking."""
-    beside = (directory or Path.cwd()) / Path(python).expanduser()
-    if beside.is_dir():
+    beside = (directory or Path.cwd()) / os.path.expanduser(python)  # noqa: PTH111 - which raises for a user who is none
+    if os.path.isdir(beside):  # noqa: PTH112 - which raises for a name that is too long
         path = str(beside / "bin" / "python")
     else:
         path = str(beside) if os.sep in python else shutil.which(python, path=base.get("PATH")) or python

@@ -21,7 +21,7 @@ from ....model import (
     Sample,
     Transition,
 )
-from ....record.failure import Failure, first_of
+from ....record.failure import Failure, cause_of, first_of
 from ....record.folder import JobFolder
 from ....record.replay import Replay
 from ....record.verdict import failed, rank_failure
@@ -83,7 +83,8 @@ def _first_failure(reading: Reading, replay: Replay) -> Failure | None:
     if not ends_badly or (reason is not None and reason.code not in _PLAIN_FAILURES):
         return None
     lost_peer = {rank.rank for rank in replay.ranks() if rank.exit_code == LOST_PEER}
-    return first_of(failure for failure in replay.failures() if failure.rank not in lost_peer)
+    first = first_of(failure for failure in replay.failures() if failure.rank not in lost_peer)
+    return cause_of(first, replay.left) if first is not None else None
 
 
 def _in_words(first: Failure, replay: Replay) -> Reason:
