@@ -43,7 +43,7 @@ def test_a_job_goes_on_while_the_server_is_killed_and_comes_back(server: Server,
     answer = server.submit("survival-1", **spec)
     assert answer.status_code == 201, answer.text
     job_id = answer.json()["id"]
-    wait_for(lambda: server.job(job_id)["progress"]["cell"] == 5, lambda: json.dumps(server.job(job_id)))
+    wait_for(lambda: server.job(job_id)["progress"]["cell"] == 4, lambda: json.dumps(server.job(job_id)))
 
     server.kill()
     server.start()
