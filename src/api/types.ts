@@ -994,7 +994,8 @@ export interface components {
             readonly notebook_limit?: string;
             /**
              * Output Limit
-             * @description Most bytes of one output that the notebook keeps; a larger one is in a file of the job folder.
+             * @description Most bytes of one output that the notebook keeps; a larger one is in a file of the job folder, and in a
+             *     cluster left out.
              * @default 16Mi
              */
             readonly output_limit?: string;
@@ -1097,7 +1098,8 @@ export interface components {
             readonly notebook_limit: string;
             /**
              * Output Limit
-             * @description Most bytes of one output that the notebook keeps; a larger one is in a file of the job folder.
+             * @description Most bytes of one output that the notebook keeps; a larger one is in a file of the job folder, and in a
+             *     cluster left out.
              * @default 16Mi
              */
             readonly output_limit: string;
