@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clusterobjects import ID, pod, spec
-from logserver import Refusal
+from clusterobjects import ID, at, condition, job, objects, pod, spec
+from logserver import LogServer, Refusal
 from recordedscene import (
     QUICK,
+    RUNNING,
     Rank,
     Scene,
     bundle,
+    ended,
     failed,
     running,
     succeeded,
@@ -26,7 +28,7 @@ from recordedscene import (
 )
 
 from mlk_jupyter.backends.kubernetes.recording.positions import Positions
-from mlk_jupyter.backends.kubernetes.resources import Manifest
+from mlk_jupyter.backends.kubernetes.resources import Manifest, Objects
 from mlk_jupyter.model import JobStatus, Phase, RankState, RunState
 from mlk_jupyter.record.folder import JobFolder
 from mlk_jupyter.record.ownership import Taken
@@ -303,3 +305,45 @@ def test_what_the_cluster_tells_while_something_is_waited_for_is_not_lost(
             return recorder.status
 
     assert asyncio.run(run()).reason is None
+
+
+def test_the_record_of_a_run_begins_with_its_own_pods_though_the_job_is_heard_of_first(
+    scene: Callable[..., Scene],
+) -> None:
+    one = scene()
+    new = {**pod(phase="Running", state=RUNNING)}
+    new["metadata"] = {**new["metadata"], "name": "another", "uid": "another"}
+    one.cluster.logs["another"] = LogServer()
+
+    def at_work(since: float, of: Manifest) -> Objects:
+        resumed = [condition("Suspended", "Resumed", status="False", when=since)]
+        return objects(job(conditions=resumed, active=1, startTime=at(since)), pods=[of])
+
+    async def run() -> JobStatus:
+        async with one.recorder() as recorder:
+            one.tell(recorder, at_work(1, pod(phase="Running", state=RUNNING)))
+            said(one.cluster.server(), "run 0")
+            await until(lambda: frames(b"run 0"))
+            one.tell(recorder, at_work(100, pod(phase="Running", state=RUNNING)), phase=Phase.QUEUED)
+            await until(lambda: recorder.status.phase is Phase.QUEUED)
+            one.tell(recorder, at_work(100, new))
+            said(one.cluster.logs["another"], "run 1").ends()
+            one.cluster.logs["another"].end()
+            await until(lambda: frames(b"run 1"))
+            over = {**new, "status": pod(phase="Succeeded", state=ended())["status"]}
+            done = [condition("SuccessCriteriaMet", when=160), condition("Complete", when=160)]
+            one.tell(recorder, objects(job(conditions=done, succeeded=1, startTime=at(100)), pods=[over]))
+            return await recorder.finished()
+
+    def frames(text: bytes) -> bool:
+        return one.folder.frames.exists() and text in one.folder.frames.read_bytes()
+
+    def said(server: LogServer, text: str) -> Rank:
+        rank = Rank(server)
+        rank.frame("rank_started", world_size=1, worker=0, pid=1, host="h", cells=1)
+        rank.frame("cell_started", cell=1, number=1, count=1)
+        return rank.frame("stream", cell=1, name="stdout", text=text)
+
+    assert asyncio.run(run()).phase is Phase.SUCCEEDED
+    executed = one.folder.executed.read_text()
+    assert "run 1" in executed and "run 0" not in executed

@@ -47,6 +47,10 @@ class Positions:
         """Whether a log was read."""
         return bool(self._pods)
 
+    def keys(self) -> list[str]:
+        """Of the logs that were read: see `of`."""
+        return list(self._pods)
+
     def of(self, key: str) -> Position:
         """How far a log was read: a pod's uid names that of its ranks; with `/` and a container behind it, of that."""
         return self._pods.get(key, Position())

@@ -96,6 +96,7 @@ class Recorder:
         self._write_again_at = 0.0  # monotonic
         self._final_since: float | None = None  # monotonic
         self._looks: list[int | None] = []
+        self._run_pods: set[str] = set()  # uids of the pods of the run that the record is of
         self._task: asyncio.Task[None] | None = None
 
     # What the backend calls
@@ -296,9 +297,14 @@ class Recorder:
         """Begins anew when the job was taken out of the cluster and its ranks have begun again in other pods."""
         kind, attempt = kind_of_job(objects), self._positions.attempt
         run = kind.run_of(objects, attempt)
-        if not run or run == self._positions.run or not kind.pods_of(objects, attempt):
+        pods = {uid(pod) for pod in kind.pods_of(objects, attempt).values()}
+        if run == self._positions.run:
+            self._run_pods |= pods
+        # The job may be heard of before the end of its pods: read again, those would fill the record of the new ones.
+        known = {key.partition("/")[0] for key in (*self._positions.keys(), *followers.positions())} | self._run_pods
+        if not run or run == self._positions.run or not pods or pods & known:
             return followers
-        self._positions.run = run
+        self._positions.run, self._run_pods = run, pods
         if not (self._positions.begun or followers.positions()):
             return followers
         await self._put_away(followers)
