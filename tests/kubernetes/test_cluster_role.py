@@ -62,9 +62,10 @@ def less(rules: list[dict[str, Any]], resource: str, verb: str) -> Iterator[dict
                     yield {"apiGroups": [group], "resources": [plural], "verbs": verbs}
 
 
-def refusals(cluster: FakeCluster) -> Counter[tuple[str, str, str]]:
-    """How often each request was refused."""
-    return Counter((seen.verb, seen.resource, seen.name) for seen in cluster.requests if seen.status == 403)
+def refusals(cluster: FakeCluster) -> Counter[tuple[str, ...]]:
+    """How often each request was refused: verb, resource and what else tells who asked for what."""
+    refused = (seen for seen in cluster.requests if seen.status == 403)
+    return Counter((seen.verb, seen.resource, seen.namespace, seen.name, seen.user) for seen in refused)
 
 
 def objects_left(cluster: FakeCluster) -> list[str]:
