@@ -60,12 +60,9 @@ class Curve:
         self._count = 0
         self._first: MetricPoint | None = None
         self._last: MetricPoint | None = None
-        self._run: str | None = None
-        self.newest: MetricPoint | None = None
-        """The latest as MLflow has it: of one run the highest step, then the latest time; a later run goes before."""
 
-    def add(self, point: MetricPoint, run: str | None = None) -> None:
-        """One more point, of the MLflow run `run`; constant time, amortised."""
+    def add(self, point: MetricPoint) -> None:
+        """One more point; constant time, amortised."""
         if not self._buckets or self._buckets[-1].count >= self._size:
             if len(self._buckets) >= self._most:
                 self._halve()
@@ -75,8 +72,6 @@ class Curve:
         self._first = self._first or point
         self._last = point
         self._count += 1
-        if self.newest is None or run != self._run or _order(point) >= _order(self.newest):
-            self.newest, self._run = point, run
 
     def points(self) -> list[MetricPoint]:
         """At most as many points as are kept; the first and the last are always among them."""
@@ -100,10 +95,6 @@ class Curve:
         self._size *= 2
 
 
-def _order(point: MetricPoint) -> tuple[int, float]:
-    return point.step or 0, point.at  # what is logged without a step has step 0, as in MLflow
-
-
 def _buckets(points: int) -> int:
     return (points - 2) // 3  # lowest, highest and gap of each bucket, and the two ends
 
@@ -115,7 +106,7 @@ class Curves:
         self._curves: dict[str, tuple[int, Curve]] = {}
         self._most = MOST_POINTS
 
-    def add(self, name: str, rank: int, point: MetricPoint, run: str | None = None) -> bool:
+    def add(self, name: str, rank: int, point: MetricPoint) -> bool:
         """One more point; constant time, amortised. Gives False for one metric too many, or too long a name."""
         lowest, curve = self._curves.get(name, (rank, None))
         if rank > lowest:
@@ -126,7 +117,7 @@ class Curves:
             curve = Curve(self._most)
             self._curves[name] = rank, curve
             self._share()
-        curve.add(point, run)
+        curve.add(point)
         return True
 
     def __iter__(self) -> Iterator[tuple[str, Curve]]:

@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..model import Metric, Progress, RankState, RankStatus, RunRef, RunState
-from ..model.api import MetricPoint, MetricSeries
-from .curve import LONGEST_NAME, MOST_CURVES, Curves
+from ..model.api import MetricPoint
+from .curve import LONGEST_NAME, MOST_CURVES
 from .failure import Failure, Left, failure_of, first_of
 from .fields import count_of, is_plain, metadata_of, number_of, text_of, whole_of
 from .importance import by_importance
 from .layout import cell_metadata, prepared
+from .newest import NewestValues
 from .outputs import COST_LIMIT, CellOutputs, Displays, Room, cost_of, data_of, error_output, output_of
 from .pace import Pace
 from .sequences import SequenceSet
@@ -105,7 +106,7 @@ class Replay:
         self._said = Pace()
         self._said_text: str | None = None
         self._shown_fraction: float | None = None  # the one that was said, but never less than was shown before
-        self._curves = Curves()
+        self._newest = NewestValues()
         self._objective: str | None = None
         self._ranks: dict[int, _Rank] = {}
         self._seen: dict[int, SequenceSet] = {}
@@ -217,14 +218,9 @@ class Replay:
     def metrics(self, most: int | None = None) -> list[Metric]:
         """The latest value of each metric, at most `most`: the one that the notebook named, then those that matter most
         by their names, each in the place it had from its first value on. System metrics are left out."""
-        newest = {name: curve.newest for name, curve in self._curves if curve.newest is not None}
+        newest = self._newest.points()
         shown = [(name, newest[name]) for name in by_importance(newest, self._objective)[:most]]
         return [Metric(name=name, value=point.value, step=point.step, at=point.at) for name, point in shown]
-
-    def series(self) -> list[MetricSeries]:
-        """The curve of each metric, by name, thinned to at most 2,000 points."""
-        curves = sorted(self._curves, key=lambda named: named[0])
-        return [MetricSeries(name=name, points=curve.points()) for name, curve in curves]
 
     def failures(self) -> list[Failure]:
         """The failure of each rank that failed, by the time of its frame."""
@@ -337,7 +333,7 @@ class Replay:
     def _metric(self, frame: Mapping[str, Any], rank: int, at: float) -> None:
         name = text_of(frame, "name")
         point = MetricPoint(step=whole_of(frame, "step"), at=at, value=number_of(frame, "value"))
-        if name is not None and not self._curves.add(name, rank, point, text_of(frame, "run_id", _LONGEST_TEXT)):
+        if name is not None and not self._newest.add(name, rank, point, text_of(frame, "run_id", _LONGEST_TEXT)):
             most = f"at most {MOST_CURVES:,} metrics, with names of at most {LONGEST_NAME} characters"
             self.note(f"Some metrics are not shown: a job shows {most}.")
 

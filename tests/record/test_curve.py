@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlk_jupyter.model.api import MetricPoint
-from mlk_jupyter.record.curve import MOST_POINTS, Curve
+from mlk_jupyter.record.curve import MOST_CURVES, MOST_POINTS, Curve, Curves
 
 
 def curve_of(values: list[float | None]) -> Curve:
@@ -43,21 +43,22 @@ def test_resolution_is_the_same_from_beginning_to_end() -> None:
     assert max(first) == max(second)
 
 
-def newest(*points: tuple[int | None, float, str | None]) -> float | None:
-    """The newest of points (step, value, run), logged a second apart."""
-    curve = Curve()
-    for at, (step, value, run) in enumerate(points):
-        curve.add(MetricPoint(step=step, at=float(at), value=value), run)
-    assert curve.newest is not None
-    return curve.newest.value
+def test_of_too_many_metrics_the_first_are_kept_and_share_the_points() -> None:
+    curves = Curves()
+    for at in range(40):
+        for number in range(MOST_CURVES + 5):
+            kept = curves.add(f"m{number}", 0, MetricPoint(step=at, at=float(at), value=float(at)))
+            assert kept == (number < MOST_CURVES)
+    assert not curves.add("n" * 1_000, 0, MetricPoint(step=0, at=0.0, value=1.0))
+    found = [curve.points() for _, curve in curves]
+    assert len(found) == MOST_CURVES and sum(map(len, found)) <= 100 * MOST_POINTS
+    assert all((points[0].step, points[-1].step) == (0, 39) for points in found)
 
 
-def test_the_newest_value_is_that_of_the_highest_step_then_of_the_latest_time() -> None:
-    assert newest((0, 10.0, "a"), (1, 8.0, "a"), (2, 6.0, "a"), (0, 10.0, "a")) == 6.0
-    assert newest((0, 10.0, "a"), (0, 9.0, "a")) == 9.0
-    assert newest((None, 1.0, None), (None, 2.0, None)) == 2.0
-    assert newest((3, 1.0, "a"), (None, 2.0, "a")) == 1.0
-
-
-def test_a_later_run_begins_anew() -> None:
-    assert newest((0, 10.0, "a"), (9, 1.0, "a"), (0, 7.0, "b")) == 7.0
+def test_a_curve_that_all_ranks_log_is_the_lowest_ranks() -> None:
+    for ranks in ((0, 1), (1, 0)):
+        curves = Curves()
+        for rank in ranks:
+            curves.add("loss", rank, MetricPoint(step=1, at=1.0, value=float(rank)))
+        ((_, curve),) = curves
+        assert [point.value for point in curve.points()] == [0.0]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from stories import whole_story
+
 from mlk_jupyter.model.api import MetricSeries
 from mlk_jupyter.record.curve import MOST_CURVES
 from mlk_jupyter.record.rank_curves import MOST_RANKS, RankCurves
@@ -28,6 +30,10 @@ def test_each_rank_has_a_curve_of_its_own_by_name_and_number() -> None:
         ("loss", 0, 2, [0.5, 0.4]),
         ("loss", 1, 2, [0.7]),
     ]
+
+
+def test_a_whole_story_has_every_point() -> None:
+    assert [len(one.points) for one in series_of(whole_story())] == [20]
 
 
 def test_what_comes_again_or_from_ranks_that_the_job_does_not_have_counts_for_nothing() -> None:

@@ -41,7 +41,7 @@ def outputs(replay: Replay, cell: int) -> list[dict[str, Any]]:
 
 def summary(replay: Replay) -> tuple[Any, ...]:
     return (
-        as_file(replay.notebook()), replay.progress(), replay.metrics(), replay.series(), replay.error(), replay.run(),
+        as_file(replay.notebook()), replay.progress(), replay.metrics(), replay.error(), replay.run(),
         replay.ranks(), replay.notices, replay.result, replay.running_cell,
     )  # fmt: skip
 
@@ -63,7 +63,6 @@ def test_a_whole_story_gives_a_valid_notebook_and_all_that_goes_with_it(notebook
     assert times["execution"]["iopub.execute_input"] == "1970-01-01T00:16:41Z"
     assert replay.progress().fraction == 1.0 and replay.progress().cells_done == 3
     assert [(metric.name, metric.value) for metric in replay.metrics()] == [("loss", 0.05)]
-    assert len(replay.series()[0].points) == 20
     assert replay.result == {"accuracy": 0.97} and replay.notices == ["MLflow is away."]
     run = replay.run()
     assert run is not None and run.run_id == "r1" and replay.run_status == "FINISHED"
@@ -144,7 +143,7 @@ def test_whatever_comes_the_notebook_stays_valid(frames: list[Any]) -> None:
     notebook = {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [_code(n) for n in range(3)]}
     replay = replayed(notebook, *frames)
     nbformat.validate(json.loads(as_file(replay.notebook())))
-    for status in (replay.progress(), *replay.metrics(), *replay.series(), *replay.ranks()):
+    for status in (replay.progress(), *replay.metrics(), *replay.ranks()):
         assert type(status).model_validate_json(status.model_dump_json()) == status  # it survives status.json
     error = replay.error()
     assert error is None or error.ename or error.evalue
@@ -368,8 +367,7 @@ def test_a_metric_that_all_ranks_log_is_the_lowest_ranks(notebook: dict[str, Any
     zero.tell("metric", name="loss", value=0.5, step=1)
     one.tell("metric", name="loss", value=0.7, step=1)
     for frames in ([*zero.frames, *one.frames], [*one.frames, *zero.frames]):
-        series = replayed(notebook, *frames).series()
-        assert [point.value for point in series[0].points] == [0.5]
+        assert [metric.value for metric in replayed(notebook, *frames).metrics()] == [0.5]
 
 
 def test_a_notebook_without_ids_or_of_an_older_minor_gets_what_4_5_needs() -> None:
