@@ -92,9 +92,10 @@ def _no_parameters(path: str) -> Finding:
     else:
         text = (
             "This notebook has no cell tagged `parameters`. Select the cell that assigns them, open the Property "
-            "Inspector (the two cogwheels at the right edge), press Add Tag, type `parameters`, and save."
+            "Inspector (the two cogwheels at the right edge) and in it Common Tools, press Add Tag, type `parameters`, "
+            "and save."
         )
-    hint = "Its assignments are then fields of this form. The tour has it with pictures: docs/tour.md#parameters."
+    hint = "Its assignments are then fields of this form. The tour has it with a picture: docs/tour.md#parameters."
     return Finding(level=Level.NOTE, code="no_parameters", text=text, hint=hint, field="parameters")
 
 
