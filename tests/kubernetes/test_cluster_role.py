@@ -199,7 +199,8 @@ def test_without_one_verb_what_is_missing_is_named_and_not_asked_for_again_and_a
         asyncio.run(story(cluster))
         # Each call of a person may be refused once, and what runs by itself asks once.
         assert all(count <= 6 for count in refusals(cluster).values()), refusals(cluster)
-        assert {(one[1], one[0]) for one in refusals(cluster)} <= {(resource, verb)}
+        refused = refusals(cluster)
+        assert {(one[1], one[0]) for one in refused} <= {(resource, verb)}, refused
 
 
 def test_without_the_right_to_read_logs_a_job_ends_well_and_says_what_is_missing(
