@@ -1,0 +1,110 @@
+"""What the watcher asks of whoever runs the kernels, and what it gets. `server` has the one for jupyter_server. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from .signals import Execution, Signal
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One process, which a number alone does not name: numbers are given again."""
+
+    pid: int
+    created: float
+    """Seconds since the epoch, as `psutil.Process.create_time` gives them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a server knows of one of its kernels without asking anybody; the signals are those of a `Sample`."""
+
+    kernel_id: str
+    name: str
+    """Its kernelspec."""
+    language: str | None
+    path: str | None
+    """Notebook or console of its session."""
+    started: float | None
+    """Seconds since the epoch."""
+    pid: int | None
+    """None for one that is not a process of this machine's, or not yet."""
+    local: bool
+    """Started by this server, as a process of this machine."""
+    spec_metadata: dict[str, object]
+    execution: Signal[Execution]
+    message: Signal[str]
+    pending: Signal[int]
+    presence: Signal[str]
+    output: Signal[str]
+    input: Signal[bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What the processes of one kernel use; the signals are those of a `Sample`."""
+
+    cpu: Signal[float]
+    io: Signal[float]
+    stopped: Signal[bool]
+    gpus: Signal[int]
+    gpu_busy: Signal[float]
+    gpu_memory: Signal[int]
+
+
+@dataclass(frozen=True, slots=True)
+class HeldVariable:
+    """A name of a kernel's memory: its type, size in bytes, shape and device where it has them. Never its value."""
+
+    name: str
+    type: str
+    bytes: int | None
+    shape: str | None
+    device: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How an attempt to stop a kernel went."""
+
+    stopped: bool
+    why: str = ""
+    """Why it was not: "a cell was sent", "it does not end"."""
+    is_active: bool = False
+    """It was not stopped because something spoke against it; else it could not be."""
+    held: tuple[HeldVariable, ...] | None = None
+    held_more: int = 0
+    why_no_list: str | None = None
+    ended: tuple[str, ...] = ()
+    """Processes that had left the kernel and held a GPU, as "name (pid)"."""
+
+
+class KernelHost(Protocol):
+    """Whoever runs the kernels."""
+
+    def kernel_ids(self) -> Sequence[str]:
+        """Of all kernels there are."""
+        ...
+
+    def look(self, kernel_id: str) -> Look | None:
+        """What is known of one; None when it is gone. Called on the event loop; waits for nothing."""
+        ...
+
+    def refuse(self, kernel_id: str, why: str | None) -> None:
+        """Answers new cells of this kernel with an error that says `why` instead of running them; None ends that."""
+        ...
+
+    async def fence(self, kernel_id: str, *, list_memory: bool, limit_s: float) -> Ended:
+        """Waits until all that was sent to the kernel before has run: its shell answers in order.
+
+        Gives `stopped=False`; `is_active` where it did not answer in `limit_s` or has run a cell meanwhile; with
+        `list_memory` also what is in its memory.
+        """
+        ...
+
+    async def shutdown(self, kernel_id: str, limit_s: float) -> None:
+        """Ends it. Raises: asyncio.TimeoutError, or what the kernel manager raises."""
+        ...
