@@ -1,4 +1,4 @@
-"""What the watcher asks of whoever runs the kernels, and what it gets. `server` has the one for jupyter_server. Pure."""
+"""What the watcher asks of whoever runs the kernels, and what it gets; `server` has jupyter_server's. Pure."""
 
 from __future__ import annotations
 
