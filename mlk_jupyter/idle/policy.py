@@ -40,6 +40,8 @@ class Policy:
     """From how many bytes a second on a kernel counts as working: a download needs next to no CPU."""
     checkpoint: Literal["off", "list"] = "list"
     """Whether names and sizes of what is in memory are recorded before a stop. No value is."""
+    audit_log: bool = False
+    """Whether each decision goes to the server's stdout, too, as a line of JSON (`MLK_IDLE_AUDIT_LOG`)."""
     webhook: str = ""
     """Where warnings and stops are posted, as JSON."""
     profile: str = ""
