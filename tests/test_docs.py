@@ -64,7 +64,7 @@ def test_every_command_has_what_it_runs() -> None:
 
 
 def test_the_table_of_routes_is_the_one_that_the_server_serves() -> None:
-    shown = set(re.findall(r"^\| `((?:GET|POST|DELETE) /mlk\S*)`", HOUSE, re.MULTILINE))
+    shown = set(re.findall(r"^\| `((?:GET|POST|PUT|DELETE) /mlk\S*)`", HOUSE, re.MULTILINE))
     assert shown == {f"{route.method} {route.path}" for route in routes()}
 
 

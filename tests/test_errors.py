@@ -28,6 +28,7 @@ from mlk_jupyter.backends.kubernetes.manifests.render_context import Annotations
 from mlk_jupyter.bundle import BundleTooLarge, UnknownParameter
 from mlk_jupyter.client import JobFailed, JobStopped, RemoteError, StillGoing, ValuesMissing
 from mlk_jupyter.errors import JobNotFound, MlkError
+from mlk_jupyter.idle.refusals import NoSuchKernel, NoSuchNotice
 from mlk_jupyter.library import NoSuchRank, SeveralJobs
 from mlk_jupyter.magics.profiles import ProfilesUnreadable
 from mlk_jupyter.model import JobSpec, JobStatus, Phase
@@ -53,6 +54,8 @@ JOB = JobStatus(
 WORDED: dict[type[MlkError], Callable[[], MlkError]] = {
     BodyTooLarge: BodyTooLarge,
     LoginUnavailable: LoginUnavailable,
+    NoSuchKernel: lambda: NoSuchKernel("a"),
+    NoSuchNotice: lambda: NoSuchNotice("a"),
     SeveralJobs: lambda: SeveralJobs("a", [JOB.summary(), JOB.summary()]),
     RequestUsed: lambda: RequestUsed(JOB),
     AnnotationsTooLarge: lambda: AnnotationsTooLarge(2, "mlk-jupyter.io/spec"),

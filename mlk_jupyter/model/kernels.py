@@ -174,3 +174,23 @@ class Presence(StrictModel):
 
     kernels: Annotated[list[Annotated[str, StringConstraints(pattern=r"^[\w-]{1,64}$")]], Field(max_length=20)]
     kind: Literal["pointer", "key"]
+
+
+class IdleSettings(StrictModel):
+    """What a person wants of all their kernels: shorter as they like, longer up to what the server allows."""
+
+    ttl: Annotated[str, StringConstraints(max_length=40)] = ""
+    """Like `MLK_IDLE_TTL`: `2h`, `90` seconds, `0` for no limit. Empty: the server's."""
+    gpu_ttl: Annotated[str, StringConstraints(max_length=40)] = ""
+    """Like `MLK_IDLE_GPU_TTL`."""
+    warn: Annotated[str, StringConstraints(max_length=40)] = ""
+    """Like `MLK_IDLE_WARN`."""
+
+
+class AppliedSettings(TolerantModel):
+    """What became of a person's settings."""
+
+    values: dict[str, Any]
+    """The limits of this server's kernels with them, by the names of the environment variables."""
+    notes: list[str] = Field(default_factory=list)
+    """What was cut, and by what."""

@@ -24,6 +24,14 @@ Action = Literal["read", "write", "execute"]
 Kind = Literal["snapshot", "delta", "error"]
 
 
+VARIABLES = {
+    "job_id": {"type": "string", "pattern": "^[a-z][a-z0-9-]{0,62}$"},
+    "kernel_id": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"},
+    "name": {"type": "string"},
+}
+"""JSON schemas of what may stand for a name in braces in the path of a route."""
+
+
 class BadTopic(MlkError):
     """The socket has no such topic."""
 
@@ -46,7 +54,7 @@ class Route:
 
     method: str
     path: str
-    """Below the server's base URL; `{job_id}` is the only variable."""
+    """Below the server's base URL; its variables are those of `VARIABLES`."""
     operation: str
     summary: str
     action: Action

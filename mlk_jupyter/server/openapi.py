@@ -16,7 +16,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, models_json
 from pydantic_core import core_schema
 
 from ..model import api
-from .features import Route
+from .features import VARIABLES, Route
 from .registry import FEATURES, routes
 
 TARGET = Path(__file__).parents[2] / "docs" / "openapi.json"
@@ -98,7 +98,12 @@ def _operation(route: Route, refs: dict[Any, Any]) -> dict[str, Any]:
         "responses": _responses(route, refs),
         "x-action": route.action,
     }
-    parameters = [
+    parameters: list[dict[str, Any]] = [
+        {"name": name, "in": "path", "required": True, "schema": schema}
+        for name, schema in VARIABLES.items()
+        if f"{{{name}}}" in route.path
+    ]
+    parameters += [
         {
             "name": query.name,
             "in": "query",
@@ -108,11 +113,6 @@ def _operation(route: Route, refs: dict[Any, Any]) -> dict[str, Any]:
         }
         for query in route.query
     ]
-    if "{name}" in route.path:
-        parameters.insert(0, {"name": "name", "in": "path", "required": True, "schema": {"type": "string"}})
-    if "{job_id}" in route.path:
-        identity = {"type": "string", "pattern": "^[a-z][a-z0-9-]{0,62}$"}
-        parameters.insert(0, {"name": "job_id", "in": "path", "required": True, "schema": identity})
     if parameters:
         operation["parameters"] = parameters
     if route.body is not None:

@@ -38,6 +38,126 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/mlk/idle": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** All kernels: what they do, cost, and will. */
+        readonly get: operations["listKernels"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/mlk/idle/{kernel_id}/lease": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** Keeps a kernel for a while. */
+        readonly post: operations["keepKernel"];
+        /** Ends the lease that was asked for here. */
+        readonly delete: operations["releaseKernel"];
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/mlk/idle/{kernel_id}/stop": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** Stops a kernel, whatever it does. */
+        readonly post: operations["stopKernel"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/mlk/idle/explain/{kernel_id}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Why a kernel is in its state: signals, limits, sentences. */
+        readonly get: operations["explainKernel"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/mlk/idle/presence": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** A person is at a window that shows these kernels. */
+        readonly post: operations["tellPresence"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/mlk/idle/settings": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        /** A person's own limits, under those of whoever runs the server. */
+        readonly put: operations["setIdleSettings"];
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/mlk/idle/stopped/{kernel_id}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        readonly post?: never;
+        /** Takes the notice of a stopped kernel away. */
+        readonly delete: operations["dismissStopped"];
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/mlk/info": {
         readonly parameters: {
             readonly query?: never;
@@ -283,6 +403,24 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * AppliedSettings
+         * @description What became of a person's settings.
+         */
+        readonly AppliedSettings: {
+            /**
+             * Notes
+             * @description What was cut, and by what.
+             */
+            readonly notes: readonly string[];
+            /**
+             * Values
+             * @description The limits of this server's kernels with them, by the names of the environment variables.
+             */
+            readonly values: {
+                readonly [key: string]: unknown;
+            };
+        };
         /**
          * Attempt
          * @description One start of all ranks that did not end the job.
@@ -793,6 +931,34 @@ export interface components {
             readonly title: string;
         };
         /**
+         * Explained
+         * @description Why a kernel is in its state.
+         */
+        readonly Explained: {
+            readonly kernel: components["schemas"]["KernelState"];
+            /**
+             * Limits
+             * @description The policy that holds for this kernel, by the names of the environment variables.
+             */
+            readonly limits: {
+                readonly [key: string]: unknown;
+            };
+            /**
+             * Sentences
+             * @description Why, step by step, for a person.
+             */
+            readonly sentences: readonly string[];
+            /** Signals */
+            readonly signals: readonly components["schemas"]["SignalView"][];
+            /**
+             * Sources
+             * @description Where each limit comes from: `default`, `MLK_IDLE_TTL`, `kernelspec`, `notebook`, `setting`, `ceiling`.
+             */
+            readonly sources: {
+                readonly [key: string]: string;
+            };
+        };
+        /**
          * Finding
          * @description One thing that the preflight found.
          */
@@ -912,6 +1078,99 @@ export interface components {
              * @default null
              */
             readonly uuid: string | null;
+        };
+        /**
+         * Held
+         * @description One variable that was in memory when a kernel was stopped.
+         */
+        readonly Held: {
+            /**
+             * Bytes
+             * @description None: unknown.
+             * @default null
+             */
+            readonly bytes: number | null;
+            /**
+             * Device
+             * @description E.g. `cuda:0`; None where it has none.
+             * @default null
+             */
+            readonly device: string | null;
+            /** Name */
+            readonly name: string;
+            /**
+             * Shape
+             * @description E.g. `(1000, 20)`; None where it has none.
+             * @default null
+             */
+            readonly shape: string | null;
+            /** Type */
+            readonly type: string;
+        };
+        /**
+         * IdleSettings
+         * @description What a person wants of all their kernels: shorter as they like, longer up to what the server allows.
+         */
+        readonly IdleSettings: {
+            /**
+             * Gpu Ttl
+             * @description Like `MLK_IDLE_GPU_TTL`.
+             * @default
+             */
+            readonly gpu_ttl?: string;
+            /**
+             * Ttl
+             * @description Like `MLK_IDLE_TTL`: `2h`, `90` seconds, `0` for no limit. Empty: the server's.
+             * @default
+             */
+            readonly ttl?: string;
+            /**
+             * Warn
+             * @description Like `MLK_IDLE_WARN`.
+             * @default
+             */
+            readonly warn?: string;
+        };
+        /**
+         * IdleTotals
+         * @description What idleness costs. None where the price, or what is held, is unknown.
+         */
+        readonly IdleTotals: {
+            /**
+             * Saved
+             * @description This month, in `currency`: measured from each stop until the notebook was used again, `saved_limit_s` at most.
+             * @default null
+             */
+            readonly saved: number | null;
+            /**
+             * Saved Gpu S
+             * @description This month, in seconds of one GPU.
+             * @default null
+             */
+            readonly saved_gpu_s: number | null;
+            /**
+             * Saved Limit S
+             * @description Most that one stop is counted as having saved.
+             */
+            readonly saved_limit_s: number;
+            /**
+             * Stops
+             * @description Stops of this month that this was saved by.
+             * @default 0
+             */
+            readonly stops: number;
+            /**
+             * Wasted Gpus
+             * @description GPUs held unused now.
+             * @default null
+             */
+            readonly wasted_gpus: number | null;
+            /**
+             * Wasted Per Hour
+             * @description What kernels that do nothing cost now, in `currency`.
+             * @default null
+             */
+            readonly wasted_per_hour: number | null;
         };
         /** JobList */
         readonly JobList: {
@@ -1381,6 +1640,177 @@ export interface components {
             readonly world_size: number;
         };
         /**
+         * Kernels
+         * @description All kernels of this server.
+         */
+        readonly Kernels: {
+            /**
+             * Currency
+             * @default USD
+             */
+            readonly currency: string;
+            /** Kernels */
+            readonly kernels: readonly components["schemas"]["KernelState"][];
+            /**
+             * Now
+             * @description Seconds since the epoch on the server: clocks of browsers differ.
+             */
+            readonly now: number;
+            readonly policy: components["schemas"]["PolicyView"];
+            /**
+             * Sampled At
+             * @description Seconds since the epoch of the newest sample; None: there was none yet.
+             * @default null
+             */
+            readonly sampled_at: number | null;
+            /**
+             * Server Ended
+             * @description Why this person's server before this one stopped itself; None: it did not.
+             * @default null
+             */
+            readonly server_ended: string | null;
+            /**
+             * Stopped
+             * @description Lately, the newest first; those whose notice nobody took away.
+             */
+            readonly stopped: readonly components["schemas"]["Stopped"][];
+            readonly totals: components["schemas"]["IdleTotals"];
+        };
+        /**
+         * KernelState
+         * @description One kernel: what it does, what it costs, and what will become of it.
+         */
+        readonly KernelState: {
+            /**
+             * Cost Per Hour
+             * @description Its share of the server's price, in `currency`; None: unknown.
+             * @default null
+             */
+            readonly cost_per_hour: number | null;
+            /**
+             * Cpu Pct
+             * @description Percent of one core.
+             * @default null
+             */
+            readonly cpu_pct: number | null;
+            /**
+             * Gpu Busy
+             * @description 0-1.
+             * @default null
+             */
+            readonly gpu_busy: number | null;
+            /**
+             * Gpu Memory Bytes
+             * @default null
+             */
+            readonly gpu_memory_bytes: number | null;
+            /**
+             * Gpus
+             * @description GPUs or MIG slices held; None: unknown.
+             * @default null
+             */
+            readonly gpus: number | null;
+            /**
+             * Id
+             * @description Kernel id.
+             */
+            readonly id: string;
+            /**
+             * Jobs
+             * @description Unfinished jobs that it submitted.
+             */
+            readonly jobs: readonly string[];
+            /**
+             * Kind
+             * @default null
+             */
+            readonly kind: ("idle" | "idle_gpu" | "hung" | "input" | "delegated" | "age") | null;
+            /** @default null */
+            readonly lease: components["schemas"]["LeaseView"] | null;
+            /**
+             * Name
+             * @description Its kernelspec.
+             */
+            readonly name: string;
+            /**
+             * Path
+             * @description Notebook or console that it belongs to, relative to the server's root; None: of no session.
+             * @default null
+             */
+            readonly path: string | null;
+            /**
+             * Quiet Since
+             * @description Seconds since the epoch; None while it works.
+             * @default null
+             */
+            readonly quiet_since: number | null;
+            /**
+             * Started
+             * @description Seconds since the epoch; None where another process started it.
+             * @default null
+             */
+            readonly started: number | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            readonly state: "starting" | "active" | "quiet" | "warned" | "stopping" | "failed" | "dead";
+            /**
+             * Stops At
+             * @description Seconds since the epoch; None where nothing will stop it.
+             * @default null
+             */
+            readonly stops_at: number | null;
+            /**
+             * Words
+             * @description State for a person, without what changes each second: "idle, holds 1 GPU unused".
+             */
+            readonly words: string;
+            /**
+             * Would Stop
+             * @description The mode is `shadow`: at `stops_at` it is only written down that it would have been stopped.
+             * @default false
+             */
+            readonly would_stop: boolean;
+        };
+        /**
+         * LeaseRequest
+         * @description Asks to keep a kernel.
+         */
+        readonly LeaseRequest: {
+            /**
+             * Reason
+             * @default
+             */
+            readonly reason?: string;
+            /** Seconds */
+            readonly seconds: number;
+        };
+        /**
+         * LeaseView
+         * @description A promise to keep a kernel.
+         */
+        readonly LeaseView: {
+            /** Left S */
+            readonly left_s: number;
+            /**
+             * Reason
+             * @default
+             */
+            readonly reason: string;
+            /**
+             * Total Left S
+             * @description How much of all its leases together is left; None: no limit.
+             * @default null
+             */
+            readonly total_left_s: number | null;
+            /**
+             * Until
+             * @description Seconds since the epoch.
+             */
+            readonly until: number;
+        };
+        /**
          * Level
          * @description How much a finding weighs: an `error` keeps the job from being submitted.
          * @enum {string}
@@ -1588,6 +2018,29 @@ export interface components {
          */
         readonly Phase: "Queued" | "Starting" | "Running" | "Stopping" | "Suspended" | "Succeeded" | "Failed" | "Stopped";
         /**
+         * PolicyView
+         * @description The policy of the server, without what single kernels change.
+         */
+        readonly PolicyView: {
+            /**
+             * Mode
+             * @enum {string}
+             */
+            readonly mode: "off" | "shadow" | "enforce";
+            /**
+             * Values
+             * @description By the names of the environment variables: `MLK_IDLE_TTL`: 14400, …
+             */
+            readonly values: {
+                readonly [key: string]: unknown;
+            };
+            /**
+             * Warnings
+             * @description What a person should know: another culler is on, …
+             */
+            readonly warnings: readonly string[];
+        };
+        /**
          * Preflight
          * @description What would happen if this were submitted now.
          */
@@ -1633,6 +2086,19 @@ export interface components {
              */
             readonly backend?: string | null;
             readonly spec: components["schemas"]["JobSpec-Input"];
+        };
+        /**
+         * Presence
+         * @description A person moved the pointer or pressed a key at a window that shows these kernels. At most one a minute.
+         */
+        readonly Presence: {
+            /** Kernels */
+            readonly kernels: readonly string[];
+            /**
+             * Kind
+             * @enum {string}
+             */
+            readonly kind: "pointer" | "key";
         };
         /**
          * Progress
@@ -1958,6 +2424,96 @@ export interface components {
             /** Version */
             readonly version: string;
         };
+        /**
+         * SignalView
+         * @description One signal of a kernel.
+         */
+        readonly SignalView: {
+            /**
+             * Age S
+             * @default null
+             */
+            readonly age_s: number | null;
+            /**
+             * Name
+             * @description Of the fields of `idle.signals.Sample`: `cpu`, `gpu_busy`, `message`, …
+             */
+            readonly name: string;
+            /**
+             * Value
+             * @description None: unknown, or there was none yet.
+             * @default null
+             */
+            readonly value: unknown;
+            /**
+             * Why
+             * @description Why it is unknown; None where it is known.
+             * @default null
+             */
+            readonly why: string | null;
+        };
+        /**
+         * Stopped
+         * @description A kernel that was stopped; its notice stays until somebody takes it away or the notebook has a kernel again.
+         */
+        readonly Stopped: {
+            /**
+             * At
+             * @description Seconds since the epoch.
+             */
+            readonly at: number;
+            /**
+             * Ended
+             * @description Processes that had left the kernel's group, held a GPU and were ended as well: name and pid.
+             */
+            readonly ended: readonly string[];
+            /**
+             * Held
+             * @description The largest first; None: not known.
+             * @default null
+             */
+            readonly held: readonly components["schemas"]["Held"][] | null;
+            /**
+             * Held More
+             * @description How many more there were.
+             * @default 0
+             */
+            readonly held_more: number;
+            /**
+             * Id
+             * @description Kernel id.
+             */
+            readonly id: string;
+            /**
+             * Jobs
+             * @description Jobs of the kernel that go on.
+             */
+            readonly jobs: readonly string[];
+            /**
+             * Kind
+             * @description `asked`: a person pressed Stop now.
+             * @enum {string}
+             */
+            readonly kind: "idle" | "idle_gpu" | "hung" | "input" | "delegated" | "age" | "asked";
+            /** Name */
+            readonly name: string;
+            /**
+             * Path
+             * @default null
+             */
+            readonly path: string | null;
+            /**
+             * Why No List
+             * @description Why what was in memory is not known.
+             * @default null
+             */
+            readonly why_no_list: string | null;
+            /**
+             * Words
+             * @description Why, for a person: "was idle for 1 h 2 min and held 1 GPU".
+             */
+            readonly words: string;
+        };
         /** Submission */
         readonly Submission: {
             /**
@@ -2214,6 +2770,256 @@ export interface operations {
                 content: {
                     readonly "application/json": components["schemas"]["Form"];
                 };
+            };
+            /** @description What happened, why, and what to do next. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    readonly listKernels: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description All kernels: what they do, cost, and will. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Kernels"];
+                };
+            };
+            /** @description What happened, why, and what to do next. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    readonly keepKernel: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly kernel_id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["LeaseRequest"];
+            };
+        };
+        readonly responses: {
+            /** @description Keeps a kernel for a while. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["KernelState"];
+                };
+            };
+            /** @description What happened, why, and what to do next. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    readonly releaseKernel: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly kernel_id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Ends the lease that was asked for here. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["KernelState"];
+                };
+            };
+            /** @description What happened, why, and what to do next. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    readonly stopKernel: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly kernel_id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Stops a kernel, whatever it does. */
+            readonly 202: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["KernelState"];
+                };
+            };
+            /** @description What happened, why, and what to do next. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    readonly explainKernel: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly kernel_id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Why a kernel is in its state: signals, limits, sentences. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Explained"];
+                };
+            };
+            /** @description What happened, why, and what to do next. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    readonly tellPresence: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["Presence"];
+            };
+        };
+        readonly responses: {
+            /** @description A person is at a window that shows these kernels. */
+            readonly 204: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What happened, why, and what to do next. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    readonly setIdleSettings: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["IdleSettings"];
+            };
+        };
+        readonly responses: {
+            /** @description A person's own limits, under those of whoever runs the server. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["AppliedSettings"];
+                };
+            };
+            /** @description What happened, why, and what to do next. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    readonly dismissStopped: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly kernel_id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Takes the notice of a stopped kernel away. */
+            readonly 204: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description What happened, why, and what to do next. */
             readonly default: {

@@ -52,7 +52,7 @@ def requests(method: str, path: str, operation: dict[str, Any], job_ids: list[st
     return st.builds(
         Request,
         st.just(method.upper()),
-        names.map(lambda name: path.replace("{job_id}", name)),
+        names.map(lambda name: path.replace("{job_id}", name).replace("{kernel_id}", name)),
         st.fixed_dictionaries({}, optional=query),
         body,
     )

@@ -57,4 +57,4 @@ def test_operations_have_names_of_their_own() -> None:
     names = [route.operation for route in every]
     assert len(set(names)) == len(names)
     assert all(route.action == "read" for route in every if route.method == "GET" and route.status == 200)
-    assert all(route.action == "write" for route in every if route.method in ("POST", "DELETE"))
+    assert all(route.action == "write" for route in every if route.method in ("POST", "PUT", "DELETE"))

@@ -21,6 +21,7 @@ XSRF = {"Cookie": "_xsrf=a", "X-XSRFToken": "a"}
 UPGRADE = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Key": "x3JJHMbDL1EzLkh9GBhXDw=="}
 UPGRADE["Sec-WebSocket-Version"] = "13"
 OUTPUT = "cell-1-output-1.png"
+KERNEL = "2f5f2b1c-6f0f-4b8e-9a53-6b1d4f0c7a11"
 VERBS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 
@@ -96,7 +97,7 @@ async def everything_told_of(
 
 def filled(route: Route, job_id: str = "x") -> str:
     """The path of a route, of one job and one file of it."""
-    return route.path.format(job_id=job_id, name=OUTPUT)
+    return route.path.format(job_id=job_id, kernel_id=KERNEL, name=OUTPUT)
 
 
 def _rules(rules: list[Rule]) -> Iterator[Rule]:
@@ -106,5 +107,6 @@ def _rules(rules: list[Rule]) -> Iterator[Rule]:
 
 
 def _filled(matcher: PathMatches, job_id: str) -> str:
-    filled = re.sub(r"\(\?P<job_id>[^)]*\)", job_id, matcher.regex.pattern)
-    return re.sub(r"\(\?P<name>[^)]*\)", OUTPUT, filled).rstrip("$").replace("\\", "")
+    values = {"job_id": job_id, "kernel_id": KERNEL, "name": OUTPUT}
+    filled = re.sub(r"\(\?P<(\w+)>[^)]*\)", lambda group: values[group[1]], matcher.regex.pattern)
+    return filled.rstrip("$").replace("\\", "")

@@ -1,0 +1,28 @@
+"""What is asked of idle kernels and cannot be done."""
+
+from __future__ import annotations
+
+from ..errors import MlkError
+
+
+class NoSuchKernel(MlkError):
+    """No kernel of this server bears that id, or it is not watched yet."""
+
+    code, title, status = "kernel_not_found", "No such kernel", 404
+
+    def __init__(self, kernel_id: str) -> None:
+        super().__init__(
+            f"This server runs no kernel {kernel_id[:64]!r}.", hint="It may have ended. Look at the list of kernels."
+        )
+
+
+class NoSuchNotice(MlkError):
+    """No stopped kernel of that id has a notice."""
+
+    code, title, status = "notice_not_found", "There is no such notice", 404
+
+    def __init__(self, kernel_id: str) -> None:
+        super().__init__(
+            f"Nothing is told of a stopped kernel {kernel_id[:64]!r}.",
+            hint="Somebody may have taken the notice away. Look at the list of kernels.",
+        )
