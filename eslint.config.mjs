@@ -53,6 +53,7 @@ export default tseslint.config(
             '../components',
             '../display/renderer',
             '../jobs/*',
+            '../kernels/*',
             '../panel/*',
             '../settings',
             '../submit/button',

@@ -6,6 +6,7 @@ import { display } from './plugins/display';
 import { backends, jobs } from './plugins/jobs';
 import { jobsSection } from './plugins/jobssection';
 import { jobTab } from './plugins/jobtab';
+import { kernels } from './plugins/kernels';
 import { notebook } from './plugins/notebook';
 import { panel } from './plugins/panel';
 import { places } from './plugins/places';
@@ -21,6 +22,7 @@ const plugins: JupyterFrontEndPlugin<unknown>[] = [
   channel,
   jobs,
   backends,
+  kernels,
   panel,
   jobsSection,
   places,

@@ -3,12 +3,27 @@ import type { IDisposable } from '@lumino/disposable';
 import type { ISignal } from '@lumino/signaling';
 import type { Widget } from '@lumino/widgets';
 
-import type { Api, ApiError, BackendInfo, Channel, JobSummary, Orphan } from './api';
+import type {
+  Api,
+  ApiError,
+  BackendInfo,
+  Channel,
+  Explained,
+  IdleTotals,
+  JobSummary,
+  KernelState,
+  Orphan,
+  PolicyView,
+  Stopped
+} from './api';
 
 /** The domain of our translations. */
 export const DOMAIN = 'mlk_jupyter';
 
-/** Commands that other extensions may call. All of them open something or ask; none acts unasked. */
+/**
+ * Commands that other extensions may call. They open something or ask first; the one that does neither only puts off the
+ * end of a kernel, which `stopKernel` undoes.
+ */
 export namespace CommandIDs {
   /** Opens the dialog that submits a notebook. Arguments: `{path?}`. */
   export const submit = 'mlk:submit';
@@ -30,6 +45,14 @@ export namespace CommandIDs {
   export const openNotebook = 'mlk:open-notebook';
   /** Shows the panel. */
   export const showPanel = 'mlk:show-jobs';
+  /** Shows the kernels in the panel. Arguments: `{id?}`, the one that gets the focus. */
+  export const showKernels = 'mlk:show-kernels';
+  /** Keeps a kernel from being stopped. Arguments: `{id?, seconds?}`; default: the kernel of what is in front, 2 h. */
+  export const keepKernel = 'mlk:keep-kernel';
+  /** Asks whether to stop a kernel. Arguments: `{id?}`. */
+  export const stopKernel = 'mlk:stop-kernel';
+  /** Shows why a kernel is stopped or is not. Arguments: `{id?}`. */
+  export const explainKernel = 'mlk:explain-kernel';
 }
 
 // What every feature builds on.
@@ -157,3 +180,56 @@ export interface IJobs {
 }
 
 export const IJobs = new Token<IJobs>('mlk-jupyter:IJobs', 'The jobs that the server knows.');
+
+/**
+ * The kernels of this server and what becomes of them: kept up to date while one runs or somebody looks.
+ *
+ * Who has no kernel, or a server that watches none, costs nothing.
+ */
+export interface IKernels {
+  /** The same array, and the same objects in it, as long as nothing changed. */
+  readonly kernels: readonly KernelState[];
+  /** Those that were stopped and whose notice nobody took away yet; the newest first. */
+  readonly stopped: readonly Stopped[];
+  /** null before the first answer. */
+  readonly totals: IdleTotals | null;
+  /** null before the first answer. */
+  readonly policy: PolicyView | null;
+  readonly currency: string;
+  /** Why this person's server before this one stopped itself; null: it did not. */
+  readonly serverEnded: string | null;
+  /** Whether the first answer is there. */
+  readonly isReady: boolean;
+  /** Why they cannot be read, if so. */
+  readonly error: ApiError | null;
+  /** Seconds since the epoch by the clock of the server. */
+  now(): number;
+  get(id: string): KernelState | undefined;
+  /** Keeps it from being stopped for so long from now on. Raises: ApiError. */
+  keep(id: string, seconds: number, reason?: string): Promise<void>;
+  /** Ends what keeps it. Raises: ApiError. */
+  release(id: string): Promise<void>;
+  /** Stops it, whatever it does. Raises: ApiError. */
+  stop(id: string): Promise<void>;
+  /** Why it is in its state. Raises: ApiError. */
+  explain(id: string): Promise<Explained>;
+  /** Takes the notice of a stopped one away, in every window. Raises: ApiError. */
+  dismiss(id: string): Promise<void>;
+  /** Tells that a person is at a window that shows these kernels. */
+  present(ids: readonly string[], kind: 'pointer' | 'key'): Promise<void>;
+  /** Keeps them up to date until the returned disposable is disposed. */
+  follow(): IDisposable;
+  /** Reads them again. */
+  refresh(): Promise<void>;
+  /** Anything above changed. */
+  readonly changed: ISignal<IKernels, void>;
+  /** One is about to be stopped; also told of those that are when the window opens. */
+  readonly warned: ISignal<IKernels, KernelState>;
+  /** One was stopped since this window last heard; those before it are in `stopped`. */
+  readonly ended: ISignal<IKernels, Stopped>;
+}
+
+export const IKernels = new Token<IKernels>(
+  'mlk-jupyter:IKernels',
+  'The kernels of this server, and what becomes of them.'
+);
