@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ._version import __version__
     from .client import Job, job, jobs, train
     from .client.decorator import remote
+    from .idle.inside import keep
     from .worker.api import checkpoint_dir, log_metric, objective_metric, progress, rank, result, world_size
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "checkpoint_dir",
     "job",
     "jobs",
+    "keep",
     "log_metric",
     "objective_metric",
     "progress",
@@ -36,6 +38,7 @@ _HOMES = {
     "checkpoint_dir": "worker.api",
     "job": "client",
     "jobs": "client",
+    "keep": "idle.inside",
     "log_metric": "worker.api",
     "objective_metric": "worker.api",
     "progress": "worker.api",
@@ -56,11 +59,11 @@ def __getattr__(name: str) -> Any:
     try:
         value = getattr(import_module(f"{__name__}.{home}"), name)
     except ModuleNotFoundError as error:
-        if error.name != f"{__name__}.{home}":
+        if error.name != f"{__name__}.{home.partition('.')[0]}":  # all that is not there is a whole room
             raise
-        if name != "remote":  # a function that is a job takes its decorator along
+        if name not in ("keep", "remote"):  # what a job's code may use there as well, and which then does nothing
             raise _absent(name) from None
-        value = import_module(f"{__name__}.worker.api").remote
+        value = getattr(import_module(f"{__name__}.worker.api"), name)
     globals()[name] = value
     return value
 

@@ -67,7 +67,7 @@ def test_the_same_names_are_there_inside_a_bundle_where_nothing_else_is(make_not
         "print(json.dumps([mlk_jupyter.__file__, names]))"
     )
     file, names = fresh(code, str(tmp_path))
-    of_submitters = {"Job", "job", "jobs", "train"}  # `remote` is there, and does nothing
+    of_submitters = {"Job", "job", "jobs", "train"}  # `remote` and `keep` are there, and do nothing
     assert file == str(tmp_path / "mlk_jupyter" / "__init__.py")
     assert names == [name for name in mlk_jupyter.__all__ if name not in of_submitters]
 
@@ -83,6 +83,13 @@ def test_what_submits_jobs_is_absent_inside_of_a_job_and_says_so(name: str, way:
         "    print(json.dumps(str(error)))"
     )
     assert f"mlk_jupyter.{name} is not there inside of a job" in fresh(code, str(tmp_path))
+
+
+def test_keeping_a_kernel_loads_nothing_heavy() -> None:
+    code = (
+        "import mlk_jupyter, json\nwith mlk_jupyter.keep('training'):\n    pass\nprint(json.dumps(sorted(sys.modules)))"
+    )
+    assert not set(fresh(code)) & HEAVY
 
 
 def test_jupyter_finds_the_server_extension_and_the_front_end() -> None:

@@ -13,9 +13,11 @@ from ..backends.base import Backend
 from ..backends.many import Backends
 from ..bundle import Bundle
 from ..bundle.notebook import numbered, source_of
+from ..idle.inside import submitted
 from ..model import JobStatus, Phase, RunState
 from ..model.api import Level
 from ..record.folder import JobFolder
+from ..threads import in_thread
 from .arguments import chosen, spec_of
 from .follow import follow
 from .printing import give, give_json, say
@@ -50,6 +52,7 @@ async def _run_at(backends: Backends, backend: Backend, options: argparse.Namesp
         if finding.level is not Level.ERROR:  # errors are raised by submit
             screen.say(text.sentences(finding.text, finding.hint))
     job = await backend.submit(spec, bundle, request_id=uuid.uuid4().hex, submitted_by=library.submitter())
+    await in_thread(submitted, job.id)
     if options.detach:
         screen.say(
             f"Submitted {job.id}. Follow it with `mlk logs {job.id} --follow`, stop it with `mlk stop {job.id}`."

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 from ..errors import MlkError
 from ..follow.job import JobFollower
 from ..follow.tail import log_end, log_pieces
+from ..idle.inside import waiting
 from ..library import check_rank, notebook_file
 from ..model import JobStatus, JobSummary, Phase, RunRef
 from ..threads import in_thread
@@ -91,10 +92,7 @@ class Job:
         Args:    timeout: seconds; None waits as long as it takes.
         Raises:  StillGoing (a TimeoutError) after `timeout`; Detached (a KeyboardInterrupt); JobNotFound.
         """
-        try:
-            return self._over(run(self._until_over(timeout)))
-        except KeyboardInterrupt:
-            raise Detached.of(self.id) from None
+        return self._over(self._waited(self._until_over(timeout)))
 
     def result(self, timeout: float | None = None) -> Any:
         """What the job gives back, once it is over: the function's value, or the last that `result()` was given.
@@ -102,21 +100,14 @@ class Job:
         Raises: the exception that ended the job, as the same type where this process has it, with the job's traceback
                 as its cause; else RemoteError. JobFailed when it ended without an exception. JobStopped. As `wait`.
         """
-        try:
-            ended = run(self._outcome(timeout))
-        except KeyboardInterrupt:
-            raise Detached.of(self.id) from None
-        return self._given(ended)
+        return self._given(self._waited(self._outcome(timeout)))
 
     def values(self, timeout: float | None = None) -> dict[str, Any]:
         """The variables that the job sends back, by name, once it is over.
 
         Raises: ValuesMissing when some could not be sent or read; it holds the others. As `result`.
         """
-        try:
-            ended = run(self._outcome(timeout))
-        except KeyboardInterrupt:
-            raise Detached.of(self.id) from None
+        ended = self._waited(self._outcome(timeout))
         self._check_success(ended)
         return decoded(self.id, ended[1].values, ended[2])
 
@@ -243,6 +234,14 @@ class Job:
         return status, await in_thread(reading.outcome, folder), await in_thread(key_of, folder)
 
     # In the caller's thread
+
+    def _waited(self, work: Coroutine[Any, Any, T]) -> T:
+        """Raises: Detached when interrupted."""
+        try:
+            with waiting(self.id):
+                return run(work)
+        except KeyboardInterrupt:
+            raise Detached.of(self.id) from None
 
     async def _awaited(self) -> Any:
         try:

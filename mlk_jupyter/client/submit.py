@@ -16,6 +16,7 @@ from .. import library
 from ..backends.base import Backend
 from ..bundle import Bundle
 from ..errors import BadInput
+from ..idle.inside import submitted
 from ..model import ClusterOptions, JobSpec, JobStatus
 from ..threads import in_thread
 from .background import run
@@ -81,7 +82,7 @@ def train(
         )
     begun: list[str] = []
 
-    async def submitted() -> JobStatus:
+    async def begin() -> JobStatus:
         found = await (await places().backends(where)).at(None)
         if callable(what):
             assert parcel is not None
@@ -97,7 +98,7 @@ def train(
         return await hand_over(found, spec, bundle)
 
     try:
-        made = Job(run(submitted()), where)
+        made = Job(run(begin()), where)
     except KeyboardInterrupt:
         if not begun:
             raise
@@ -118,6 +119,7 @@ async def hand_over(backend: Backend, spec: JobSpec, bundle: Bundle) -> JobStatu
 
 async def _submit(backend: Backend, spec: JobSpec, bundle: Bundle) -> JobStatus:
     status = await backend.submit(spec, bundle, request_id=uuid.uuid4().hex, submitted_by=library.submitter())
+    await in_thread(submitted, status.id)
     key = await in_thread(_key_in, bundle.data)
     if key is not None:
         await in_thread(keep_key, backend.folder(status.id), key)

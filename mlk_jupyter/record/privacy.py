@@ -8,7 +8,7 @@ import re
 import stat
 from pathlib import Path
 
-_OURS = re.compile(r"jobs|clusters|gpus|ports\.lock|mlartifacts|mlflow[\w.-]*|profiles\.json|\..*")
+_OURS = re.compile(r"jobs|clusters|gpus|idle|ports\.lock|mlartifacts|mlflow[\w.-]*|profiles\.json|\..*")
 _OTHERS = 0o077
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import nullcontext
 
 from .reach import parents_pipe
 
@@ -53,6 +54,11 @@ def checkpoint_dir() -> str:
 def remote(function: Any = None, /, **options: Any) -> Any:
     """`mlk_jupyter.remote` inside of a job: the function as it is."""
     return (lambda decorated: decorated) if function is None else function
+
+
+def keep(reason: str = "", hours: Optional[float] = None) -> nullcontext[None]:
+    """`mlk_jupyter.keep` inside of a job, which nobody stops for being idle."""
+    return nullcontext()
 
 
 def progress(fraction: Optional[float] = None, text: Optional[str] = None) -> None:
