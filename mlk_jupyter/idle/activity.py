@@ -24,7 +24,7 @@ def limits(policy: Policy) -> Limits:
 
 
 def recorded_limits(values: Mapping[str, Any]) -> Limits:
-    """Those of a policy as a decision holds it, by the names of its variables; what it does not say is as by default."""
+    """Those of a policy as a decision holds it, by the names of its variables; else the default's."""
     default = Policy()
 
     def of(variable: str, otherwise: float) -> float:

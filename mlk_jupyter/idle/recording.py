@@ -7,9 +7,9 @@ hour where nothing changes, so that a kernel that is gone without a word can be 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import ROUND_DOWN, Context
 from typing import Any
 
 from .signals import Sample, Signal, unknown
@@ -26,6 +26,7 @@ _REST = ("stopped", "jobs", "waits_for")
 _FINE = {"cpu": 10.0, "gpu_busy": 0.1}
 """Below, two significant digits are kept and above one: no sane limit lies there, and each change costs a line."""
 _BINARY = {"io": 3, "gpu_memory": 6}
+_FINER, _COARSER = Context(prec=2, rounding=ROUND_DOWN), Context(prec=1, rounding=ROUND_DOWN)
 _ACTIVE = ("dead", "idle", "starting", "busy")  # the most active last
 _SAME_S = 3.0  # a point in time is told as an age, measured by another clock than the line's
 
@@ -133,13 +134,8 @@ def _rounded(name: str, value: float) -> float:
 
 def _floored(value: float, fine_below: float) -> float:
     """Rounded down, so that whatever lies below a limit of as few digits still does, and what reaches it too."""
-    if value < 0.001:
-        return 0.0
-    digits = 1 if value < fine_below else 0
-    rounded = float(f"{value:.{digits}e}")
-    if rounded > value:
-        rounded = float(f"{rounded - 10.0 ** (math.floor(math.log10(value)) - digits):.{digits}e}")
-    return rounded
+    # By its shortest digits: 0.3 is a little less than three tenths.
+    return float((_FINER if value < fine_below else _COARSER).create_decimal(repr(float(value))))
 
 
 def _binary(value: float, digits: int) -> int:
