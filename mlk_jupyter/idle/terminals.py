@@ -1,0 +1,214 @@
+"""Work that a server does besides its kernels: in its terminals, and in what else it has started.
+
+Output alone is no sign of work: `top` writes for ever. A person who types in a terminal is one, and so is a program
+that computes, or reads and writes. A program in the foreground that does neither may wait for something: it counts for
+as long as a silent cell does (`MLK_IDLE_BUSY_SILENT_TTL`), from the last key on. One that only shows what others do
+counts as long as a kernel without work does (`MLK_IDLE_TTL`), and what it uses itself is no work.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import psutil
+
+from .policy import Policy
+
+ONLY_SHOW = frozenset(
+    (
+        "atop",
+        "btop",
+        "glances",
+        "gpustat",
+        "htop",
+        "iotop",
+        "less",
+        "man",
+        "more",
+        "nvitop",
+        "nvtop",
+        "tail",
+        "top",
+        "watch",
+    )
+)
+"""Programs that people leave open to look at. Not `nvidia-smi`, whose loop is as often written to a file."""
+
+_CONTAINER = ("/.dockerenv", "/run/.containerenv")
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """One terminal, as its server knows it."""
+
+    name: str
+    pid: int
+    """Of its shell."""
+    foreground: int | None
+    """Process group in the foreground; the shell's own: nothing runs. None: not known."""
+    typed_s: float
+    """Seconds since a person last typed, or since it was first seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """A process that the server started, or that stands alone beside it, and all its descendants."""
+
+    pid: int
+    name: str
+    """Of the one that used most of the CPU."""
+    cpu_pct: float | None
+    """Percent of one core since the look before; None: first look."""
+    io_bytes: float | None
+    """Bytes a second, read and written; None: first look, or not known on this system."""
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What was found in one look."""
+
+    trees: tuple[Tree, ...]
+    foreground: Mapping[str, str]
+    """Name of the program in the foreground, by terminal; those in which the shell waits are left out."""
+    why: str | None = None
+    """Why it is not known what runs; None where it is."""
+
+
+@dataclass(slots=True)
+class _Seen:
+    """Counters of one process."""
+
+    parent: int
+    name: str
+    created: float
+    cpu_s: float
+    io_bytes: float | None
+
+
+def why_busy(terminals: Sequence[Terminal], use: Use, policy: Policy) -> str | None:
+    """Why a server must not be ended, in words: "terminal 1 runs python"; None: nothing of this kind speaks against it.
+
+    What is not known speaks against it.
+    """
+    if use.why is not None:
+        return use.why
+    for tree in use.trees:
+        if tree.cpu_pct is None:
+            return f"{tree.name} ({tree.pid}) was not measured yet"
+        if tree.cpu_pct >= policy.cpu_pct:
+            return f"{tree.name} ({tree.pid}) computes (CPU {tree.cpu_pct:.0f} % of a core)"
+        if tree.io_bytes is not None and tree.io_bytes >= policy.io_bytes:
+            return f"{tree.name} ({tree.pid}) reads and writes ({tree.io_bytes / 1024:.0f} KiB a second)"
+    for terminal in terminals:
+        program = use.foreground.get(terminal.name)
+        if program is None:
+            continue
+        limit_s = policy.ttl_s if program in ONLY_SHOW else policy.busy_silent_ttl_s
+        if not limit_s or terminal.typed_s < limit_s:
+            return f"terminal {terminal.name} runs {program}"
+    return None
+
+
+def is_container(environment: Mapping[str, str]) -> bool:
+    """Whether all processes of this user that can be seen end with this server, because its container does."""
+    return "KUBERNETES_SERVICE_HOST" in environment or any(os.path.lexists(path) for path in _CONTAINER)
+
+
+class Processes:
+    """Looks at the processes of one server, again and again. Blocking: for a thread."""
+
+    def __init__(self, pid: int, *, all_of_user: bool) -> None:
+        """Args: pid: of the server; all_of_user: also those that it did not start, or that have left its tree (`tmux`,
+        daemons): in a container they end with it.
+        """
+        self._pid = pid
+        self._all_of_user = all_of_user
+        self._seen: dict[int, _Seen] = {}
+        self._at: float | None = None
+
+    def look(self, terminals: Iterable[Terminal], at: float) -> Use:
+        """What runs, and what it used since the look before.
+
+        Args: at: monotonic seconds.
+        """
+        try:
+            now = self._read()
+        except psutil.Error as error:
+            return Use((), {}, f"it is not known what runs ({type(error).__name__})")
+        before, self._seen = self._seen, now
+        passed_s, self._at = at - self._at if self._at is not None else 0.0, at
+        trees = tuple(_tree(root, members, before, now, passed_s) for root, members in self._trees(now).items())
+        names = {it.name: program for it in terminals if (program := _foreground(it, now)) is not None}
+        return Use(trees, names)
+
+    def _read(self) -> dict[int, _Seen]:
+        user = psutil.Process().uids().real if os.name == "posix" else None
+        found: dict[int, _Seen] = {}
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error), process.oneshot():  # it may end at any moment, or be another's
+                if user is not None and process.uids().real != user:
+                    continue
+                times = process.cpu_times()
+                cpu_s = times.user + times.system + times.children_user + times.children_system
+                io = None
+                with contextlib.suppress(psutil.Error, AttributeError):  # macOS has none
+                    counters = process.io_counters()
+                    io = float(counters.read_chars + counters.write_chars)
+                found[process.pid] = _Seen(process.ppid(), process.name(), process.create_time(), cpu_s, io)
+        return found
+
+    def _trees(self, now: Mapping[int, _Seen]) -> dict[int, list[int]]:
+        """Roots and their trees: children of the server; with `all_of_user` also what hangs elsewhere. Never the
+        server itself, nor what it hangs on."""
+        own = {self._pid, *_ancestors(self._pid, now)}
+        trees: dict[int, list[int]] = {}
+        for pid in now:
+            if pid in own:
+                continue
+            line = [pid, *_ancestors(pid, now)]  # from here up to the first that is not the user's
+            below = next((index for index, it in enumerate(line) if it in own), len(line))
+            is_below_server = below < len(line) and line[below] == self._pid
+            if is_below_server or self._all_of_user:
+                trees.setdefault(line[below - 1], []).append(pid)
+        return trees
+
+
+def _ancestors(pid: int, now: Mapping[int, _Seen]) -> list[int]:
+    found: list[int] = []
+    while pid in now and (parent := now[pid].parent) in now and parent not in found:
+        found.append(parent)
+        pid = parent
+    return found
+
+
+def _tree(
+    root: int, members: Iterable[int], before: Mapping[int, _Seen], now: Mapping[int, _Seen], passed_s: float
+) -> Tree:
+    cpu: dict[int, float] = {}
+    io: list[float] = []
+    for pid in members:
+        here = now[pid]
+        if here.name in ONLY_SHOW:
+            continue
+        past = before.get(pid)
+        if past is not None and past.created != here.created:
+            past = None  # the number was given again
+        cpu[pid] = max(0.0, here.cpu_s - (past.cpu_s if past else 0.0))
+        if here.io_bytes is not None:
+            io.append(max(0.0, here.io_bytes - (past.io_bytes if past and past.io_bytes is not None else 0.0)))
+    busiest = max(cpu, key=cpu.__getitem__, default=root)
+    if not before or passed_s <= 0:
+        return Tree(root, now[busiest].name, None, None)
+    return Tree(root, now[busiest].name, sum(cpu.values()) / passed_s * 100, sum(io) / passed_s if io else None)
+
+
+def _foreground(terminal: Terminal, now: Mapping[int, _Seen]) -> str | None:
+    if terminal.foreground is None:
+        return "something unknown"
+    if terminal.foreground == terminal.pid:
+        return None
+    leader = now.get(terminal.foreground)
+    return leader.name if leader else "something"  # the first of its group has ended, or another user's runs
