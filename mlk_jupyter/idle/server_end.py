@@ -33,6 +33,8 @@ class Due:
     state: Literal["active", "quiet", "warned", "due"]
     because: str
     """What speaks against the end, or since when nothing does, for a person."""
+    quiet_s: float = 0.0
+    """Seconds since something last spoke against it."""
     stops_in_s: float | None = None
     """Seconds until the end; None: there is none in sight."""
 
@@ -99,11 +101,11 @@ class Quietness:
         words = f"no kernel runs, and nobody has used it for {duration(quiet_s)}"
         warn_s = min(policy.warn_s, limit_s)
         if quiet_s < limit_s - warn_s:
-            return Due("quiet", words, limit_s - quiet_s)
+            return Due("quiet", words, quiet_s, limit_s - quiet_s)
         if self._warned is None:
             self._warned = at
         left_s = max(limit_s - quiet_s, warn_s - (at - self._warned))
-        return Due("warned", words, left_s) if left_s > 0 else Due("due", words, 0.0)
+        return Due("warned" if left_s > 0 else "due", words, quiet_s, max(0.0, left_s))
 
 
 class ServerEnd:
@@ -162,7 +164,7 @@ class ServerEnd:
         # Telling takes time, in which a person may have come back.
         if (await self._look()).state != "due" or self._here.kernels():
             return False
-        await self.end(due.because)
+        await self.end(f"no kernel ran, and nobody had used it for {duration(due.quiet_s)}")
         return True
 
     async def end(self, words: str) -> None:

@@ -37,7 +37,7 @@ ONLY_SHOW = frozenset(
 )
 """Programs that people leave open to look at. Not `nvidia-smi`, whose loop is as often written to a file."""
 
-_CONTAINER = ("/.dockerenv", "/run/.containerenv")
+_SERVERS = ("jupyter", "singleuser", "start-notebook")  # in the command lines of images made for one server
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +113,17 @@ def why_busy(terminals: Sequence[Terminal], use: Use, policy: Policy) -> str | N
 
 
 def is_container(environment: Mapping[str, str]) -> bool:
-    """Whether all processes of this user that can be seen end with this server, because its container does."""
-    return "KUBERNETES_SERVICE_HOST" in environment or any(os.path.lexists(path) for path in _CONTAINER)
+    """Whether all processes that can be seen end with this server, because they run in a container made for it.
+
+    Args: environment: of the server.
+    """
+    if "KUBERNETES_SERVICE_HOST" in environment:
+        return True
+    try:
+        first = " ".join(psutil.Process(1).cmdline())
+    except psutil.Error:
+        return False
+    return any(name in first for name in _SERVERS)
 
 
 class Processes:

@@ -145,8 +145,12 @@ class Kernels(TolerantModel):
     """Seconds since the epoch on the server: clocks of browsers differ."""
     sampled_at: float | None = None
     """Seconds since the epoch of the newest sample; None: there was none yet."""
+    server_stops_at: float | None = None
+    """Seconds since the epoch at which this whole server is to be stopped; None: it is not."""
+    server_words: str = ""
+    """Why it is, for a person."""
     server_ended: str | None = None
-    """Why this person's server before this one stopped itself; None: it did not."""
+    """When this person's server before this one stopped itself, and why; None: it did not, or that was seen."""
 
 
 class Explained(TolerantModel):

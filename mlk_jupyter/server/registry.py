@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from tornado.web import RequestHandler
 
-from . import activity, channel, idle, jobs, log, notebook, nothing, outputs, places, runs, submission
+from . import activity, channel, idle, jobs, log, notebook, nothing, outputs, places, runs, server_end, submission
 from .features import Feature, Route
 
 FEATURES: tuple[Feature, ...] = tuple(
-    module.FEATURE for module in (places, jobs, submission, log, notebook, outputs, runs, idle, channel, activity)
+    module.FEATURE
+    for module in (places, jobs, submission, log, notebook, outputs, runs, idle, server_end, channel, activity)
 )
 
 

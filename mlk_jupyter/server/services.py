@@ -38,6 +38,7 @@ class Settings(Protocol):
     followers_per_user: int
     access_check_s: float
     running_jobs_are_activity: bool
+    serverapp: Any
 
     def note_activity(self) -> None:
         """Says to whoever stops idle servers that this one is not."""
@@ -65,6 +66,11 @@ class Services:
     def running_jobs_are_activity(self) -> bool:
         """Whether a job that runs on this machine counts as activity of the server."""
         return self._settings.running_jobs_are_activity
+
+    @property
+    def serverapp(self) -> Any:
+        """The `ServerApp` that runs this."""
+        return self._settings.serverapp
 
     def note_activity(self) -> None:
         """Says to whoever stops idle servers that this one is not."""

@@ -124,6 +124,23 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/mlk/idle/server-ended": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        readonly post?: never;
+        /** Why this person's server before this one ended itself was seen. */
+        readonly delete: operations["dismissServerEnd"];
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/mlk/idle/settings": {
         readonly parameters: {
             readonly query?: never;
@@ -1665,10 +1682,22 @@ export interface components {
             readonly sampled_at: number | null;
             /**
              * Server Ended
-             * @description Why this person's server before this one stopped itself; None: it did not.
+             * @description When this person's server before this one stopped itself, and why; None: it did not, or that was seen.
              * @default null
              */
             readonly server_ended: string | null;
+            /**
+             * Server Stops At
+             * @description Seconds since the epoch at which this whole server is to be stopped; None: it is not.
+             * @default null
+             */
+            readonly server_stops_at: number | null;
+            /**
+             * Server Words
+             * @description Why it is, for a person.
+             * @default
+             */
+            readonly server_words: string;
             /**
              * Stopped
              * @description Lately, the newest first; those whose notice nobody took away.
@@ -2953,6 +2982,33 @@ export interface operations {
         };
         readonly responses: {
             /** @description A person is at a window that shows these kernels. */
+            readonly 204: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What happened, why, and what to do next. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    readonly dismissServerEnd: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Why this person's server before this one ended itself was seen. */
             readonly 204: {
                 headers: {
                     readonly [name: string]: unknown;

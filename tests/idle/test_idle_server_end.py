@@ -157,7 +157,7 @@ def test_a_server_without_a_hub_warns_says_why_and_leaves_once() -> None:
 
     here = asyncio.run(story())
     assert here.told == ["server_warned", "server_stopped"] and here.exits == 1
-    assert here.remembered == ["no kernel runs, and nobody has used it for 1 min 40 s"]
+    assert here.remembered == ["no kernel ran, and nobody had used it for 1 min 40 s"]
 
 
 @pytest.mark.parametrize("status", [0, 403, 404, 500])

@@ -1,0 +1,53 @@
+"""Signs that a person uses a server, rather than a page that was left open.
+
+An open page asks for lists, and saves its layout, every few seconds for ever; so do extensions. What tells of a person:
+a page that is loaded, something saved, a change through this extension, a key in a terminal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+_CONTENTS = "https://events.jupyter.org/jupyter_server/contents_service/v1"
+_READS = ("GET", "HEAD", "OPTIONS")
+
+
+class People:
+    """When a person was last seen at one server."""
+
+    def __init__(self, serverapp: Any, clock: Callable[[], float]) -> None:
+        """Args: clock: monotonic seconds."""
+        self._clock = clock
+        self._seen: float | None = None
+        settings = serverapp.web_app.settings
+        self._ours = f"{settings['base_url']}mlk/"
+        log = settings["log_function"]  # called at the end of each request
+
+        def listen(handler: Any) -> None:
+            self._look_at(handler)
+            log(handler)
+
+        settings["log_function"] = listen
+        serverapp.event_logger.add_listener(schema_id=_CONTENTS, listener=self._contents)
+
+    def note(self) -> None:
+        """A person was there just now."""
+        self._seen = self._clock()
+
+    def seen_s(self) -> float | None:
+        """Seconds since then; None: nobody was, yet."""
+        return None if self._seen is None else self._clock() - self._seen
+
+    def _look_at(self, handler: Any) -> None:
+        request = handler.request
+        if handler.get_status() >= 400:
+            return
+        is_page = request.headers.get("Sec-Fetch-Dest") == "document"
+        if is_page or (request.method not in _READS and request.path.startswith(self._ours)):
+            self.note()
+
+    async def _contents(self, logger: object, schema_id: str, data: dict[str, Any]) -> None:
+        # A page lists folders for ever. It saves what a person, or a cell of theirs, has changed.
+        if data.get("action") != "get":
+            self.note()

@@ -1,0 +1,193 @@
+"""The end of this server when nobody uses it (`MLK_IDLE_SERVER_TTL`), and why the one before it ended itself.
+
+Without that limit nothing of it is loaded, and nothing runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from tornado import web
+
+from ..record.places import data_dir
+from ..threads import in_thread
+from .base import Handler, allowed, authorize
+from .features import Feature, Route
+
+if TYPE_CHECKING:
+    from ..idle.policy import Policy
+    from ..idle.server_end import Event
+    from ..idle.webhook import Webhook
+    from .services import Services
+
+logger = logging.getLogger(__name__)
+
+_WEBHOOK_S = 3.0
+_KEPT_BY_JOBS = ("KUBERNETES_SERVICE_HOST", "JUPYTERHUB_API_TOKEN")
+"""Of the environment: where one of these is set, the machine ends with the server, and jobs of this machine with it."""
+
+
+class OwnEnd:
+    """What is known of the end of this server, and of the one before it."""
+
+    def __init__(self, services: Services) -> None:
+        from ..idle.last_end import LastEnd
+
+        self._last = LastEnd(data_dir() / "idle", os.environ.get("JUPYTERHUB_SERVER_NAME", ""))
+        self.ended: str | None = None
+        """When the server before this one ended itself, and why; None: it did not, or a person has seen it."""
+        self.stops_at: float | None = None
+        """When this one is to be stopped, in seconds since the epoch; None: it is not."""
+        self.words = ""
+        """Why."""
+        self.listeners: set[Callable[[], None]] = set()
+        """Called when one of these changed."""
+
+    async def read(self) -> None:
+        """Finds out how the server before this one ended."""
+        self.ended = await in_thread(self._last.read)
+
+    async def remember(self, words: str) -> None:
+        """Keeps for the next one why this one ends."""
+        await in_thread(self._last.write, words, time.time())
+
+    async def forget(self) -> None:
+        """A person has seen how the one before ended."""
+        await in_thread(self._last.forget)
+        self.ended = None
+        self._changed()
+
+    def expect(self, stops_at: float | None, words: str) -> None:
+        """This server is to be stopped, or no longer is."""
+        self.stops_at, self.words = stops_at, words
+        self._changed()
+
+    def _changed(self) -> None:
+        for call in tuple(self.listeners):
+            call()
+
+
+class Server:
+    """What this server knows of itself, for `idle.server_end`."""
+
+    def __init__(self, services: Services, serverapp: Any, webhook: Webhook | None) -> None:
+        from ..idle.audit import Audit
+        from ..idle.terminals import Processes, is_container
+        from .people import People
+        from .terminals import Terminals
+
+        self._services = services
+        self._app = serverapp
+        self._webhook = webhook
+        self._own_end = services.the(OwnEnd)
+        self._people = People(serverapp, time.monotonic)
+        self._terminals = Terminals(serverapp, time.monotonic)
+        self._processes = Processes(os.getpid(), all_of_user=is_container(os.environ))
+        self._audit = Audit(data_dir() / "idle")
+
+    def kernels(self) -> int:
+        return len(self._app.kernel_manager.list_kernel_ids())
+
+    def person_s(self) -> float | None:
+        seen = [terminal.typed_s for terminal in self._terminals.look()]
+        if (person_s := self._people.seen_s()) is not None:
+            seen.append(person_s)
+        return min(seen, default=None)
+
+    async def busy(self, policy: Policy) -> str | None:
+        from ..idle.terminals import why_busy
+
+        terminals = self._terminals.look()
+        use = await in_thread(self._processes.look, terminals, time.monotonic())
+        return why_busy(terminals, use, policy)
+
+    async def jobs(self) -> str | None:
+        from ..errors import MlkError
+
+        if not any(os.environ.get(name) for name in _KEPT_BY_JOBS):
+            return None  # they belong to no server, and go on
+        try:
+            backends = await in_thread(lambda: self._services.backend)
+            unfinished = await backends.unfinished_here()
+        except MlkError as error:
+            return f"it is not known whether a job runs here: {error.detail}"
+        return f"{len(unfinished)} unfinished jobs here, {unfinished[0].spec.name} among them" if unfinished else None
+
+    async def tell(self, event: Event, words: str, deadline: float | None) -> None:
+        stops_at = None if deadline is None else time.time() + deadline
+        is_warned = event == "server_warned"
+        self._own_end.expect(stops_at if is_warned else None, words if is_warned else "")
+        record = {"event": "server_stop" if event == "server_stopped" else event, "words": words, "stops_at": stops_at}
+        await in_thread(self._audit.write, record)
+        if self._webhook is not None and event in ("server_warned", "server_stopped"):
+            from ..idle.webhook import Post
+
+            self._webhook.post(Post(event, words, deadline=stops_at))
+            if event == "server_stopped":
+                await self._webhook.flush(_WEBHOOK_S)
+
+    async def remember(self, words: str) -> None:
+        await self._own_end.remember(words)
+
+    def exit(self) -> None:
+        self._app.stop()
+
+
+class EndedHandler(Handler):
+    """How the server before this one ended: a person has seen it."""
+
+    @web.authenticated
+    @allowed("write")
+    async def delete(self) -> None:
+        await authorize(self, "write", "kernels")
+        await self.services.the(OwnEnd).forget()
+        self.set_status(204)
+        self.finish()
+
+
+async def _start(services: Services) -> None:
+    folder = data_dir() / "idle"
+    if await in_thread(lambda: any(folder.glob("server-ended*.json"))):
+        await services.the(OwnEnd).read()
+    if os.environ.get("MLK_IDLE_SERVER_TTL", "0") in ("", "0"):
+        return
+    from ..idle.hub import Hub
+    from ..idle.policy import BadPolicy, configured
+    from ..idle.server_end import ServerEnd
+    from ..idle.webhook import Webhook, address_of_server
+
+    try:
+        policy = configured(os.environ).policy
+    except BadPolicy as error:
+        logger.error("This server is not ended when it is idle: %s %s", error.detail, error.hint)
+        return
+    if policy.mode == "off" or not policy.server_ttl_s:
+        return
+    user = os.environ.get("JUPYTERHUB_USER")
+    webhook = Webhook(policy.webhook, user=user, server_url=address_of_server(os.environ)) if policy.webhook else None
+    server = Server(services, services.serverapp, webhook)
+    end = ServerEnd(server, lambda: policy, clock=time.monotonic, hub=Hub.from_environment(os.environ))
+    task = asyncio.create_task(end.run(), name="mlk server end")
+
+    async def close() -> None:
+        task.cancel()
+        await asyncio.wait({task})
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("The end of this server was watched no longer", exc_info=error)
+        if webhook is not None:
+            await webhook.close()
+
+    services.at_end(close)
+
+
+def _routes() -> Sequence[Route]:
+    text = "Why this person's server before this one ended itself was seen."
+    return (Route("DELETE", "/mlk/idle/server-ended", "dismissServerEnd", text, "write", status=204),)
+
+
+FEATURE = Feature(handlers=[(r"/mlk/idle/server-ended", EndedHandler)], routes=_routes, start=_start)
