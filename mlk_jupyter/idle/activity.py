@@ -23,6 +23,16 @@ def limits(policy: Policy) -> Limits:
     return Limits(policy.cpu_pct, policy.gpu_pct / 100, policy.io_bytes)
 
 
+def most_sensitive(policy: Policy) -> Limits:
+    """Those of a policy, or the default's where they are lower: a policy is not judged by itself alone."""
+    default = Policy()
+    return Limits(
+        min(policy.cpu_pct, default.cpu_pct),
+        min(policy.gpu_pct, default.gpu_pct) / 100,
+        min(policy.io_bytes, default.io_bytes),
+    )
+
+
 def recorded_limits(values: Mapping[str, Any]) -> Limits:
     """Those of a policy as a decision holds it, by the names of its variables; else the default's."""
     default = Policy()
@@ -72,6 +82,16 @@ def after(line: Mapping[str, Any], then: float, of: Limits) -> Activity | None:
     if said is not None and said > then and _state(signals.get("execution")) == "busy":
         return Activity(said, "work")
     return None
+
+
+def cell_ended(line: Mapping[str, Any], then: float) -> Activity | None:
+    """What a line shows of a cell that still ran at a moment and came to an end of its own; None: nothing."""
+    signals = line.get("signals")
+    held = signals.get("execution") if isinstance(signals, Mapping) else None
+    ended = moment(held)
+    if _state(held) != "idle" or ended is None or ended <= then:
+        return None
+    return Activity(ended, "work")
 
 
 def moment(held: Any) -> float | None:

@@ -2,7 +2,8 @@
 
 A line stands for a stretch of time, `from` to `at`, and holds what was most active in it; what it says goes on until
 the next line begins. One is written when a sample differs from the line before, but at most one a minute, and one an
-hour where nothing changes, so that a kernel that is gone without a word can be told from one that does nothing.
+hour where nothing changes, so that a kernel that is gone without a word can be told from one that does nothing. Its
+`gap` says for how long before it there were no samples: what was then nobody knows.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ class _Stretch:
 
     begun: float
     signals: dict[str, Any]
+    gap: float = 0.0
+    """Seconds without samples before it."""
 
 
 class Recording:
@@ -45,6 +48,7 @@ class Recording:
     def __init__(self) -> None:
         self._last: dict[str, tuple[float, dict[str, Any], dict[str, Any]]] = {}  # at, its signals, its head
         self._since: dict[str, _Stretch] = {}
+        self._seen: dict[str, float] = {}
 
     def sample(
         self,
@@ -66,9 +70,13 @@ class Recording:
         head = {"path": path, "name": name, "started": started, "cost_per_hour": cost_per_hour, "local": sample.local}
         last = self._last.get(kernel)
         since = self._since.get(kernel)
-        if since is not None:
+        gap = at - self._seen.get(kernel, at)
+        self._seen[kernel] = at
+        if since is not None and 0 <= gap <= LEAST_S:
             since.signals = _joined(since.signals, now)
-        elif last is None or at < last[0] or at - last[0] >= LIFE_S or head != last[2] or not _same(last[1], now):
+        elif last is None or not 0 <= gap <= LEAST_S:
+            since = self._since[kernel] = _Stretch(at, now, max(gap, 0.0))
+        elif at - last[0] >= LIFE_S or head != last[2] or not _same(last[1], now):
             since = self._since[kernel] = _Stretch(at, now)
         if since is None or (last is not None and 0 <= at - last[0] < LEAST_S):
             return None
@@ -80,6 +88,7 @@ class Recording:
         """The last line of a kernel that ended, whoever ended it; None when nothing was ever written of it."""
         last = self._last.pop(kernel, None)
         since = self._since.pop(kernel, None)
+        self._seen.pop(kernel, None)
         if last is None:
             return None
         line = _line(kernel, at, since or _Stretch(at, last[1]), last[2])
@@ -99,6 +108,8 @@ def recorded(line: Mapping[str, Any], *, at: float) -> Sample:
 
 def _line(kernel: str, at: float, since: _Stretch, head: dict[str, Any]) -> dict[str, Any]:
     told = {name: value for name, value in head.items() if value not in (None, "", True)}
+    if since.gap:
+        told["gap"] = round(since.gap, 1)
     return {
         "at": round(at, 1),
         "event": "sample",
