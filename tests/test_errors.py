@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from idleservers import kernel, server
 
 import mlk_jupyter
 from mlk_jupyter.backends.base import Refused
@@ -26,6 +27,7 @@ from mlk_jupyter.backends.kubernetes.lifecycle.removal import NotGone
 from mlk_jupyter.backends.kubernetes.lifecycle.submission import NoImage
 from mlk_jupyter.backends.kubernetes.manifests.render_context import AnnotationsTooLarge
 from mlk_jupyter.bundle import BundleTooLarge, UnknownParameter
+from mlk_jupyter.cli.kernels import NotWatched, SeveralKernels
 from mlk_jupyter.client import JobFailed, JobStopped, RemoteError, StillGoing, ValuesMissing
 from mlk_jupyter.errors import JobNotFound, MlkError
 from mlk_jupyter.idle.refusals import NoSuchKernel, NoSuchNotice
@@ -87,6 +89,8 @@ WORDED: dict[type[MlkError], Callable[[], MlkError]] = {
     JobNotFound: lambda: JobNotFound("digits"),
     NoNotebook: lambda: NoNotebook("digits-1"),
     NoOutput: lambda: NoOutput("digits-1", "cell-0-output-1.png"),
+    NotWatched: lambda: NotWatched("train.ipynb", 0),
+    SeveralKernels: lambda: SeveralKernels("train", [(server(), kernel())]),
     NoSuchRank: lambda: NoSuchRank(4, 4),
     Refused: lambda: Refused(
         Preflight(ok=False, findings=[Finding(level=Level.ERROR, code="full", text="It is full.")])

@@ -16,6 +16,7 @@ from ..figures import size, took
 from ..model import JobStatus, JobSummary, RankStatus
 from ..threads import in_thread
 from .arguments import chosen
+from .idle import idle
 from .orphans import orphans
 from .printing import give, give_json, say
 from .recorded import recorded
@@ -130,7 +131,7 @@ def _with_job(
         try:
             job = await library.find_one(backends, options.job, likely)
         except library.SeveralJobs as several:
-            job = await in_thread(which, several)
+            job = await in_thread(which, several, several.named)
         return await action(backends, job.id)
 
     return asyncio.run(_with_backends(options, find_and_act))
@@ -235,4 +236,5 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "delete": delete,
     "open": open_notebook,
     "orphans": orphans,
+    "idle": idle,
 }

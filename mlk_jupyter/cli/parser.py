@@ -18,6 +18,7 @@ _WORDS = (
     (r"expected (one argument|at least one argument)", "a value is missing"),
 )
 _Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+_KERNEL = "id of the kernel, the beginning of it, or its notebook's path or name; of several, a terminal asks which"
 _JOB = "id of the job, the beginning of it, or the job's name; of several, a terminal asks which"
 
 
@@ -42,18 +43,19 @@ class _Parser(argparse.ArgumentParser):
         """As argparse does, but an option that is none is told by the command that it was typed for."""
         options, rest = self.parse_known_args(args, namespace)
         if rest:
-            parser = self._chosen(getattr(options, "command", None))
+            parser = self._chosen(options)
             typed = next((word for word in rest if word.startswith("-")), rest[0])
             near = difflib.get_close_matches(typed.partition("=")[0], list(parser._option_string_actions), 1)
             what = "no option" if typed.startswith("-") else "one word too many"
             parser.error(f"{typed} is {what}." + (f" Did you mean {near[0]}?" if near else ""))
         return options
 
-    def _chosen(self, command: str | None) -> argparse.ArgumentParser:
-        """The parser of a command."""
+    def _chosen(self, options: argparse.Namespace) -> argparse.ArgumentParser:
+        """The parser of the command that was typed, and of the one within it."""
         for action in self._actions:
-            if isinstance(action, argparse._SubParsersAction) and command is not None:
-                return cast("argparse.ArgumentParser", action.choices[command])
+            name = getattr(options, action.dest, None) if isinstance(action, argparse._SubParsersAction) else None
+            if name is not None:
+                return cast("_Parser", cast("_Commands", action).choices[name])._chosen(options)
         return self
 
 
@@ -86,7 +88,25 @@ def build_parser() -> argparse.ArgumentParser:
     orphans = _command(commands, "orphans", "list what jobs left in a cluster that are gone themselves")
     orphans.add_argument("--remove", action="store_true", help="remove them")
     add_where(orphans)
+    _add_idle(_command(commands, "idle", "list the kernels of your servers: what each does, costs, and when it stops"))
     return parser
+
+
+def _add_idle(idle: argparse.ArgumentParser) -> None:
+    _add_json(idle, "print one JSON object {servers: […]} instead of a table")
+    within = idle.add_subparsers(dest="action", metavar="COMMAND")
+    explain = _command(within, "explain", "say why a kernel is in its state: signals, limits and where they come from")
+    explain.add_argument("kernel", metavar="KERNEL", help=_KERNEL)
+    _add_json(explain, "print one JSON object instead")
+    keep = _command(within, "keep", "keep a kernel for a while, or let go of it")
+    keep.add_argument("kernel", metavar="KERNEL", help=_KERNEL)
+    keep.add_argument("time", nargs="?", metavar="TIME", help="for example 90 (seconds), 30m or 2h")
+    keep.add_argument("--reason", default="", metavar="TEXT", help="what is said beside the kernel")
+    keep.add_argument("--release", action="store_true", help="end what a person asked for")
+    policy = _command(within, "policy", "check the policy that the environment, or a file, describes")
+    policy.add_argument("check", choices=["check"], metavar="check", help="prints it, or each mistake (exit code 1)")
+    policy.add_argument("file", nargs="?", metavar="FILE", help="of KEY=VALUE lines (default: the environment)")
+    _add_json(policy, "print one JSON object {mistakes, values, sources}")
 
 
 def _command(commands: _Commands, name: str, text: str) -> argparse.ArgumentParser:

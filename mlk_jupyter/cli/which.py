@@ -1,28 +1,32 @@
-"""Which of several jobs of one name is meant: asked on a terminal, and nowhere else."""
+"""Which of several jobs or kernels of one name is meant: asked on a terminal, and nowhere else."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from itertools import zip_longest
+from typing import TypeVar
 
-from ..library import SeveralJobs
-from ..model import JobSummary
+from ..errors import MlkError
 from .printing import say
 
+_Named = TypeVar("_Named")
 
-def which(several: SeveralJobs) -> JobSummary:
+
+def which(several: MlkError, named: Sequence[_Named]) -> _Named:
     """The one that a person chooses.
 
-    Raises: SeveralJobs where nobody can be asked, or nobody chooses.
+    Args:   several: whose words have a head, then a line for each of `named`.
+    Raises: `several` where nobody can be asked, or nobody chooses.
     """
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise several
     head, *rows = several.detail.split("\n")
-    numbers = [f"{number:>4}" for number in range(1, len(several.named) + 1)]
+    numbers = [f"{number:>4}" for number in range(1, len(named) + 1)]
     say("\n".join([head, *(f"{number}{row}" for number, row in zip_longest(numbers, rows, fillvalue="    "))]))
     say("Which one? Its number, or Enter for none of them.")
     try:
-        return several.named[_chosen(sys.stdin.readline(), len(several.named))]
+        return named[_chosen(sys.stdin.readline(), len(named))]
     except ValueError:
         raise several from None
 

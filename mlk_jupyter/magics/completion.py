@@ -124,6 +124,8 @@ def _found(
     if current.startswith("-") or _given(parser, words[1:]):
         return offered, current
     wants = [action.dest for action in parser.arguments()]
+    if "time" in wants:
+        return ["30m", "2h", "8h", "off"], current
     if "job" in wants:
         return known.jobs(), current
     if files and "source" in wants:

@@ -229,6 +229,15 @@ def profile() -> Parser:
     return parser
 
 
+@lru_cache
+def keep() -> Parser:
+    """The parser of `%k8s_keep`."""
+    parser = Parser("%k8s_keep", "Keep this kernel from being stopped as idle: TIME and why, off, or nothing to ask.")
+    parser.add_argument("time", nargs="?", metavar="TIME", help="for example 30m or 2h; off: no longer")
+    parser.add_argument("reason", nargs="*", metavar="REASON", help="what is said beside the kernel")
+    return parser
+
+
 PARSERS: dict[str, Callable[[], Parser]] = {
     "mlk": lambda: train("%%mlk"),
     "k8s_train": lambda: train("%%k8s_train"),
@@ -240,6 +249,7 @@ PARSERS: dict[str, Callable[[], Parser]] = {
     "k8s_gpus": gpus,
     "k8s_runs": runs,
     "k8s_profile": profile,
+    "k8s_keep": keep,
 }
 
 

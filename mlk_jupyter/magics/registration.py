@@ -21,6 +21,7 @@ _MAGICS = (
     ("k8s_gpus", "line", "tables", "List the GPUs of each place where jobs can run."),
     ("k8s_runs", "line", "tables", "List the MLflow runs of the jobs."),
     ("k8s_profile", "line", "profiling", "Save, list and delete sets of options."),
+    ("k8s_keep", "line", "keeping", "Keep this kernel from being stopped as idle."),
 )
 
 _NAMES = frozenset(name for name, *_ in _MAGICS)

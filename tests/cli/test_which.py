@@ -36,9 +36,9 @@ def test_a_job_that_is_not_shown_cannot_be_chosen(
     several = many(23)
     if chosen is None:
         with pytest.raises(SeveralJobs):
-            which(several)
+            which(several, several.named)
     else:
-        assert which(several).id == chosen
+        assert which(several, several.named).id == chosen
     lines = screen.getvalue().splitlines()
     assert any(line.lstrip().startswith("20  pi-19") for line in lines)
     assert any(line.strip() == "and 3 more" for line in lines)

@@ -53,6 +53,7 @@ KNOWN = Known(
         ("%k8s_stop nobody", "There is no job 'nobody'."),
         ("%k8s_jobs --limit few", "invalid count value: 'few'"),
         ("%k8s_profile sav x", "Did you mean save?"),
+        ("%k8s_keep --lng 2h", "--lng is no option of %k8s_keep."),
     ],
 )
 def test_what_cannot_be_meant_is_refused_at_once_in_few_words(shell: Shell, line: str, words: str) -> None:
@@ -118,6 +119,8 @@ def offered(line: str, cell: str = "", folder: Path = Path(), **names: Any) -> l
         ("%k8s_profile delete b", ["big"]),
         ("%k8s_profile save new --gpu-t", ["--gpu-type"]),
         ("%k8s_profile delete big ", []),
+        ("%k8s_keep ", ["30m", "2h", "8h", "off"]),
+        ("%k8s_keep 8", ["8h"]),
     ],
 )
 def test_the_tab_key_offers_what_may_stand_there(line: str, found: list[str]) -> None:

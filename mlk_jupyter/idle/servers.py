@@ -1,0 +1,96 @@
+"""The servers of this person and their kernels, as each writes them down for `mlk` and for kernels. Blocking."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from ..figures import duration
+from ..model.base import TolerantModel
+from ..model.kernels import Explained, Kernels, KernelState
+from ..record.files import read_regular
+from ..record.places import data_dir
+
+_SAME_PROCESS_S = 2.0  # its start is worked out from the clock, which is set now and then
+
+
+class Server(TolerantModel):
+    """One server, as of when it last wrote."""
+
+    pid: int
+    created: float
+    """When its process began. Seconds since the epoch, as all times here."""
+    url: str
+    root: str
+    """Folder that the kernels' paths are relative to."""
+    written: float
+    kernels: Kernels
+    explained: dict[str, Explained]
+    """By the kernels' ids."""
+
+    def kernel(self, kernel_id: str) -> KernelState | None:
+        """One of its kernels."""
+        return next((one for one in self.kernels.kernels if one.id == kernel_id), None)
+
+    def granted(self, kernel_id: str, asked_s: float) -> Granted:
+        """What becomes of the wish to keep one of its kernels for `asked_s` seconds from now on."""
+        explained = self.explained.get(kernel_id)
+        most_s = _seconds(explained, "MLK_IDLE_LEASE_MAX")
+        state = self.kernel(kernel_id)
+        total_left_s = (
+            state.lease.total_left_s if state and state.lease else _seconds(explained, "MLK_IDLE_LEASE_TOTAL")
+        )
+        if total_left_s is not None and total_left_s < min(asked_s, most_s or asked_s):
+            why = f"{duration(total_left_s)} are left of all that this kernel can be kept (MLK_IDLE_LEASE_TOTAL)"
+            return Granted(total_left_s, why)
+        if most_s is not None and most_s < asked_s:
+            return Granted(most_s, f"{duration(most_s)} at a time is the most here (MLK_IDLE_LEASE_MAX)")
+        return Granted(asked_s, None)
+
+
+@dataclass(frozen=True)
+class Granted:
+    """For how long a kernel is going to be kept."""
+
+    seconds: float
+    why: str | None
+    """Why it is less than was asked for; None where it is not."""
+
+
+def servers() -> list[Server]:
+    """Those that live, the oldest first. What cannot be read is left out."""
+    found = []
+    for path in (data_dir() / "idle" / "servers").glob("*.json"):
+        with contextlib.suppress(OSError, ValidationError):
+            server = Server.model_validate_json(read_regular(path))
+            if _lives(server):
+                found.append(server)
+    return sorted(found, key=lambda server: server.created)
+
+
+def server_of(kernel_id: str) -> Server | None:
+    """The server that watches a kernel; None where none does, or has not said so yet."""
+    return next((server for server in servers() if server.kernel(kernel_id) is not None), None)
+
+
+def path_of(server: Server, kernel: KernelState) -> Path | None:
+    """A kernel's notebook as a file of this machine; None for one that is of no session."""
+    return None if kernel.path is None else Path(server.root) / kernel.path
+
+
+def _seconds(explained: Explained | None, variable: str) -> float | None:
+    """A limit that holds for a kernel; None: there is none, or it is not known."""
+    value = None if explained is None else explained.limits.get(variable)
+    return float(value) if isinstance(value, (int, float)) and value > 0 else None
+
+
+def _lives(server: Server) -> bool:
+    import psutil
+
+    try:
+        return abs(psutil.Process(server.pid).create_time() - server.created) <= _SAME_PROCESS_S
+    except psutil.Error:
+        return False
