@@ -12,10 +12,11 @@ from traitlets import Bool, Float, Integer, Unicode
 
 from . import registry
 from .features import Feature
+from .idle_traits import IdleTraits
 from .services import Services
 
 
-class MlkJupyterApp(ExtensionApp):
+class MlkJupyterApp(IdleTraits, ExtensionApp):
     """Run notebooks as distributed jobs and watch them."""
 
     name = "mlk_jupyter"
@@ -66,6 +67,14 @@ class MlkJupyterApp(ExtensionApp):
         """The manager of kernelspecs of this server: a job's Python is that of the kernel which it would start."""
         assert self.serverapp is not None
         return self.serverapp.kernel_spec_manager
+
+    def initialize_settings(self) -> None:
+        """Refuses to start a server whose policy for idle kernels says something else than somebody meant."""
+        problems = self.idle_problems()
+        for problem in problems:
+            self.log.critical(problem)
+        if problems:
+            self.exit(1)
 
     def initialize_handlers(self) -> None:
         self.handlers.extend(registry.handlers())
