@@ -63,8 +63,12 @@ def moment(signal: Signal[Any], at: float) -> float | None:
     """When it happened, in monotonic seconds, and now where something did but nobody knows when; None: it never did."""
     if not signal.known or (signal.value is None and signal.age_s is None):
         return None
-    age = signal.age_s
-    return at if age is None or math.isnan(age) else at - max(0.0, age)
+    return at - (age_of(signal) or 0.0)
+
+
+def age_of(signal: Signal[Any]) -> float | None:
+    """Seconds since it became so; None: not known. Clocks may differ a little: it is never in the future."""
+    return None if signal.age_s is None or math.isnan(signal.age_s) else max(0.0, signal.age_s)
 
 
 def work(sample: Sample, policy: Policy) -> Finding | None:

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from ..figures import duration
-from .evidence import Finding, Sign, figure, missing, moment, people, quiet, said, work
+from .evidence import Finding, Sign, age_of, figure, missing, moment, people, quiet, said, work
 from .policy import Policy
-from .signals import Sample, Verdict
+from .signals import Execution, Sample, Verdict
 
 
 @dataclass(slots=True)
@@ -24,10 +24,10 @@ class _Clocks:
     """Since when the GPUs that it holds are known to do nothing."""
     started: float = -math.inf
     """When the kernel was started; -inf: not known."""
-    is_busy: bool = False
-    """Whether the sample before was taken within a cell."""
+    state: Execution | None = None
+    """Of the kernel, when it was last known."""
     in_cell: bool = False
-    """Whether that was a cell of somebody's, and no look of a page at the variables."""
+    """Whether it was busy with a cell of somebody's, and not with a look of a page at the variables."""
     is_stopped: bool = False
     asks: bool = False
     """Whether `input()` waited for an answer."""
@@ -93,7 +93,7 @@ class Machine:
             clocks.started = max(clocks.started, sample.at - started_s)
 
         if said(sample.execution) == "dead":
-            clocks.at, clocks.ends, clocks.too_old = sample.at, None, None
+            self._clocks = None  # what comes up in its place is another one
             return Verdict("dead", because="has died", leased_s=leased_s, used=("execution",))
         if not sample.local:
             clocks.at = clocks.alive = clocks.unused = sample.at
@@ -113,7 +113,8 @@ class Machine:
                 verdict = replace(verdict, state="starting")
         verdict = self._aged(clocks, verdict, sample.at, holds=leased_s is not None or is_first)
         if leased_s is not None and verdict.stops_in_s is not None:
-            verdict = replace(verdict, stops_in_s=max(verdict.stops_in_s, leased_s + self._policy.warn_s))
+            warn_s = self._warn_s(verdict.limit_s or self._policy.max_age_s)
+            verdict = replace(verdict, stops_in_s=max(verdict.stops_in_s, leased_s + warn_s))
         return replace(verdict, leased_s=leased_s)
 
     def _note(self, clocks: _Clocks, sample: Sample, since: float) -> Finding | None:
@@ -125,9 +126,10 @@ class Machine:
         says = moment(sample.output, at)
         if clocks.in_cell and says is not None and not said(sample.waits_for):
             signs.append((says, Finding("a cell runs and says something", ("execution", "output"))))
-        if said(sample.input) and (sample.input.age_s is not None or not clocks.asks):
-            asked = at if sample.input.age_s is None else at - max(0.0, sample.input.age_s)
-            signs.append((asked, Finding("a cell waits for input", ("input",))))
+        if said(sample.input):
+            age = age_of(sample.input)
+            if age is not None or not clocks.asks:
+                signs.append((at - (age or 0.0), Finding("a cell waits for input", ("input",))))
         if clocks.is_stopped and said(sample.stopped) is False:
             signs.append((at, Finding("was suspended until now", ("stopped",))))
         if clocks.waits and sample.waits_for.known and not sample.waits_for.value:
@@ -144,8 +146,8 @@ class Machine:
         newest = max(signs, key=lambda sign: sign[0], default=None)
         if newest is not None:
             clocks.alive = min(at, max(clocks.alive, newest[0]))
-        unused = said(sample.gpus) and sample.gpu_busy.known
-        clocks.unused = max(clocks.unused, clocks.alive) if unused else at
+        is_unused = figure(sample.gpus) and figure(sample.gpu_busy) is not None
+        clocks.unused = max(clocks.unused, clocks.alive) if is_unused else at
         clocks.at = at
         return works or (newest[1] if newest is not None and newest[0] > since else None)
 
@@ -155,17 +157,18 @@ class Machine:
         A page that looks at the variables keeps a kernel busy as well, for a moment: only what is there in two samples,
         or was sent as a cell, is one.
         """
-        state, age = said(sample.execution), sample.execution.age_s
+        state, age = said(sample.execution), age_of(sample.execution)
         if state is None:
             return
-        is_busy, was_busy, was_in_cell = state == "busy", clocks.is_busy, clocks.in_cell
-        began = sample.at if age is None else sample.at - max(0.0, age)
-        is_new = is_busy != was_busy if age is None else began > since
+        is_busy, was_busy, was_in_cell = state == "busy", clocks.state == "busy", clocks.in_cell
+        began = sample.at if age is None else sample.at - age
+        is_new = state != clocks.state if age is None else began > since
         is_old = was_busy if age is None else (was_busy and not is_new) or age >= self._interval_s
-        clocks.is_busy = is_busy
-        clocks.in_cell = (figure(sample.pending) or 0) > 0 or (is_busy and is_old)
-        was_used = any(when > since for when, _ in people(sample))
-        if is_new and state == "idle" and (was_in_cell or was_used):
+        is_again = state == "starting" and clocks.state not in (None, "starting")
+        clocks.state, clocks.in_cell = state, (figure(sample.pending) or 0) > 0 or (is_busy and is_old)
+        if is_again:
+            yield sample.at, Finding("is starting again", ("execution",))
+        elif state == "idle" and (was_in_cell or (is_new and any(when > since for when, _ in people(sample)))):
             yield began, Finding("a cell has just ended", ("execution",))
         elif is_busy and (was_in_cell or clocks.in_cell) and (is_new or not was_in_cell):
             yield began, Finding("a cell runs", ("execution",))
@@ -190,7 +193,7 @@ class Machine:
         was_told, clocks.ends = clocks.ends, None if holds else self._told(clocks.ends, end, limit_s, at)
         if clocks.ends is None:
             return verdict
-        if clocks.is_busy and not clocks.in_cell:  # it may be a cell: the next sample knows
+        if clocks.state == "busy" and not clocks.in_cell:  # it may be a cell: the next sample knows
             clocks.ends = max(clocks.ends, at + self._interval_s)
         is_due = was_told is not None and at >= clocks.ends
         return replace(verdict, state="due" if is_due else "warned", stops_in_s=max(clocks.ends - at, 0.0))
@@ -201,16 +204,16 @@ class Machine:
         if not limit_s or self._policy.mode == "off" or not math.isfinite(clocks.started):
             clocks.too_old = None
             return verdict
-        end = clocks.started + limit_s
-        was_told, clocks.too_old = clocks.too_old, None if holds else self._told(clocks.too_old, end, limit_s, at)
-        left_s = max((end if clocks.too_old is None else clocks.too_old) - at, 0.0)
-        if verdict.state == "due" or (verdict.stops_in_s is not None and verdict.stops_in_s <= left_s):
-            return verdict
-        if clocks.too_old is None:
-            return replace(verdict, stops_in_s=left_s)
+        end, was_told = clocks.started + limit_s, clocks.too_old
+        told = None if holds else self._told(was_told, end, limit_s, at)
+        left_s = max((end if told is None else told) - at, 0.0)
+        is_later = verdict.state == "due" or (verdict.stops_in_s is not None and verdict.stops_in_s <= left_s)
+        clocks.too_old = None if is_later else told  # somebody who is told of another end is not told of this one
+        if is_later or told is None:
+            return verdict if is_later else replace(verdict, stops_in_s=left_s)
         return replace(
             verdict,
-            state="due" if was_told is not None and at >= clocks.too_old else "warned",
+            state="due" if was_told is not None and at >= told else "warned",
             kind="age",
             because=f"has been running for {duration(at - clocks.started)}, and no kernel may for longer than "
             f"{duration(limit_s)}; {verdict.because}",
@@ -225,10 +228,13 @@ class Machine:
         """
         if end is None or limit_s is None:
             return None
-        warn_s = self._policy.warn_s if self._policy.warn_s < limit_s else limit_s / 4
+        warn_s = self._warn_s(limit_s)
         if at < end - warn_s:
             return None
         return max(end, at + warn_s if told is None else told)
+
+    def _warn_s(self, limit_s: float) -> float:
+        return self._policy.warn_s if self._policy.warn_s < limit_s else limit_s / 4
 
 
 def _what_ends(policy: Policy) -> Policy:
