@@ -1,0 +1,126 @@
+"""What is written down of kernels: decisions, samples, and what stops have saved. One writer, in order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..model.kernels import IdleTotals
+from ..threads import in_thread
+from . import savings
+from .audit import Audit, decision, read
+from .policy import Policy, as_values
+from .recording import Recording
+from .watched import Watched
+
+logger = logging.getLogger(__name__)
+
+
+class Book:
+    """Of one server. Takes records at once, and writes them when `flush` is awaited."""
+
+    def __init__(self, folder: Path, *, log: bool = False) -> None:
+        """Args: log: decisions also go to stdout."""
+        self._folder = folder
+        self._audit = Audit(folder, log=log)
+        self._recording = Recording()
+        self._savings: savings.Savings | None = None
+        self._pending: list[dict[str, Any]] = []
+        self._writing = asyncio.Lock()
+
+    @property
+    def lost(self) -> int:
+        """Records that could not be written."""
+        return self._audit.lost
+
+    async def open(self) -> None:
+        """Reads what was saved so far."""
+        if self._savings is None:
+            self._savings = await in_thread(self._read)
+
+    def _read(self) -> savings.Savings:
+        try:
+            return savings.Savings(read(self._folder))
+        except FileNotFoundError:
+            return savings.Savings()
+        except Exception as error:
+            logger.warning("What stops have saved so far cannot be read: %s", error)
+            return savings.Savings()
+
+    def decided(self, event: str, kernel: Watched, at: float, **more: Any) -> None:
+        """One decision about a kernel, with all that was behind it. Args: at: seconds since the epoch."""
+        record = decision(
+            event,
+            kernel=kernel.id,
+            path=kernel.look.path,
+            sample=kernel.sample,
+            verdict=kernel.verdict,
+            policy=as_values(kernel.policy),
+        )
+        self.note({**record, "at": at, "cost_per_hour": kernel.cost_per_hour, **more})
+
+    def sampled(self, kernel: Watched, at: float) -> None:
+        """One sample, which is written where it says something new."""
+        if kernel.sample is None:
+            return
+        look = kernel.look
+        line = self._recording.sample(
+            kernel.id,
+            kernel.sample,
+            at=at,
+            path=look.path,
+            name=look.name,
+            started=look.started,
+            cost_per_hour=kernel.cost_per_hour,
+        )
+        if line is not None:
+            self.note(line)
+
+    def gone(self, kernel_id: str, at: float) -> None:
+        """A kernel has ended, whoever ended it."""
+        line = self._recording.gone(kernel_id, at=at)
+        if line is not None:
+            self.note(line)
+
+    def note(self, record: Mapping[str, Any]) -> None:
+        """Any record. Args: record: with `at`, seconds since the epoch, and `event`."""
+        full = {"at": time.time(), **record}
+        self._pending.append(full)
+        if self._savings is not None:
+            self._savings.take(full)
+
+    async def flush(self) -> None:
+        """Writes what was taken since the last time."""
+        async with self._writing:
+            pending, self._pending = self._pending, []
+            if pending:
+                await in_thread(self._write, pending)
+
+    def _write(self, records: list[dict[str, Any]]) -> None:
+        for record in records:
+            self._audit.write(record)
+
+    def totals(self, policy: Policy, kernels: Mapping[str, float | None], gpus: list[int | None]) -> IdleTotals:
+        """What idleness costs.
+
+        Args:
+            kernels: cost per hour of each kernel that does nothing; None: unknown.
+            gpus:    what each of them holds; None: unknown.
+        """
+        mode = "enforce" if policy.mode == "enforce" else "shadow"
+        saved = None
+        if self._savings is not None:
+            saved = self._savings.month(time.time(), mode=mode, currency=policy.currency)  # type: ignore[arg-type]
+        costs = list(kernels.values())
+        return IdleTotals(
+            wasted_per_hour=None if None in costs else sum(cost for cost in costs if cost is not None),
+            wasted_gpus=None if None in gpus else sum(held for held in gpus if held is not None),
+            saved=None if saved is None else saved.saved,
+            saved_gpu_s=None if saved is None else saved.gpu_s,
+            stops=0 if saved is None else saved.stops,
+            saved_limit_s=savings.LIMIT_S,
+        )

@@ -1,0 +1,162 @@
+"""What kernels and persons left for the watcher, as `inside` describes it: one folder a kernel. Blocking.
+
+Whatever is read may be anything: the folder belongs to the person whose kernels these are.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..record.files import read_regular, remove
+
+_KERNEL_ID = re.compile(r"[\w-]{1,64}")
+_FILE = re.compile(r"(keep|wait|job)-([\w.-]{1,80})\.json")
+_LIMIT_BYTES = 64 * 1024
+_MOST = 1_000  # files of one kernel
+_SAME_PROCESS_S = 2.0  # its start is worked out from the clock, which is set now and then
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Somebody wants the kernel to be kept. Times in seconds since the epoch."""
+
+    holder: str
+    asked: float
+    until: float | None
+    """None: as long as the process that wishes it lives."""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What one folder holds."""
+
+    wishes: tuple[Wish, ...] = ()
+    jobs: tuple[str, ...] = ()
+    """Ids of jobs that the kernel submitted, over or not; the oldest first."""
+    waits_for: str | None = None
+    """Id of the job that its running cell does nothing but wait for."""
+
+
+class Folders:
+    """All folders below one, read again only where something in them changed."""
+
+    def __init__(self, folder: Path, is_alive: Callable[[int, float | None], bool] | None = None) -> None:
+        """Args: is_alive: whether a process is there, by its number and when it began."""
+        self.folder = folder
+        self._is_alive = is_alive or is_alive_process
+        self._kernels: Collection[int] = ()
+        self._known: dict[Path, tuple[tuple[int, int, int], dict[str, Any] | None]] = {}
+
+    def read(self, kernel_ids: Collection[str], kernels: Collection[int] = ()) -> dict[str, Left]:
+        """What there is of these kernels; most have no folder. Never raises: what cannot be read is not there.
+
+        Args: kernels: numbers of processes that are kernels, and so surely there.
+        """
+        self._kernels = kernels
+        try:
+            with os.scandir(self.folder) as entries:
+                there = [entry.name for entry in entries if entry.name in kernel_ids]
+        except OSError:
+            there = []
+        known, self._known = self._known, {}
+        return {kernel_id: self._left(self.folder / kernel_id, known) for kernel_id in there}
+
+    def remove(self, kernel_id: str) -> None:
+        """Removes the folder of a kernel that is gone. Never raises."""
+        if _KERNEL_ID.fullmatch(kernel_id):
+            remove(self.folder / kernel_id)
+
+    def _left(self, folder: Path, known: Mapping[Path, tuple[tuple[int, int, int], dict[str, Any] | None]]) -> Left:
+        wishes, jobs, waits = [], [], []
+        for path, kind, name in _files(folder):
+            content = self._content(path, known)
+            if content is None:
+                continue
+            if kind == "keep" and (wish := self._wish(name, content)) is not None:
+                wishes.append(wish)
+            elif kind == "job" and isinstance(content.get("job"), str):
+                jobs.append((_finite(content.get("at")) or 0.0, content["job"]))
+            elif kind == "wait" and isinstance(content.get("job"), str) and self._lives(content):
+                waits.append(content["job"])
+        return Left(tuple(wishes), tuple(job for _, job in sorted(jobs)), waits[0] if waits else None)
+
+    def _content(
+        self, path: Path, known: Mapping[Path, tuple[tuple[int, int, int], dict[str, Any] | None]]
+    ) -> dict[str, Any] | None:
+        content: dict[str, Any] | None = None
+        with contextlib.suppress(OSError):
+            stat = path.lstat()
+            stamp = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
+            if path in known and known[path][0] == stamp:
+                content = known[path][1]
+            else:
+                with contextlib.suppress(ValueError, RecursionError):
+                    found = json.loads(read_regular(path, _LIMIT_BYTES))
+                    content = found if isinstance(found, dict) else None
+            self._known[path] = (stamp, content)
+        return content
+
+    def _wish(self, holder: str, content: dict[str, Any]) -> Wish | None:
+        asked, until = _finite(content.get("asked")), _finite(content.get("until"))
+        if asked is None or (until is None and content.get("until") is not None):
+            return None
+        if until is None and content.get("pid") is None:  # nobody whose end would be its end
+            return None
+        if not self._lives(content):
+            return None
+        reason = content.get("reason")
+        return Wish(holder, asked, until, reason[:200] if isinstance(reason, str) else "")
+
+    def _lives(self, content: dict[str, Any]) -> bool:
+        pid = content.get("pid")
+        if pid is None:
+            return True
+        if not isinstance(pid, int) or isinstance(pid, bool) or pid < 1:
+            return False
+        return pid in self._kernels or self._is_alive(pid, _finite(content.get("created")))
+
+
+def is_alive_process(pid: int, created: float | None) -> bool:
+    """Whether the process that had this number when `created` was written down is still there."""
+    import psutil
+
+    try:
+        found = psutil.Process(pid)
+        if found.status() == psutil.STATUS_ZOMBIE:
+            return False
+        return created is None or abs(found.create_time() - created) <= _SAME_PROCESS_S
+    except psutil.NoSuchProcess:
+        return False
+    except (psutil.Error, OSError):
+        return True
+
+
+def _files(folder: Path) -> list[tuple[Path, str, str]]:
+    found = []
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            match = _FILE.fullmatch(entry.name)
+            if match is not None:
+                found.append((folder / entry.name, match[1], match[2]))
+            if len(found) >= _MOST:
+                break
+    return sorted(found)
+
+
+def _finite(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None

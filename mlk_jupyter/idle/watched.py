@@ -1,0 +1,155 @@
+"""One kernel under watch: its samples made of what is known of it, and what became of it so far."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from .folders import Left
+from .kernels import Look, Usage
+from .leases import Lease, Leases
+from .machine import Machine
+from .policy import Policy
+from .signals import Sample, Signal, Verdict, unknown
+
+INTERVAL_S = 15.0
+"""Between two looks at a kernel, where no limit is short."""
+_LEAST_INTERVAL_S = 1.0  # a single tick of the CPU's clock in less would count as work
+_LOOKS_IN_A_LIMIT = 8
+
+
+def interval_for(policy: Policy, most_s: float = INTERVAL_S) -> float:
+    """Seconds between two looks: several of them within the shortest limit, warning included."""
+    limits = (
+        policy.ttl_s,
+        policy.gpu_ttl_s,
+        policy.busy_silent_ttl_s,
+        policy.input_ttl_s,
+        policy.max_age_s,
+        policy.warn_s * 4,
+    )
+    shortest_s = min((limit for limit in limits if limit > 0), default=most_s)
+    return min(most_s, max(_LEAST_INTERVAL_S, shortest_s / _LOOKS_IN_A_LIMIT))
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the policy of one kernel is made of, beside the server's."""
+
+    kernelspec: object = None
+    notebook: object = None
+    setting: object = None
+
+
+@dataclass
+class Watched:
+    """One kernel."""
+
+    id: str
+    look: Look
+    policy: Policy
+    machine: Machine
+    interval_s: float
+    """That its machine counts with."""
+    sources: dict[str, str] = field(default_factory=dict)
+    """Where each value of its policy comes from."""
+    inputs: Inputs = field(default_factory=Inputs)
+    leases: Leases = field(default_factory=Leases)
+    lease: Lease | None = None
+    kept_at: float | None = None
+    """When it was last written down for how long it was kept, monotonic seconds."""
+    left: Left = field(default_factory=Left)
+    sample: Sample | None = None
+    sampled_wall: float = 0.0
+    """Seconds since the epoch of the sample."""
+    verdict: Verdict = field(default_factory=lambda: Verdict("starting"))
+    warned: bool = False
+    """Somebody was told that it is about to be stopped."""
+    would_stop_at: float | None = None
+    """In shadow: when it would have been stopped, seconds since the epoch; None: it would not have been."""
+    stopping: asyncio.Task[None] | None = None
+    asked: bool = False
+    """The stop under way is a person's."""
+    failures: int = 0
+    """Stops in a row that did not end it."""
+    retry_at: float | None = None
+    """Monotonic seconds before which no stop is tried again."""
+    failed_why: str = ""
+    cost_per_hour: float | None = None
+    """Its share of the server's price; None: unknown."""
+    quiet_since: float | None = None
+    """Seconds since the epoch; None while it works."""
+    stops_at: float | None = None
+    """Seconds since the epoch; None: nothing will stop it."""
+    began: tuple[float | None, float] | None = None
+    """Its start by the wall clock, and by the monotonic one, worked out once: the former may be set meanwhile."""
+
+    @property
+    def was_due(self) -> bool:
+        """Somebody was told, or it was written down, that it is to be stopped or would have been."""
+        return self.warned or self.would_stop_at is not None or self.failures > 0
+
+    def take(self, sample: Sample, *, wall: float) -> Verdict:
+        """What follows from one more sample. Args: wall: seconds since the epoch at which it was taken."""
+        self.sample, self.sampled_wall = sample, wall
+        started = self.look.started
+        if self.began is None or self.began[0] != started:
+            self.began = (started, sample.at - max(0.0, wall - (wall if started is None else started)))
+        self.verdict = self.machine.step(
+            sample,
+            leased_s=None if self.lease is None else self.lease.left_s,
+            started_s=None if started is None else sample.at - self.began[1],
+        )
+        self.quiet_since = _steady(self.quiet_since, wall, _negative(self.verdict.quiet_s))
+        self.stops_at = _steady(self.stops_at, wall, self.verdict.stops_in_s)
+        return self.verdict
+
+
+_SAME_S = 2.0  # two looks that say the same differ by how long they took
+
+
+def _negative(value: float | None) -> float | None:
+    return None if value is None else -value
+
+
+def _steady(before: float | None, wall: float, offset_s: float | None) -> float | None:
+    """A moment as seconds since the epoch, which stays what it was where only the looking took its time."""
+    if offset_s is None:
+        return None
+    moment = wall + offset_s
+    return before if before is not None and abs(before - moment) < _SAME_S else moment
+
+
+def sample_of(
+    look: Look, usage: Usage | None, left: Left, unfinished: Callable[[str], bool], *, at: float, why: str = ""
+) -> Sample:
+    """All that is known of one kernel, as one sample.
+
+    Args:
+        usage:      None: unknown, because of `why`.
+        unfinished: whether a job is not over.
+        at:         monotonic seconds at which `look` was taken.
+    """
+    none: Signal[Any] = unknown(why or "what its processes use was not found")
+    jobs = tuple(job for job in left.jobs if unfinished(job))
+    waits_for = left.waits_for if left.waits_for is not None and unfinished(left.waits_for) else None
+    return Sample(
+        at=at,
+        execution=look.execution,
+        message=look.message,
+        pending=look.pending,
+        presence=look.presence,
+        output=look.output,
+        input=look.input,
+        cpu=usage.cpu if usage else none,
+        io=usage.io if usage else none,
+        stopped=usage.stopped if usage else none,
+        gpus=usage.gpus if usage else none,
+        gpu_busy=usage.gpu_busy if usage else none,
+        gpu_memory=usage.gpu_memory if usage else none,
+        jobs=Signal(jobs, 0.0),
+        waits_for=Signal(waits_for, 0.0),
+        local=look.local,
+    )

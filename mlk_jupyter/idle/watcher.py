@@ -1,0 +1,353 @@
+"""Watches all kernels of one server while there are any: looks, decides, stops, and says what happened.
+
+Nothing of it runs while no kernel does. The event loop is never held: what is read from disks and from the system is
+read in threads, each with a limit, and what does not come in time is unknown.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+
+from ..waiting import is_set_within
+from .book import Book
+from .folders import Left
+from .happened import Event, Happened
+from .kernels import Ended, Look
+from .leases import Leases
+from .machine import Machine
+from .outside import Found, Outside
+from .parts import Parts
+from .policy import Configured, of_metadata, resolve
+from .refusals import NoSuchKernel
+from .watched import Inputs, Watched, interval_for, sample_of
+from .words import why_stopped
+
+logger = logging.getLogger(__name__)
+
+_AT_A_TIME = 16  # kernels whose samples are judged before others have their turn on the event loop
+_STOPS_AT_ONCE = 32
+_WRITTEN_EVERY_S = 60.0
+
+
+class Watcher:
+    """The kernels of one server. Owns one task from the first kernel to the last, and one for each stop.
+
+    Args:
+        configured: the server's policy. With the mode `off` nothing runs.
+        book:       takes what is decided, and each sample.
+    """
+
+    def __init__(self, parts: Parts, configured: Configured, book: Book) -> None:
+        self.kernels: dict[str, Watched] = {}
+        self.policy, self.ceilings, self.given = configured
+        self.sampled_at: float | None = None
+        """Seconds since the epoch."""
+        self.tick_s: float | None = None
+        """How long the last look at all kernels took."""
+        self.hears: list[Callable[[Happened, Watched], None]] = []
+        """Called at each change in what becomes of a kernel."""
+        self.looks: list[Callable[[], Awaitable[None]]] = []
+        """Awaited after each look at all kernels, and when the last kernel is gone."""
+        self.stops: list[Callable[[Watched, Ended, str], Awaitable[None]]] = []
+        """Awaited when a kernel was stopped, with the kind of stop."""
+        self._parts, self._book = parts, book
+        self._setting: object = None
+        self._task: asyncio.Task[None] | None = None
+        self._stopping: set[asyncio.Task[None]] = set()
+        self._slots = asyncio.Semaphore(_STOPS_AT_ONCE)
+        self._wake = asyncio.Event()
+        self._looking = asyncio.Lock()
+        self._looked_at: float | None = None
+        self._outside = Outside(parts)
+        self._closed = False
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it looks at kernels."""
+        return self._task is not None
+
+    def notice(self) -> None:
+        """There may be a kernel: begins to watch, where it does not yet."""
+        if self.policy.mode == "off" or self._closed:
+            return
+        if self._task is None and self._parts.host.kernel_ids():
+            self._task = asyncio.create_task(self._run(), name="mlk idle watcher")
+        self._wake.set()
+
+    def kernel(self, kernel_id: str) -> Watched:
+        """Raises: NoSuchKernel."""
+        found = self.kernels.get(kernel_id)
+        if found is None:
+            raise NoSuchKernel(kernel_id)
+        return found
+
+    def set_setting(self, setting: object) -> None:
+        """What the person wants of all their kernels, as `policy.resolve` takes it."""
+        self._setting = setting
+        for kernel in self.kernels.values():
+            kernel.inputs = replace(kernel.inputs, setting=setting)
+            self._resolve(kernel)
+        self._wake.set()
+
+    async def close(self) -> None:
+        """Ends watching. Kernels go on; stops that are under way are ended before they end anything."""
+        self._closed = True
+        tasks = [*self._stopping, *([self._task] if self._task else [])]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        self._task = None
+        await self._outside.rest()
+        await self._book.flush()
+
+    async def look_again(self) -> None:
+        """All kernels as they are from now on: returns when a look that begins after this call is over."""
+        asked = self._parts.clock()
+        async with self._looking:
+            if self._looked_at is None or self._looked_at < asked:
+                await self._look()
+
+    def begin_stop(self, kernel_id: str) -> Watched:
+        """Stops a kernel because a person says so, whatever it does and in every mode.
+
+        Raises: NoSuchKernel.
+        """
+        kernel = self.kernel(kernel_id)
+        if kernel.stopping is None:
+            kernel.failures, kernel.retry_at = 0, None
+            self._begin(kernel, asked=True)
+        return kernel
+
+    async def _run(self) -> None:
+        try:
+            await self._book.open()
+            while True:
+                try:
+                    async with self._looking:
+                        await self._look()
+                except Exception:  # nobody would begin it again, and no kernel would be watched
+                    logger.exception("Kernels could not be looked at")
+                if not self._parts.host.kernel_ids():
+                    break
+                self._wake.clear()
+                await is_set_within(self._interval_s(), self._wake)
+        finally:
+            self._task = None  # before anything is waited for: a kernel that begins now begins a watch of its own
+        await self._outside.rest()
+
+    def _interval_s(self) -> float:
+        every = [interval_for(kernel.policy, self._parts.interval_s) for kernel in self.kernels.values()]
+        return min(every, default=self._parts.interval_s)
+
+    async def _look(self) -> None:
+        """One look at all kernels. Whoever calls it holds `_looking`."""
+        began = time.perf_counter()
+        host, now, wall = self._parts.host, self._parts.clock(), self._parts.wall()
+        self._looked_at = now
+        looks = {kernel_id: look for kernel_id in host.kernel_ids() if (look := host.look(kernel_id)) is not None}
+        gone = self.kernels.keys() - looks.keys()
+        for kernel_id in gone:
+            self._forget(kernel_id, wall)
+        found = await self._outside.find(looks, looks.keys() - self.kernels.keys(), gone)
+        if found is not None:  # a disk that does not answer may hold a lease: that time does not count
+            for number, look in enumerate(looks.values(), start=1):
+                self._judge(look, found, now, wall)
+                if number % _AT_A_TIME == 0:
+                    await asyncio.sleep(0)
+            self._note(wall)
+            self.sampled_at = wall
+            await self._outside.keep(self._leases_to_write(now), wall)
+        await self._book.flush()
+        self.tick_s = time.perf_counter() - began
+        for look_on in self.looks:
+            await look_on()
+
+    def _judge(self, look: Look, found: Found, now: float, wall: float) -> None:
+        kernel = self.kernels.get(look.kernel_id)
+        if kernel is None:
+            kernel = self._begin_watching(look, found.leases.get(look.kernel_id))
+        if look.pid != kernel.look.pid and kernel.look.pid is not None:  # restarted: another process, all begins anew
+            kernel.machine.reset()
+            kernel.failures, kernel.retry_at = 0, None
+        kernel.look, kernel.left = look, found.left.get(look.kernel_id, Left())
+        inputs = Inputs(of_metadata(look.spec_metadata), found.notebooks.get(look.path or ""), self._setting)
+        if inputs != kernel.inputs:
+            kernel.inputs = inputs
+            self._resolve(kernel)
+        had = kernel.lease
+        kernel.lease = kernel.leases.step(kernel.left.wishes, kernel.policy, now=now, wall=wall)
+        usage = found.usages.get(look.kernel_id)
+        sample = sample_of(look, usage, kernel.left, found.unfinished.__contains__, at=now, why=found.why_no_usages)
+        kernel.take(sample, wall=wall)
+        if (had is None) != (kernel.lease is None):
+            deadline = None if kernel.lease is None else wall + kernel.lease.left_s
+            self._tell("released" if kernel.lease is None else "lease", kernel, deadline=deadline)
+        self._follow(kernel, now, wall)
+
+    def _begin_watching(self, look: Look, leases: Leases | None) -> Watched:
+        interval_s = interval_for(self.policy, self._parts.interval_s)
+        kernel = Watched(
+            id=look.kernel_id,
+            look=look,
+            policy=self.policy,
+            machine=Machine(self.policy, interval_s=interval_s),
+            interval_s=interval_s,
+            leases=leases or Leases(),
+        )
+        self._resolve(kernel)
+        self.kernels[kernel.id] = kernel
+        return kernel
+
+    def _note(self, wall: float) -> None:
+        """Works out what each kernel costs, and writes down what is new."""
+        here = [kernel for kernel in self.kernels.values() if kernel.look.local]
+        held = [kernel.sample.gpus.value if kernel.sample else None for kernel in here]
+        price, every = self.policy.price_per_hour, sum(gpus or 0 for gpus in held)
+        for kernel, gpus in zip(here, held, strict=True):
+            if price is None or None in held:
+                kernel.cost_per_hour = None
+            else:
+                kernel.cost_per_hour = price * (gpus or 0) / every if every else price / len(here)
+        for kernel in self.kernels.values():
+            self._book.sampled(kernel, wall)
+
+    def _leases_to_write(self, now: float) -> dict[str, Leases]:
+        """Of kernels whose lease began, ended, or was not written down for a minute."""
+        found = {}
+        for kernel in self.kernels.values():
+            is_old = kernel.kept_at is None or now - kernel.kept_at >= _WRITTEN_EVERY_S
+            if (kernel.lease is not None and is_old) or (kernel.lease is None and kernel.kept_at is not None):
+                kernel.kept_at = None if kernel.lease is None else now
+                found[kernel.id] = kernel.leases
+        return found
+
+    def _resolve(self, kernel: Watched) -> None:
+        inputs = kernel.inputs
+        policy, kernel.sources = resolve(
+            self.policy,
+            self.ceilings,
+            kernelspec=inputs.kernelspec,
+            notebook=inputs.notebook,
+            setting=inputs.setting,
+            given=self.given,
+        )
+        if policy == kernel.policy and kernel.machine.policy == policy:
+            return
+        interval_s = interval_for(policy, self._parts.interval_s)
+        if interval_s > kernel.interval_s:  # looks that it would take for a stall
+            kernel.machine, kernel.interval_s = Machine(policy, interval_s=interval_s), interval_s
+        kernel.policy = kernel.machine.policy = policy
+
+    def _follow(self, kernel: Watched, now: float, wall: float) -> None:
+        """Does what the verdict asks for."""
+        verdict = kernel.verdict
+        if kernel.stopping is not None or kernel.policy.mode == "off":
+            return
+        if verdict.state == "due":
+            if not self._may_stop(kernel):
+                if kernel.would_stop_at is None:
+                    kernel.would_stop_at = wall
+                    self._tell("would_stop", kernel)
+            elif kernel.failures <= len(self._parts.retry_s) and (kernel.retry_at is None or now >= kernel.retry_at):
+                self._begin(kernel, asked=False)
+        elif verdict.state == "warned":
+            if not kernel.warned:
+                kernel.warned = True
+                self._tell("warned", kernel, deadline=kernel.stops_at)
+        elif kernel.was_due:
+            kernel.warned, kernel.would_stop_at = False, None
+            kernel.failures, kernel.retry_at, kernel.failed_why = 0, None, ""
+            self._tell("resumed", kernel)
+
+    def _may_stop(self, kernel: Watched) -> bool:
+        """Whether a kernel may be stopped that nobody asked to stop."""
+        return self.policy.mode == "enforce" and kernel.policy.mode == "enforce" and kernel.look.local
+
+    def _begin(self, kernel: Watched, *, asked: bool) -> None:
+        if not (asked or self._may_stop(kernel)):
+            raise RuntimeError(f"kernel {kernel.id} may only be watched")
+        kernel.asked = asked
+        kernel.stopping = asyncio.create_task(self._stop(kernel, asked), name=f"mlk stop of kernel {kernel.id}")
+        self._stopping.add(kernel.stopping)
+        kernel.stopping.add_done_callback(self._stopping.discard)
+
+    async def _stop(self, kernel: Watched, asked: bool) -> None:
+        async def still_due() -> bool:
+            if asked:
+                return True
+            await self.look_again()
+            return kernel.verdict.state == "due" and self._may_stop(kernel) and not self._closed
+
+        kind = "asked" if asked else kernel.verdict.kind or "idle"
+        words = why_stopped(kernel, kind)
+        try:
+            async with self._slots:
+                ended = await self._parts.stop(
+                    self._parts.host,
+                    kernel.id,
+                    still_due=still_due,
+                    policy=kernel.policy,
+                    leftovers=lambda: self._outside.end_leftovers(kernel.id, self._looking),
+                    why=f"This kernel is being stopped: it {words}. Run the cell again in a new kernel.",
+                    kind=kind,
+                )
+        except Exception as error:
+            logger.exception("Kernel %s could not be stopped", kernel.id)
+            ended = Ended(stopped=False, why=f"The server could not stop it: {error}")
+        await self._settle(kernel, ended, kind, words)
+
+    async def _settle(self, kernel: Watched, ended: Ended, kind: str, words: str) -> None:
+        kernel.stopping = None
+        if ended.stopped:
+            kernel.warned, kernel.would_stop_at, kernel.failures = False, None, 0
+            self._tell("stopped", kernel, words=words, kind=kind, ended=list(ended.ended))
+            for told in self.stops:
+                try:
+                    await told(kernel, ended, kind)
+                except Exception:
+                    logger.exception("That kernel %s was stopped could not be told", kernel.id)
+        elif ended.is_active:
+            kernel.machine.reset()  # in doubt it lives, for as long as one that was just used
+            kernel.warned, kernel.would_stop_at = False, None
+            self._tell("aborted", kernel, words=ended.why)
+        else:
+            retry_s = self._parts.retry_s
+            kernel.failures += 1
+            kernel.failed_why = ended.why
+            kernel.retry_at = self._parts.clock() + retry_s[min(kernel.failures, len(retry_s)) - 1]
+            logger.warning("Kernel %s was not stopped, attempt %d: %s", kernel.id, kernel.failures, ended.why)
+            self._tell("failed", kernel, words=ended.why, attempt=kernel.failures)
+        await self._book.flush()
+        self._wake.set()
+
+    def _forget(self, kernel_id: str, wall: float) -> None:
+        """A kernel is gone, whoever ended it."""
+        kernel = self.kernels.pop(kernel_id)
+        if kernel.was_due and kernel.stopping is None:
+            kernel.warned, kernel.would_stop_at = False, None
+            self._tell("resumed", kernel, words="ended by itself or by a person")
+        self._book.gone(kernel_id, wall)
+
+    def _tell(
+        self, event: Event, kernel: Watched, *, words: str | None = None, deadline: float | None = None, **more: Any
+    ) -> None:
+        words = kernel.verdict.because if words is None else words
+        self._book.decided(event, kernel, self._parts.wall(), words=words, **more)
+        told = Happened(
+            event=event,
+            kernel_id=kernel.id,
+            path=kernel.look.path,
+            state=kernel.verdict.state,
+            kind=more.get("kind", kernel.verdict.kind),
+            words=words,
+            mode=kernel.policy.mode if self.policy.mode == "enforce" else self.policy.mode,
+            deadline=deadline,
+        )
+        for hear in self.hears:
+            hear(told, kernel)
