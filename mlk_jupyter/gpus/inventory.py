@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
+
+from .nvml import attempt, begin, sentence, text
 
 NO_DRIVER_HINT = "Ask for 0 GPUs to run on the processor, or install NVIDIA's driver and check it with `nvidia-smi`."
 
@@ -66,7 +67,7 @@ def inventory(nvml: Any | None = None, *, visible: str | None = None) -> Invento
         with _session(nvml) as library:
             every = [_gpu(library, index) for index in range(library.nvmlDeviceGetCount())]
     except Exception as error:  # pynvml raises classes it makes at import; a stub of it may raise anything
-        return Inventory(why=_sentence(error), hint=NO_DRIVER_HINT)
+        return Inventory(why=sentence(error), hint=NO_DRIVER_HINT)
     if not every:
         return Inventory(why="NVIDIA's driver is loaded but shows no GPU.", hint=NO_DRIVER_HINT)
     allowed = every if visible is None else _restrict(every, visible)
@@ -87,8 +88,7 @@ def use(nvml: Any | None = None) -> dict[str, GpuUse]:
 
 @contextlib.contextmanager
 def _session(nvml: Any | None) -> Iterator[Any]:
-    library = importlib.import_module("pynvml") if nvml is None else nvml
-    library.nvmlInit()
+    library = begin(nvml)
     try:
         yield library
     finally:
@@ -97,34 +97,22 @@ def _session(nvml: Any | None) -> Iterator[Any]:
 
 def _gpu(nvml: Any, index: int) -> Gpu:
     handle = nvml.nvmlDeviceGetHandleByIndex(index)
-    name = _attempt(lambda: _text(nvml.nvmlDeviceGetName(handle)))
-    memory = _attempt(lambda: int(nvml.nvmlDeviceGetMemoryInfo(handle).total))
-    mig = _attempt(lambda: nvml.nvmlDeviceGetMigMode(handle)[0] == 1)  # raises NotSupported where there is no MIG
-    return Gpu(index, _text(nvml.nvmlDeviceGetUUID(handle)), name, memory, bool(mig))
+    name = attempt(lambda: text(nvml.nvmlDeviceGetName(handle)))
+    memory = attempt(lambda: int(nvml.nvmlDeviceGetMemoryInfo(handle).total))
+    mig = attempt(lambda: nvml.nvmlDeviceGetMigMode(handle)[0] == 1)  # raises NotSupported where there is no MIG
+    return Gpu(index, text(nvml.nvmlDeviceGetUUID(handle)), name, memory, bool(mig))
 
 
 def _use(nvml: Any, index: int) -> GpuUse:
     handle = nvml.nvmlDeviceGetHandleByIndex(index)
-    memory = _attempt(lambda: nvml.nvmlDeviceGetMemoryInfo(handle))
+    memory = attempt(lambda: nvml.nvmlDeviceGetMemoryInfo(handle))
     return GpuUse(
-        uuid=_text(nvml.nvmlDeviceGetUUID(handle)),
-        busy=_attempt(lambda: nvml.nvmlDeviceGetUtilizationRates(handle).gpu / 100),
+        uuid=text(nvml.nvmlDeviceGetUUID(handle)),
+        busy=attempt(lambda: nvml.nvmlDeviceGetUtilizationRates(handle).gpu / 100),
         memory_bytes=None if memory is None else int(memory.used),
         memory_total_bytes=None if memory is None else int(memory.total),
-        processes=_attempt(lambda: len(nvml.nvmlDeviceGetComputeRunningProcesses(handle))),
+        processes=attempt(lambda: len(nvml.nvmlDeviceGetComputeRunningProcesses(handle))),
     )
-
-
-def _attempt(read: Any) -> Any:
-    """One figure, or None: drivers refuse single figures (MIG, old boards, vGPU) and answer the others."""
-    try:
-        return read()
-    except Exception:  # pynvml's classes are made at import and share no base with a stub's
-        return None
-
-
-def _text(value: str | bytes) -> str:
-    return value.decode() if isinstance(value, bytes) else value  # bytes until nvidia-ml-py 11.5
 
 
 def _restrict(gpus: list[Gpu], visible: str) -> list[Gpu]:
@@ -157,14 +145,3 @@ def _missing(
             "Start Jupyter with that variable unset, or ask your scheduler for more GPUs.",
         )
     return None, None
-
-
-def _sentence(error: Exception) -> str:
-    kind = type(error).__name__
-    if isinstance(error, ImportError):
-        return "NVIDIA's management library cannot be read because nvidia-ml-py is not installed."
-    if "LibraryNotFound" in kind:
-        return "This machine has no NVIDIA driver."
-    if "DriverNotLoaded" in kind:
-        return "NVIDIA's driver is installed but not loaded."
-    return f"NVIDIA's driver does not answer: {error}."

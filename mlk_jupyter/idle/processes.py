@@ -1,0 +1,213 @@
+"""What the processes of each kernel use: CPU, bytes read and written, GPUs. Blocking."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from .belonging import Name, belonging
+from .devices import Devices, Reading
+from .growth import Counters, grown
+from .holding import NONE, GpuUsage, computes, gpu_usage
+from .kernels import Process, Usage
+from .leftovers import Leftover, leftovers
+from .signals import Signal, unknown
+from .table import Row, System, is_near, this_system
+
+_SHORTEST_S = 1.0  # over less, one tick of the system's clock is more than a kernel that does nothing may use
+
+
+@dataclass(frozen=True, slots=True)
+class _Moment:
+    """All that a later sample is compared with."""
+
+    at: float
+    rows: Mapping[int, Row]
+    members: Mapping[str, list[int]]
+    moved: Mapping[int, int]
+
+    def cpu(self, kernel: str) -> Counters:
+        return Counters(
+            self.rows, self.members[kernel], lambda pid: self.rows[pid].own_s, lambda pid: self.rows[pid].reaped_s
+        )
+
+    def io(self, kernel: str) -> Counters:
+        return Counters(self.rows, self.members[kernel], lambda pid: 0.0, self.moved.get)
+
+
+class Usages:
+    """Samples kernels, one pass over all processes for all of them. Not to be called from two threads at once.
+
+    Args:
+        system:  where the processes are asked for.
+        devices: where the GPUs are; None opens NVML as soon as a kernel holds one.
+        clock:   monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        system: System | None = None,
+        devices: Callable[[], Devices] = Devices,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._system = system or this_system()
+        self._new_devices, self._clock = devices, clock
+        self._devices: Devices | None = None
+        self._named: dict[Process, float] = {}  # what the system calls the beginning of each kernel's own process
+        self._owners: dict[Name, str] = {}  # whose each process was, also after its kernel has ended
+        self._moments: list[_Moment] = []  # two: the newest may be too young to be compared with
+        self._suspended: dict[str, float] = {}
+        self._roots: dict[str, Name] = {}
+
+    def sample(self, targets: Mapping[str, Process]) -> dict[str, Usage]:
+        """What each kernel uses, by kernel id.
+
+        Args: targets: each kernel's own process, one that this server started on this machine.
+        """
+        now, rows = self._clock(), self._system.rows()
+        self._resolve(targets.values(), rows)
+        roots = {kernel: one.pid for kernel, one in targets.items() if self._is_there(one, rows)}
+        members = belonging(rows, roots, self._system.facts, self._owners, os.getpid())
+        self._remember(rows, roots, members)
+        before = next((moment for moment in reversed(self._moments) if now - moment.at >= _SHORTEST_S), None)
+        moved, hidden = self._moved(rows, members, before)
+        moment = _Moment(now, rows, members, moved)
+        gpus = self._gpu_usages(rows, members)
+        usages = {}
+        for kernel in targets:
+            if kernel in roots:
+                cpu, io = self._rates(kernel, roots[kernel], before, moment, hidden.get(kernel))
+                stopped = self._stopped(kernel, rows[roots[kernel]].state == "T", now)
+                gpu = gpus.get(kernel, NONE)
+                usages[kernel] = Usage(cpu, io, stopped, gpu.gpus, gpu.gpu_busy, gpu.gpu_memory)
+            else:
+                usages[kernel] = _nothing("its process has ended")
+        if not self._moments or before is self._moments[-1]:
+            self._moments = [*self._moments[-1:], moment]
+        return usages
+
+    def leftovers(self, kernel_id: str) -> list[Leftover]:
+        """Processes that were this kernel's, outlived it and hold a GPU. None while its own process lives."""
+        rows = self._system.rows()
+        pid, began = self._roots.get(kernel_id, (0, 0.0))
+        root = rows.get(pid)
+        if root is not None and root.began == began and root.state != "Z":
+            return []
+        return leftovers(kernel_id, self._system, rows, self._owners, self._holds_gpu, set(self._roots.values()))
+
+    def close(self) -> None:
+        """Ends the session with the GPUs' driver."""
+        devices, self._devices = self._devices, None
+        if devices is not None:
+            devices.close()
+
+    def _resolve(self, targets: Iterable[Process], rows: Mapping[int, Row]) -> None:
+        """Notes who is meant as long as two clocks agree on it: wall time jumps, what the system counts does not."""
+        named = {}
+        for one in targets:
+            if one in self._named:
+                named[one] = self._named[one]
+            elif (row := rows.get(one.pid)) is not None and is_near(self._system.created(row), one.created):
+                named[one] = row.began
+        self._named = named
+
+    def _is_there(self, process: Process, rows: Mapping[int, Row]) -> bool:
+        row = rows.get(process.pid)
+        return row is not None and row.began == self._named.get(process) and row.state != "Z"
+
+    def _remember(self, rows: Mapping[int, Row], roots: Mapping[str, int], members: Mapping[str, list[int]]) -> None:
+        alive = {(row.pid, row.began) for row in rows.values()}
+        self._owners = {name: kernel for name, kernel in self._owners.items() if name in alive}
+        self._owners.update({(pid, rows[pid].began): kernel for kernel, pids in members.items() for pid in pids})
+        self._roots = {kernel: name for kernel, name in self._roots.items() if name in alive}
+        self._roots.update({kernel: (pid, rows[pid].began) for kernel, pid in roots.items()})
+        self._suspended = {kernel: since for kernel, since in self._suspended.items() if kernel in roots}
+
+    def _rates(
+        self, kernel: str, root: int, before: _Moment | None, now: _Moment, hidden: str | None
+    ) -> tuple[Signal[float], Signal[float]]:
+        """CPU in percent of a core, and bytes a second."""
+        was = None if before is None else before.rows.get(root)
+        if before is None or was is None or was.began != now.rows[root].began or kernel not in before.members:
+            return unknown("not measured yet"), unknown("not measured yet")
+        elapsed_s = now.at - before.at
+        cpu = Signal(100 * grown(before.cpu(kernel), now.cpu(kernel)) / elapsed_s, 0.0)
+        if not self._system.counts_io:
+            return cpu, Signal(None)  # nothing to wait for: this system never tells
+        if hidden is not None:
+            return cpu, unknown(hidden)
+        return cpu, Signal(grown(before.io(kernel), now.io(kernel)) / elapsed_s, 0.0)
+
+    def _stopped(self, kernel: str, is_stopped: bool, now: float) -> Signal[bool]:
+        if not is_stopped:
+            self._suspended.pop(kernel, None)
+            return Signal(False, 0.0)
+        return Signal(True, now - self._suspended.setdefault(kernel, now))
+
+    def _moved(
+        self, rows: Mapping[int, Row], members: Mapping[str, list[int]], before: _Moment | None
+    ) -> tuple[dict[int, int], dict[str, str]]:
+        """Bytes of each process; and why those of a kernel are not known."""
+        moved: dict[int, int] = {}
+        hidden: dict[str, str] = {}
+        for kernel, pids in members.items() if self._system.counts_io else ():
+            for pid in pids:
+                try:
+                    moved[pid] = self._system.moved(pid)
+                except (OSError, ValueError, IndexError) as error:
+                    if isinstance(error, PermissionError) and rows[pid].state != "Z":
+                        hidden[kernel] = f"what its process {rows[pid].name} ({pid}) reads and writes cannot be seen"
+                    elif before is not None and pid in before.moved:  # it has ended: its parent tells the rest
+                        moved[pid] = before.moved[pid]
+        return moved, hidden
+
+    def _gpu_usages(self, rows: Mapping[int, Row], members: Mapping[str, list[int]]) -> dict[str, GpuUsage]:
+        if not self._system.has_gpus():
+            self.close()
+            return {}
+        opened = {kernel: {pid: self._opened(pid) for pid in pids} for kernel, pids in members.items()}
+        every: dict[int, frozenset[str]] = {}
+
+        def all_opened() -> Mapping[int, frozenset[str]]:
+            if not every:
+                for pid in rows:
+                    if pid != os.getpid():  # which has NVML's session
+                        files = self._opened(pid)
+                        every[pid] = frozenset() if isinstance(files, OSError) else files
+            return every
+
+        readings: list[Reading] = []
+
+        def reading() -> Reading:
+            if not readings:
+                self._devices = self._devices or self._new_devices()
+                readings.append(self._devices.read())
+            return readings[0]
+
+        return {
+            kernel: gpu_usage(
+                files,
+                reading,
+                lambda files=files: {pid: held for pid, held in all_opened().items() if pid not in files},  # type: ignore[misc]
+            )
+            for kernel, files in opened.items()
+        }
+
+    def _opened(self, pid: int) -> frozenset[str] | OSError:
+        try:
+            return self._system.opened(pid)
+        except PermissionError as error:
+            return error
+        except OSError:  # it ended just now
+            return frozenset()
+
+    def _holds_gpu(self, pid: int) -> bool:
+        files = self._opened(pid)
+        return not isinstance(files, OSError) and computes(files)
+
+
+def _nothing(why: str) -> Usage:
+    return Usage(unknown(why), unknown(why), unknown(why), unknown(why), unknown(why), unknown(why))
