@@ -159,7 +159,8 @@ class _Kernel:
         at, begun, gap = float(line["at"]), _begun(line), _number(line.get("gap"), 0.0)
         if begun - self._line["at"] > _AWAY_S:
             gap = begun - self._line["at"]
-        self._run(begun - (gap or _MOMENT_S))
+        while not self._run(begun - (gap or _MOMENT_S)):  # it would have been stopped: what that saved goes on
+            pass
         if gap or at < self._now:  # not watched, or the clock was set back
             self._anew(begun)
             self._paid = begun

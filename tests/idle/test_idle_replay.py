@@ -115,6 +115,13 @@ def test_a_forgotten_gpu_kernel_would_have_been_stopped_and_that_is_what_it_save
     assert (found.wrongly_stopped, found.interrupted, found.warnings, found.kernels) == (0, 0, 1, 1)
 
 
+def test_what_a_stop_saves_counts_from_the_stop_on_though_nothing_is_recorded_for_an_hour() -> None:
+    kernel = Kernel().happens("message").goes_on(6 * HOUR).ends()
+    found = replay(kernel.records, Policy(gpu_ttl_s=1800.0))
+    assert found.gpu_s == pytest.approx(6 * HOUR, rel=0.01)
+    assert found.saved_gpu_s == pytest.approx(5.5 * HOUR, rel=0.01)
+
+
 def test_who_comes_back_was_interrupted_and_has_a_new_kernel_from_then_on() -> None:
     kernel = Kernel().happens("message").goes_on(3 * HOUR).happens("message").goes_on(5 * HOUR).ends()
     found = replay(kernel.records, Policy())
