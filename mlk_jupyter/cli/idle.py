@@ -13,7 +13,7 @@ from ..figures import duration, number, size
 from ..idle import inside, values
 from ..idle.servers import Server, servers
 from ..model.kernels import Explained, IdleTotals, KernelState, SignalView
-from .idle_policy import policy
+from .idle_policy import policy, replay
 from .kernels import kernel_of
 from .printing import give, give_json, say
 
@@ -103,6 +103,7 @@ _ACTIONS: dict[str | None, Callable[[argparse.Namespace], int]] = {
     "explain": explain,
     "keep": keep,
     "policy": policy,
+    "replay": replay,
 }
 
 

@@ -1,4 +1,4 @@
-"""`mlk idle policy check`: whether a policy can be used, and what it then is."""
+"""`mlk idle policy check` and `mlk idle replay`: whether a policy can be used, and what it would have saved."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from .. import text
 from ..errors import BadInput
 from ..figures import duration
 from ..idle.policy import VALUES, Configured, as_values, check, configured
+from ..idle.replay import replay_files
+from ..idle.replay_report import as_json, as_text
+from ..record.places import data_dir
 from .printing import give, give_json, say
 
 _BAD = 1
@@ -31,6 +34,28 @@ def policy(options: argparse.Namespace) -> int:
     else:
         give(*_shown(configured(env)))
     return _BAD if mistakes else 0
+
+
+def replay(options: argparse.Namespace) -> int:
+    """`mlk idle replay`: what another policy would have done on the recorded signals."""
+    env = dict(os.environ)
+    for given in options.policy:
+        name, equals, value = given.partition("=")
+        env |= {name.strip(): value.strip()} if equals else environment_of(Path(given))
+    chosen = configured(env).policy
+    places = [Path(place) for place in options.audit] or [data_dir() / "idle"]
+    try:
+        found = replay_files(places, chosen)
+    except OSError as error:
+        raise BadInput(
+            f"{error.filename or places[0]}: {error.strerror}.",
+            hint="Name an audit file, or the folder `idle` of a data directory that holds some.",
+        ) from error
+    if options.json:
+        give_json(json.dumps(as_json(found)))
+    else:
+        give(*as_text(found).split("\n"))
+    return 0
 
 
 def environment_of(file: Path) -> dict[str, str]:

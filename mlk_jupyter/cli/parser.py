@@ -107,6 +107,18 @@ def _add_idle(idle: argparse.ArgumentParser) -> None:
     policy.add_argument("check", choices=["check"], metavar="check", help="prints it, or each mistake (exit code 1)")
     policy.add_argument("file", nargs="?", metavar="FILE", help="of KEY=VALUE lines (default: the environment)")
     _add_json(policy, "print one JSON object {mistakes, values, sources}")
+    replay = _command(within, "replay", "say what another policy would have stopped and saved, by what was recorded")
+    replay.add_argument(
+        "audit", nargs="*", metavar="AUDIT", help="audit files, or folders of them (default: those of this machine)"
+    )
+    replay.add_argument(
+        "--policy",
+        action="append",
+        default=[],
+        metavar="K=V",
+        help="a variable of the policy, or a file of them (repeatable; default: the environment)",
+    )
+    _add_json(replay, "print one JSON object instead")
 
 
 def _command(commands: _Commands, name: str, text: str) -> argparse.ArgumentParser:

@@ -12,7 +12,10 @@ import pytest
 from idleservers import FIRST, SECOND, kernel, lease, write
 
 from mlk_jupyter.cli import main
+from mlk_jupyter.idle.audit import Audit
 from mlk_jupyter.idle.policy import Policy
+from mlk_jupyter.idle.recording import Recording
+from mlk_jupyter.idle.signals import Sample, Signal
 from mlk_jupyter.model.kernels import IdleTotals, Stopped
 
 Captured = pytest.CaptureFixture[str]
@@ -217,3 +220,58 @@ def test_what_is_typed_wrongly_within_is_told_by_the_command_within(data_dir: Pa
     with pytest.raises(SystemExit):
         main(["idle", "explain", "x", "--jsn"])
     assert "mlk idle explain: --jsn is no option. Did you mean --json?" in capsys.readouterr().err
+
+
+def recorded_by(data_dir: Path) -> None:
+    """The signals of a kernel that held a GPU for six hours and did nothing."""
+    recording, audit = Recording(), Audit(data_dir / "idle")
+    for at in range(0, 6 * 3600, 15):
+        sample = Sample(
+            at=float(at),
+            execution=Signal("idle", float(at)),
+            message=Signal(),
+            pending=Signal(0),
+            presence=Signal(),
+            output=Signal(),
+            input=Signal(False),
+            cpu=Signal(0.0),
+            io=Signal(0.0),
+            stopped=Signal(False),
+            gpus=Signal(1),
+            gpu_busy=Signal(0.0),
+            gpu_memory=Signal(0),
+            jobs=Signal(()),
+            waits_for=Signal(),
+        )
+        line = recording.sample(FIRST, sample, at=1_790_000_000.0 + at, path="a.ipynb", cost_per_hour=3.0)
+        if line:
+            audit.write(line)
+    gone = recording.gone(FIRST, at=1_790_000_000.0 + 6 * 3600)
+    assert gone is not None
+    audit.write(gone)
+
+
+def test_another_policy_is_replayed_on_what_was_recorded(data_dir: Path, tmp_path: Path, capsys: Captured) -> None:
+    recorded_by(data_dir)
+    file = tmp_path / "gpu.env"
+    file.write_text("MLK_IDLE_GPU_TTL=30m\n")
+    saved = {}
+    for typed in (["MLK_IDLE_GPU_TTL=2h"], [str(file)], [str(file), "MLK_IDLE_GPU_TTL=0"]):
+        words = [word for one in typed for word in ("--policy", one)]
+        assert main(["idle", "replay", *words, "--json"]) == 0
+        saved[typed[-1]] = json.loads(capsys.readouterr().out)["saved_gpu_s"] / 3600
+    assert saved["MLK_IDLE_GPU_TTL=2h"] == pytest.approx(4, abs=0.1)
+    assert saved[str(file)] == pytest.approx(5.5, abs=0.1)
+    assert saved["MLK_IDLE_GPU_TTL=0"] == 0
+    assert main(["idle", "replay", str(data_dir / "idle"), "--policy", str(file)]) == 0
+    assert "a.ipynb" in capsys.readouterr().out
+
+
+def test_what_cannot_be_replayed_is_told(data_dir: Path, tmp_path: Path, capsys: Captured) -> None:
+    assert main(["idle", "replay", str(tmp_path / "none.jsonl")]) == 2
+    assert "none.jsonl: No such file or directory." in capsys.readouterr().err
+    assert main(["idle", "replay", "--policy", "MLK_IDLE_TTL=soon"]) == 2
+    assert "MLK_IDLE_TTL is 'soon'" in capsys.readouterr().err
+    (data_dir / "idle").mkdir()
+    assert main(["idle", "replay"]) == 0
+    assert "nothing to replay" in capsys.readouterr().out
