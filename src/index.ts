@@ -6,7 +6,9 @@ import { display } from './plugins/display';
 import { backends, jobs } from './plugins/jobs';
 import { jobsSection } from './plugins/jobssection';
 import { jobTab } from './plugins/jobtab';
+import { kernelActions, presence } from './plugins/kernelactions';
 import { kernels } from './plugins/kernels';
+import { kernelsSection, kernelStatus } from './plugins/kernelssection';
 import { notebook } from './plugins/notebook';
 import { panel } from './plugins/panel';
 import { places } from './plugins/places';
@@ -25,12 +27,16 @@ const plugins: JupyterFrontEndPlugin<unknown>[] = [
   kernels,
   panel,
   jobsSection,
+  kernelsSection,
   places,
   jobTab,
   actions,
   submit,
   notebook,
   status,
+  kernelStatus,
+  kernelActions,
+  presence,
   toasts,
   running,
   display

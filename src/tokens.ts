@@ -98,6 +98,8 @@ export interface IPanelSection {
 export interface IMlkPanel {
   /** Shows a section until the returned disposable is disposed. Raises: Error when its id is taken. */
   addSection(section: IPanelSection): IDisposable;
+  /** Brings the panel to the front with this section open. */
+  showSection(id: string): void;
 }
 
 export const IMlkPanel = new Token<IMlkPanel>(
@@ -196,7 +198,9 @@ export interface IKernels {
   /** null before the first answer. */
   readonly policy: PolicyView | null;
   readonly currency: string;
-  /** Why this person's server before this one stopped itself; null: it did not. */
+  /** When this whole server is to be stopped, in seconds since the epoch, and why; null: it is not. */
+  readonly serverEnd: { readonly at: number; readonly words: string } | null;
+  /** When this person's server before this one stopped itself, and why; null: it did not, or that was seen. */
   readonly serverEnded: string | null;
   /** Whether the first answer is there. */
   readonly isReady: boolean;

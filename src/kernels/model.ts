@@ -67,6 +67,11 @@ export class KernelsModel implements IKernels, IDisposable {
     return this._last?.currency ?? '';
   }
 
+  get serverEnd(): IKernels['serverEnd'] {
+    const { server_stops_at: at = null, server_words: words = '' } = this._last ?? {};
+    return at === null ? null : { at, words };
+  }
+
   get serverEnded(): string | null {
     return this._last?.server_ended ?? null;
   }

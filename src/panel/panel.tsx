@@ -14,6 +14,8 @@ export interface IMlkPanelOptions {
   title: string;
   /** Above the sections and their notices. */
   header: Widget;
+  /** Brings the panel to the front. */
+  onShow: () => void;
   translator: ITranslator;
 }
 
@@ -27,7 +29,7 @@ interface IState {
 
 /** The side panel: a header, the notices of the sections, and the sections themselves. */
 export class MlkPanel extends SidePanel implements IMlkPanel {
-  constructor({ title, header, translator }: IMlkPanelOptions) {
+  constructor({ title, header, onShow, translator }: IMlkPanelOptions) {
     super({ translator });
     this.id = 'mlk-jupyter-panel';
     this.addClass('mlk-Panel');
@@ -35,6 +37,7 @@ export class MlkPanel extends SidePanel implements IMlkPanel {
     this.title.caption = title;
     this.node.setAttribute('aria-label', title);
     this.header.addWidget(header);
+    this._onShow = onShow;
     this._accordion = this.content as AccordionPanel;
     this._accordion.expansionToggled.connect(this._onToggled, this);
     this._observer.observe(this._accordion.node);
@@ -93,6 +96,14 @@ export class MlkPanel extends SidePanel implements IMlkPanel {
     });
   }
 
+  showSection(id: string): void {
+    const at = this._sections.findIndex(section => section.id === id);
+    if (at >= 0) {
+      this._accordion.expand(at);
+    }
+    this._onShow();
+  }
+
   /** Asks every section for what is new. */
   refresh(): void {
     for (const section of this._sections) {
@@ -131,6 +142,7 @@ export class MlkPanel extends SidePanel implements IMlkPanel {
     MessageLoop.postMessage(this._accordion, Widget.ResizeMessage.UnknownSize)
   );
   private readonly _accordion: AccordionPanel;
+  private readonly _onShow: () => void;
   private readonly _sections: IPanelSection[] = [];
   private _open = new Map<string, boolean>();
   private _state: IStateDB | null = null;

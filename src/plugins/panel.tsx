@@ -49,6 +49,7 @@ export const panel: JupyterFrontEndPlugin<IMlkPanel> = {
     const widget = new MlkPanel({
       title: trans.__('Jobs'),
       header,
+      onShow: () => shell.activateById(widget.id),
       translator: translator ?? nullTranslator
     });
     let placed = '';

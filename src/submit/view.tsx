@@ -12,7 +12,7 @@ import type { IDifference } from './differences';
 import { Field } from './field';
 import { Verdict } from './findings';
 import { arrayTemplate, objectTemplate } from './groups';
-import { useKeptFocus } from './keptfocus';
+import { useKeptFocus } from '../components/keptfocus';
 import { LastTime } from './lasttime';
 import type { IPreview } from './model';
 import { networkField } from './network';

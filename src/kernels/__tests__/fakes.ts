@@ -61,6 +61,8 @@ export function told(all: readonly KernelState[], fields: Partial<Kernels> = {})
     currency: 'USD',
     now: NOW,
     sampled_at: NOW,
+    server_stops_at: null,
+    server_words: '',
     server_ended: null,
     ...fields
   };

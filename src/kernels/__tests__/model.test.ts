@@ -115,7 +115,8 @@ describe('the kernels of a server', () => {
 
   it('have the time of the server, whatever ours is', () => {
     vi.useFakeTimers({ now: 5_000_000_000 });
-    tell([]);
+    tell([], { server_stops_at: NOW + 60, server_words: 'no kernel runs' });
+    expect(model.serverEnd).toEqual({ at: NOW + 60, words: 'no kernel runs' });
     expect(model.now()).toBe(NOW);
     vi.advanceTimersByTime(30_000);
     expect(model.now()).toBe(NOW + 30);
