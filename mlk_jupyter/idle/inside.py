@@ -42,14 +42,14 @@ _HOUR_S = 3600.0
 
 def kernel_id() -> str | None:
     """Of the kernel that this process is, or is a child of; None outside of kernels."""
-    tag = os.environ.get(TAG, "")
-    if _ID.fullmatch(tag):
-        return tag
     app: Any = getattr(sys.modules.get("ipykernel.kernelapp"), "IPKernelApp", None)
-    if app is None or not app.initialized():
-        return None
-    found = _CONNECTION_FILE.fullmatch(os.path.basename(str(app.instance().connection_file)))  # noqa: PTH119
-    return found[1] if found else None
+    if app is not None and app.initialized():
+        # Before the tag, which a server that is started from within a kernel hands on to its own.
+        found = _CONNECTION_FILE.fullmatch(Path(app.instance().connection_file).name)
+        if found:
+            return found[1]
+    tag = os.environ.get(TAG, "")
+    return tag if _ID.fullmatch(tag) else None
 
 
 def folder_of(kernel: str) -> Path:

@@ -13,8 +13,7 @@ from ..model.base import TolerantModel
 from ..model.kernels import Explained, Kernels, KernelState
 from ..record.files import read_regular
 from ..record.places import data_dir
-
-_SAME_PROCESS_S = 2.0  # its start is worked out from the clock, which is set now and then
+from .folders import is_alive_process
 
 
 class Server(TolerantModel):
@@ -66,7 +65,7 @@ def servers() -> list[Server]:
     for path in (data_dir() / "idle" / "servers").glob("*.json"):
         with contextlib.suppress(OSError, ValidationError):
             server = Server.model_validate_json(read_regular(path))
-            if _lives(server):
+            if is_alive_process(server.pid, server.created):
                 found.append(server)
     return sorted(found, key=lambda server: server.created)
 
@@ -85,12 +84,3 @@ def _seconds(explained: Explained | None, variable: str) -> float | None:
     """A limit that holds for a kernel; None: there is none, or it is not known."""
     value = None if explained is None else explained.limits.get(variable)
     return float(value) if isinstance(value, (int, float)) and value > 0 else None
-
-
-def _lives(server: Server) -> bool:
-    import psutil
-
-    try:
-        return abs(psutil.Process(server.pid).create_time() - server.created) <= _SAME_PROCESS_S
-    except psutil.Error:
-        return False

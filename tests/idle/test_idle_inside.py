@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
@@ -143,6 +144,25 @@ def test_a_lease_that_cannot_be_written_is_told_and_the_work_goes_on(
 def test_a_tag_that_is_no_id_names_no_kernel(data_dir: Path, monkeypatch: pytest.MonkeyPatch, tag: str) -> None:
     monkeypatch.setenv("MLK_KERNEL_ID", tag)
     assert inside.kernel_id() is None
+
+
+def test_the_kernel_of_a_server_within_a_kernel_is_itself(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class App:
+        connection_file = f"/run/kernel-{KERNEL}.json"
+
+        @staticmethod
+        def initialized() -> bool:
+            return True
+
+        @classmethod
+        def instance(cls) -> App:
+            return cls()
+
+    monkeypatch.setenv("MLK_KERNEL_ID", "0a1b2c3d-0000-4000-8000-00000000outer")
+    monkeypatch.setitem(sys.modules, "ipykernel.kernelapp", SimpleNamespace(IPKernelApp=App))  # type: ignore[arg-type]
+    assert inside.kernel_id() == KERNEL
+    monkeypatch.setattr(App, "connection_file", "/run/kernel-4711.json")
+    assert inside.kernel_id() == "0a1b2c3d-0000-4000-8000-00000000outer"
 
 
 def test_a_wait_is_there_while_it_lasts_and_names_the_job(told: Path) -> None:
