@@ -34,7 +34,7 @@ export MLK_CHROMIUM
 FRONT_END := $(shell find src style schema -type f 2>/dev/null) $(wildcard tsconfig*.json)
 PACKAGING := pyproject.toml package.json install.json $(wildcard jupyter-config/*/*)
 
-.PHONY: help install demo lab test test-fast test-stacks stress soak all format lint types bench bench-kubernetes clean check-python check-front-end
+.PHONY: help install demo lab test test-fast test-stacks test-jupyterhub stress soak all format lint types bench bench-kubernetes clean check-python check-front-end
 
 help:  ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -59,6 +59,9 @@ test-fast: .make/labextension  ## The same without browser and wheel tests
 
 test-stacks: .make/stacks  ## Train with Lightning, accelerate, Transformers, XGBoost, LightGBM, Ray, Dask and JAX
 	@$(BIN)/pytest -m stacks tests/stacks $(PYTEST_ARGS)
+
+test-jupyterhub: .make/jupyterhub  ## Start a real JupyterHub and have idle servers stopped by it
+	@$(BIN)/pytest -m jupyterhub tests/realhub $(PYTEST_ARGS)
 
 stress: .make/labextension .make/ui-tests  ## Run tests ten times beside a load, e.g. make stress T=tests/kubernetes N=10
 	@test -n "$(T)" || { echo 'Say which tests: make stress T=tests/kubernetes'; exit 1; }
@@ -125,6 +128,11 @@ clean:  ## Remove everything that was installed or built
 .make/stacks: .make/python
 	@SKIP_JUPYTER_BUILDER=1 tools/step .make/stacks.log 'Installing the stacks that people train with' \
 		$(BIN)/pip install -q --no-compile -e '.[stacks]'
+	@touch $@
+
+.make/jupyterhub: .make/python
+	@SKIP_JUPYTER_BUILDER=1 tools/step .make/jupyterhub.log 'Installing JupyterHub' \
+		$(BIN)/pip install -q --no-compile -e '.[hub]'
 	@touch $@
 
 .make/node: .make/python package.json yarn.lock .yarnrc.yml

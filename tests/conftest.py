@@ -18,14 +18,16 @@ settings.register_profile("mlk", deadline=None, suppress_health_check=[HealthChe
 settings.load_profile("mlk")
 
 
+_ASKED_FOR = ("stacks", "jupyterhub")  # markers of tests that need packages which most checkouts lack
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The stacks need packages that most checkouts lack: without `-m stacks` their tests are not chosen."""
-    if "stacks" in (config.option.markexpr or ""):
-        return
-    stacks = [item for item in items if item.get_closest_marker("stacks")]
-    if stacks:
-        items[:] = [item for item in items if not item.get_closest_marker("stacks")]
-        config.hook.pytest_deselected(items=stacks)
+    """Without `-m stacks` their tests are not chosen, and so on."""
+    unasked = [marker for marker in _ASKED_FOR if marker not in (config.option.markexpr or "")]
+    left_out = [item for item in items if any(item.get_closest_marker(marker) for marker in unasked)]
+    if left_out:
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
 
 
 NotebookMaker = Callable[..., dict[str, Any]]

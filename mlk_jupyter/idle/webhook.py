@@ -13,11 +13,9 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Literal
-from urllib.parse import urlsplit
 
 import httpx
 
-from ..errors import MlkError
 from ..waiting import within
 
 logger = logging.getLogger(__name__)
@@ -29,12 +27,6 @@ _POST_S = 5.0
 _PAUSES_S = (1.0, 10.0)  # before the second and the third attempt
 _TOLD_AGAIN_S = 3600.0
 _WORTH_REPEATING = frozenset({408, 425, 429})
-
-
-class BadWebhook(MlkError):
-    """The webhook's URL cannot be used."""
-
-    code, title, status = "bad_webhook", "Nothing can be posted to this webhook", 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,25 +44,6 @@ class Post:
     """Seconds since the epoch at which it is stopped, unless somebody does something."""
 
 
-def checked(url: str) -> str:
-    """The URL, if something can be posted there.
-
-    Raises: BadWebhook, without the URL: its path is often a secret.
-    """
-    try:
-        parts = urlsplit(url)
-        is_good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-        httpx.URL(url)
-    except (ValueError, httpx.InvalidURL):
-        is_good = False
-    if not is_good:
-        raise BadWebhook(
-            "MLK_IDLE_WEBHOOK is not an address that begins with https:// or http:// and names a host.",
-            hint="Write the whole URL, as the service that receives it shows it.",
-        )
-    return url
-
-
 class Webhook:
     """Where to post, and what is still to be posted. Its task lives only as long as there is something to post."""
 
@@ -84,13 +57,11 @@ class Webhook:
         pauses_s: tuple[float, ...] = _PAUSES_S,
         post_s: float = _POST_S,
     ) -> None:
-        """Args: user: whose server this is; server_url: where it can be opened; post_s: how long one attempt may take.
-
-        Raises: BadWebhook.
+        """Args: url: as `policy` takes it; user: whose server this is; server_url: where it can be opened; post_s: how
+        long one attempt may take.
         """
-        self._url = checked(url)
-        self.host = urlsplit(url).hostname or ""
-        """The only part of the URL that is ever logged."""
+        self._url = url
+        self._host = url.split("/")[2]  # all that is ever logged: the rest is often a secret
         self._user, self._server_url = user, server_url
         self._transport = transport
         self._pauses_s, self._post_s = pauses_s, post_s
@@ -152,7 +123,7 @@ class Webhook:
             return
         self._told_at = now
         dropped = f"; {self._dropped} more were dropped" if self._dropped else ""
-        logger.warning("The webhook at %s did not take %r: %s%s", self.host, post.event, why, dropped)
+        logger.warning("The webhook at %s did not take %r: %s%s", self._host, post.event, why, dropped)
 
     def _is_no_secret(self, record: logging.LogRecord) -> bool:
         """httpx logs each URL that it asks."""

@@ -10,7 +10,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tornado import web
 
@@ -22,7 +22,6 @@ from .features import Feature, Route
 if TYPE_CHECKING:
     from ..idle.policy import Policy
     from ..idle.server_end import Event
-    from ..idle.webhook import Webhook
     from .services import Services
 
 logger = logging.getLogger(__name__)
@@ -75,18 +74,19 @@ class OwnEnd:
 class Server:
     """What this server knows of itself, for `idle.server_end`."""
 
-    def __init__(self, services: Services, serverapp: Any, webhook: Webhook | None) -> None:
+    def __init__(self, services: Services) -> None:
         from ..idle.audit import Audit
         from ..idle.terminals import Processes, is_container
+        from .idle_telling import webhook_of
         from .people import People
         from .terminals import Terminals
 
         self._services = services
-        self._app = serverapp
-        self._webhook = webhook
+        self._app = services.serverapp
+        self._webhook = services.the(webhook_of)
         self._own_end = services.the(OwnEnd)
-        self._people = People(serverapp, time.monotonic)
-        self._terminals = Terminals(serverapp, time.monotonic)
+        self._people = People(self._app, time.monotonic)
+        self._terminals = Terminals(self._app, time.monotonic)
         self._processes = Processes(os.getpid(), all_of_user=is_container(os.environ))
         self._audit = Audit(data_dir() / "idle")
 
@@ -154,23 +154,17 @@ async def _start(services: Services) -> None:
     folder = data_dir() / "idle"
     if await in_thread(lambda: any(folder.glob("server-ended*.json"))):
         await services.the(OwnEnd).read()
-    if os.environ.get("MLK_IDLE_SERVER_TTL", "0") in ("", "0"):
+    traits = services.idle_traits()
+    if "MLK_IDLE_SERVER_TTL" not in os.environ and "idle_server_ttl" not in traits:
         return
     from ..idle.hub import Hub
-    from ..idle.policy import BadPolicy, configured
+    from ..idle.policy import configured
     from ..idle.server_end import ServerEnd
-    from ..idle.webhook import Webhook, address_of_server
 
-    try:
-        policy = configured(os.environ).policy
-    except BadPolicy as error:
-        logger.error("This server is not ended when it is idle: %s %s", error.detail, error.hint)
-        return
+    policy = configured(os.environ, traits).policy
     if policy.mode == "off" or not policy.server_ttl_s:
         return
-    user = os.environ.get("JUPYTERHUB_USER")
-    webhook = Webhook(policy.webhook, user=user, server_url=address_of_server(os.environ)) if policy.webhook else None
-    server = Server(services, services.serverapp, webhook)
+    server = Server(services)
     end = ServerEnd(server, lambda: policy, clock=time.monotonic, hub=Hub.from_environment(os.environ))
     task = asyncio.create_task(end.run(), name="mlk server end")
 
@@ -178,9 +172,7 @@ async def _start(services: Services) -> None:
         task.cancel()
         await asyncio.wait({task})
         if not task.cancelled() and (error := task.exception()) is not None:
-            logger.error("The end of this server was watched no longer", exc_info=error)
-        if webhook is not None:
-            await webhook.close()
+            logger.error("Whether this server is used was watched no longer", exc_info=error)
 
     services.at_end(close)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
 
@@ -40,6 +40,9 @@ class Settings(Protocol):
     running_jobs_are_activity: bool
     serverapp: Any
 
+    def idle_traits(self) -> Mapping[str, str]:
+        """What is configured of the policy for idle kernels, by the traits' names."""
+
     def note_activity(self) -> None:
         """Says to whoever stops idle servers that this one is not."""
 
@@ -71,6 +74,10 @@ class Services:
     def serverapp(self) -> Any:
         """The `ServerApp` that runs this."""
         return self._settings.serverapp
+
+    def idle_traits(self) -> Mapping[str, str]:
+        """What is configured of the policy for idle kernels, by the traits' names."""
+        return self._settings.idle_traits()
 
     def note_activity(self) -> None:
         """Says to whoever stops idle servers that this one is not."""

@@ -133,7 +133,7 @@ async def test_a_job_of_this_machine_keeps_a_server_whose_machine_ends_with_it(
 ) -> None:
     for name in ("KUBERNETES_SERVICE_HOST", "JUPYTERHUB_API_TOKEN"):
         monkeypatch.delenv(name, raising=False)
-    server = server_end.Server(app.services, app.serverapp, None)
+    server = server_end.Server(app.services)
     if variable is not None:
         monkeypatch.setenv(variable, "x")
     assert await server.jobs() is None
@@ -170,7 +170,7 @@ async def test_a_warning_is_shown_and_taken_back(app: MlkJupyterApp, data_dir: P
     called: list[float | None] = []
     own_end = app.services.the(server_end.OwnEnd)
     own_end.listeners.add(lambda: called.append(own_end.stops_at))
-    server = server_end.Server(app.services, app.serverapp, None)
+    server = server_end.Server(app.services)
     await server.tell("server_warned", "nobody is there", 60.0)
     await server.tell("server_active", "somebody is", None)
     (stops_at, taken_back) = called

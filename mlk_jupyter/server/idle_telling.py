@@ -1,0 +1,90 @@
+"""What becomes of kernels, told to those outside: a webhook, and the JupyterHub that may stop the whole server."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+
+from ..idle.happened import Happened
+from ..idle.hub import Hub, HubActivity
+from ..idle.policy import configured
+from ..idle.watched import Watched
+from ..idle.watcher import Watcher
+from ..idle.webhook import Event, Post, Webhook, address_of_server
+from .other_cullers import other_cullers
+from .services import Services
+
+logger = logging.getLogger(__name__)
+
+_EVENTS: dict[str, Event] = {"warned": "warned", "stopped": "stopped"}
+
+
+def webhook_of(services: Services) -> Webhook | None:
+    """Where this server posts warnings and stops; None: nowhere."""
+    url = configured(os.environ, services.idle_traits()).policy.webhook
+    if not url:
+        return None
+    user = os.environ.get("JUPYTERHUB_USER")
+    webhook = Webhook(url, user=user, server_url=address_of_server(os.environ))
+    services.at_end(webhook.close)
+    return webhook
+
+
+class Telling:
+    """Follows the kernels of one server."""
+
+    def __init__(self, services: Services) -> None:
+        self._webhook = services.the(webhook_of)
+        self._app = services.serverapp
+        hub = Hub.from_environment(os.environ)
+        self._activity = None if hub is None else HubActivity(hub)
+        self._asking: asyncio.Task[bool] | None = None
+        self._warned_of: set[str] = set()
+        services.at_end(self._close)
+
+    def follow(self, watcher: Watcher) -> None:
+        """Tells what becomes of its kernels from now on."""
+        watcher.hears.append(self.hear)
+
+        async def looked() -> None:
+            self.look(watcher)
+
+        watcher.looks.append(looked)
+
+    def hear(self, happened: Happened, kernel: Watched) -> None:
+        """One change. What is only watched, and what a person did, is told to nobody who is away."""
+        event = _EVENTS.get(happened.event)
+        if self._webhook is not None and event is not None and happened.mode == "enforce" and happened.kind != "asked":
+            self._webhook.post(
+                Post(event, happened.words, kernel=kernel.id, path=happened.path, deadline=happened.deadline)
+            )
+
+    def look(self, watcher: Watcher) -> None:
+        """After each look at all kernels: keeps JupyterHub informed while one is kept or works. Waits for nothing."""
+        for words in other_cullers(self._app):
+            if words not in self._warned_of:
+                self._warned_of.add(words)
+                logger.warning("%s", words)
+        if self._activity is None or (self._asking is not None and not self._asking.done()):
+            return
+        left_s = needed_s(watcher)
+        if left_s is not None:
+            asking = self._activity.keep(left_s, now=time.time(), at=time.monotonic())
+            self._asking = asyncio.create_task(asking, name="mlk hub activity")
+
+    async def _close(self) -> None:
+        if self._asking is not None:
+            self._asking.cancel()
+            await asyncio.wait({self._asking})
+
+
+def needed_s(watcher: Watcher) -> float | None:
+    """For how many seconds from now on the kernels need their server: as long as the longest lease, 0 for work that may
+    end at any moment. None: they do not.
+    """
+    kernels = watcher.kernels.values()
+    leases = [kernel.lease.left_s for kernel in kernels if kernel.lease is not None]
+    works = any(kernel.verdict.state == "active" and kernel.look.local for kernel in kernels)
+    return max(leases) if leases else 0.0 if works else None
