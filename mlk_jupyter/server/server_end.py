@@ -122,7 +122,8 @@ class Server:
         stops_at = None if deadline is None else time.time() + deadline
         is_warned = event == "server_warned"
         self._own_end.expect(stops_at if is_warned else None, words if is_warned else "")
-        record = {"event": "server_stop" if event == "server_stopped" else event, "words": words, "stops_at": stops_at}
+        named = {"event": "server_stop", "idle": True} if event == "server_stopped" else {"event": event}
+        record = {**named, "words": words, "stops_at": stops_at}
         await in_thread(self._audit.write, record)
         if self._webhook is not None and event in ("server_warned", "server_stopped"):
             from ..idle.webhook import Post
