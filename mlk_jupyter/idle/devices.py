@@ -122,7 +122,7 @@ class Devices:
         if nvml is not None:
             for sample in self._slices.values():
                 attempt(lambda sample=sample: nvml.nvmlGpmSampleFree(sample))  # type: ignore[misc]
-            attempt(nvml.nvmlShutdown)
+            attempt(lambda: nvml.nvmlShutdown())
         self._slices.clear()
         self._since.clear()
 
@@ -183,7 +183,7 @@ class Devices:
         supported = attempt(lambda: bool(nvml.nvmlGpmQueryDeviceSupport(parent).isSupportedDevice))
         if not supported or gpu_instance is None:
             return None, "the use of MIG slices can be measured on Hopper GPUs and newer ones only"
-        sample = attempt(nvml.nvmlGpmSampleAlloc)
+        sample = attempt(lambda: nvml.nvmlGpmSampleAlloc())
         if sample is None or attempt(lambda: nvml.nvmlGpmMigSampleGet(parent, gpu_instance, sample) or True) is None:
             if sample is not None:
                 attempt(lambda: nvml.nvmlGpmSampleFree(sample))

@@ -103,7 +103,8 @@ def missing(sample: Sample, *, in_cell: bool) -> Finding | None:
         needed.append("output")
     for name in needed:
         signal: Signal[Any] = getattr(sample, name)
-        measured = name in ("cpu", "io", "pending")
+        # Bytes that are known to have no value are counted nowhere on this system: the CPU has to do.
+        measured = name in ("cpu", "pending") or (name == "io" and signal.value is not None)
         if not signal.known or (measured and figure(signal) is None) or (name == "execution" and not signal.value):
             why = f" ({signal.why})" if signal.why else ""
             return Finding(f"{_NAMES[name]} is not known{why}, so this time is not counted", (name,))

@@ -54,13 +54,15 @@ class Sample:
     """CPU of the kernel's processes since the sample before, in percent of one core: its children, also those that
     left its process group or its session, but no job of ours that it started."""
     io: Signal[float]
-    """Bytes a second that these processes read and wrote by system calls since the sample before."""
+    """Bytes a second that these processes read and wrote by system calls since the sample before. Known with no value:
+    this system does not count them (macOS)."""
     stopped: Signal[bool]
     """Whether the kernel's process is suspended (SIGSTOP)."""
     gpus: Signal[int]
     """GPUs, or MIG slices, that its processes hold open."""
     gpu_busy: Signal[float]
-    """Share of the last sampling period, 0-1, in which these worked: the busiest. Unknown where tenants share a GPU."""
+    """Share of the time since the sample before, 0-1, in which these worked: the busiest. Unknown where tenants share a
+    busy GPU; known with no value where none is held."""
     gpu_memory: Signal[int]
     """Bytes of GPU memory that its processes hold."""
     jobs: Signal[tuple[str, ...]]
