@@ -10,7 +10,7 @@ from jupyter_server._tz import utcnow
 from jupyter_server.extension.application import ExtensionApp
 from traitlets import Bool, Float, Integer, Unicode
 
-from . import registry
+from . import kernel_socket, registry
 from .features import Feature
 from .idle_traits import IdleTraits
 from .services import Services
@@ -75,6 +75,7 @@ class MlkJupyterApp(IdleTraits, ExtensionApp):
             self.log.critical(problem)
         if problems:
             self.exit(1)
+        kernel_socket.install(self.settings)
 
     def initialize_handlers(self) -> None:
         self.handlers.extend(registry.handlers())

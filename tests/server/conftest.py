@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+import uuid
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from kernel_window import V1, KernelWindow
 from memory_backend import NOTEBOOK, MemoryBackend
 from pytest_jupyter.jupyter_server import *  # noqa: F403  (fixtures; a plugin may be named at the top only)
 from socket_window import Socket
@@ -80,3 +82,39 @@ def connect(jp_ws_fetch: Any) -> Callable[[], Awaitable[Socket]]:
         return Socket(await jp_ws_fetch("mlk", "channel"))
 
     return open_one
+
+
+@pytest.fixture
+def host(jp_serverapp: Any) -> Any:
+    """The server's kernels as the watcher of idle ones sees them."""
+    from mlk_jupyter.server.kernel_host import JupyterKernels
+
+    return JupyterKernels(jp_serverapp)
+
+
+@pytest.fixture
+def kernel(jp_serverapp: Any, jp_asyncio_loop: Any) -> Iterator[str]:
+    """A running kernel of the server; its id."""
+    manager = jp_serverapp.kernel_manager
+    kernel_id = jp_asyncio_loop.run_until_complete(manager.start_kernel(kernel_name="python3", path="/"))
+    yield kernel_id
+    if kernel_id in manager:
+        jp_asyncio_loop.run_until_complete(manager.shutdown_kernel(kernel_id, now=True))
+
+
+@pytest.fixture
+def open_window(jp_ws_fetch: Any) -> Iterator[Any]:
+    """Opens a window on a kernel: `await open_window(kernel_id, protocol, session)`."""
+    opened: list[KernelWindow] = []
+
+    async def open_one(kernel_id: str, protocol: str | None = V1, session: str | None = None) -> KernelWindow:
+        session = session or uuid.uuid4().hex
+        asked = {"session_id": session}
+        subprotocols = [protocol] if protocol else None
+        socket = await jp_ws_fetch("api", "kernels", kernel_id, "channels", params=asked, subprotocols=subprotocols)
+        opened.append(KernelWindow(socket, session, protocol))
+        return opened[-1]
+
+    yield open_one
+    for window in opened:
+        window.close()

@@ -1,0 +1,134 @@
+"""What is known of a kernel by the messages of its windows: real kernels in a real jupyter_server."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kernel_window import V1, KernelWindow, kinds
+from socket_window import eventually
+
+from mlk_jupyter.idle.kernels import Look
+from mlk_jupyter.server.kernel_frames import read_request
+from mlk_jupyter.server.kernel_host import JupyterKernels
+
+Open = Callable[..., Awaitable[KernelWindow]]
+
+
+def seen(host: JupyterKernels, kernel_id: str) -> Look:
+    look = host.look(kernel_id)
+    assert look is not None
+    return look
+
+
+@pytest.mark.parametrize("protocol", [V1, None], ids=["v1", "json"])
+async def test_a_cell_is_a_persons_message_and_pending_until_it_is_answered(
+    host: JupyterKernels, kernel: str, open_window: Open, protocol: str | None
+) -> None:
+    look = seen(host, kernel)
+    assert look.message.known and look.message.value is None and look.pending.value == 0
+    window = await open_window(kernel, protocol)
+    sent = await window.execute("input('name')")
+    await window.until(lambda message: message["header"]["msg_type"] == "input_request")
+    look = seen(host, kernel)
+    assert look.message.value == "execute_request" and look.pending.value == 1 and look.execution.value == "busy"
+    assert look.input.value is True and look.input.age_s is not None and look.output.value is not None
+    await window.send("input_reply", {"value": "a", "status": "ok"}, "stdin")
+    await window.done(sent)
+    look = seen(host, kernel)
+    assert look.message.value == "input_reply" and look.pending.value == 0 and look.input.value is False
+
+
+@pytest.mark.parametrize("protocol", [V1, None], ids=["v1", "json"])
+async def test_what_pages_and_extensions_send_of_themselves_is_no_use_by_a_person(
+    host: JupyterKernels, kernel: str, open_window: Open, protocol: str | None
+) -> None:
+    """In the order in which a page that is opened sends it, and what widgets, inspectors and debuggers add."""
+    window = await open_window(kernel, protocol)
+    comm = {"comm_id": "a", "target_name": "nobody", "data": {}}
+    inspector = {"code": "1", "user_expressions": {}, "allow_stdin": False, "stop_on_error": False}
+    for kind, content, channel in (
+        ("debug_request", {"type": "request", "seq": 1, "command": "debugInfo", "arguments": {}}, "control"),
+        ("kernel_info_request", {}, "shell"),
+        ("history_request", {"output": False, "raw": True, "hist_access_type": "tail", "n": 5}, "shell"),
+        ("create_subshell_request", {}, "control"),
+        ("list_subshell_request", {}, "control"),
+        ("is_complete_request", {"code": "1"}, "shell"),
+        ("execute_request", {**inspector, "silent": True}, "shell"),
+        ("execute_request", {**inspector, "silent": False, "store_history": False}, "shell"),
+        ("comm_info_request", {}, "shell"),
+    ):
+        await window.done(await window.send(kind, content, channel))
+    for kind, content in (("comm_open", comm), ("comm_msg", {"comm_id": "b", "data": {}}), ("usage_request", {})):
+        await window.send(kind, content, "control" if kind == "usage_request" else "shell")
+    await window.done(await window.send("comm_info_request"))
+    look = seen(host, kernel)
+    assert look.message.known and look.message.value is None and look.pending.value == 0
+    for kind, content in (
+        ("complete_request", {"code": "i", "cursor_pos": 1}),
+        ("inspect_request", {"code": "int", "cursor_pos": 1, "detail_level": 0}),
+    ):
+        await window.done(await window.send(kind, content))
+        assert seen(host, kernel).message.value == kind
+
+
+@pytest.mark.parametrize("protocol", [V1, None], ids=["v1", "json"])
+def test_what_is_no_message_is_read_as_none(protocol: str | None) -> None:
+    """Not given to a real server: its own reader counts to whatever number a frame begins with."""
+    for number in (0, 3, 6, 7, 2**32, 2**64 - 1):
+        raw = number.to_bytes(8, "little") * 9 + b'{"msg_type": "execute_request"}'
+        for frame in (raw, raw[:20], raw[:1], b"", "", "execute_request", "[" * 9999 + "execute_request", None, 7):
+            assert read_request(frame, protocol) is None
+
+
+async def test_frames_that_nobody_can_read_pass_and_are_noted_nowhere(
+    host: JupyterKernels, kernel: str, open_window: Open
+) -> None:
+    for protocol, frames in (
+        (V1, [b"\0" * 64 + b"execute_request", "execute_request"]),
+        (None, ["execute_request", '{"header": "execute_request"}', "[" * 5000 + "execute_request"]),
+    ):
+        for raw in frames:
+            window = await open_window(kernel, protocol)
+            await window.connection.write_message(raw, binary=isinstance(raw, bytes))
+            window.close()
+    look = seen(host, kernel)
+    assert look.message.value is None and look.pending.value == 0
+    window = await open_window(kernel)
+    assert "execute_reply" in kinds(await window.run("1"))
+
+
+async def test_a_second_window_counts_as_the_first_does(host: JupyterKernels, kernel: str, open_window: Open) -> None:
+    first, second = await open_window(kernel), await open_window(kernel)
+    await first.run("1")
+    sent = await second.execute("input()")
+    await second.until(lambda message: message["header"]["msg_type"] == "input_request")
+    assert seen(host, kernel).pending.value == 1
+    second.close()
+    await eventually(lambda: host._manager._kernel_connections[kernel] == 1)
+    assert seen(host, kernel).pending.value == 1  # its window is gone; the cell is not
+    look = seen(host, kernel)
+    assert look.input.value is True
+    await host._manager.interrupt_kernel(kernel)
+    await first.until(lambda message: message["parent_header"].get("msg_id") == sent and _is_idle(message))
+    look = seen(host, kernel)
+    assert look.pending.value == 0 and look.input.value is False
+
+
+async def test_a_cell_whose_window_went_is_pending_until_it_is_over(
+    host: JupyterKernels, kernel: str, open_window: Open, jp_root_dir: Path
+) -> None:
+    window = await open_window(kernel)
+    await window.execute("import time, pathlib\nwhile not pathlib.Path('go').exists(): time.sleep(0.01)")
+    await window.until(lambda message: message["header"]["msg_type"] == "execute_input")
+    window.close()
+    await eventually(lambda: host._manager._kernel_connections[kernel] == 0)
+    assert seen(host, kernel).pending.value == 1
+    (jp_root_dir / "go").touch()
+    await eventually(lambda: seen(host, kernel).pending.value == 0)
+
+
+def _is_idle(message: dict[str, Any]) -> bool:
+    return message["header"]["msg_type"] == "status" and message["content"]["execution_state"] == "idle"
