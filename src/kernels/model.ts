@@ -210,10 +210,10 @@ export class KernelsModel implements IKernels, IDisposable {
     }
   }
 
-  /** Followed while a kernel runs and somebody watches over it: a warning may come at any time. */
+  /** Followed while something runs that may be stopped: a warning may come at any time. */
   private _hold(): void {
     const runs = !this._running.running().next().done;
-    if (runs && this.policy?.mode !== 'off') {
+    if ((runs || mayServerEnd(this.policy)) && this.policy?.mode !== 'off') {
       this._held ??= this._topic.hold();
     } else {
       this._held?.dispose();
@@ -249,6 +249,11 @@ export class KernelsModel implements IKernels, IDisposable {
   private _error: ApiError | null = null;
   /** Seconds that the clock of the server is ahead of ours. */
   private _ahead = 0;
+}
+
+/** Whether the whole server ends when nobody uses it, or would. */
+export function mayServerEnd(policy: PolicyView | null): boolean {
+  return Number(policy?.values.MLK_IDLE_SERVER_TTL ?? 0) > 0;
 }
 
 /** What is known of a kernel already where nothing of it changed, so that nobody draws it again. */

@@ -1,6 +1,7 @@
 import type { IDisposable } from '@lumino/disposable';
 
 import type { IKernels } from '../tokens';
+import { mayServerEnd } from './model';
 
 export interface IPresenceOptions {
   kernels: Pick<IKernels, 'get' | 'policy' | 'present'>;
@@ -15,7 +16,10 @@ const LISTEN_MS = 1000;
 /** What only a person does. A page also scrolls, focuses and reloads by itself. */
 const POINTER = ['pointermove', 'pointerdown', 'wheel'] as const;
 
-/** Tells the server that a person is at the notebook or console of a kernel. */
+/**
+ * Tells the server that a person is at the notebook or console of a kernel; of a server that may end itself also that
+ * they are anywhere in its window.
+ */
 export class Presence implements IDisposable {
   constructor(private readonly _options: IPresenceOptions) {
     for (const type of POINTER) {
@@ -48,11 +52,16 @@ export class Presence implements IDisposable {
     }
     this._listensAt = now + LISTEN_MS;
     const id = event.target instanceof Node ? kernelAt(event.target) : null;
-    if (id === null || !kernels.get(id) || now - (this._toldAt.get(id) ?? -Infinity) < TELL_MS) {
+    const ids = id !== null && kernels.get(id) ? [id] : [];
+    const key = ids.join();
+    if (ids.length === 0 && !mayServerEnd(kernels.policy)) {
       return;
     }
-    this._toldAt.set(id, now);
-    kernels.present([id], kind).catch(() => undefined); // the next minute tells it again
+    if (now - (this._toldAt.get(key) ?? -Infinity) < TELL_MS) {
+      return;
+    }
+    this._toldAt.set(key, now);
+    kernels.present(ids, kind).catch(() => undefined); // the next minute tells it again
   }
 
   private readonly _onPointer = (event: Event): void => {

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { answer, FakeSocket, settings, trans } from '../../__tests__/fakes';
 import { Api, Channel } from '../../api';
+import type { PolicyView } from '../../api';
 import { KernelsModel } from '../model';
 import { kernel, NOW, stopped, told } from './fakes';
 
@@ -161,6 +162,23 @@ describe('the kernels of a server', () => {
     await model.load();
     expect(model.serverEnded).toBe('It was idle.');
     expect(FakeSocket.all).toEqual([]);
+  });
+
+  it('are followed without a kernel where the whole server may end', async () => {
+    running.become([]);
+    model.dispose();
+    const policy: PolicyView = {
+      mode: 'enforce',
+      values: { MLK_IDLE_SERVER_TTL: 3600 },
+      warnings: []
+    };
+    const api = new Api(
+      settings(() => answer(200, told([], { policy }))),
+      trans
+    );
+    model = new KernelsModel({ api, channel, running, trans });
+    await model.load();
+    expect(FakeSocket.all).toHaveLength(1);
   });
 
   it('say what is wrong where they cannot be read, and stay known', () => {

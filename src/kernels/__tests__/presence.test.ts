@@ -65,6 +65,17 @@ describe('the sign of life of a person', () => {
     expect(posted).toEqual([]);
   });
 
+  it('is told from anywhere in the window of a server that may end itself', () => {
+    policy = { mode: 'enforce', values: { MLK_IDLE_SERVER_TTL: 3600 }, warnings: [] };
+    for (let second = 0; second < 90; second += 2) {
+      presence.hear(at(null), 'pointer');
+      passes(2);
+    }
+    expect(posted).toEqual([' pointer', ' pointer']);
+    presence.hear(at('a'), 'key');
+    expect(posted.at(-1)).toBe('a key');
+  });
+
   it('is not listened for where nothing watches over kernels, or while that is not known', () => {
     policy = { mode: 'off', values: {}, warnings: [] };
     presence.hear(at('a'), 'key');
