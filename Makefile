@@ -34,7 +34,7 @@ export MLK_CHROMIUM
 FRONT_END := $(shell find src style schema -type f 2>/dev/null) $(wildcard tsconfig*.json)
 PACKAGING := pyproject.toml package.json install.json $(wildcard jupyter-config/*/*)
 
-.PHONY: help install demo lab test test-fast test-stacks test-jupyterhub stress soak all format lint types bench bench-kubernetes clean check-python check-front-end
+.PHONY: help install demo lab test test-fast test-stacks test-jupyterhub stress soak all format lint types bench bench-kubernetes bench-idle clean check-python check-front-end
 
 help:  ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -105,6 +105,9 @@ bench: .make/python  ## Measure: one JSON array on stdout, words on stderr
 
 bench-kubernetes: .make/labextension  ## Measure a cluster with 11,000 jobs, in the same form
 	@$(BIN)/python -m benchmarks cluster
+
+bench-idle: .make/python  ## Simulate a week of 50 people: what the policy for idle kernels saves and destroys (SEED=1)
+	@$(BIN)/python -m benchmarks.idle --seed $(or $(SEED),1)
 
 clean:  ## Remove everything that was installed or built
 	@rm -rf .venv .make .demo lib node_modules mlk_jupyter/labextension mlk_jupyter/_version.py \

@@ -237,10 +237,9 @@ class _Kernel:
             found = activity.cell_ended(line, self._stop.at)
         if found is None:
             return False
-        by = found.by
-        if by == "work" and self._stop.kind == "delegated":
-            by = "its end"  # the cell goes on when the job is over: by then the job's result is kept
-        self._close(min(found.at, line["at"]), by)
+        # A cell that only waited goes on when its job is over: by then the job's result is kept.
+        is_over = found.by == "work" and self._stop.kind == "delegated"
+        self._close(min(found.at, line["at"]), "its end" if is_over else found.by)
         return True
 
     def _close(self, at: float, by: Literal["nothing", "its end", "person", "work"]) -> None:
