@@ -13,7 +13,7 @@ from ..figures import duration, number, size
 from ..idle import inside, values
 from ..idle.servers import Server, servers
 from ..model.kernels import Explained, IdleTotals, KernelState, SignalView
-from .idle_policy import policy, replay
+from .idle_policy import policy, replay, values_shown
 from .kernels import kernel_of
 from .printing import give, give_json, say
 
@@ -161,9 +161,6 @@ def _totals(totals: IdleTotals, currency: str, *, is_shadow: bool) -> str:
 def _explanation(explained: Explained) -> list[str]:
     kernel = explained.kernel
     facts = [("Kernel", kernel.id), ("Notebook", kernel.path or "of no session"), ("State", kernel.words)]
-    limits = [
-        (name, text.clip(str(value), 40), explained.sources.get(name, "")) for name, value in explained.limits.items()
-    ]
     return [
         *(f"{title + ':':10}{value}" for title, value in facts),
         "",
@@ -171,7 +168,7 @@ def _explanation(explained: Explained) -> list[str]:
         "",
         *text.table([("SIGNAL", "VALUE", "AGE", "NOT KNOWN BECAUSE"), *map(_signal, explained.signals)]),
         "",
-        *text.table([("LIMIT", "VALUE", "FROM"), *limits]),
+        *text.table([("LIMIT", "VALUE", "FROM"), *values_shown(explained.limits, explained.sources)]),
     ]
 
 

@@ -6,7 +6,9 @@ import argparse
 import json
 import os
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from .. import text
 from ..errors import BadInput
@@ -81,11 +83,8 @@ def environment_of(file: Path) -> dict[str, str]:
 
 
 def _shown(found: Configured) -> list[str]:
-    rows = [("VARIABLE", "VALUE", "FROM")]
-    for value in VALUES:
-        of_it = getattr(found.policy, value.field)
-        shown = _length(of_it) if value.field.endswith("_s") else as_values(found.policy)[value.variable]
-        rows.append((value.variable, _words(shown), found.sources[value.variable]))
+    said = as_values(found.policy)
+    rows = [("VARIABLE", "VALUE", "FROM"), *values_shown(said, found.sources)]
     ceilings = [
         (f"{value.variable}_MAX", _length(ceiling))
         for value in VALUES
@@ -93,6 +92,15 @@ def _shown(found: Configured) -> list[str]:
     ]
     most = ["", *text.table([("NOBODY MAY GO BEYOND", ""), *ceilings])] if ceilings else []
     return [*text.table(rows), *most]
+
+
+def values_shown(said: Mapping[str, Any], sources: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    """A policy as `as_values` gives it: variables, values in words, and where each comes from."""
+    lengths = {value.variable for value in VALUES if value.field.endswith("_s")}
+    return [
+        (name, _length(value) if name in lengths else _words(value), sources.get(name, ""))
+        for name, value in said.items()
+    ]
 
 
 def _words(value: object) -> str:

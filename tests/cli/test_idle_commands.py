@@ -106,7 +106,7 @@ def test_a_kernel_is_named_by_its_id_or_its_notebook(data_dir: Path, capsys: Cap
     out = capsys.readouterr().out
     assert f"Kernel:   {FIRST}" in out and "It has done nothing for 42 min." in out
     assert "several tenants share the GPU" in out
-    assert "MLK_IDLE_TTL" in out and "notebook" in out
+    assert ["MLK_IDLE_TTL", "4", "h", "notebook"] in [line.split() for line in out.splitlines()]
 
 
 def test_explained_as_json_it_is_what_the_server_says(data_dir: Path, capsys: Captured) -> None:
