@@ -37,10 +37,17 @@ class Book:
         """Records that could not be written."""
         return self._audit.lost
 
-    async def open(self) -> None:
-        """Reads what was saved so far."""
-        if self._savings is None:
-            self._savings = await in_thread(self._read)
+    @property
+    def is_open(self) -> bool:
+        """Whether anything was ever to be written down."""
+        return self._savings is not None
+
+    async def open(self) -> bool:
+        """Reads what was saved so far. Gives whether that was not done before."""
+        if self._savings is not None:
+            return False
+        self._savings = await in_thread(self._read)
+        return True
 
     def _read(self) -> savings.Savings:
         try:
@@ -119,8 +126,8 @@ class Book:
         return IdleTotals(
             wasted_per_hour=None if None in costs else sum(cost for cost in costs if cost is not None),
             wasted_gpus=None if None in gpus else sum(held for held in gpus if held is not None),
-            saved=None if saved is None else saved.saved,
-            saved_gpu_s=None if saved is None else saved.gpu_s,
+            saved=None if saved is None or saved.saved is None else round(saved.saved, 1),
+            saved_gpu_s=None if saved is None or saved.gpu_s is None else round(saved.gpu_s / 60) * 60.0,
             stops=0 if saved is None else saved.stops,
             saved_limit_s=savings.LIMIT_S,
         )

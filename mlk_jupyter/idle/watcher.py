@@ -22,7 +22,7 @@ from .leases import Leases
 from .machine import Machine
 from .outside import Found, Outside
 from .parts import Parts
-from .policy import Configured, of_metadata, resolve
+from .policy import Configured, as_values, of_metadata, resolve
 from .refusals import NoSuchKernel
 from .watched import Inputs, Watched, interval_for, sample_of
 from .words import why_stopped
@@ -94,8 +94,11 @@ class Watcher:
             self._resolve(kernel)
         self._wake.set()
 
-    async def close(self) -> None:
-        """Ends watching. Kernels go on; stops that are under way are ended before they end anything."""
+    async def close(self, *, is_idle: bool = False) -> None:
+        """Ends watching. Kernels go on; stops that are under way are ended before they end anything.
+
+        Args: is_idle: the server ends because nobody uses it: what its stops have saved goes on.
+        """
         self._closed = True
         tasks = [*self._stopping, *([self._task] if self._task else [])]
         for task in tasks:
@@ -104,6 +107,8 @@ class Watcher:
             await asyncio.wait(tasks)
         self._task = None
         await self._outside.rest()
+        if self._book.is_open:
+            self._book.note({"event": "server_stop", "idle": is_idle})
         await self._book.flush()
 
     async def look_again(self) -> None:
@@ -126,7 +131,8 @@ class Watcher:
 
     async def _run(self) -> None:
         try:
-            await self._book.open()
+            if await self._book.open():
+                self._book.note({"event": "server_start", "policy": as_values(self.policy)})
             while True:
                 try:
                     async with self._looking:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import functools
 import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -128,6 +129,7 @@ class ChannelHandler(OwnErrors, ExtensionHandlerMixin, WebSocketMixin, WebSocket
             send=self._send,
             ping=self._send_ping,
             hang_up=self._hang_up,
+            check=functools.partial(authorize, self, "read"),
         )
         self.services.the(Windows).every.add(self._window)
         self._window.start(self._guard_access())

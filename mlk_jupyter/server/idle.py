@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tornado import web
 
 from ..threads import in_thread
+from . import kernel_tag
 from .base import Handler, allowed, authorize
 from .features import Feature, Feed, Route, Subscription, TopicKind
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from .idle_service import IdleService
     from .services import Services
 
+_KERNEL_ACTIONS = "https://events.jupyter.org/jupyter_server/kernel_actions/v1"
 KERNEL_ID = r"(?P<kernel_id>[A-Za-z0-9_-]{1,64})"
 
 
@@ -25,7 +28,7 @@ class _IdleHandler(Handler):
     async def service(self, action: Action) -> IdleService:
         """Raises: NotAllowed."""
         await authorize(self, action, "kernels")
-        return await in_thread(_load, self.services)
+        return await _ready(self.services)
 
 
 class KernelsHandler(_IdleHandler):
@@ -107,16 +110,50 @@ class SettingsHandler(_IdleHandler):
         self.answer(await (await self.service("write")).apply(self.json_body(IdleSettings)))
 
 
-def _load(services: Services) -> IdleService:
+async def _ready(services: Services) -> IdleService:
+    await in_thread(_load)
     from .idle_service import IdleService
 
-    return services.the(IdleService)
+    service = IdleService.of(services)
+    await service.open()
+    return service
+
+
+def _load() -> None:
+    """The first kernel brings everything into the server: half a second in which it would serve nobody."""
+    from . import idle_service  # noqa: F401
 
 
 def _open(asked: Subscription) -> Feed:
     from .idle_service import IdleService, KernelsFeed
 
-    return KernelsFeed(asked.services.the(IdleService), asked.call)
+    return KernelsFeed(IdleService.of(asked.services), asked.call)
+
+
+async def _start(services: Services) -> None:
+    """Begins to watch with the first kernel, and loads nothing before."""
+    server = services.serverapp
+    kernel_tag.install(server)
+
+    async def heard(logger: Any, schema_id: str, data: dict[str, Any]) -> None:
+        if data.get("action") in ("start", "restart") and data.get("status") == "success":
+            await _watch(services)
+
+    server.event_logger.add_listener(schema_id=_KERNEL_ACTIONS, listener=heard)
+
+    async def end() -> None:
+        server.event_logger.remove_listener(schema_id=_KERNEL_ACTIONS, listener=heard)
+
+    services.at_end(end)
+    if server.kernel_manager.list_kernel_ids():
+        await _watch(services)
+
+
+async def _watch(services: Services) -> None:
+    from ..idle.policy import configured
+
+    if configured(os.environ, services.idle_traits()).policy.mode != "off":
+        await _ready(services)
 
 
 def _routes() -> Sequence[Route]:
@@ -177,5 +214,14 @@ FEATURE = Feature(
         (rf"/mlk/idle/{KERNEL_ID}/stop", StopKernelHandler),
     ],
     routes=_routes,
-    topics=[TopicKind("kernels", "kernels", "all kernels, whole each time something about them changed", _open)],
+    start=_start,
+    topics=[
+        TopicKind(
+            "kernels",
+            "kernels",
+            "all kernels, whole each time something about them changed",
+            _open,
+            resource="kernels",
+        )
+    ],
 )

@@ -44,6 +44,8 @@ class OwnEnd:
         """When this one is to be stopped, in seconds since the epoch; None: it is not."""
         self.words = ""
         """Why."""
+        self.is_ending = False
+        """This one ends because nobody uses it."""
         self.listeners: set[Callable[[], None]] = set()
         """Called when one of these changed."""
 
@@ -53,6 +55,7 @@ class OwnEnd:
 
     async def remember(self, words: str) -> None:
         """Keeps for the next one why this one ends."""
+        self.is_ending = True
         await in_thread(self._last.write, words, time.time())
 
     async def forget(self) -> None:

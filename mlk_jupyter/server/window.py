@@ -41,11 +41,15 @@ class _Followed:
         self.seq = 0
 
 
+async def _let_in(resource: str) -> None:
+    """Nothing is kept from whoever is let in at all."""
+
+
 class Window:
     """Follows topics for one window and sends what they give, one message at a time.
 
     Owns its tasks from `start` to `close`. `send` waits until the network took the message: that is what slows a feed
-    down to what its window can take.
+    down to what its window can take. `check` raises NotAllowed where its user may not read some resource of Jupyter's.
     """
 
     def __init__(
@@ -58,6 +62,7 @@ class Window:
         send: Callable[[str], Awaitable[None]],
         ping: Callable[[], None],
         hang_up: Callable[[], None],
+        check: Callable[[str], Awaitable[None]] = _let_in,
     ) -> None:
         self._features = features
         self._services = services
@@ -66,6 +71,7 @@ class Window:
         self._send = send
         self._ping = ping
         self._hang_up = hang_up
+        self._check = check
         self._followed: dict[str, _Followed] = {}
         self._extra: list[Message] = []  # pings and refusals, few by construction
         self._wake = asyncio.Event()
@@ -95,6 +101,9 @@ class Window:
         await self._drop(topic.topic)
         if topic.op == "subscribe":
             try:
+                resource = topic_of(self._features, topic.topic)[0].resource
+                if resource is not None:
+                    await self._check(resource)
                 self._subscribe(topic)
             except MlkError as error:
                 self._say(topic.topic, error)
