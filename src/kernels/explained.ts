@@ -19,12 +19,20 @@ export function signalRows(
   return signals.map(signal => ({
     name: signalName(signal.name, trans),
     value: signal.why === null ? signalValue(signal, trans) : trans.__('unknown'),
-    note: signal.why ?? ageText(signal.age_s, trans)
+    note: signal.why ?? ageText(signal, trans)
   }));
 }
 
-function ageText(age: number | null, trans: TranslationBundle): string {
-  return age === null ? '' : trans.__('for %1', since(age, trans));
+/** Signals that tell of something that happened, and not of how something is. */
+const EVENTS = new Set(['message', 'presence', 'output']);
+
+function ageText({ name, age_s: age }: SignalView, trans: TranslationBundle): string {
+  if (age === null) {
+    return '';
+  }
+  return EVENTS.has(name)
+    ? trans.__('%1 ago', since(age, trans))
+    : trans.__('for %1', since(age, trans));
 }
 
 function signalName(name: string, trans: TranslationBundle): string {
@@ -68,7 +76,20 @@ function signalValue({ name, value }: SignalView, trans: TranslationBundle): str
   if (value === null || value === undefined || (Array.isArray(value) && value.length === 0)) {
     return trans.__('none');
   }
-  return Array.isArray(value) ? value.join(', ') : String(value);
+  return Array.isArray(value) ? value.join(', ') : wordOf(String(value), trans);
+}
+
+/** What the kernel's messages and other codes mean; others are shown as they are. */
+function wordOf(code: string, trans: TranslationBundle): string {
+  const words: Record<string, string> = {
+    execute_request: trans.__('ran a cell'),
+    input_reply: trans.__('answered a question'),
+    complete_request: trans.__('asked for completions'),
+    inspect_request: trans.__('asked for help'),
+    pointer: trans.__('pointer'),
+    key: trans.__('key')
+  };
+  return words[code] ?? code;
 }
 
 /** The limits that hold for the kernel; the third column says who set them. */

@@ -5,6 +5,7 @@ import { useState } from 'react';
 
 import type { Explained, KernelState } from '../api';
 import { told } from '../components';
+import { LoopDialog } from '../components/loop';
 import type { IKernels } from '../tokens';
 import { asText, limitRows, signalRows } from './explained';
 import type { IRow } from './explained';
@@ -18,7 +19,7 @@ export async function showWhy(
 ): Promise<void> {
   await told(trans.__('%1 could not be explained', nameOf(kernel)), trans, async () => {
     const explained = await kernels.explain(kernel.id);
-    const dialog = new Dialog({
+    const dialog = new LoopDialog({
       title: trans.__('Why: %1', nameOf(kernel)),
       body: ReactWidget.create(
         <Why

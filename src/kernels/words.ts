@@ -166,7 +166,7 @@ export function usageText(kernel: KernelState, currency: string, trans: Translat
           ? trans.__('GPU use unknown')
           : trans.__('GPU %1', percent(busy * 100)),
     cost === null ? trans.__('cost unknown') : trans.__('%1/h', money(cost, currency)),
-    jobs.length > 0 ? trans._n('%1 job of it', '%1 jobs of it', jobs.length) : null
+    jobs.length > 0 ? trans._n('%1 unfinished job', '%1 unfinished jobs', jobs.length) : null
   ]
     .filter(Boolean)
     .join(' · ');

@@ -10,7 +10,7 @@ import type { ReactNode, RefObject } from 'react';
 import { ApiError } from '../api';
 import { ErrorBanner } from '../components';
 import { canRun } from './document';
-import { LoopDialog } from './loop';
+import { LoopDialog } from '../components/loop';
 import { Path } from './path';
 
 export interface IChooseOptions {

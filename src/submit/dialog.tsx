@@ -3,7 +3,7 @@ import { PathExt } from '@jupyterlab/coreutils';
 import type { ITranslator, TranslationBundle } from '@jupyterlab/translation';
 
 import type { JobStatus } from '../api';
-import { LoopDialog } from './loop';
+import { LoopDialog } from '../components/loop';
 import type { SubmitModel } from './model';
 import { SubmitView } from './view';
 

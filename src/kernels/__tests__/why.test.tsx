@@ -1,10 +1,10 @@
 import { fireEvent, render, screen, within } from '@testing-library/react';
-import { describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 
 import { trans } from '../../__tests__/fakes';
 import type { Explained, SignalView } from '../../api';
 import { asText, limitRows, signalRows } from '../explained';
-import { Why } from '../why';
+import { showWhy, Why } from '../why';
 import { kernel } from './fakes';
 
 const signal = (name: string, value: unknown, fields: Partial<SignalView> = {}): SignalView => ({
@@ -19,6 +19,7 @@ const explained: Explained = {
   kernel: kernel('train'),
   signals: [
     signal('execution', 'idle', { age_s: 2520 }),
+    signal('message', 'execute_request', { age_s: 2521 }),
     signal('cpu', 0.4),
     signal('gpu_busy', null, { why: 'several tenants share the GPU' })
   ],
@@ -44,6 +45,7 @@ describe('why a kernel is in its state', () => {
         .map(row => [...row.children].map(({ textContent }) => textContent));
     expect(cells('What is known')).toEqual([
       ['Kernel', 'idle', 'for 42 min'],
+      ['Last use by a person', 'ran a cell', '42 min ago'],
       ['CPU of its processes', '0.4 % of one core', ''],
       ['GPU at work', 'unknown', 'several tenants share the GPU']
     ]);
@@ -89,5 +91,22 @@ describe('why a kernel is in its state', () => {
     expect(text).toContain('train.ipynb · python3 · train\nIt has done nothing for 42 minutes.');
     expect(text).toContain('  GPU at work: unknown (several tenants share the GPU)\n');
     expect(text).toContain('  Idle (MLK_IDLE_TTL): 4 h (from the notebook)\n');
+  });
+});
+
+describe('the dialog that says why', () => {
+  afterEach(() => document.body.replaceChildren());
+
+  it('is asked of the server, and left by the keyboard through all that is in it', async () => {
+    const explain = vi.fn(() => Promise.resolve(explained));
+    const shown = showWhy(kernel('train'), { explain }, trans);
+    await screen.findByText('Copy as text');
+    const close = document.querySelector<HTMLElement>('.jp-Dialog .jp-mod-accept')!;
+    expect(explain).toHaveBeenCalledWith('train');
+    close.focus();
+    fireEvent.keyDown(close, { key: 'Tab' });
+    expect(document.activeElement).toBe(document.querySelector('.mlk-Why'));
+    close.click();
+    await shown;
   });
 });

@@ -77,7 +77,7 @@ describe('a kernel in words', () => {
     ],
     ['CPU unknown · GPU unknown · cost unknown', { cpu_pct: null, gpus: null }],
     ['CPU 0 % · GPU use unknown · cost unknown', { gpus: 1, gpu_busy: null }],
-    ['CPU 350 % · cost unknown · 1 job of it', { cpu_pct: 350, jobs: ['a'] }]
+    ['CPU 350 % · cost unknown · 1 unfinished job', { cpu_pct: 350, jobs: ['a'] }]
   ])('uses “%s”: what is unknown is not 0', (text, fields) => {
     expect(usageText(kernel('train', fields), 'USD', trans)).toBe(text);
   });

@@ -19,6 +19,12 @@ export class LoopDialog extends Dialog<void> {
   }
 }
 
-const FOCUSABLE = ['input:not([type=hidden])', 'select', 'textarea', 'button']
-  .map(each => `.jp-Dialog-body ${each}:enabled`)
+const FOCUSABLE = [
+  'input:not([type=hidden]):enabled',
+  'select:enabled',
+  'textarea:enabled',
+  'button:enabled',
+  '[tabindex="0"]'
+]
+  .map(each => `.jp-Dialog-body ${each}`)
   .join(', ');
