@@ -97,7 +97,12 @@ class Audit:
         """Whoever writes into the file meanwhile finds its line in the one that it has become."""
         lock = open_regular(path.with_name(".audit.lock"), os.O_RDWR | os.O_CREAT)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # OSError: another server is doing it
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:  # another server is doing it
+                return
+            except OSError:  # a file system without locks: better two who rotate than a file that only grows
+                pass
             if path.stat().st_size < self._rotate_bytes:  # another server has done it
                 return
             for number in range(KEPT, 0, -1):

@@ -53,12 +53,21 @@ class Savings:
     def __init__(self, records: Iterable[Mapping[str, Any]] = ()) -> None:
         self._open: list[_Stop] = []
         self._closed: list[_Stop] = []
+        self._ended_idle: set[object] = set()
+        """Servers that the policy itself ended, and so what they held."""
         for record in records:
             self.take(record)
 
     def take(self, record: Mapping[str, Any]) -> None:
         """One record more; those that say nothing of what is saved do not matter."""
         event, kernel = record.get("event"), str(record.get("kernel") or "")
+        if event == "server_stop":
+            if record.get("server") in self._ended_idle:
+                return
+            if record.get("idle"):
+                self._ended_idle.add(record.get("server"))
+        elif event == "server_start":
+            self._ended_idle.discard(record.get("server"))
         if event in ("stopped", "would_stop"):
             self._close(record, {stop.kernel: record["at"] for stop in self._open if stop.kernel == kernel}, event)
             if _kind(record) != "asked" and all(stop.kernel != kernel for stop in self._open):

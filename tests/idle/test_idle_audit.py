@@ -106,6 +106,20 @@ def test_rotation_keeps_the_newest_and_reading_gives_them_in_order(tmp_path: Pat
     ]
 
 
+@pytest.mark.parametrize(("error", "files"), [(BlockingIOError(), 1), (OSError(errno.ENOLCK, "No locks"), 3)])
+def test_another_server_rotates_alone_and_without_locks_everybody_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: OSError, files: int
+) -> None:
+    def refuses(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("fcntl.flock", refuses)
+    audit = Audit(tmp_path, rotate_bytes=200)
+    for number in range(5):
+        audit.write({"at": float(number), "event": "warned", "text": "x" * 50})
+    assert len(list(tmp_path.glob("audit.jsonl*"))) == files and audit.lost == 0
+
+
 def test_several_servers_write_whole_lines_into_one_file_through_rotations(tmp_path: Path) -> None:
     write = (
         "import sys; from pathlib import Path; from mlk_jupyter.idle.audit import Audit\n"

@@ -7,6 +7,8 @@ from datetime import datetime, timezone
 from typing import Any, Literal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mlk_jupyter.idle.savings import LIMIT_S, Saved, Savings
 
@@ -68,7 +70,11 @@ def test_stops_of_several_servers_and_restarts_are_added() -> None:
 
 def test_what_a_server_would_have_freed_anyway_when_it_ended_is_not_claimed() -> None:
     assert hours(month(decided("stopped"), decided("server_stop", AT + HOUR))) == 1
-    assert hours(month(decided("stopped"), decided("server_stop", AT + HOUR, idle=True), now=AT + 5 * HOUR)) == 5
+    by_policy = decided("server_stop", AT + HOUR, idle=True)
+    assert hours(month(decided("stopped"), by_policy, now=AT + 5 * HOUR)) == 5
+    assert hours(month(decided("stopped"), by_policy, decided("server_stop", AT + 2 * HOUR), now=AT + 5 * HOUR)) == 5
+    again = [decided("server_start", AT + 3 * HOUR), decided("server_stop", AT + 4 * HOUR)]
+    assert hours(month(decided("stopped"), by_policy, *again, now=AT + 5 * HOUR)) == 4
 
 
 def test_each_month_has_its_own_part() -> None:
@@ -156,3 +162,34 @@ def test_records_one_by_one_give_what_all_of_them_give() -> None:
 def test_a_record_of_another_form_breaks_nothing(broken: dict[str, Any]) -> None:
     for one, other in itertools.product([{}, broken], repeat=2):
         month(decided("stopped") | one, sampled(AT + HOUR) | other, decided("would_stop", kernel="x") | broken)
+
+
+_RECORDS = st.lists(
+    st.builds(
+        lambda event, hour, kernel, path, used: {
+            **(sampled(AT + hour * HOUR) if event == "sample" else decided(event, AT + hour * HOUR)),
+            "kernel": kernel,
+            "path": path,
+            **({"signals": {"message": ["execute_request", AT + used * HOUR]}} if event == "sample" else {}),
+        },
+        st.sampled_from(
+            ["stopped", "would_stop", "sample", "resumed", "lease", "server_stop", "server_start", "warned"]
+        ),
+        st.integers(-50, 300),
+        st.sampled_from(["k1", "k2", "k3"]),
+        st.sampled_from([None, "a.ipynb", "b.ipynb"]),
+        st.integers(-50, 300),
+    ),
+    max_size=30,
+)
+
+
+@given(_RECORDS, st.integers(-100, 900), st.sampled_from(["shadow", "enforce"]))
+def test_whatever_is_recorded_nothing_is_saved_twice_nor_less_than_nothing(
+    records: list[dict[str, Any]], now: int, mode: Literal["shadow", "enforce"]
+) -> None:
+    stops = sum(record["event"] in ("stopped", "would_stop") for record in records)
+    saved = month(*records, now=AT + now * HOUR, mode=mode)
+    assert 0 <= saved.stops <= stops
+    assert 0 <= (saved.gpu_s or 0) <= 2 * LIMIT_S * stops
+    assert saved.gpu_s is not None and saved.saved == pytest.approx(saved.gpu_s / 2 / HOUR * 10)
