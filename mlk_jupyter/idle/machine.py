@@ -141,11 +141,13 @@ class Machine:
         if works is not None:
             signs.append((at, works))
 
-        if missing(sample, in_cell=clocks.in_cell) is not None:
-            clocks.alive, clocks.unused = clocks.alive + at - clocks.at, clocks.unused + at - clocks.at
         newest = max(signs, key=lambda sign: sign[0], default=None)
         if newest is not None:
-            clocks.alive = min(at, max(clocks.alive, newest[0]))
+            clocks.alive = max(clocks.alive, newest[0])
+        if missing(sample, in_cell=clocks.in_cell) is not None:  # this time is not counted
+            clocks.alive += at - clocks.at
+            clocks.unused += at - clocks.at
+        clocks.alive = min(at, clocks.alive)
         is_unused = figure(sample.gpus) and figure(sample.gpu_busy) is not None
         clocks.unused = max(clocks.unused, clocks.alive) if is_unused else at
         clocks.at = at

@@ -235,6 +235,14 @@ def test_what_is_not_known_is_neither_work_nor_idleness(missing: str) -> None:
     assert kernel.verdict.quiet_s == pytest.approx(quiet_s + TICK)  # type: ignore[operator]
 
 
+def test_time_after_a_persons_last_sign_is_not_counted_either_while_it_is_not_known() -> None:
+    kernel = Kernel()
+    kernel.run(300)
+    kernel.happened["presence"] = kernel.now - TICK + 1
+    kernel.step(cpu=unknown("it does not answer"))
+    assert kernel.until("due") == 600
+
+
 def test_one_unknown_sample_takes_a_warning_back_and_a_whole_one_follows() -> None:
     kernel = Kernel()
     kernel.until("warned")
