@@ -16,6 +16,9 @@ from .leftovers import Leftover, leftovers
 from .signals import Signal, unknown
 from .table import Row, System, is_near, this_system
 
+_ELSEWHERE = (
+    "the kernel itself is not among the processes that it was started with: it runs elsewhere, or is not up yet"
+)
 _SHORTEST_S = 1.0  # over less, one tick of the system's clock is more than a kernel that does nothing may use
 
 
@@ -61,6 +64,7 @@ class Usages:
         self._moments: list[_Moment] = []  # two: the newest may be too young to be compared with
         self._suspended: dict[str, float] = {}
         self._roots: dict[str, Name] = {}
+        self._here: set[Name] = set()  # processes of kernels that were once seen to be here
 
     def sample(self, targets: Mapping[str, Process]) -> dict[str, Usage]:
         """What each kernel uses, by kernel id.
@@ -76,9 +80,12 @@ class Usages:
         moved, hidden = self._moved(rows, members, before)
         moment = _Moment(now, rows, members, moved)
         gpus = self._gpu_usages(rows, members)
+        elsewhere = self._elsewhere(members)
         usages = {}
         for kernel in targets:
-            if kernel in roots:
+            if kernel in elsewhere:
+                usages[kernel] = _nothing(_ELSEWHERE)
+            elif kernel in roots:
                 cpu, io = self._rates(kernel, roots[kernel], before, moment, hidden.get(kernel))
                 stopped = self._stopped(kernel, rows[roots[kernel]].state == "T", now)
                 gpu = gpus.get(kernel, NONE)
@@ -125,6 +132,15 @@ class Usages:
         self._roots = {kernel: name for kernel, name in self._roots.items() if name in alive}
         self._roots.update({kernel: (pid, rows[pid].began) for kernel, pid in roots.items()})
         self._suspended = {kernel: since for kernel, since in self._suspended.items() if kernel in roots}
+
+    def _elsewhere(self, members: Mapping[str, list[int]]) -> set[str]:
+        """Kernels of which only what started them is here."""
+        self._here &= set(self._roots.values())
+        is_here = self._system.presence()
+        for kernel, pids in members.items():
+            if self._roots[kernel] not in self._here and is_here(kernel, pids[0], pids):
+                self._here.add(self._roots[kernel])
+        return {kernel for kernel in members if self._roots[kernel] not in self._here}
 
     def _rates(
         self, kernel: str, root: int, before: _Moment | None, now: _Moment, hidden: str | None
@@ -173,10 +189,10 @@ class Usages:
 
         def all_opened() -> Mapping[int, frozenset[str]]:
             if not every:
-                for pid in rows:
-                    if pid != os.getpid():  # which has NVML's session
-                        files = self._opened(pid)
-                        every[pid] = frozenset() if isinstance(files, OSError) else files
+                read = {pid: files for one in opened.values() for pid, files in one.items()}
+                for pid in rows.keys() - {os.getpid()}:  # this process has NVML's session
+                    files = read[pid] if pid in read else self._opened(pid)
+                    every[pid] = frozenset() if isinstance(files, OSError) else files
             return every
 
         readings: list[Reading] = []

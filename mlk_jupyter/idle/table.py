@@ -8,10 +8,12 @@ import re
 import stat
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple, Protocol
 
 import psutil
+
+from .listening import Listening
 
 TAG = "MLK_KERNEL_ID"
 """Bears the id of the kernel in the environment of its process and of all that this starts, however far it goes."""
@@ -71,6 +73,10 @@ class System(Protocol):
         ...
 
     def facts(self, row: Row) -> Facts: ...
+
+    def presence(self) -> Callable[[str, int, Collection[int]], bool]:
+        """What tells, now, whether a kernel of this id and process is itself one of these processes."""
+        ...
 
     def moved(self, pid: int) -> int:
         """Bytes that it and its ended children have read and written. Raises: OSError."""
@@ -143,6 +149,9 @@ class LinuxSystem(_Remembering):
     def created(self, row: Row) -> float:
         return psutil.boot_time() + row.began / self._ticks
 
+    def presence(self) -> Callable[[str, int, Collection[int]], bool]:
+        return Listening().is_here
+
     def moved(self, pid: int) -> int:
         lines = _read(f"/proc/{pid}/io").split(b"\n", 2)
         return int(lines[0].split()[1]) + int(lines[1].split()[1])
@@ -212,6 +221,9 @@ class PsutilSystem(_Remembering):
 
     def created(self, row: Row) -> float:
         return row.began
+
+    def presence(self) -> Callable[[str, int, Collection[int]], bool]:
+        return lambda kernel_id, root, pids: True
 
     def moved(self, pid: int) -> int:
         raise NotImplementedError

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import psutil
@@ -133,6 +133,9 @@ class Tables:
 
     def facts(self, row: Row) -> Facts:
         return self.known.get(row.pid, Facts(own=True, tag=None, job=False))
+
+    def presence(self) -> Callable[[str, int, Collection[int]], bool]:
+        return lambda kernel_id, root, pids: True
 
     def moved(self, pid: int) -> int:
         count = self.io.get(pid, 0)

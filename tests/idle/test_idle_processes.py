@@ -12,6 +12,7 @@ import psutil
 import pytest
 from standin_kernel import DAEMON, Pretended, StandIn, Tables, until
 
+from mlk_jupyter.idle.devices import Device, Devices, Reading
 from mlk_jupyter.idle.kernels import Process, Usage
 from mlk_jupyter.idle.processes import Usages
 from mlk_jupyter.idle.table import Facts, PsutilSystem, System, this_system
@@ -311,3 +312,43 @@ def test_bytes_that_may_not_be_seen_are_unknown_and_not_none() -> None:
     sample()
     usage = sample()
     assert usage.cpu.known and usage.io.why == "what its process p11 (11) reads and writes cannot be seen"
+
+
+def test_gpus_are_asked_for_only_while_a_kernel_holds_one(start: Start) -> None:
+    kernel, system, made = start(), Pretended(), []
+
+    class Asked:
+        def read(self) -> Reading:
+            return Reading((Device("GPU-0", 0, busy=0.7, memory_bytes=1),))
+
+        def close(self) -> None:
+            made.append("closed")
+
+    usages = Usages(system=system, devices=lambda: made.append("opened") or Asked())  # type: ignore[arg-type, return-value, func-returns-value]
+    watch = Watch(kernel)
+    watch.usages = usages
+    assert watch.one().gpus.value == 0 and made == []
+    system.hold(kernel.pid)
+    usage = watch.one()
+    assert (usage.gpus.value, usage.gpu_busy.value, usage.gpu_memory.value) == (1, 0.7, 1)
+    system.hold(kernel.spawn("sleep", "600", start_new_session=True))
+    assert watch.one().gpu_busy.value == 0.7  # its own children are no tenants beside it
+    system.files[os.getpid()] = frozenset({"nvidia0", "nvidia-uvm"})
+    assert watch.one().gpu_busy.value == 0.7
+    with subprocess.Popen(["sleep", "600"]) as other:
+        system.hold(other.pid)
+        assert watch.one().gpu_busy.why == "another process uses the same GPU"
+        other.kill()
+    usages.close()
+    assert made == ["opened", "closed"]
+
+
+def test_without_a_driver_nothing_is_loaded_for_gpus(start: Start) -> None:
+    def never() -> Devices:
+        raise AssertionError
+
+    watch, system = Watch(start()), Pretended()
+    system.gpus = False
+    watch.usages = Usages(system=system, devices=never)
+    usage = watch.one()
+    assert usage.gpus.value == 0 and usage.gpu_busy.known and usage.gpu_memory.value == 0
