@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,11 @@ class Hub:
         server = self.http.get(f"/users/{user}").raise_for_status().json()["servers"].get("")
         return "stopped" if server is None else "ready" if server["ready"] else "pending"
 
+    def active_in_s(self, user: str) -> float:
+        """How far ahead the moment lies until which the Hub takes the server to be in use, in seconds."""
+        server = self.http.get(f"/users/{user}").raise_for_status().json()["servers"][""]
+        return datetime.fromisoformat(server["last_activity"].replace("Z", "+00:00")).timestamp() - time.time()
+
     def end(self) -> None:
         self.process.send_signal(signal.SIGTERM)
         try:
@@ -114,6 +120,11 @@ def hub(tmp_path: Path) -> Iterator[Callable[..., Hub]]:
     yield start
     for one in started:
         one.end()
+
+
+def kernel_of(server: httpx.Client) -> str:
+    """Starts a kernel; gives its id."""
+    return str(server.post("api/kernels", json={"name": "python3"}).raise_for_status().json()["id"])
 
 
 async def with_a_tab(server: httpx.Client, kernel_id: str, wait: Callable[[], Any]) -> None:
@@ -152,10 +163,11 @@ def test_a_gpu_server_is_stopped_with_a_tab_open_a_cpu_server_is_not_and_the_nex
     hub: Callable[..., Hub],
 ) -> None:
     here = hub(gpu={**GPU, "TEST_GPU": "1"}, cpu={**GPU, "MLK_IDLE_SERVER_TTL": "600"})
-    gpu, cpu = here.start("ada", "gpu"), here.start("bob", "cpu")
-    kernels = [server.post("api/kernels", json={"name": "python3"}).raise_for_status().json() for server in (gpu, cpu)]
-    asyncio.run(with_a_tab(gpu, kernels[0]["id"], lambda: wait_for(lambda: here.state("ada") == "stopped", here.told)))
-    assert here.state("bob") == "ready" and cpu.get(f"api/kernels/{kernels[1]['id']}").status_code == 200
+    cpu = here.start("bob", "cpu")
+    kept = kernel_of(cpu)
+    gpu = here.start("ada", "gpu")
+    asyncio.run(with_a_tab(gpu, kernel_of(gpu), lambda: wait_for(lambda: here.state("ada") == "stopped", here.told)))
+    assert here.state("bob") == "ready" and cpu.get(f"api/kernels/{kept}").status_code == 200
     again = here.start("ada", "gpu")
     told = again.get("mlk/idle").raise_for_status().json()
     assert "nobody had used it for" in told["server_ended"]
@@ -168,3 +180,11 @@ def test_a_server_without_the_right_to_stop_itself_leaves_and_the_hub_sees_it(hu
     wait_for(lambda: here.state("ada") == "stopped", here.told)
     assert "JupyterHub did not stop this server (HTTP 403)" in here.told()
     server.close()
+
+
+def test_the_hub_takes_a_server_to_be_in_use_for_an_hour_ahead_while_a_kernel_is_kept(hub: Callable[..., Hub]) -> None:
+    here = hub(cpu={"MLK_IDLE_MODE": "enforce", "MLK_IDLE_TTL": "20"})
+    server = here.start("ada", "cpu")
+    lease = f"mlk/idle/{kernel_of(server)}/lease"
+    wait_for(lambda: server.post(lease, json={"seconds": 7200}).status_code == 200, here.told)
+    wait_for(lambda: 3000 < here.active_in_s("ada") <= 3600, here.told)
