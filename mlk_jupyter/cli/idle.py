@@ -137,7 +137,12 @@ def _about(server: Server, now: float) -> str:
     ]
     lines = [f"{server.url}, as of {_ago(server, now)}. {modes[kernels.policy.mode]}"]
     totals = _totals(kernels.totals, kernels.currency, is_shadow=kernels.policy.mode == "shadow")
-    return "\n".join([*lines, *([totals] if totals else []), *stopped, *kernels.policy.warnings])
+    ends = []
+    if kernels.server_stops_at is not None:
+        ends.append(f"The server itself stops in {duration(kernels.server_stops_at - now)}: {kernels.server_words}.")
+    if kernels.server_ended:
+        ends.append(f"The server before it ended itself, {kernels.server_ended}.")
+    return "\n".join([*lines, *([totals] if totals else []), *ends, *stopped, *kernels.policy.warnings])
 
 
 def _totals(totals: IdleTotals, currency: str, *, is_shadow: bool) -> str:

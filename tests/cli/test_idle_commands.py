@@ -82,6 +82,15 @@ def test_what_was_stopped_lately_is_told(data_dir: Path, capsys: Captured) -> No
     assert "a.ipynb was stopped 2 h ago: was idle for 4 h." in capsys.readouterr().err
 
 
+def test_the_end_of_a_server_is_told(data_dir: Path, capsys: Captured) -> None:
+    ended = "2026-09-21 12:00 UTC: no kernel ran"
+    write(data_dir, server_stops_at=time.time() + 600.5, server_words="no kernel runs", server_ended=ended)
+    assert main(["idle"]) == 0
+    err = capsys.readouterr().err
+    assert "The server itself stops in 10 min: no kernel runs." in err
+    assert f"The server before it ended itself, {ended}." in err
+
+
 def test_servers_that_are_gone_or_cannot_be_read_are_left_out(data_dir: Path, capsys: Captured) -> None:
     write(data_dir, kernel(), created=1.0)
     (data_dir / "idle" / "servers" / "12.json").write_text("{")
