@@ -3,7 +3,8 @@
 Output alone is no sign of work: `top` writes for ever. A person who types in a terminal is one, and so is a program
 that computes, or reads and writes. A program in the foreground that does neither may wait for something: it counts for
 as long as a silent cell does (`MLK_IDLE_BUSY_SILENT_TTL`), from the last key on. One that only shows what others do
-counts as long as a kernel without work does (`MLK_IDLE_TTL`), and what it uses itself is no work.
+counts as long as a kernel without work does (`MLK_IDLE_TTL`), and what it uses itself is no work. An application whose
+page is open (RStudio, VS Code) counts: whether somebody is at that page cannot be seen.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import contextlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, cast
 
 import psutil
 
@@ -64,6 +66,8 @@ class Tree:
     """Percent of one core since the look before; None: first look."""
     io_bytes: float | None
     """Bytes a second, read and written; None: first look, or not known on this system."""
+    is_connected: bool = False
+    """The server holds a connection to it: it passes a page of an application on (jupyter-server-proxy)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +106,8 @@ def why_busy(terminals: Sequence[Terminal], use: Use, policy: Policy) -> str | N
             return f"{tree.name} ({tree.pid}) computes (CPU {tree.cpu_pct:.0f} % of a core)"
         if tree.io_bytes is not None and tree.io_bytes >= policy.io_bytes:
             return f"{tree.name} ({tree.pid}) reads and writes ({tree.io_bytes / 1024:.0f} KiB a second)"
+        if tree.is_connected:
+            return f"a page of {tree.name} ({tree.pid}) is open"
     for terminal in terminals:
         program = use.foreground.get(terminal.name)
         if program is None:
@@ -149,7 +155,8 @@ class Processes:
             return Use((), {}, f"it is not known what runs ({type(error).__name__})")
         before, self._seen = self._seen, now
         passed_s, self._at = at - self._at if self._at is not None else 0.0, at
-        trees = tuple(_tree(root, members, before, now, passed_s) for root, members in self._trees(now).items())
+        ports = _ports(self._pid, psutil.CONN_ESTABLISHED)
+        trees = tuple(_tree(root, members, before, now, passed_s, ports) for root, members in self._trees(now).items())
         names = {it.name: program for it in terminals if (program := _foreground(it, now)) is not None}
         return Use(trees, names)
 
@@ -193,8 +200,30 @@ def _ancestors(pid: int, now: Mapping[int, _Seen]) -> list[int]:
     return found
 
 
+def _ports(pid: int, status: str) -> set[int]:
+    """Ports at the other end of a process's connections; with `CONN_LISTEN` those that it listens at."""
+    try:
+        ends = [
+            it.laddr if status == psutil.CONN_LISTEN else it.raddr for it in _connections(pid) if it.status == status
+        ]
+    except (psutil.Error, OSError):  # it has ended, or it is another's
+        return set()
+    return {end.port for end in ends if end}
+
+
+def _connections(pid: int) -> Sequence[Any]:
+    process = psutil.Process(pid)
+    ask = getattr(process, "net_connections", None) or process.connections  # its name before psutil 6
+    return cast("Sequence[Any]", ask(kind="tcp"))
+
+
 def _tree(
-    root: int, members: Iterable[int], before: Mapping[int, _Seen], now: Mapping[int, _Seen], passed_s: float
+    root: int,
+    members: Sequence[int],
+    before: Mapping[int, _Seen],
+    now: Mapping[int, _Seen],
+    passed_s: float,
+    ports: set[int],
 ) -> Tree:
     cpu: dict[int, float] = {}
     io: list[float] = []
@@ -208,10 +237,11 @@ def _tree(
         cpu[pid] = max(0.0, here.cpu_s - (past.cpu_s if past else 0.0))
         if here.io_bytes is not None:
             io.append(max(0.0, here.io_bytes - (past.io_bytes if past and past.io_bytes is not None else 0.0)))
-    busiest = max(cpu, key=cpu.__getitem__, default=root)
+    name = now[max(cpu, key=cpu.__getitem__, default=root)].name
+    is_connected = bool(ports) and any(_ports(pid, psutil.CONN_LISTEN) & ports for pid in members)
     if not before or passed_s <= 0:
-        return Tree(root, now[busiest].name, None, None)
-    return Tree(root, now[busiest].name, sum(cpu.values()) / passed_s * 100, sum(io) / passed_s if io else None)
+        return Tree(root, name, None, None, is_connected)
+    return Tree(root, name, sum(cpu.values()) / passed_s * 100, sum(io) / passed_s if io else None, is_connected)
 
 
 def _foreground(terminal: Terminal, now: Mapping[int, _Seen]) -> str | None:

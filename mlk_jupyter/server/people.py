@@ -1,7 +1,8 @@
 """Signs that a person uses a server, rather than a page that was left open.
 
 An open page asks for lists, and saves its layout, every few seconds for ever; so do extensions. What tells of a person:
-a page that is loaded, something saved, a change through this extension, a key in a terminal.
+a page that is loaded, something saved, a change through this extension, a key in a terminal. Of an application behind
+jupyter-server-proxy it cannot be told, so whatever it is asked counts.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 _CONTENTS = "https://events.jupyter.org/jupyter_server/contents_service/v1"
+_PROXY = "jupyter_server_proxy."
 _READS = ("GET", "HEAD", "OPTIONS")
 
 
@@ -44,7 +46,8 @@ class People:
         if handler.get_status() >= 400:
             return
         is_page = request.headers.get("Sec-Fetch-Dest") == "document"
-        if is_page or (request.method not in _READS and request.path.startswith(self._ours)):
+        is_application = type(handler).__module__.startswith(_PROXY)
+        if is_page or is_application or (request.method not in _READS and request.path.startswith(self._ours)):
             self.note()
 
     async def _contents(self, logger: object, schema_id: str, data: dict[str, Any]) -> None:

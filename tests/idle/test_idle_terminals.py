@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -32,6 +33,7 @@ def tree(cpu_pct: float | None = 0.0, io_bytes: float | None = 0.0, name: str = 
         (tree(None), "python (7) was not measured yet"),
         (tree(0.5, 1000.0), None),
         (tree(1.9, None), None),
+        (Tree(7, "rsession", 0.0, 0.0, is_connected=True), "a page of rsession (7) is open"),
     ],
 )
 def test_what_computes_reads_or_writes_keeps_a_server(found: Tree, words: str | None) -> None:
@@ -136,6 +138,23 @@ def test_reading_and_writing_is_seen(tmp_path: Path) -> None:
     with running(sys.executable, "-c", "import sys\n" + script, str(tmp_path / "x")) as writer:
         looks = Looks()
         eventually(lambda: ((found := looks.of(writer.pid)) is not None) and (found.io_bytes or 0) > 65536)
+
+
+def test_an_application_whose_page_the_server_passes_on_is_seen_until_it_is_closed() -> None:
+    script = (
+        "import socket, sys\n"
+        "listening = socket.create_server(('127.0.0.1', 0))\n"
+        "print(listening.getsockname()[1], flush=True)\n"
+        "accepted = [listening.accept()[0] for _ in range(1)]\n"
+        "sys.stdin.read()\n"
+    )
+    with running(sys.executable, "-c", script) as application:
+        assert application.stdout is not None
+        looks, port = Looks(), int(application.stdout.readline())
+        assert not getattr(looks.of(application.pid), "is_connected", None)
+        with socket.create_connection(("127.0.0.1", port)):
+            eventually(lambda: getattr(looks.of(application.pid), "is_connected", False))
+        eventually(lambda: not getattr(looks.of(application.pid), "is_connected", True))
 
 
 def test_what_left_the_tree_is_seen_in_a_container_only() -> None:

@@ -11,9 +11,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from jupyter_server.base.handlers import JupyterHandler
 from memory_backend import MemoryBackend
 from server_process import Server, wait_for
 from socket_window import eventually
+from tornado import web
 
 from mlk_jupyter.idle.last_end import LastEnd
 from mlk_jupyter.server import server_end
@@ -70,6 +72,20 @@ async def test_who_moves_the_pointer_is_one_and_who_may_not_is_not(people: Peopl
     await move(headers={"Authorization": "token wrong"})
     assert people.seen_s() is None
     await move()
+    assert people.seen_s() is not None
+
+
+async def test_what_an_application_behind_the_proxy_is_asked_counts(
+    people: People, jp_fetch: Any, jp_serverapp: Any
+) -> None:
+    class Proxied(JupyterHandler):
+        @web.authenticated
+        def get(self) -> None:
+            self.finish("an application's page")
+
+    Proxied.__module__ = "jupyter_server_proxy.handlers"
+    jp_serverapp.web_app.add_handlers(".*$", [(f"{jp_serverapp.base_url}rstudio", Proxied)])
+    await jp_fetch("rstudio")
     assert people.seen_s() is not None
 
 
