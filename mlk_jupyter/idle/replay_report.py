@@ -39,17 +39,18 @@ def as_text(found: Replayed, *, tz: tzinfo | None = None) -> str:
     lines = [
         f"{_count(found.kernels, 'kernel')} in {duration(found.until - found.begun)} of samples; "
         f"they held GPUs for {_gpu_hours(found.gpu_s)}.",
-        f"Would have warned {_times(found.warnings)} and stopped {_times(len(found.stops))}, and so saved "
+        f"Would have warned {_times(found.warnings)} and stopped {_count(len(found.stops), 'kernel')}, and so saved "
         f"{_gpu_hours(found.saved_gpu_s)}{_share(found)}{_money(found)}.",
-        _wrong(found),
-        f"Somebody came back and would have found the kernel stopped: {_times(found.interrupted)}.",
     ]
-    if found.stops:
-        shown = sorted(found.stops, key=lambda stop: (stop.ended_by != "work", stop.at))[:_MOST_ROWS]
-        rows = [["STOPPED", "NOTEBOOK", "WHY", "SAVED", "THEN"], *(_row(stop, found.currency, tz) for stop in shown)]
-        lines += ["", *table(rows)]
-        if len(found.stops) > len(shown):
-            lines.append(f"… and {len(found.stops) - len(shown)} more; `--json` has all.")
+    if not found.stops:
+        return "\n".join(lines)
+    back = f"{_times(found.interrupted).capitalize()} somebody came back and would have found the kernel stopped."
+    lines += [_wrong(found), back if found.interrupted else "Nobody would have come back to a stopped kernel."]
+    shown = sorted(found.stops, key=lambda stop: (stop.ended_by != "work", stop.at))[:_MOST_ROWS]
+    rows = [["STOPPED", "NOTEBOOK", "WHY", "SAVED", "THEN"], *(_row(stop, found.currency, tz) for stop in shown)]
+    lines += ["", *table(rows)]
+    if len(found.stops) > len(shown):
+        lines.append(f"… and {len(found.stops) - len(shown)} more; `--json` has all.")
     return "\n".join(lines)
 
 
@@ -79,7 +80,7 @@ def _count(number: int, noun: str) -> str:
 
 
 def _times(number: int) -> str:
-    return {0: "never", 1: "once", 2: "twice"}.get(number, f"{number} times")
+    return {0: "nobody", 1: "once", 2: "twice"}.get(number, f"{number} times")
 
 
 def _gpu_hours(seconds: float) -> str:

@@ -292,4 +292,8 @@ def test_what_is_found_is_told_in_words_and_as_json() -> None:
     told = json.loads(json.dumps(as_json(found)))
     assert (told["wrongly_stopped"], told["stopped"], told["currency"]) == (1, 1, "EUR")
     assert told["stops"][0]["kind"] == "idle_gpu" and told["saved_percent"] == found.saved_percent
+    quiet = as_text(replay(Kernel().happens("message").goes_on(HOUR / 2).ends().records, Policy()))
+    assert quiet.splitlines()[1].startswith("Would have warned nobody and stopped 0 kernels")
+    back = Kernel().happens("message").goes_on(3 * HOUR).happens("message").goes_on(600).ends()
+    assert "Once somebody came back and would have found the kernel stopped." in as_text(replay(back.records, Policy()))
     assert as_text(replay([], Policy())) == "No samples are recorded there: nothing to replay."
