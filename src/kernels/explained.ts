@@ -120,7 +120,14 @@ function limitName(name: string, trans: TranslationBundle): string {
     MLK_IDLE_LEASE_MAX: trans.__('Kept at once'),
     MLK_IDLE_LEASE_TOTAL: trans.__('Kept in all'),
     MLK_IDLE_CPU_PCT: trans.__('At work from this CPU on'),
-    MLK_IDLE_GPU_PCT: trans.__('At work from this GPU use on')
+    MLK_IDLE_GPU_PCT: trans.__('At work from this GPU use on'),
+    MLK_IDLE_IO_BYTES: trans.__('At work from so many bytes a second on'),
+    MLK_IDLE_CHECKPOINT: trans.__('What is noted of its memory before a stop'),
+    MLK_IDLE_AUDIT_LOG: trans.__('Decisions also go to the log'),
+    MLK_IDLE_WEBHOOK: trans.__('Warnings are posted to'),
+    MLK_PROFILE: trans.__('Profile'),
+    MLK_PRICE_PER_HOUR: trans.__('Price of the server for an hour'),
+    MLK_CURRENCY: trans.__('Currency')
   };
   const words = names[name];
   return words ? `${words} (${name})` : name;
@@ -135,6 +142,12 @@ function limitValue(name: string, value: unknown, trans: TranslationBundle): str
   }
   if (typeof value === 'number' && name.endsWith('_PCT')) {
     return percent(value);
+  }
+  if (typeof value === 'number' && name.endsWith('_BYTES')) {
+    return bytes(value);
+  }
+  if (typeof value === 'boolean') {
+    return value ? trans.__('yes') : trans.__('no');
   }
   return String(value);
 }

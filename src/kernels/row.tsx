@@ -3,7 +3,7 @@ import { caretDownIcon } from '@jupyterlab/ui-components';
 import { memo } from 'react';
 
 import type { KernelState } from '../api';
-import { left, nameOf } from './words';
+import { left, nameOf, pathOf } from './words';
 
 /** What can be done with a kernel. */
 export interface IKernelActions {
@@ -37,7 +37,8 @@ export interface IKernelRowProps {
 /** One kernel: its name, its state in words, what it uses, and what can be done. */
 export const KernelRow = memo((props: IKernelRowProps): JSX.Element => {
   const { kernel, state, kept, usage, keepTime, actions, trans } = props;
-  const { id, path } = kernel;
+  const { id } = kernel;
+  const path = pathOf(kernel);
   const name = nameOf(kernel);
   const canKeep = !['stopping', 'failed', 'dead'].includes(kernel.state);
   const keepLabel = trans.__('Keep %1', left(keepTime, trans));

@@ -10,8 +10,18 @@ const SECONDS_BELOW = 120;
 /** How many characters of an id tell kernels apart. */
 const ID_LENGTH = 8;
 
+/** What JupyterLab calls a session until it has said of which notebook it is. */
+const UNNAMED = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** Its notebook or console; null where it has none, or none yet. */
+export function pathOf({ path }: Pick<KernelState, 'path'>): string | null {
+  return path && !UNNAMED.test(path) ? path : null;
+}
+
 /** What a person calls it: its notebook or console, else its kernelspec and the beginning of its id. */
-export function nameOf({ id, name, path }: Pick<KernelState, 'id' | 'name' | 'path'>): string {
+export function nameOf(kernel: Pick<KernelState, 'id' | 'name' | 'path'>): string {
+  const { id, name } = kernel;
+  const path = pathOf(kernel);
   return path ? PathExt.basename(path) : `${name} ${id.slice(0, ID_LENGTH)}`;
 }
 

@@ -73,6 +73,8 @@ describe('why a kernel is in its state', () => {
 
   it.each([
     ['MLK_IDLE_CPU_PCT', 2, '2 %'],
+    ['MLK_IDLE_IO_BYTES', 65_536, '64 KiB'],
+    ['MLK_IDLE_AUDIT_LOG', false, 'no'],
     ['MLK_IDLE_WEBHOOK', '', 'not set'],
     ['MLK_PRICE_PER_HOUR', null, 'not set'],
     ['MLK_IDLE_OF_LATER', 7, '7']

@@ -60,6 +60,8 @@ describe('a kernel in words', () => {
   it('is called by its notebook, or by what it is', () => {
     expect(nameOf(kernel('train'))).toBe('train.ipynb');
     expect(nameOf(kernel('0123456789ab', { path: null }))).toBe('python3 01234567');
+    const early = { path: '3c352d16-a148-40b1-8d6d-091fef3b9887' };
+    expect(nameOf(kernel('0123456789ab', early))).toBe('python3 01234567');
   });
 
   it('says until when it is kept, how long that is, and why', () => {
