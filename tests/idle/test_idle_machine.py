@@ -494,3 +494,33 @@ def test_nothing_is_due_that_was_not_warned_in_an_earlier_sample(warn_s: float) 
 def test_a_time_without_numbers_is_no_time() -> None:
     machine = Machine(POLICY)
     assert {machine.step(sample(float("nan"))).state for _ in range(100)} == {"quiet"}
+
+
+def test_the_time_of_an_unused_gpu_is_not_counted_while_the_rest_is_unknown() -> None:
+    kernel = Kernel(replace(POLICY, ttl_s=10_000))
+    kernel.run(900, gpus=1, gpu_busy=unknown("no library"))
+    kernel.run(150, gpus=1)
+    kernel.run(900, gpus=1, cpu=unknown("too slow"))
+    assert kernel.until("due", gpus=1) >= 300 - 150
+
+
+def test_each_cell_of_a_row_has_the_whole_limit() -> None:
+    kernel = Kernel(execution="busy", pending=2, message="execute_request")
+    kernel.run(2700, execution="busy", pending=2)
+    kernel.changed = kernel.now  # the next one begins
+    assert kernel.until("due", execution="busy", pending=1) == 3000 + TICK
+
+
+def test_an_end_that_comes_a_little_later_is_told_anew() -> None:
+    kernel = Kernel(replace(POLICY, gpu_ttl_s=630))
+    kernel.until("warned")
+    kernel.run(30)
+    assert kernel.step(gpus=1).state == "warned" and kernel.verdict.stops_in_s == 630 - 585
+
+
+def test_a_cell_that_is_there_for_longer_than_from_sample_to_sample_is_one_at_once() -> None:
+    kernel = Kernel()
+    kernel.until("warned")
+    kernel.now += TICK
+    assert kernel.step(execution=Signal("busy", 20.0)).state == "active"
+    assert kernel.verdict.because == "a cell runs"
