@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -42,16 +43,15 @@ os.wait()
 class StandIn:
     """A process that leads a session and bears a kernel's tag, as kernels do."""
 
-    def __init__(self, kernel_id: str, *, tag: str | None = None) -> None:
-        self.kernel_id = kernel_id
-        self.tag = tag or kernel_id
+    def __init__(self) -> None:
+        self.kernel_id = uuid.uuid4().hex  # no other's, also not of a test that runs beside this one
         self._popen = subprocess.Popen(
             [sys.executable, "-u", "-c", _LOOP],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
             start_new_session=True,
-            env={**os.environ, TAG: self.tag},
+            env={**os.environ, TAG: self.kernel_id},
         )
         self.pid = self._popen.pid
         self.process = Process(self.pid, psutil.Process(self.pid).create_time())
@@ -82,7 +82,7 @@ class StandIn:
         self.end()
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
-                if process.environ().get(TAG) == self.tag:
+                if process.environ().get(TAG) == self.kernel_id:
                     process.kill()
 
 

@@ -20,7 +20,7 @@ MLK = [sys.executable, "-c", "import sys; from mlk_jupyter.cli import main; sys.
 @pytest.fixture
 def kernel(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
     monkeypatch.setenv("MLK_BACKEND", "local")
-    kernel = StandIn("submits")
+    kernel = StandIn()
     yield kernel
     kernel.end_all()
     subprocess.run([*MLK, "delete", "night"], capture_output=True, check=True)
@@ -57,11 +57,11 @@ def test_a_job_neither_counts_as_its_kernels_work_nor_ends_with_it(kernel: Stand
     assert supervisor and TAG not in psutil.Process(supervisor[0]).environ()
 
     def cpu() -> float | None:
-        return usages.sample({"submits": kernel.process})["submits"].cpu.value
+        return usages.sample({kernel.kernel_id: kernel.process})[kernel.kernel_id].cpu.value
 
     assert until(lambda: (found := cpu()) is not None and found < 2)
     for pid in (*ranks, *supervisor):
         system.hold(pid)
     kernel.end()
-    assert usages.leftovers("submits") == []
+    assert usages.leftovers(kernel.kernel_id) == []
     assert all(psutil.pid_exists(pid) for pid in ranks)

@@ -28,15 +28,15 @@ class Scene:
         self.usages = Usages(system=self.system, devices=lambda: Devices(NoDriver))
         self.kernels: list[StandIn] = []
 
-    def start(self, kernel_id: str = "one") -> StandIn:
-        self.kernels.append(StandIn(kernel_id))
+    def start(self) -> StandIn:
+        self.kernels.append(StandIn())
         return self.kernels[-1]
 
     def sample(self) -> None:
         self.usages.sample({kernel.kernel_id: kernel.process for kernel in self.kernels})
 
-    def left(self, kernel_id: str = "one") -> list[int]:
-        return [one.pid for one in self.usages.leftovers(kernel_id)]
+    def left(self, kernel: StandIn) -> list[int]:
+        return [one.pid for one in self.usages.leftovers(kernel.kernel_id)]
 
 
 class NoDriver:
@@ -60,8 +60,9 @@ def daemon(kernel: StandIn) -> int:
 
     def is_it(process: psutil.Process) -> bool:
         try:
-            return process.environ().get(TAG) == kernel.tag and process.ppid() == 1
-        except psutil.Error:
+            session = os.getsid(process.pid)
+            return process.environ().get(TAG) == kernel.kernel_id and session not in (process.pid, kernel.pid)
+        except (psutil.Error, OSError):
             return False
 
     return int(until(lambda: [one.pid for one in psutil.process_iter() if is_it(one)])[0])
@@ -78,11 +79,11 @@ def test_what_left_and_holds_a_gpu_is_found_and_ended(scene: Scene, way: Callabl
     scene.system.hold(pid)
     scene.sample()
     kernel.end()
-    (found,) = scene.usages.leftovers("one")
+    (found,) = scene.usages.leftovers(kernel.kernel_id)
     assert (found.pid, str(found)) == (pid, f"{psutil.Process(pid).name()} ({pid})")
     assert end([found], 20) == [str(found)]
     row = scene.system.row(pid)
-    assert scene.left() == [] and (row is None or row.state == "Z")
+    assert scene.left(kernel) == [] and (row is None or row.state == "Z")
 
 
 def test_what_was_never_sampled_is_found_by_its_tag(scene: Scene) -> None:
@@ -90,7 +91,7 @@ def test_what_was_never_sampled_is_found_by_its_tag(scene: Scene) -> None:
     pid = setsid(kernel)
     scene.system.hold(pid)
     kernel.end()
-    assert scene.left() == [pid]
+    assert scene.left(kernel) == [pid]
 
 
 def test_what_shed_the_tag_is_found_when_it_was_seen_before(scene: Scene) -> None:
@@ -103,7 +104,7 @@ def test_what_shed_the_tag_is_found_when_it_was_seen_before(scene: Scene) -> Non
         kernel.end()
         scene.kernels.clear()
         scene.sample()
-        assert scene.left() == [pid] and scene.left("other") == []
+        assert scene.left(kernel) == [pid] and scene.usages.leftovers("another") == []
     finally:
         os.kill(pid, signal.SIGKILL)
 
@@ -115,7 +116,7 @@ def test_what_holds_no_gpu_is_left_alone(scene: Scene) -> None:
     scene.system.hold(only_looks, "nvidia0", "nvidiactl")
     scene.sample()
     kernel.end()
-    assert scene.left() == []
+    assert scene.left(kernel) == []
 
 
 def test_nothing_is_left_of_a_kernel_that_lives(scene: Scene) -> None:
@@ -123,16 +124,16 @@ def test_nothing_is_left_of_a_kernel_that_lives(scene: Scene) -> None:
     scene.system.hold(setsid(kernel))
     scene.system.hold(kernel.pid)
     scene.sample()
-    assert scene.left() == []
+    assert scene.left(kernel) == []
 
 
 def test_another_kernels_processes_are_spared(scene: Scene) -> None:
-    kernel, other = scene.start(), scene.start("other")
+    kernel, other = scene.start(), scene.start()
     for pid in (other.pid, setsid(other), daemon(other)):
         scene.system.hold(pid)
     scene.sample()
     kernel.end()
-    assert scene.left() == []
+    assert scene.left(kernel) == []
 
 
 def test_this_server_and_what_it_descends_from_are_spared(scene: Scene) -> None:
@@ -145,8 +146,8 @@ def test_this_server_and_what_it_descends_from_are_spared(scene: Scene) -> None:
     line = {
         (one.pid, rows[one.pid].began) for one in [psutil.Process(), *psutil.Process().parents()] if one.pid in rows
     }
-    owners = dict.fromkeys(line, "one")
-    assert leftovers("one", scene.system, rows, owners, lambda pid: True, ()) == []
+    owners = dict.fromkeys(line, kernel.kernel_id)
+    assert leftovers(kernel.kernel_id, scene.system, rows, owners, lambda pid: True, ()) == []
 
 
 def test_a_job_that_the_kernel_started_is_spared(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,7 +161,7 @@ def test_a_job_that_the_kernel_started_is_spared(scene: Scene, monkeypatch: pyte
     scene.sample()
     try:
         kernel.end()
-        assert scene.left() == []
+        assert scene.left(kernel) == []
     finally:
         for process in (*psutil.Process(supervisor).children(), psutil.Process(supervisor), psutil.Process(rank)):
             process.kill()
@@ -185,7 +186,7 @@ def test_one_that_ignores_sigterm_is_killed_after_the_grace_period(scene: Scene)
     )
     scene.system.hold(pid)
     kernel.end()
-    found = scene.usages.leftovers("one")
+    found = scene.usages.leftovers(kernel.kernel_id)
     assert end(found, 0.2) == [f"{psutil.Process(pid).name()} ({pid})"]
 
 
@@ -215,7 +216,7 @@ def test_without_handles_of_processes_it_is_looked_before_each_signal(
     pid = setsid(kernel)
     scene.system.hold(pid)
     kernel.end()
-    found = scene.usages.leftovers("one")
+    found = scene.usages.leftovers(kernel.kernel_id)
     assert end(found, 20, system=Reused()) == [f"sleep ({pid})"] and psutil.pid_exists(pid)
     assert end(found, 20) == [f"sleep ({pid})"]
-    assert scene.left() == []
+    assert scene.left(kernel) == []
