@@ -19,6 +19,10 @@ from .watched import Watched
 
 logger = logging.getLogger(__name__)
 
+_LIMIT_S = 5.0
+_MOST_PENDING = 10_000
+"""Records that wait for a disk; the oldest give way."""
+
 
 class Book:
     """Of one server. Takes records at once, and writes them when `flush` is awaited."""
@@ -30,12 +34,13 @@ class Book:
         self._recording = Recording()
         self._savings: savings.Savings | None = None
         self._pending: list[dict[str, Any]] = []
-        self._writing = asyncio.Lock()
+        self._writer: asyncio.Task[None] | None = None
+        self._dropped = 0
 
     @property
     def lost(self) -> int:
         """Records that could not be written."""
-        return self._audit.lost
+        return self._audit.lost + self._dropped
 
     @property
     def is_open(self) -> bool:
@@ -100,12 +105,27 @@ class Book:
         if self._savings is not None:
             self._savings.take(full)
 
-    async def flush(self) -> None:
-        """Writes what was taken since the last time."""
-        async with self._writing:
-            pending, self._pending = self._pending, []
-            if pending:
-                await in_thread(self._write, pending)
+    async def flush(self, limit_s: float = _LIMIT_S) -> None:
+        """Writes what was taken since the last time.
+
+        Kernels are watched on when the disk does not answer: after `limit_s` this returns, and what came meanwhile is
+        written, in its order, once the disk has answered.
+        """
+        clock = asyncio.get_running_loop().time
+        until = clock() + limit_s
+        while True:
+            writer = self._writer
+            if writer is None or writer.done():
+                if not self._pending:
+                    return
+                pending, self._pending = self._pending, []
+                writer = self._writer = asyncio.create_task(in_thread(self._write, pending), name="mlk idle audit")
+            await asyncio.wait({writer}, timeout=max(0.0, until - clock()))
+            if not writer.done():
+                self._dropped += max(0, len(self._pending) - _MOST_PENDING)
+                del self._pending[:-_MOST_PENDING]
+                return
+            writer.result()
 
     def _write(self, records: list[dict[str, Any]]) -> None:
         for record in records:
