@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..model.kernels import IdleTotals
+from ..record.privacy import close
 from ..threads import in_thread
 from . import savings
 from .audit import Audit, decision, read
@@ -55,6 +57,8 @@ class Book:
         return True
 
     def _read(self) -> savings.Savings:
+        with contextlib.suppress(OSError):  # `write` says what is wrong with it
+            close(self._folder.parent)
         try:
             return savings.Savings(read(self._folder))
         except FileNotFoundError:

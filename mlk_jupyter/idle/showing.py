@@ -30,7 +30,7 @@ def state_of(kernel: Watched, server: Policy) -> KernelState:
         words=_words(kernel),
         quiet_since=_second(kernel.quiet_since),
         stops_at=_second(stops_at) if kernel.policy.mode != "off" and look.local else None,
-        would_stop="enforce" not in (kernel.policy.mode if server.mode == "enforce" else server.mode),
+        would_stop=_mode(kernel, server) != "enforce",
         lease=_lease(kernel),
         cpu_pct=None if sample is None else _rounded(sample.cpu, 0 if (sample.cpu.value or 0) >= 10 else 1),
         gpus=None if sample is None else sample.gpus.value,
@@ -139,7 +139,7 @@ def _sentences(kernel: Watched, server: Policy, now: float) -> list[str]:
 
 
 def _next(kernel: Watched, server: Policy, now: float) -> str:
-    mode = kernel.policy.mode if server.mode == "enforce" else server.mode
+    mode = _mode(kernel, server)
     if mode == "off":
         return "Nothing stops it: MLK_IDLE_MODE is off for it."
     if kernel.would_stop_at is not None:
@@ -148,6 +148,11 @@ def _next(kernel: Watched, server: Policy, now: float) -> str:
         return "Nothing is going to stop it as long as that stays so."
     would = "would be" if mode == "shadow" else "is"
     return f"It {would} stopped in {duration(max(0.0, kernel.stops_at - now))}, unless it is used."
+
+
+def _mode(kernel: Watched, server: Policy) -> str:
+    """The milder of both."""
+    return kernel.policy.mode if server.mode == "enforce" else server.mode
 
 
 def _sentence(words: str) -> str:

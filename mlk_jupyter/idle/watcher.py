@@ -32,6 +32,7 @@ logger = logging.getLogger(__name__)
 _AT_A_TIME = 16  # kernels whose samples are judged before others have their turn on the event loop
 _STOPS_AT_ONCE = 32
 _WRITTEN_EVERY_S = 60.0
+_SOONEST_S = 0.5
 
 
 class Watcher:
@@ -148,8 +149,11 @@ class Watcher:
         await self._outside.rest()
 
     def _interval_s(self) -> float:
+        """Until the next look: sooner where something is due before, so that it happens when it was said to."""
         every = [interval_for(kernel.policy, self._parts.interval_s) for kernel in self.kernels.values()]
-        return min(every, default=self._parts.interval_s)
+        ends = [kernel.verdict.stops_in_s for kernel in self.kernels.values() if kernel.verdict.state == "warned"]
+        soon = [max(end, _SOONEST_S) for end in ends if end is not None]
+        return min([*every, *soon], default=self._parts.interval_s)
 
     async def _look(self) -> None:
         """One look at all kernels. Whoever calls it holds `_looking`."""

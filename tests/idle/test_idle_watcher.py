@@ -385,6 +385,38 @@ def test_a_disk_that_takes_nothing_changes_nothing(room: Room) -> None:
     run(scenario())
 
 
+def test_only_this_person_may_look_into_what_is_written(tmp_path: Path) -> None:
+    room = Room(tmp_path / "data" / "idle")
+
+    async def scenario() -> None:
+        room.host.start("a")
+        room.watcher.notice()
+        await eventually(lambda: "a" in room.watcher.kernels)
+        await room.watcher.close()
+
+    run(scenario())
+    assert (tmp_path / "data").stat().st_mode & 0o077 == 0
+    assert all(path.stat().st_mode & 0o077 == 0 for path in (tmp_path / "data").rglob("*"))
+
+
+def test_what_is_due_before_the_next_look_is_looked_at_in_time(room: Room) -> None:
+    async def scenario() -> None:
+        room.host.start("a")
+        await room.pass_by(555)
+        room.clock.turn(14.0)
+        await room.watcher.look_again()
+        assert room.watcher._interval_s() == 15.0
+        room.clock.turn(14.0)
+        await room.watcher.look_again()
+        room.clock.turn(14.0)
+        await room.watcher.look_again()
+        assert room.watcher.kernel("a").verdict.state == "warned"
+        stops_in_s = room.watcher.kernel("a").verdict.stops_in_s
+        assert stops_in_s is not None and room.watcher._interval_s() == min(15.0, stops_in_s)
+
+    run(scenario())
+
+
 def test_unknown_kernels_are_refused(room: Room) -> None:
     with pytest.raises(NoSuchKernel):
         room.watcher.begin_stop("a")
