@@ -69,7 +69,9 @@ def daemon(kernel: StandIn) -> int:
 
 
 def setsid(kernel: StandIn) -> int:
-    return kernel.spawn("sleep", "600", start_new_session=True)
+    pid = kernel.spawn("sleep", "600", start_new_session=True)
+    until(lambda: psutil.Process(pid).name() == "sleep")  # renamed a moment after it is told to have started
+    return pid
 
 
 @pytest.mark.parametrize("way", [daemon, setsid])
