@@ -12,6 +12,7 @@ import psutil
 
 from mlk_jupyter.idle.policy import Policy, as_values
 from mlk_jupyter.idle.servers import Server
+from mlk_jupyter.idle.state import host
 from mlk_jupyter.model.kernels import Explained, IdleTotals, Kernels, KernelState, LeaseView, PolicyView, SignalView
 
 FIRST, SECOND = "0a1b2c3d-0000-4000-8000-000000000001", "0a1b2cff-0000-4000-8000-000000000002"
@@ -28,7 +29,7 @@ def write(data_dir: Path, *kernels: KernelState, **known: Any) -> Server:
     made = server(*kernels, **known)
     folder = data_dir / "idle" / "servers"
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{made.pid}.json").write_text(json.dumps(made.model_dump(mode="json")))
+    (folder / f"{host()}-{made.pid}.json").write_text(json.dumps(made.model_dump(mode="json")))
     return made
 
 

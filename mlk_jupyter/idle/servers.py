@@ -14,6 +14,7 @@ from ..model.kernels import Explained, Kernels, KernelState
 from ..record.files import read_regular
 from ..record.places import data_dir
 from .folders import is_alive_process
+from .state import host
 
 
 class Server(TolerantModel):
@@ -60,9 +61,9 @@ class Granted:
 
 
 def servers() -> list[Server]:
-    """Those that live, the oldest first. What cannot be read is left out."""
+    """Those that live on this machine, the oldest first. What cannot be read is left out."""
     found = []
-    for path in (data_dir() / "idle" / "servers").glob("*.json"):
+    for path in (data_dir() / "idle" / "servers").glob(f"{host()}-*.json"):
         with contextlib.suppress(OSError, ValidationError):
             server = Server.model_validate_json(read_regular(path))
             if is_alive_process(server.pid, server.created):

@@ -6,6 +6,8 @@ import contextlib
 import json
 import logging
 import os
+import re
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,12 +17,20 @@ from ..record.folder import write_atomically
 logger = logging.getLogger(__name__)
 
 
+def host() -> str:
+    """This machine, or pod, as the beginning of a file's name."""
+    return re.sub(r"[^\w.-]", "_", socket.gethostname())
+
+
 class StateFile:
-    """`PID.json` of this process: written as something changes, gone with the server."""
+    """`HOST-PID.json` of this process: written as something changes, gone with the server.
+
+    Pods that share a home folder give the same numbers to their processes.
+    """
 
     def __init__(self, folder: Path, *, url: str, root: str, created: float) -> None:
         """Args: created: when this process began, seconds since the epoch."""
-        self._path = folder / f"{os.getpid()}.json"
+        self._path = folder / f"{host()}-{os.getpid()}.json"
         self._about = {"pid": os.getpid(), "created": created, "url": url, "root": root}
         self._was_written = True
 

@@ -16,6 +16,7 @@ from mlk_jupyter.idle.audit import Audit
 from mlk_jupyter.idle.policy import Policy
 from mlk_jupyter.idle.recording import Recording
 from mlk_jupyter.idle.signals import Sample, Signal
+from mlk_jupyter.idle.state import host
 from mlk_jupyter.model.kernels import IdleTotals, Stopped
 
 Captured = pytest.CaptureFixture[str]
@@ -93,7 +94,7 @@ def test_the_end_of_a_server_is_told(data_dir: Path, capsys: Captured) -> None:
 
 def test_servers_that_are_gone_or_cannot_be_read_are_left_out(data_dir: Path, capsys: Captured) -> None:
     write(data_dir, kernel(), created=1.0)
-    (data_dir / "idle" / "servers" / "12.json").write_text("{")
+    (data_dir / "idle" / "servers" / f"{host()}-12.json").write_text("{")
     assert main(["idle"]) == 0
     out, err = capsys.readouterr()
     assert out == "" and "No server of yours" in err
