@@ -18,6 +18,7 @@ from .folders import Left
 from .kernels import Look, Process, Usage
 from .leases import Leases
 from .parts import Parts, Usages
+from .patience import Patience
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ class Outside:
         self._usages: Usages | None = None
         self._sampling: asyncio.Future[dict[str, Usage]] | None = None
         self._reading: asyncio.Future[Found] | None = None
-        self._pids: frozenset[int] = frozenset()
+        self._keeping = Patience()
 
     async def find(self, looks: Mapping[str, Look], new: Collection[str], gone: Collection[str]) -> Found | None:
         """What there is for these kernels; None: the disk does not answer in time.
@@ -64,7 +65,7 @@ class Outside:
         """Writes down how long kernels were kept so far. Never raises."""
         records = {kernel_id: json.dumps(one.as_record(wall)).encode() for kernel_id, one in leases.items()}
         if records:
-            await in_thread(self._write, records)
+            await self._keeping.do(self._write, records)
 
     async def end_leftovers(self, kernel_id: str, looking: asyncio.Lock) -> Sequence[str]:
         """Ends what a kernel that has ended left behind and holds a GPU; gives each as "name (pid)".

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
-from ..waiting import is_set_within
+from ..waiting import is_set_within, within
 from .book import Book
 from .folders import Left
 from .happened import Event, Happened
@@ -291,7 +291,10 @@ class Watcher:
         async def still_due() -> bool:
             if asked:
                 return True
-            await self.look_again()
+            try:  # cells are refused meanwhile
+                await within(self._parts.sampling_s * 2, self.look_again())
+            except asyncio.TimeoutError:
+                return False
             return kernel.verdict.state == "due" and self._may_stop(kernel) and not self._closed
 
         kind = "asked" if asked else kernel.verdict.kind or "idle"

@@ -22,6 +22,7 @@ from ..idle.leftovers import end as end_leftovers
 from ..idle.notebooks import Notebooks
 from ..idle.notices import Notices
 from ..idle.parts import Parts
+from ..idle.patience import Patience
 from ..idle.policy import as_values, configured, ignored, resolve
 from ..idle.processes import Usages
 from ..idle.refusals import NoSuchKernel, NoSuchNotice
@@ -99,6 +100,7 @@ class IdleService:
         self._shown: Kernels | None = None
         self._encoded: Encoded | None = None
         self._explained: dict[str, Explained] = {}
+        self._writing = Patience()
         self._written_at = 0.0
         self._warnings: list[str] = []
         self._own_end.listeners.add(self.changed)
@@ -271,7 +273,7 @@ class IdleService:
             if number % _AT_A_TIME == 0:
                 await asyncio.sleep(0)
         self._explained = told
-        await in_thread(self._state.write, shown.model_copy(update={"now": time.time()}), told)
+        await self._writing.do(self._state.write, shown.model_copy(update={"now": time.time()}), told)
 
     async def _stopped(self, kernel: Watched, ended: Ended, kind: str) -> None:
         stopped = stopped_of(kernel, ended, kind, time.time())

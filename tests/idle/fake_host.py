@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -154,6 +155,14 @@ class Room:
     async def settle(self) -> None:
         while tasks := [kernel.stopping for kernel in self.watcher.kernels.values() if kernel.stopping is not None]:
             await asyncio.wait(tasks)
+
+    def wish(self, kernel_id: str, seconds: float, holder: str = "panel") -> None:
+        """Somebody wants it to be kept, from now on."""
+        folder = self.folder / "kernels" / kernel_id
+        folder.mkdir(parents=True, exist_ok=True)
+        now = self.clock.wall
+        said = {"asked": now, "until": now + seconds, "reason": "", "pid": None, "created": None}
+        (folder / f"keep-{holder}.json").write_text(json.dumps(said))
 
     @property
     def events(self) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -159,56 +158,12 @@ def test_kernels_of_others_are_never_stopped(room: Room) -> None:
     run(scenario())
 
 
-@pytest.mark.parametrize("jump_s", [DAY, -DAY])
-def test_a_wall_clock_that_jumps_stops_nothing_and_ends_no_lease(jump_s: float, room: Room) -> None:
-    async def scenario() -> None:
-        room.host.start("a")
-        room.host.start("b")
-        await room.watcher.look_again()
-        wish(room, "b", 3600.0)
-        await room.pass_by(60)
-        room.clock.wall += jump_s
-        await room.pass_by(300)
-        assert room.events == ["lease"]
-        await room.pass_by(450)
-        assert room.host.shut_down == ["a"]
-        lease = room.watcher.kernel("b").lease
-        assert lease is not None and lease.left_s == pytest.approx(3600 - 810 + 15, abs=30)
-
-    run(scenario())
-
-
-def test_a_server_that_stood_still_for_hours_stops_nothing_when_it_goes_on(room: Room) -> None:
-    async def scenario() -> None:
-        room.host.start("a")
-        await room.pass_by(570)
-        room.clock.turn(8 * 3600.0)
-        await room.pass_by(500)
-        assert room.host.shut_down == [] and room.begun == 0
-        await room.pass_by(200)
-        assert room.host.shut_down == ["a"]
-
-    run(scenario())
-
-
-def test_a_server_that_begins_again_warns_of_nothing_at_its_first_look(room: Room) -> None:
-    async def scenario() -> None:
-        room.host.start("a")
-        await room.pass_by(585)
-        assert room.events == ["warned"]
-        room.watcher = room.new()
-        await room.pass_by(500)
-        assert room.begun == 0 and room.events == ["warned"]
-
-    run(scenario())
-
-
 def test_a_kernel_that_was_restarted_begins_anew_and_keeps_its_lease(room: Room) -> None:
     async def scenario() -> None:
         room.host.start("a")
         await room.pass_by(570)
         assert room.events == ["warned"]
-        wish(room, "a", 1200.0)
+        room.wish("a", 1200.0)
         room.host.start("a", pid=999)
         await room.pass_by(15)
         kernel = room.watcher.kernel("a")
@@ -216,48 +171,6 @@ def test_a_kernel_that_was_restarted_begins_anew_and_keeps_its_lease(room: Room)
         await room.pass_by(1185)
         assert room.begun == 0
         assert "lease" in room.events and "resumed" in room.events
-
-    run(scenario())
-
-
-def test_a_sampler_that_hangs_leaves_kernels_alone_and_costs_one_thread(tmp_path: Path) -> None:
-    room = Room(tmp_path / "idle", sampling_s=0.05)
-    gate = threading.Event()
-    calls: list[float] = []
-
-    def hang() -> None:
-        calls.append(time.monotonic())
-        gate.wait(30)
-
-    room.usages.before = hang
-
-    async def scenario() -> None:
-        room.host.start("a")
-        await room.pass_by(900)
-        assert len(calls) == 1 and room.begun == 0
-        sample = room.watcher.kernel("a").sample
-        assert sample is not None and not sample.cpu.known and "earlier look" in (sample.cpu.why or "")
-        gate.set()
-        await eventually(lambda: room.watcher._outside._sampling.done())  # type: ignore[union-attr]
-        await room.pass_by(30)
-        assert room.watcher.kernel("a").sample.cpu.known  # type: ignore[union-attr]
-
-    try:
-        run(scenario())
-    finally:
-        gate.set()
-
-
-def test_one_that_raises_is_unknown_and_asked_again(room: Room) -> None:
-    def fail() -> None:
-        raise OSError("no /proc")
-
-    room.usages.before = fail
-
-    async def scenario() -> None:
-        room.host.start("a")
-        await room.pass_by(900)
-        assert room.begun == 0 and room.events == []
 
     run(scenario())
 
@@ -284,7 +197,7 @@ def test_a_kernel_that_others_end_is_forgotten_with_its_folder(room: Room) -> No
     async def scenario() -> None:
         room.host.start("a")
         await room.pass_by(570)
-        wish(room, "a", 5.0)
+        room.wish("a", 5.0)
         del room.host.looks["a"]
         await room.pass_by(15)
         assert room.watcher.kernels == {} and room.events == ["warned", "resumed"]
@@ -339,25 +252,6 @@ def test_the_watch_lives_as_long_as_a_kernel_does(room: Room) -> None:
     run(scenario())
 
 
-def test_a_look_that_breaks_does_not_end_the_watch(room: Room) -> None:
-    async def scenario() -> None:
-        room.host.start("a")
-        broken = room.host.look
-
-        def look(kernel_id: str) -> Any:
-            room.host.look = broken  # type: ignore[method-assign]
-            raise RuntimeError("a bug")
-
-        room.host.look = look  # type: ignore[method-assign]
-        room.watcher.notice()
-        await eventually(lambda: room.host.look == broken)
-        room.watcher.notice()
-        await eventually(lambda: "a" in room.watcher.kernels)
-        await room.watcher.close()
-
-    run(scenario())
-
-
 def test_a_kernel_that_only_waits_for_its_job_is_delegated(room: Room) -> None:
     async def scenario() -> None:
         room.host.start("a", execution=Signal("busy", 30.0))
@@ -371,32 +265,6 @@ def test_a_kernel_that_only_waits_for_its_job_is_delegated(room: Room) -> None:
         assert kernel.verdict.kind == "delegated" and kernel.sample.jobs.value == ("train-1",)  # type: ignore[union-attr]
 
     run(scenario())
-
-
-def test_a_disk_that_takes_nothing_changes_nothing(room: Room) -> None:
-    room.folder.parent.mkdir(exist_ok=True)
-    room.folder.write_text("no folder")
-
-    async def scenario() -> None:
-        room.host.start("a")
-        await room.pass_by(630)
-        assert room.host.shut_down == ["a"]
-
-    run(scenario())
-
-
-def test_only_this_person_may_look_into_what_is_written(tmp_path: Path) -> None:
-    room = Room(tmp_path / "data" / "idle")
-
-    async def scenario() -> None:
-        room.host.start("a")
-        room.watcher.notice()
-        await eventually(lambda: "a" in room.watcher.kernels)
-        await room.watcher.close()
-
-    run(scenario())
-    assert (tmp_path / "data").stat().st_mode & 0o077 == 0
-    assert all(path.stat().st_mode & 0o077 == 0 for path in (tmp_path / "data").rglob("*"))
 
 
 def test_what_is_due_before_the_next_look_is_looked_at_in_time(room: Room) -> None:
@@ -446,10 +314,3 @@ def test_two_hundred_kernels_hold_the_event_loop_for_a_moment_only(room: Room) -
     assert (
         asyncio.run(scenario()) < 0.2
     )  # seconds of the loop's own CPU time in one step; 50 ms is what it is built for
-
-
-def wish(room: Room, kernel_id: str, seconds: float, holder: str = "panel") -> None:
-    folder = room.folder / "kernels" / kernel_id
-    folder.mkdir(parents=True, exist_ok=True)
-    said = {"asked": room.clock.wall, "until": room.clock.wall + seconds, "reason": "", "pid": None, "created": None}
-    (folder / f"keep-{holder}.json").write_text(json.dumps(said))

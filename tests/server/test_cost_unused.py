@@ -26,6 +26,26 @@ def test_starting_loads_nothing_heavy() -> None:
     assert result.stdout.strip() == "[]"
 
 
+def test_a_server_without_kernels_loads_nothing_to_watch_them() -> None:
+    code = """
+import asyncio, sys, types
+from mlk_jupyter.server.app import MlkJupyterApp
+server = types.SimpleNamespace(
+    event_logger=types.SimpleNamespace(add_listener=lambda **how: None, remove_listener=lambda **how: None),
+    kernel_manager=types.SimpleNamespace(list_kernel_ids=list),
+)
+app = MlkJupyterApp()
+app.serverapp = server
+async def start():
+    await app._start_jupyter_server_extension(server)
+    print([task.get_name() for task in asyncio.all_tasks() if task.get_name().startswith("mlk")])
+asyncio.run(start())
+print([name for name in sys.modules if name.startswith("mlk_jupyter.idle")])
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.split() == ["[]", "[]"]
+
+
 async def test_a_server_that_nobody_asked_anything_has_chosen_no_backend(app: MlkJupyterApp) -> None:
     assert not {"backend", "watcher"} & set(vars(app.services))
 

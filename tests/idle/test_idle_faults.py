@@ -1,0 +1,203 @@
+"""Clocks that jump, disks and samplers that hang, looks that break: none of it stops a kernel."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_host import Room, eventually
+
+from mlk_jupyter.idle.kernels import Ended
+from mlk_jupyter.idle.patience import Patience
+
+DAY = 86_400.0
+
+
+@pytest.fixture(autouse=True)
+def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("MLK_DATA_DIR", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Room:
+    return Room(tmp_path / "idle")
+
+
+def run(test: Any) -> None:
+    asyncio.run(test)
+
+
+@pytest.mark.parametrize("jump_s", [DAY, -DAY])
+def test_a_wall_clock_that_jumps_stops_nothing_and_ends_no_lease(jump_s: float, room: Room) -> None:
+    async def scenario() -> None:
+        room.host.start("a")
+        room.host.start("b")
+        await room.watcher.look_again()
+        room.wish("b", 3600.0)
+        await room.pass_by(60)
+        room.clock.wall += jump_s
+        await room.pass_by(300)
+        assert room.events == ["lease"]
+        await room.pass_by(450)
+        assert room.host.shut_down == ["a"]
+        lease = room.watcher.kernel("b").lease
+        assert lease is not None and lease.left_s == pytest.approx(3600 - 810 + 15, abs=30)
+
+    run(scenario())
+
+
+def test_a_server_that_stood_still_for_hours_stops_nothing_when_it_goes_on(room: Room) -> None:
+    async def scenario() -> None:
+        room.host.start("a")
+        await room.pass_by(570)
+        room.clock.turn(8 * 3600.0)
+        await room.pass_by(500)
+        assert room.host.shut_down == [] and room.begun == 0
+        await room.pass_by(200)
+        assert room.host.shut_down == ["a"]
+
+    run(scenario())
+
+
+def test_a_server_that_begins_again_warns_of_nothing_at_its_first_look(room: Room) -> None:
+    async def scenario() -> None:
+        room.host.start("a")
+        await room.pass_by(585)
+        assert room.events == ["warned"]
+        room.watcher = room.new()
+        await room.pass_by(500)
+        assert room.begun == 0 and room.events == ["warned"]
+
+    run(scenario())
+
+
+def test_a_sampler_that_hangs_leaves_kernels_alone_and_costs_one_thread(tmp_path: Path) -> None:
+    room = Room(tmp_path / "idle", sampling_s=0.05)
+    gate = threading.Event()
+    calls: list[float] = []
+
+    def hang() -> None:
+        calls.append(time.monotonic())
+        gate.wait(30)
+
+    room.usages.before = hang
+
+    async def scenario() -> None:
+        room.host.start("a")
+        await room.pass_by(900)
+        assert len(calls) == 1 and room.begun == 0
+        sample = room.watcher.kernel("a").sample
+        assert sample is not None and not sample.cpu.known and "earlier look" in (sample.cpu.why or "")
+        gate.set()
+        await eventually(lambda: room.watcher._outside._sampling.done())  # type: ignore[union-attr]
+        await room.pass_by(30)
+        assert room.watcher.kernel("a").sample.cpu.known  # type: ignore[union-attr]
+
+    try:
+        run(scenario())
+    finally:
+        gate.set()
+
+
+def test_one_that_raises_is_unknown_and_asked_again(room: Room) -> None:
+    def fail() -> None:
+        raise OSError("no /proc")
+
+    room.usages.before = fail
+
+    async def scenario() -> None:
+        room.host.start("a")
+        await room.pass_by(900)
+        assert room.begun == 0 and room.events == []
+
+    run(scenario())
+
+
+def test_a_look_that_breaks_does_not_end_the_watch(room: Room) -> None:
+    async def scenario() -> None:
+        room.host.start("a")
+        broken = room.host.look
+
+        def look(kernel_id: str) -> Any:
+            room.host.look = broken  # type: ignore[method-assign]
+            raise RuntimeError("a bug")
+
+        room.host.look = look  # type: ignore[method-assign]
+        room.watcher.notice()
+        await eventually(lambda: room.host.look == broken)
+        room.watcher.notice()
+        await eventually(lambda: "a" in room.watcher.kernels)
+        await room.watcher.close()
+
+    run(scenario())
+
+
+def test_a_disk_that_takes_nothing_changes_nothing(room: Room) -> None:
+    room.folder.parent.mkdir(exist_ok=True)
+    room.folder.write_text("no folder")
+
+    async def scenario() -> None:
+        room.host.start("a")
+        await room.pass_by(630)
+        assert room.host.shut_down == ["a"]
+
+    run(scenario())
+
+
+def test_only_this_person_may_look_into_what_is_written(tmp_path: Path) -> None:
+    room = Room(tmp_path / "data" / "idle")
+
+    async def scenario() -> None:
+        room.host.start("a")
+        room.watcher.notice()
+        await eventually(lambda: "a" in room.watcher.kernels)
+        await room.watcher.close()
+
+    run(scenario())
+    assert (tmp_path / "data").stat().st_mode & 0o077 == 0
+    assert all(path.stat().st_mode & 0o077 == 0 for path in (tmp_path / "data").rglob("*"))
+
+
+def test_a_disk_that_hangs_while_a_lease_is_written_down_is_waited_for_once(room: Room) -> None:
+    gate, begun = threading.Event(), []
+
+    async def scenario() -> None:
+        patience = Patience(limit_s=0.05)
+
+        def hang() -> None:
+            begun.append(1)
+            gate.wait(30)
+
+        assert [await patience.do(hang) for _ in range(3)] == [False, False, False]
+        gate.set()
+        await eventually(lambda: patience._under_way.done())  # type: ignore[union-attr]
+        assert await patience.do(hang) and len(begun) == 2
+
+    try:
+        run(scenario())
+    finally:
+        gate.set()
+
+
+def test_a_look_that_hangs_while_a_kernel_is_being_stopped_leaves_it_alone(tmp_path: Path) -> None:
+    room = Room(tmp_path / "idle", sampling_s=0.05)
+
+    async def scenario() -> None:
+        room.host.start("a")
+
+        async def stop(host: Any, kernel_id: str, *, still_due: Any, **more: Any) -> Ended:
+            async with room.watcher._looking:  # as a look does that waits for something
+                assert not await still_due()
+            return Ended(stopped=False, is_active=True)
+
+        room.stop = stop  # type: ignore[method-assign]
+        room.watcher = room.new()
+        await room.pass_by(615)
+        assert room.events[-1] == "aborted" and room.host.shut_down == []
+
+    run(scenario())
