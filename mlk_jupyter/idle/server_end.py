@@ -139,8 +139,11 @@ class ServerEnd:
     async def run(self) -> None:
         """Looks again and again, until the server is being ended."""
         while True:
-            if await self.tick():
-                return
+            try:
+                if await self.tick():
+                    return
+            except Exception:  # nobody would begin it again; what cannot be looked at is not ended
+                logger.exception("Whether this server is used could not be found out")
             await asyncio.sleep(self._interval_s)
 
     async def tick(self) -> bool:

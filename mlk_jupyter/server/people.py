@@ -23,7 +23,8 @@ class People:
         self._clock = clock
         self._seen: float | None = None
         settings = serverapp.web_app.settings
-        self._ours = f"{settings['base_url']}mlk/"
+        base = settings["base_url"]
+        self._changes = (f"{base}mlk/", f"{base}api/contents/")
         log = settings["log_function"]  # called at the end of each request
 
         def listen(handler: Any) -> None:
@@ -31,6 +32,7 @@ class People:
             log(handler)
 
         settings["log_function"] = listen
+        # Pages that edit together save without a request; not every contents manager tells of what it saves.
         serverapp.event_logger.add_listener(schema_id=_CONTENTS, listener=self._contents)
 
     def note(self) -> None:
@@ -47,7 +49,8 @@ class People:
             return
         is_page = request.headers.get("Sec-Fetch-Dest") == "document"
         is_application = type(handler).__module__.startswith(_PROXY)
-        if is_page or is_application or (request.method not in _READS and request.path.startswith(self._ours)):
+        is_change = request.method not in _READS and request.path.startswith(self._changes)
+        if is_page or is_application or is_change:
             self.note()
 
     async def _contents(self, logger: object, schema_id: str, data: dict[str, Any]) -> None:

@@ -105,9 +105,19 @@ class Server:
     async def busy(self, policy: Policy) -> str | None:
         from ..idle.terminals import why_busy
 
+        if (extension := self._active_extension()) is not None:
+            return f"the extension {extension} says that it is active"
         terminals = self._terminals.look()
         use = await in_thread(self._processes.look, terminals, time.monotonic())
         return why_busy(terminals, use, policy)
+
+    def _active_extension(self) -> str | None:
+        """One that says so as jupyter_server asks them. That of terminals does as long as one is open: these are looked
+        at more closely."""
+        for name, extensions in self._app.extension_manager.extension_apps.items():
+            if name != "jupyter_server_terminals" and any(it.current_activity() for it in extensions):
+                return str(name)
+        return None
 
     async def jobs(self) -> str | None:
         from ..errors import MlkError

@@ -229,3 +229,27 @@ def test_a_kernel_that_starts_while_it_is_told_keeps_it() -> None:
 
     here = asyncio.run(story())
     assert here.told == ["server_warned", "server_active"] and not here.exits
+
+
+def test_a_look_that_fails_ends_nothing_and_the_next_one_is_taken(caplog: pytest.LogCaptureFixture) -> None:
+    async def story() -> Here:
+        here, policy = Here(), POLICY
+        failures = iter([True, True, False])
+
+        async def busy(policy: Policy) -> str | None:
+            here.now += 100.0
+            if next(failures, False):
+                raise OSError("the process table is gone")
+            return None
+
+        here.busy = busy  # type: ignore[method-assign]
+        end = ServerEnd(here, lambda: policy, clock=lambda: here.now, interval_s=0.0)
+        task = asyncio.create_task(end.run())
+        await asyncio.wait({task}, timeout=0.2)
+        assert not task.done()
+        task.cancel()
+        await asyncio.wait({task})
+        return here
+
+    assert not asyncio.run(story()).exits
+    assert caplog.text.count("could not be found out") == 2

@@ -18,6 +18,7 @@ from socket_window import eventually
 from tornado import web
 
 from mlk_jupyter.idle.last_end import LastEnd
+from mlk_jupyter.idle.policy import Policy
 from mlk_jupyter.server import server_end
 from mlk_jupyter.server.app import MlkJupyterApp
 from mlk_jupyter.server.other_cullers import other_cullers
@@ -155,6 +156,21 @@ async def test_a_job_of_this_machine_keeps_a_server_whose_machine_ends_with_it(
     assert await server.jobs() is None
     backend.put("a")
     assert (await server.jobs() is None) is (variable is None)
+
+
+async def test_an_extension_that_says_it_is_active_keeps_a_server_but_an_open_terminal_alone_does_not(
+    app: MlkJupyterApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, policy = server_end.Server(app.services), Policy(cpu_pct=1e9, io_bytes=1e12)
+    app.services.serverapp.web_app.settings["terminal_manager"].create()
+    for _ in range(600):
+        if (words := await server.busy(policy)) is None:
+            break
+        await asyncio.sleep(0.05)  # its shell still begins
+    assert words is None
+    monkeypatch.setattr(MlkJupyterApp, "current_activity", lambda self: {"scheduled": 1})
+    assert await server.busy(policy) == "the extension mlk_jupyter says that it is active"
+    await app.services.serverapp.web_app.settings["terminal_manager"].terminate_all()
 
 
 async def test_how_the_last_server_ended_is_told_until_it_was_seen(
