@@ -47,7 +47,7 @@ def gpu_usage(
     Args:
         opened: the device files of each of its processes, or why they cannot be read.
         reading: asked where it holds any.
-        others: the same of all other processes that can be seen; asked where a GPU is busy.
+        others: the same of all other processes that are seen to hold a GPU; asked where one is busy.
     """
     held = [files for files in opened.values() if not isinstance(files, OSError)]
     failed = next((files for files in opened.values() if isinstance(files, OSError)), None)
@@ -134,15 +134,15 @@ class _Tenants:
         own = sum(
             1
             for files in self._mine.values()
-            if not isinstance(files, OSError) and _may_use(files, device, self._reading)
+            if not isinstance(files, OSError) and computes(files) and _may_use(files, device, self._reading)
         )
         # Numbers of another namespace cannot be compared, but counted: some are of processes that cannot be seen here.
         return max(seen, len(device.processes or ()) - own)
 
 
 def _may_use(files: Collection[str], device: Device, reading: Reading) -> bool:
-    """Whether a process with these device files may compute on a device."""
-    if not computes(files) or (device.minor is not None and f"nvidia{device.minor}" not in files):
+    """Whether a process that computes and has these device files open may do so on a device."""
+    if device.minor is not None and f"nvidia{device.minor}" not in files:
         return False
     if device.slice is None or device.minor is None:
         return True

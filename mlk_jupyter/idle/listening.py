@@ -44,7 +44,7 @@ def _shell_port(kernel_id: str, root: int) -> int | None:
             said = json.loads(file.read(_MOST))
             if isinstance(said, dict) and said.get("transport", "tcp") == "tcp":
                 port = said.get("shell_port")
-                return port if isinstance(port, int) else None
+                return port if isinstance(port, int) and port > 0 else None  # 0: the kernel chooses, and tells it
             return None
     return None
 

@@ -185,15 +185,16 @@ class Usages:
             self.close()
             return {}
         opened = {kernel: {pid: self._opened(pid) for pid in pids} for kernel, pids in members.items()}
-        every: dict[int, frozenset[str]] = {}
+        holders: dict[int, frozenset[str]] = {}
 
-        def all_opened() -> Mapping[int, frozenset[str]]:
-            if not every:
+        def all_holders() -> Mapping[int, frozenset[str]]:
+            if not holders:
                 read = {pid: files for one in opened.values() for pid, files in one.items()}
                 for pid in rows.keys() - {os.getpid()}:  # this process has NVML's session
                     files = read[pid] if pid in read else self._opened(pid)
-                    every[pid] = frozenset() if isinstance(files, OSError) else files
-            return every
+                    if not isinstance(files, OSError) and computes(files):
+                        holders[pid] = files
+            return holders
 
         readings: list[Reading] = []
 
@@ -207,7 +208,7 @@ class Usages:
             kernel: gpu_usage(
                 files,
                 reading,
-                lambda files=files: {pid: held for pid, held in all_opened().items() if pid not in files},  # type: ignore[misc]
+                lambda files=files: {pid: held for pid, held in all_holders().items() if pid not in files},  # type: ignore[misc]
             )
             for kernel, files in opened.items()
         }

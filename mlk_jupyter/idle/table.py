@@ -162,13 +162,17 @@ class LinuxSystem(_Remembering):
         return False
 
     def opened(self, pid: int) -> frozenset[str]:
-        folder, found = f"/proc/{pid}/fd", set()
-        for number in os.listdir(folder):  # noqa: PTH208
-            with contextlib.suppress(OSError):  # closed meanwhile
-                device = _DEVICE.search(os.readlink(f"{folder}/{number}"))  # noqa: PTH115
-                # Asked of matching names only: what else is open may lie on a network disk that does not answer.
-                if device and stat.S_ISCHR(os.stat(f"{folder}/{number}").st_mode):  # noqa: PTH116
-                    found.add(device[1])
+        folder, found = os.open(f"/proc/{pid}/fd", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC), set()
+        try:
+            for number in os.listdir(folder):  # noqa: PTH208
+                with contextlib.suppress(OSError):  # closed meanwhile
+                    link = os.readlink(number, dir_fd=folder)
+                    device = _DEVICE.search(link) if link.startswith("/") else None
+                    # Asked of matching names only: what else is open may lie on a network disk that does not answer.
+                    if device and stat.S_ISCHR(os.stat(number, dir_fd=folder).st_mode):
+                        found.add(device[1])
+        finally:
+            os.close(folder)
         return frozenset(found)
 
     def _ask(self, row: Row) -> tuple[Facts, bool]:

@@ -81,8 +81,8 @@ def test_a_shared_gpu_on_which_nothing_runs_is_known_to_be_unused() -> None:
     assert found.gpu_busy.known and found.gpu_busy.value == 0.0
 
 
-def test_somebody_who_only_looks_shares_nothing() -> None:
-    assert usage(gpu(busy=0.9), others={20: LOOKS, 21: frozenset({"nvidia1", "nvidia-uvm"})}).gpu_busy.value == 0.9
+def test_somebody_on_another_gpu_shares_nothing() -> None:
+    assert usage(gpu(busy=0.9), others={21: frozenset({"nvidia1", "nvidia-uvm"})}).gpu_busy.value == 0.9
 
 
 def test_where_the_numbers_of_processes_are_ours_only_gpus_with_memory_of_its_count() -> None:

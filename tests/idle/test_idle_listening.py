@@ -105,7 +105,7 @@ def test_a_tunnel_is_not_the_kernel(start: Start, port: int, connection: Path, t
     assert why(Usages(), process).startswith(ELSEWHERE)
 
 
-@pytest.mark.parametrize("text", ["{}", "[]", "no JSON", '{"shell_port": 5, "transport": "ipc"}'])
+@pytest.mark.parametrize("text", ["{}", "[]", "no JSON", '{"shell_port": 0}', '{"shell_port": 5, "transport": "ipc"}'])
 def test_a_connection_file_that_tells_no_port_hides_nothing(start: Start, connection: Path, text: str) -> None:
     connection.write_text(text)
     process = start(sys.executable, "-c", "import time; time.sleep(600)", connection)

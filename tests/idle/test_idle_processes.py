@@ -337,6 +337,8 @@ def test_gpus_are_asked_for_only_while_a_kernel_holds_one(start: Start) -> None:
     system.files[os.getpid()] = frozenset({"nvidia0", "nvidia-uvm"})
     assert watch.one().gpu_busy.value == 0.7
     with subprocess.Popen(["sleep", "600"]) as other:
+        system.hold(other.pid, "nvidia0")
+        assert watch.one().gpu_busy.value == 0.7  # somebody who only looks is none either
         system.hold(other.pid)
         assert watch.one().gpu_busy.why == "another process uses the same GPU"
         other.kill()
