@@ -5,7 +5,7 @@ import { Rendered } from '../components';
 import type { IKernels } from '../tokens';
 import type { IKernelActions } from './row';
 import { KernelsView } from './view';
-import { endText, nameOf } from './words';
+import { endingText, isEnding, nameOf } from './words';
 
 export interface IKernelsSectionOptions {
   kernels: IKernels;
@@ -30,8 +30,7 @@ export class KernelsSection extends Rendered {
     const row = [...this.node.querySelectorAll<HTMLElement>('.mlk-KernelRow')].find(
       each => each.dataset.kernel === id
     );
-    row?.scrollIntoView({ block: 'nearest' });
-    row?.querySelector('button')?.focus({ preventScroll: true });
+    row?.querySelector('button')?.focus();
   }
 
   private _view(): JSX.Element {
@@ -56,8 +55,9 @@ export class KernelsSection extends Rendered {
 
   private _onWarned(_: IKernels, kernel: KernelState): void {
     const { kernels, trans } = this._options;
-    const end = endText(kernel, kernels.now(), trans);
-    this._say(end ? `${nameOf(kernel)} ${end}` : nameOf(kernel));
+    if (isEnding(kernel)) {
+      this._say(endingText([kernel], kernels.now(), trans));
+    }
   }
 
   private _onEnded(_: IKernels, stopped: Stopped): void {

@@ -60,6 +60,9 @@ const others: JupyterFrontEndPlugin<void> = {
   }
 };
 
+/** What was brought to the front. */
+let brought: string[] = [];
+
 /** A window with these plugins; gives the panel. */
 async function opened(
   state: IStateDB,
@@ -67,6 +70,7 @@ async function opened(
 ): Promise<Widget> {
   const asked = settings(() => answer(200, ['kite']));
   const shown: Widget[] = [];
+  brought = [];
   const registry = new PluginRegistry<JupyterFrontEnd>();
   registry.application = {
     commands: new CommandRegistry(),
@@ -76,7 +80,8 @@ async function opened(
       add: (widget: Widget) => {
         shown.push(widget);
         Widget.attach(widget, document.body);
-      }
+      },
+      activateById: (id: string) => brought.push(id)
     }
   } as unknown as JupyterFrontEnd;
   const kept = { id: 'toys:state', provides: IStateDB, activate: () => state };
@@ -148,6 +153,22 @@ describe('a feature in one file', () => {
     act(() => shown?.dispose());
     shown = await opened(state);
     expect(titles()).toEqual(['First true', 'Toys false', 'Last true']);
+  });
+
+  it('has its section opened and the panel brought to the front when somebody wants to see it', async () => {
+    let panels: IMlkPanel | undefined;
+    const seer: JupyterFrontEndPlugin<void> = {
+      id: 'toys:seer',
+      autoStart: true,
+      requires: [IMlkPanel],
+      activate: (_: JupyterFrontEnd, panel: IMlkPanel) => {
+        panels = panel;
+      }
+    };
+    shown = await opened(new StateDB(), [toys, others, seer]);
+    act(() => panels?.showSection('last'));
+    expect(titles()).toEqual(['First true', 'Toys true', 'Last true']);
+    expect(brought).toEqual([shown.id]);
   });
 
   it('takes its section away with everything in it', async () => {
