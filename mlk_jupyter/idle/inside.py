@@ -28,6 +28,7 @@ from typing import Any, NamedTuple
 
 from ..record.places import data_dir
 from ..record.privacy import close
+from .last_call import ends_its_cell
 
 TAG = "MLK_KERNEL_ID"
 """Environment variable that names the kernel whose process, or child, this is."""
@@ -153,10 +154,12 @@ def wishes(kernel: str) -> list[Wished]:
 def waiting(job_id: str) -> Iterator[None]:
     """Says, while the block runs, that this kernel does nothing but wait for a job.
 
-    Only the main thread runs cells: what waits in another one says nothing of them. A wait is never disturbed by a file
-    that cannot be written: the kernel then counts as one that is busy.
+    Where the cell has more to do afterwards, or that cannot be told, it is not said: the kernel counts as busy. Only
+    the main thread runs cells: what waits in another one says nothing of them. A wait is never disturbed by a file
+    that cannot be written.
     """
-    kernel = kernel_id() if threading.current_thread() is threading.main_thread() else None
+    is_main = threading.current_thread() is threading.main_thread()
+    kernel = kernel_id() if is_main and ends_its_cell() else None
     path = None
     if kernel is not None:
         pid, created = _this_process()

@@ -6,12 +6,15 @@ import json
 import signal
 import threading
 import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from clientjobs import FOREVER, script, until
+from IPython.core.interactiveshell import InteractiveShell
 from jupyter_client import KernelManager
+from traitlets.config import Config
 
 import mlk_jupyter
 from mlk_jupyter import Job
@@ -44,25 +47,56 @@ def seen_while(folder: Path, then: Any) -> tuple[threading.Thread, list[str]]:
     return thread, seen
 
 
-@pytest.mark.parametrize("wait", [Job.wait, Job.result, Job.values], ids=["wait", "result", "values"])
-def test_whoever_waits_in_a_kernel_says_so_and_for_which_job(told: Path, here: Path, wait: Any) -> None:
+@pytest.fixture
+def cell(told: Path) -> Iterator[Callable[[str, Job], Any]]:
+    """Runs a cell in which `job` is a job; what went wrong in it is raised."""
+    InteractiveShell.clear_instance()
+    shell = InteractiveShell.instance(colors="nocolor", config=Config(HistoryManager={"enabled": False}))
+
+    def run(code: str, job: Job) -> None:
+        shell.push({"job": job})
+        shell.run_cell(code).raise_error()
+
+    yield run
+    InteractiveShell.clear_instance()
+
+
+@pytest.mark.parametrize("way", ["wait", "result", "values"])
+def test_a_cell_that_only_waits_says_so_and_for_which_job(told: Path, here: Path, cell: Any, way: str) -> None:
     code = "import pathlib, time\nwhile not pathlib.Path('go').exists():\n    time.sleep(0.02)\n"
     job = mlk_jupyter.train(script(here, code))
     assert [path.name for path in told.iterdir()] == [f"job-{job.id}.json"] and waited_for(told) == []
     thread, seen = seen_while(told, (here / "go").touch)
-    wait(job)
+    cell(f"job.{way}()", job)
     thread.join()
     assert seen == [job.id] and waited_for(told) == []
 
 
-def test_a_wait_that_ends_early_is_over_for_the_watcher_too(told: Path, here: Path, interrupt: None) -> None:
+def test_a_cell_that_goes_on_after_the_wait_does_not_only_wait(told: Path, here: Path, cell: Any) -> None:
+    code = "import pathlib, time\nwhile not pathlib.Path('go').exists():\n    time.sleep(0.02)\n"
+    job = mlk_jupyter.train(script(here, code))
+    seen: list[str] = []
+
+    def look() -> None:
+        until(lambda: job.status().phase == "Running")
+        seen.extend(waited_for(told))
+        (here / "go").touch()
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    cell("for _ in range(2):\n    job.wait()", job)
+    thread.join()
+    assert seen == []
+
+
+def test_a_wait_that_ends_early_is_over_for_the_watcher_too(told: Path, here: Path, cell: Any, interrupt: None) -> None:
     job = mlk_jupyter.train(script(here, FOREVER))
     with pytest.raises(StillGoing):
-        job.wait(timeout=0.1)
+        cell("job.wait(timeout=0.1)", job)
     assert waited_for(told) == []
     thread, _ = seen_while(told, interrupt_main)
     with pytest.raises(Detached):
-        job.result()
+        cell("job.result()", job)
     thread.join()
     assert waited_for(told) == []
 

@@ -165,14 +165,21 @@ def test_the_kernel_of_a_server_within_a_kernel_is_itself(data_dir: Path, monkey
     assert inside.kernel_id() == "0a1b2c3d-0000-4000-8000-00000000outer"
 
 
-def test_a_wait_is_there_while_it_lasts_and_names_the_job(told: Path) -> None:
+def test_a_wait_is_there_while_it_lasts_and_names_the_job(told: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inside, "ends_its_cell", lambda: True)
     with inside.waiting("pi-0a1b"):
         (wait,) = read(told, "wait-*.json")
         assert wait == {"job": "pi-0a1b", "pid": os.getpid(), "created": psutil.Process().create_time()}
     assert read(told, "*") == []
 
 
-def test_a_wait_in_another_thread_says_nothing_of_the_cell(told: Path) -> None:
+def test_a_wait_after_which_the_cell_goes_on_is_none(told: Path) -> None:
+    with inside.waiting("pi-0a1b"):
+        assert read(told, "*") == []
+
+
+def test_a_wait_in_another_thread_says_nothing_of_the_cell(told: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inside, "ends_its_cell", lambda: True)
     seen: list[int] = []
 
     def wait() -> None:
