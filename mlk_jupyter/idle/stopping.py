@@ -24,6 +24,7 @@ Kind = Literal["idle", "idle_gpu", "hung", "input", "delegated", "age", "asked"]
 
 FENCE_S = 10.0
 SHUTDOWN_S = 30.0
+_GONE = "Somebody else has ended it."
 _GONE_S = 5.0
 _EVERY_S = 0.05
 
@@ -53,7 +54,7 @@ async def stop(
     """
     before = host.look(kernel_id)
     if before is None:
-        return Ended(stopped=True, why="It was gone already.")
+        return Ended(stopped=False, why=_GONE, is_active=True)
     host.refuse(kernel_id, why)
     ends = False
     try:
@@ -77,9 +78,13 @@ async def _fence(host: KernelHost, before: Look, kind: Kind, list_memory: bool, 
     must_answer = kind in ("idle", "idle_gpu")
     now = host.look(before.kernel_id)
     if now is None:
-        return Ended(stopped=False, why_no_list="The kernel was gone.")
+        return Ended(stopped=False, why=_GONE, is_active=True)
+    if now.pid != before.pid:
+        return Ended(stopped=False, why="It was restarted.", is_active=True)
     if now.execution.value == "idle" and kind not in ("hung", "input"):
         said = await host.fence(before.kernel_id, list_memory=list_memory, limit_s=limit_s)
+        if host.look(before.kernel_id) is None:
+            return Ended(stopped=False, why=_GONE, is_active=True)
         if not said.is_active or must_answer:
             return said
         return replace(said, is_active=False, why="", why_no_list=said.why)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import signal
 import time
@@ -31,6 +32,13 @@ _STATES: dict[str, Execution] = {
 }  # fmt: skip
 _GRACE_S = 5.0  # beyond what the kernel manager itself needs before it kills
 _KILL_S = 10.0
+
+
+class NotOurKernel(Exception):
+    """A kernel that is only shown here."""
+
+    def __str__(self) -> str:
+        return "another program has started it, and alone can end it"
 
 
 class JupyterKernels:
@@ -115,11 +123,13 @@ class JupyterKernels:
         """Ends a kernel: as jupyter_server does it, and by SIGKILL where that takes longer than `limit_s`, or than what
         its kernel manager is configured to give it.
 
-        Raises: asyncio.TimeoutError, or what the kernel manager raises.
+        Raises: asyncio.TimeoutError; NotOurKernel; or what the kernel manager raises.
         """
         kernel = self._kernel(kernel_id)
         if kernel is None:
             return
+        if not getattr(kernel, "owns_kernel", True):
+            raise NotOurKernel  # the manager would forget it, and say that it is gone
         task = self._ending.get(kernel_id)
         if task is None or task.done():
             # Never cancelled: a kernel manager that is cut off in the middle of it can neither end nor use its kernel.
@@ -136,19 +146,37 @@ class JupyterKernels:
             raise asyncio.TimeoutError
         task.result()
 
+    async def close(self) -> None:
+        """Waits no more for kernels that do not end."""
+        for task in list(self._ending.values()):
+            task.cancel()
+        if self._ending:
+            await asyncio.wait(set(self._ending.values()))
+
     async def _shut_down(self, kernel_id: str, kernel: Any) -> None:
+        """Ends a kernel for good, also where somebody restarts it in this very moment: jupyter_server would forget the
+        kernel and leave the process that was started."""
+        local = _is_local(kernel)
+        launched, kernel._launch_args = getattr(kernel, "_launch_args", None), None  # without which no restart begins
         try:
+            if local:
+                await _settled(kernel.ready)  # one that has begun already
             await _maybe(self._manager.shutdown_kernel(kernel_id))
-            while kernel_id in self._manager:  # with pending kernels the manager only begins to end it
-                await asyncio.wait({asyncio.ensure_future(_settled(kernel.ready))})
+            while local and kernel_id in self._manager:  # with pending kernels the manager only begins to end it
+                await _settled(kernel.ready)
+                kernel.ready.result()
                 await asyncio.sleep(0.01)  # its own task removes it after that
-        except KeyError:
-            pass  # somebody else ended it
-        except HTTPError as error:
-            if error.status_code != 404:
+        except Exception as error:
+            # Two who end a kernel at once resolve the same future, in which one of them fails after the deed.
+            of_two = isinstance(error, asyncio.InvalidStateError)
+            if not of_two and kernel_id in self._manager:
+                kernel._launch_args = launched
                 raise
-        if getattr(kernel, "has_kernel", False):  # restarted by somebody in this very moment: nobody would know of it
-            await ensure_async(kernel.shutdown_kernel(now=True))
+        if local and kernel.has_kernel:
+            with contextlib.suppress(asyncio.InvalidStateError):
+                await ensure_async(kernel.shutdown_kernel(now=True))
+        if kernel_id in self._manager:
+            self._manager.remove_kernel(kernel_id)
 
     def _kernel(self, kernel_id: str) -> Any | None:
         try:
@@ -204,7 +232,8 @@ def _is_local(kernel: Any) -> bool:
 
 def _execution(kernel: Any, messages: KernelMessages, now: float) -> Signal[Execution]:
     said, since = messages.state
-    ready = getattr(kernel, "ready", None)
+    # A gateway's kernel never says that it is ready.
+    ready = None if isinstance(kernel, GatewayKernelManager) else getattr(kernel, "ready", None)
     if ready is not None and not ready.done():
         return Signal("starting", now - since)
     if ready is not None and (ready.cancelled() or ready.exception() is not None):

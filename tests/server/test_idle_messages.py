@@ -7,20 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from idle_stop import seen
 from kernel_window import V1, KernelWindow, kinds
 from socket_window import eventually
 
-from mlk_jupyter.idle.kernels import Look
 from mlk_jupyter.server.kernel_frames import read_request
 from mlk_jupyter.server.kernel_host import JupyterKernels
 
 Open = Callable[..., Awaitable[KernelWindow]]
-
-
-def seen(host: JupyterKernels, kernel_id: str) -> Look:
-    look = host.look(kernel_id)
-    assert look is not None
-    return look
 
 
 @pytest.mark.parametrize("protocol", [V1, None], ids=["v1", "json"])

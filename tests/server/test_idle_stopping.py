@@ -3,46 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
+from idle_stop import WHY, runs, seen, stopped
 from kernel_window import V1, KernelWindow, Message, kinds
+from tornado.httpclient import HTTPClientError
 
-from mlk_jupyter.idle.kernels import Ended, Look
-from mlk_jupyter.idle.policy import Policy
-from mlk_jupyter.idle.stopping import stop
+from mlk_jupyter.idle.kernels import Ended
 from mlk_jupyter.server.kernel_host import JupyterKernels
 
 Open = Callable[..., Awaitable[KernelWindow]]
-WHY = "This kernel is being stopped: it was idle for 1 h."
-
-
-def seen(host: JupyterKernels, kernel_id: str) -> Look:
-    look = host.look(kernel_id)
-    assert look is not None
-    return look
-
-
-async def stopped(host: JupyterKernels, kernel_id: str, kind: Any = "idle", **more: Any) -> Ended:
-    async def yes() -> bool:
-        return True
-
-    async def none() -> list[str]:
-        return []
-
-    asked = {"still_due": yes, "leftovers": none, "policy": Policy(), "why": WHY, **more}
-    return await stop(host, kernel_id, kind=kind, **asked)
-
-
-def runs(pid: int | None) -> bool:
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def replies(messages: list[Message]) -> dict[str, Message]:
@@ -99,11 +74,19 @@ with open({path!r}, "a") as file:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("chance", range(20))
+@pytest.mark.parametrize("beside", ["nothing", "interrupt", "restart"])
+@pytest.mark.parametrize("chance", range(6))
 async def test_a_cell_sent_at_any_moment_of_a_stop_runs_whole_or_is_refused(
-    host: JupyterKernels, kernel: str, open_window: Open, jp_root_dir: Path, jp_serverapp: Any, chance: int
+    host: JupyterKernels,
+    kernel: str,
+    open_window: Open,
+    jp_root_dir: Path,
+    jp_serverapp: Any,
+    jp_fetch: Any,
+    beside: str,
+    chance: int,
 ) -> None:
-    """From two windows, one of each protocol."""
+    """From two windows, one of each protocol. What a person interrupts or restarts may end half done, by their will."""
     dice = random.Random(chance)
     windows = [await open_window(kernel, V1), await open_window(kernel, None)]
     for window in windows:
@@ -120,22 +103,28 @@ async def test_a_cell_sent_at_any_moment_of_a_stop_runs_whole_or_is_refused(
         await asyncio.sleep(dice.random() * 0.1)
         return await stopped(host, kernel)
 
-    senders = [send(windows[number % 2], number) for number in range(4)]
-    ended, *_ = await asyncio.gather(stop_it(), *senders)
+    async def disturb() -> None:
+        await asyncio.sleep(dice.random() * 0.25)
+        if beside != "nothing":
+            address = ("api", "kernels", kernel, beside)
+            with contextlib.suppress(HTTPClientError):  # the kernel may be gone
+                await jp_fetch(*address, method="POST", allow_nonstandard_methods=True)
+
+    ended, *_ = await asyncio.gather(stop_it(), disturb(), *(send(windows[n % 2], n) for n in range(4)))
     answered: dict[str, Message] = {}
-    while len(answered) < len(sent):
-        for window in windows:
-            mine = {message_id for message_id in sent if message_id not in answered}
-            if any(message["parent_header"].get("msg_id") in mine for message in window.seen):
-                answered.update({key: said for key, said in replies(window.seen).items() if key in sent})
-        if len(answered) < len(sent):
-            reads = [asyncio.ensure_future(window.read()) for window in windows]
-            await asyncio.wait(reads, return_when=asyncio.FIRST_COMPLETED)
-            for read in reads:
-                read.cancel()
+    for window in windows:
+        last = await window.execute("2")  # after which all that was sent through this window is answered
+        await window.until(lambda message, last=last: last in replies([message]))  # type: ignore[misc]
+        answered.update(replies(window.seen))
     lines = path.read_text().splitlines()
     for message_id, number in sent.items():
-        status = answered[message_id]["status"]
         whole = [f"begun {number}" in lines, f"done {number}" in lines]
-        assert whole == ([True, True] if status == "ok" else [False, False]), (status, ended)
+        answer = answered.get(message_id, {"status": "none"})
+        if answer.get("ename") == "KernelIsBeingStopped":
+            assert whole == [False, False]
+        elif answer["status"] == "ok":
+            assert whole == [True, True]
+        else:
+            assert beside != "nothing", (answer, ended)
     assert ended.stopped == (kernel not in jp_serverapp.kernel_manager)
+    assert ended.stopped or answered[last]["status"] == "ok"
