@@ -120,6 +120,8 @@ class TopicKind:
     """May raise MlkError where there is nothing to follow."""
     limit: Callable[[Services], Slots] | None = None
     """Of how many one user may follow at the same time."""
+    load: Callable[[], None] | None = None
+    """Imports what `open` needs, off the event loop: the first window brings it into the server."""
     resource: str | None = None
     """What of Jupyter's own they tell of: whoever may not read it may not follow them."""
 

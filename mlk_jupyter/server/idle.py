@@ -221,6 +221,7 @@ FEATURE = Feature(
             "kernels",
             "all kernels, whole each time something about them changed",
             _open,
+            load=_load,
             resource="kernels",
         )
     ],

@@ -13,6 +13,7 @@ from typing import Any, cast
 import psutil
 
 from ..errors import BadInput
+from ..figures import duration
 from ..idle import inside
 from ..idle.book import Book
 from ..idle.folders import Folders
@@ -211,7 +212,7 @@ class IdleService:
         await in_thread(write_settings, self._folder / "settings.json", chosen)
         self.watcher.set_setting(chosen or None)
         cut = [name for name, source in sources.items() if source == "ceiling"]
-        notes = [f"{name} is {values[name]} s: whoever runs this server allows no more." for name in cut]
+        notes = [f"{name} is {duration(values[name])}: whoever runs this server allows no more." for name in cut]
         return AppliedSettings(values=values, notes=notes)
 
     def changed(self) -> None:

@@ -6,15 +6,18 @@ import asyncio
 import logging
 import os
 import time
+from typing import TYPE_CHECKING
 
 from ..idle.happened import Happened
-from ..idle.hub import Hub, HubActivity
 from ..idle.policy import configured
 from ..idle.watched import Watched
 from ..idle.watcher import Watcher
-from ..idle.webhook import Event, Post, Webhook, address_of_server
 from .other_cullers import other_cullers
 from .services import Services
+
+if TYPE_CHECKING:
+    from ..idle.hub import HubActivity
+    from ..idle.webhook import Event, Webhook
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +29,8 @@ def webhook_of(services: Services) -> Webhook | None:
     url = configured(os.environ, services.idle_traits()).policy.webhook
     if not url:
         return None
+    from ..idle.webhook import Webhook, address_of_server
+
     user = os.environ.get("JUPYTERHUB_USER")
     webhook = Webhook(url, user=user, server_url=address_of_server(os.environ))
     services.at_end(webhook.close)
@@ -38,8 +43,7 @@ class Telling:
     def __init__(self, services: Services) -> None:
         self._webhook = services.the(webhook_of)
         self._app = services.serverapp
-        hub = Hub.from_environment(os.environ)
-        self._activity = None if hub is None else HubActivity(hub)
+        self._activity = _activity()
         self._asking: asyncio.Task[bool] | None = None
         self._warned_of: set[str] = set()
         services.at_end(self._close)
@@ -57,6 +61,8 @@ class Telling:
         """One change. What is only watched, and what a person did, is told to nobody who is away."""
         event = _EVENTS.get(happened.event)
         if self._webhook is not None and event is not None and happened.mode == "enforce" and happened.kind != "asked":
+            from ..idle.webhook import Post
+
             self._webhook.post(
                 Post(event, happened.words, kernel=kernel.id, path=happened.path, deadline=happened.deadline)
             )
@@ -78,6 +84,16 @@ class Telling:
         if self._asking is not None:
             self._asking.cancel()
             await asyncio.wait({self._asking})
+
+
+def _activity() -> HubActivity | None:
+    """What keeps JupyterHub informed; None: no Hub has started this server, and nothing is loaded for one."""
+    if "JUPYTERHUB_API_URL" not in os.environ:
+        return None
+    from ..idle.hub import Hub, HubActivity
+
+    hub = Hub.from_environment(os.environ)
+    return None if hub is None else HubActivity(hub)
 
 
 def needed_s(watcher: Watcher) -> float | None:

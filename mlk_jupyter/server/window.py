@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from ..errors import MlkError
 from ..model.api import Message, Topic
+from ..threads import in_thread
 from ..waiting import is_set_within
 from .features import Encoded, Feature, Feed, Kind, Subscription, topic_of
 from .limits import Slots, TooManyRequests
@@ -101,9 +102,11 @@ class Window:
         await self._drop(topic.topic)
         if topic.op == "subscribe":
             try:
-                resource = topic_of(self._features, topic.topic)[0].resource
-                if resource is not None:
-                    await self._check(resource)
+                kind, _ = topic_of(self._features, topic.topic)
+                if kind.resource is not None:
+                    await self._check(kind.resource)
+                if kind.load is not None:
+                    await in_thread(kind.load)
                 self._subscribe(topic)
             except MlkError as error:
                 self._say(topic.topic, error)
