@@ -146,13 +146,6 @@ class JupyterKernels:
             raise asyncio.TimeoutError
         task.result()
 
-    async def close(self) -> None:
-        """Waits no more for kernels that do not end."""
-        for task in list(self._ending.values()):
-            task.cancel()
-        if self._ending:
-            await asyncio.wait(set(self._ending.values()))
-
     async def _shut_down(self, kernel_id: str, kernel: Any) -> None:
         """Ends a kernel for good, also where somebody restarts it in this very moment: jupyter_server would forget the
         kernel and leave the process that was started."""

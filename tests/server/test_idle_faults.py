@@ -166,6 +166,9 @@ class NeverReady:
     def get_kernel(self, kernel_id: str) -> NeverReady:
         return self
 
+    def __contains__(self, kernel_id: str) -> bool:
+        return not self.ready.done()
+
     async def shutdown_kernel(self, kernel_id: str) -> None:
         await self.ready  # as jupyter_client does
 
@@ -173,15 +176,16 @@ class NeverReady:
 async def test_a_kernel_that_never_gets_ready_is_starting_for_ever_and_says_that_it_does_not_end(
     jp_serverapp: Any,
 ) -> None:
-    app = SimpleNamespace(kernel_manager=NeverReady(), session_manager=None, web_app=jp_serverapp.web_app)
-    host = JupyterKernels(app)
+    pending = NeverReady()
+    host = JupyterKernels(SimpleNamespace(kernel_manager=pending, session_manager=None, web_app=jp_serverapp.web_app))
     look = seen(host, "a")
     assert look.execution.value == "starting" and look.pid is None and look.started is None and look.path is None
     ended = await stopped(host, "a", "age", shutdown_s=0)
     assert not ended.stopped and not ended.is_active and ended.why == "It does not end."
     ended = await stopped(host, "a", "age", shutdown_s=0)  # a second time it waits for the same end
     assert ended.why == "It does not end."
-    await host.close()
+    pending.ready.set_result(None)
+    await host.shutdown("a", 20)
 
 
 async def test_kernels_of_others_are_shown_and_never_taken_for_ours(

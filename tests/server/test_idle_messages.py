@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -126,3 +127,49 @@ async def test_a_cell_whose_window_went_is_pending_until_it_is_over(
 
 def _is_idle(message: dict[str, Any]) -> bool:
     return message["header"]["msg_type"] == "status" and message["content"]["execution_state"] == "idle"
+
+
+async def test_neither_a_page_nor_a_reconnect_renews_what_a_hung_cell_said(
+    host: JupyterKernels, kernel: str, open_window: Open
+) -> None:
+    window = await open_window(kernel, V1, "laptop")
+    await window.execute("print('once')\nimport time\ntime.sleep(999)")
+    await window.until(lambda message: message["header"]["msg_type"] == "stream")
+    said = seen(host, kernel).output
+    assert said.age_s is not None
+    begun = time.monotonic() - said.age_s
+    window.close()
+    await eventually(lambda: host._manager._kernel_connections[kernel] == 0)
+    seen(host, kernel)
+    for protocol, session in ((V1, "laptop"), (None, "another page")):
+        page = await open_window(kernel, protocol, session)
+        await page.done(await page.send("kernel_info_request", channel="control"))
+        await page.send("comm_open", {"comm_id": "a", "target_name": "nobody", "data": {}})
+        await page.send("history_request", {"output": False, "raw": True, "hist_access_type": "tail", "n": 5})
+        look = seen(host, kernel)
+        assert look.output.age_s is not None and time.monotonic() - look.output.age_s == pytest.approx(begun, abs=0.01)
+        assert look.pending.value == 1 and look.message.value == "execute_request"
+        assert look.execution.value == "busy"
+
+
+async def test_what_a_cell_prints_while_no_window_is_there_keeps_it_from_counting_as_hung(
+    host: JupyterKernels, kernel: str, open_window: Open, jp_serverapp: Any, jp_root_dir: Path
+) -> None:
+    code = "import time, pathlib\nwhile not pathlib.Path('go').exists(): time.sleep(0.01)\nprint(1)\ntime.sleep(999)"
+    for buffers in (True, False):
+        jp_serverapp.kernel_manager.buffer_offline_messages = buffers
+        (jp_root_dir / "go").unlink(missing_ok=True)
+        window = await open_window(kernel)
+        await window.execute(code)
+        await window.until(lambda message: message["header"]["msg_type"] == "execute_input")
+        window.close()
+        await eventually(lambda: host._manager._kernel_connections[kernel] == 0)
+        for _ in range(2):  # the first look still takes in what the window was there for
+            before = seen(host, kernel).output
+        assert before.age_s is not None
+        begun = time.monotonic() - before.age_s
+        (jp_root_dir / "go").touch()
+        await eventually(lambda begun=begun: time.monotonic() - (seen(host, kernel).output.age_s or 0) > begun + 0.001)
+        await jp_serverapp.kernel_manager.interrupt_kernel(kernel)
+        await eventually(lambda: seen(host, kernel).execution.value == "idle")
+        await eventually(lambda: seen(host, kernel).pending.value == 0)
