@@ -1,16 +1,19 @@
 import type { IDisposable } from '@lumino/disposable';
 
+import type { KernelState } from '../api';
 import type { IKernels } from '../tokens';
 import { mayServerEnd } from './model';
 
 export interface IPresenceOptions {
-  kernels: Pick<IKernels, 'get' | 'policy' | 'present'>;
+  kernels: Pick<IKernels, 'get' | 'policy' | 'present' | 'serverEnd'>;
   /** The kernel of the notebook or console that a node belongs to. */
   kernelAt: (node: Node) => string | null;
 }
 
 /** A kernel hears of its person at most so often. */
 const TELL_MS = 60_000;
+/** Or so often, while it is about to be stopped, or the whole server is. */
+const TELL_SOON_MS = 5000;
 /** The pointer says much; it is listened to at most so often. */
 const LISTEN_MS = 1000;
 /** What only a person does. A page also scrolls, focuses and reloads by itself. */
@@ -57,7 +60,9 @@ export class Presence implements IDisposable {
     if (ids.length === 0 && !mayServerEnd(kernels.policy)) {
       return;
     }
-    if (now - (this._toldAt.get(key) ?? -Infinity) < TELL_MS) {
+    const isUrgent = kernels.serverEnd !== null || ids.some(each => isWarned(kernels.get(each)));
+    const pause = isUrgent ? TELL_SOON_MS : TELL_MS;
+    if (now - (this._toldAt.get(key) ?? -Infinity) < pause) {
       return;
     }
     this._toldAt.set(key, now);
@@ -87,4 +92,8 @@ export class Presence implements IDisposable {
   private readonly _toldAt = new Map<string, number>();
   private _listensAt = 0;
   private _isDisposed = false;
+}
+
+function isWarned(kernel: KernelState | undefined): boolean {
+  return kernel?.state === 'warned';
 }

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import type { PolicyView } from '../../api';
+import type { IKernels } from '../../tokens';
 import { Presence } from '../presence';
 import { kernel, told } from './fakes';
 
@@ -8,17 +9,23 @@ describe('the sign of life of a person', () => {
   let presence: Presence;
   let posted: string[];
   let policy: PolicyView | null;
+  let serverEnd: IKernels['serverEnd'];
   const known = new Set(['a', 'b']);
 
   beforeEach(() => {
     vi.useFakeTimers();
     posted = [];
     policy = told([]).policy;
+    serverEnd = null;
     presence = new Presence({
       kernels: {
-        get: id => (known.has(id) ? kernel(id) : undefined),
+        get: id =>
+          known.has(id) ? kernel(id, { state: id === 'b' ? 'warned' : 'quiet' }) : undefined,
         get policy() {
           return policy;
+        },
+        get serverEnd() {
+          return serverEnd;
         },
         present: (ids, kind) => {
           posted.push(`${ids.join()} ${kind}`);
@@ -74,6 +81,25 @@ describe('the sign of life of a person', () => {
     expect(posted).toEqual([' pointer', ' pointer']);
     presence.hear(at('a'), 'key');
     expect(posted.at(-1)).toBe('a key');
+  });
+
+  it('is told at once where the kernel or the server is about to be stopped', () => {
+    policy = { mode: 'enforce', values: { MLK_IDLE_SERVER_TTL: 60 }, warnings: [] };
+    presence.hear(at('b'), 'key');
+    presence.hear(at(null), 'key');
+    passes(2);
+    presence.hear(at('b'), 'pointer');
+    passes(4);
+    presence.hear(at('b'), 'pointer');
+    expect(posted).toEqual(['b key', 'b pointer']);
+    presence.hear(at(null), 'key');
+    passes(6);
+    presence.hear(at(null), 'key');
+    expect(posted).toEqual(['b key', 'b pointer', ' key']);
+    serverEnd = { at: 1, words: 'no kernel runs' };
+    passes(6);
+    presence.hear(at(null), 'pointer');
+    expect(posted.at(-1)).toBe(' pointer');
   });
 
   it('is not listened for where nothing watches over kernels, or while that is not known', () => {
