@@ -153,7 +153,8 @@ class ServerEnd:
         if due.state in ("active", "quiet"):
             if self._told:
                 self._told.clear()
-                await self._here.tell("server_active", due.because, None)
+                words = due.because if due.state == "active" else "somebody uses it again"
+                await self._here.tell("server_active", words, None)
             return False
         if is_enforced and "server_warned" not in self._told:
             logger.warning("This server is to be stopped in %s: %s", duration(due.stops_in_s or 0.0), due.because)
