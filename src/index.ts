@@ -7,6 +7,7 @@ import { backends, jobs } from './plugins/jobs';
 import { jobsSection } from './plugins/jobssection';
 import { jobTab } from './plugins/jobtab';
 import { kernelActions, presence } from './plugins/kernelactions';
+import { kernelNotices, kernelSettings } from './plugins/kernelnotices';
 import { kernels } from './plugins/kernels';
 import { kernelsSection, kernelStatus } from './plugins/kernelssection';
 import { notebook } from './plugins/notebook';
@@ -37,6 +38,8 @@ const plugins: JupyterFrontEndPlugin<unknown>[] = [
   kernelStatus,
   kernelActions,
   presence,
+  kernelNotices,
+  kernelSettings,
   toasts,
   running,
   display

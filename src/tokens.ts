@@ -219,6 +219,8 @@ export interface IKernels {
   explain(id: string): Promise<Explained>;
   /** Takes the notice of a stopped one away, in every window. Raises: ApiError. */
   dismiss(id: string): Promise<void>;
+  /** Takes away how the server before this one ended. Raises: ApiError. */
+  dismissServerEnded(): Promise<void>;
   /** Tells that a person is at a window that shows these kernels. */
   present(ids: readonly string[], kind: 'pointer' | 'key'): Promise<void>;
   /** Keeps them up to date until the returned disposable is disposed. */

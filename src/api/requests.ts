@@ -24,7 +24,7 @@ import type {
 export const ROOT = 'mlk';
 
 export interface IRequestOptions {
-  method?: 'GET' | 'POST' | 'DELETE';
+  method?: 'GET' | 'POST' | 'PUT' | 'DELETE';
   body?: unknown;
   query?: Record<string, string | number>;
   signal?: AbortSignal;

@@ -132,6 +132,10 @@ export class KernelsModel implements IKernels, IDisposable {
     return this._do(['stopped', id], 'DELETE');
   }
 
+  dismissServerEnded(): Promise<void> {
+    return this._do(['server-ended'], 'DELETE');
+  }
+
   async present(kernels: readonly string[], kind: 'pointer' | 'key'): Promise<void> {
     // It is a sign of life for these kernels, not for the whole server.
     const options = { method: 'POST', body: { kernels, kind }, activity: false } as const;

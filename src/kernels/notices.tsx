@@ -1,0 +1,127 @@
+import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
+import type { TranslationBundle } from '@jupyterlab/translation';
+
+import type { Stopped } from '../api';
+import { Rendered, told } from '../components';
+import type { IKernels } from '../tokens';
+import { kernelOf } from './current';
+import { StoppedNotice } from './notice';
+
+export interface INoticesOptions {
+  kernels: IKernels;
+  notebooks: INotebookTracker;
+  /** A path as the server calls it. */
+  localPath: (path: string) => string;
+  runAll: (panel: NotebookPanel) => Promise<void>;
+  openJob: (id: string) => void;
+  /** Kernels and sessions are other ones than JupyterLab believes. */
+  refreshRunning: () => void;
+  trans: TranslationBundle;
+}
+
+/** On each notebook whose kernel was stopped, a notice that stays until somebody takes it away or runs all cells. */
+export class StoppedNotices {
+  constructor(private readonly _options: INoticesOptions) {
+    const { kernels, notebooks } = _options;
+    notebooks.widgetAdded.connect((_, panel) => this._add(panel));
+    notebooks.forEach(panel => this._add(panel));
+    kernels.changed.connect(() => notebooks.forEach(panel => this._show(panel)));
+    kernels.ended.connect(() => _options.refreshRunning());
+  }
+
+  /** Whether the notebook of a stopped kernel is open. */
+  isShown({ path }: Stopped): boolean {
+    return this._options.notebooks.find(panel => this._pathOf(panel) === path) !== undefined;
+  }
+
+  private _add(panel: NotebookPanel): void {
+    const show = (): void => this._show(panel);
+    panel.context.pathChanged.connect(show);
+    panel.sessionContext.kernelChanged.connect(show);
+    panel.disposed.connect(() => {
+      panel.context.pathChanged.disconnect(show);
+      panel.sessionContext.kernelChanged.disconnect(show);
+    });
+    show();
+  }
+
+  private _pathOf({ context }: NotebookPanel): string {
+    return this._options.localPath(context.path);
+  }
+
+  private _show(panel: NotebookPanel): void {
+    if (panel.isDisposed) {
+      return;
+    }
+    const path = this._pathOf(panel);
+    const found = this._options.kernels.stopped.find(each => each.path === path) ?? null;
+    const before = this._shown.get(panel);
+    // The server forgets it once the notebook has a kernel again; who looks only then is to know all the same.
+    const stays = before?.path === path && hasOther(panel, before.stopped) ? before.stopped : null;
+    const stopped = found ?? stays;
+    if (before && before.stopped.id === stopped?.id) {
+      before.widget.update();
+      return;
+    }
+    before?.widget.dispose();
+    this._shown.delete(panel);
+    if (stopped) {
+      this._place(panel, path, stopped);
+    }
+  }
+
+  private _place(panel: NotebookPanel, path: string, stopped: Stopped): void {
+    const { kernels, runAll, openJob, trans } = this._options;
+    const remove = (): void => {
+      widget.dispose();
+      this._shown.delete(panel);
+    };
+    const dismiss = async (): Promise<void> => {
+      if (kernels.stopped.some(({ id }) => id === stopped.id)) {
+        await kernels.dismiss(stopped.id);
+      }
+      remove();
+    };
+    const start = async (): Promise<void> => {
+      if (!hasOther(panel, stopped)) {
+        await panel.sessionContext.changeKernel({ name: stopped.name });
+      }
+    };
+    const run = (failure: string, action: () => Promise<void>): void =>
+      void told(failure, trans, action);
+    const widget = new Rendered(() => (
+      <StoppedNotice
+        stopped={stopped}
+        hasKernel={hasOther(panel, stopped)}
+        onRestart={() => run(trans.__('The kernel could not be started'), start)}
+        onRunAll={() =>
+          run(trans.__('The cells could not be run'), async () => {
+            await start();
+            void runAll(panel);
+            await dismiss();
+          })
+        }
+        onOpenJob={openJob}
+        onDismiss={() => run(trans.__('The notice could not be taken away'), dismiss)}
+        trans={trans}
+      />
+    ));
+    widget.addClass('mlk-StoppedNotice-holder');
+    panel.contentHeader.addWidget(widget);
+    this._shown.set(panel, { path, stopped, widget });
+  }
+
+  private readonly _shown = new WeakMap<NotebookPanel, IShown>();
+}
+
+/** Whether a kernel runs other than the one that was stopped, which JupyterLab may not have missed yet. */
+function hasOther(panel: NotebookPanel, { id }: Stopped): boolean {
+  const kernel = kernelOf(panel);
+  return kernel !== null && kernel !== id;
+}
+
+interface IShown {
+  readonly path: string;
+  readonly stopped: Stopped;
+  readonly widget: Rendered;
+}
