@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from idle_stop import runs, seen, stopped
 from jupyter_client.manager import AsyncKernelManager
+from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 from jupyter_server.gateway.managers import GatewayKernelManager
 from kernel_window import KernelWindow, kinds
 from socket_window import eventually
@@ -186,6 +187,28 @@ async def test_a_kernel_that_never_gets_ready_is_starting_for_ever_and_says_that
     assert ended.why == "It does not end."
     pending.ready.set_result(None)
     await host.shutdown("a", 20)
+
+
+async def test_a_kernel_that_takes_longer_than_it_is_given_is_killed(jp_serverapp: Any) -> None:
+    class Stubborn(NeverReady):
+        provisioner, has_kernel = LocalProvisioner(), True
+
+        async def shutdown_kernel(self, kernel_id: str) -> None:
+            await ended.wait()
+
+        async def signal_kernel(self, signum: int) -> None:
+            signals.append(signum)
+            self.has_kernel = False
+            ended.set()
+
+        def __contains__(self, kernel_id: str) -> bool:
+            return False
+
+    signals, ended, stubborn = [], asyncio.Event(), Stubborn()
+    stubborn.ready.set_result(None)
+    host = JupyterKernels(SimpleNamespace(kernel_manager=stubborn, session_manager=None, web_app=jp_serverapp.web_app))
+    await host.shutdown("a", 0)
+    assert signals == [signal.SIGKILL]
 
 
 async def test_kernels_of_others_are_shown_and_never_taken_for_ours(
