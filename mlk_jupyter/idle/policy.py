@@ -193,8 +193,9 @@ def resolve(
     """The policy of one kernel, and by variable where each value comes from.
 
     The server's policy, then what the kernelspec says, then the notebook, then the person's setting: each may shorten a
-    limit freely and lengthen it up to its ceiling; a mode only becomes milder. What cannot be used is left out: see
-    `ignored`. A warning that is not shorter than a limit which one of them set is shortened to fit it.
+    limit freely and lengthen it up to its ceiling; a mode only becomes milder, and by notebooks and people only where an
+    administrator set none, else a line in a notebook would be a way around all limits. What cannot be used is left out:
+    see `ignored`. A warning that is not shorter than a limit which one of them set is shortened to fit it.
 
     Args:
         kernelspec, notebook: what `of_metadata` gives of them: `{"ttl": "2h"}`.
@@ -207,12 +208,15 @@ def resolve(
         or ("default" if getattr(base, value.field) == getattr(default, value.field) else value.variable)
         for value in VALUES
     }
+    is_mode_set = sources["MLK_IDLE_MODE"] != "default"
     policy, unfitted = base, replace(base, warn_s=default.warn_s)
     if fitted(unfitted) == base:  # nobody chose the warning: with longer limits it is longer, too
         policy, sources["MLK_IDLE_WARN"] = unfitted, "default"
     for layer, said in (("kernelspec", kernelspec), ("notebook", notebook), ("setting", setting)):
         for value, wanted in _readable(layer, said)[0]:
-            if value.field == "mode" and _HARSHNESS[wanted] > _HARSHNESS[policy.mode]:
+            if value.field == "mode" and (
+                _HARSHNESS[wanted] > _HARSHNESS[policy.mode] or (is_mode_set and layer != "kernelspec")
+            ):
                 continue
             ceiling = getattr(ceilings, value.field, 0.0)
             bounded = _capped(wanted, ceiling) if ceiling else wanted

@@ -298,9 +298,17 @@ def test_each_may_shorten_a_limit_and_lengthen_it_up_to_the_ceiling(
 @pytest.mark.parametrize("layer", ["kernelspec", "notebook", "setting"])
 def test_a_mode_only_becomes_milder(mode: Any, wanted: str, becomes: str, layer: str) -> None:
     said: dict[str, Any] = {layer: {"mode": wanted}}
-    policy, sources = resolve(Policy(mode=mode), NOTHING, **said)
+    policy, sources = resolve(Policy(mode=mode), NOTHING, given={"MLK_IDLE_MODE": "default"}, **said)
     assert policy.mode == becomes
     assert (sources["MLK_IDLE_MODE"] == layer) == (becomes == wanted)
+
+
+@pytest.mark.parametrize(("layer", "becomes"), [("kernelspec", "off"), ("notebook", "enforce"), ("setting", "enforce")])
+def test_a_line_in_a_notebook_is_no_way_around_a_mode_that_somebody_set(layer: str, becomes: str) -> None:
+    said: dict[str, Any] = {layer: {"mode": "off"}}
+    policy, sources = resolve(Policy(mode="enforce"), NOTHING, given={"MLK_IDLE_MODE": "MLK_IDLE_MODE"}, **said)
+    assert policy.mode == becomes
+    assert sources["MLK_IDLE_MODE"] == ("kernelspec" if becomes == "off" else "MLK_IDLE_MODE")
 
 
 @pytest.mark.parametrize(
