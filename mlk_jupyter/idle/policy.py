@@ -193,9 +193,9 @@ def resolve(
     """The policy of one kernel, and by variable where each value comes from.
 
     The server's policy, then what the kernelspec says, then the notebook, then the person's setting: each may shorten a
-    limit freely and lengthen it up to its ceiling; a mode only becomes milder, and by notebooks and people only where an
-    administrator set none, else a line in a notebook would be a way around all limits. What cannot be used is left out:
-    see `ignored`. A warning that is not shorter than a limit which one of them set is shortened to fit it.
+    limit freely and lengthen it up to its ceiling; a mode only becomes milder, and by notebooks and people only where
+    an administrator set none, else a line in a notebook would be a way around all limits. What cannot be used is left
+    out: see `ignored`. A warning that is not shorter than a limit which one of them set is shortened to fit it.
 
     Args:
         kernelspec, notebook: what `of_metadata` gives of them: `{"ttl": "2h"}`.

@@ -126,7 +126,9 @@ class TestInShadow:
             room.host.start("a")
 
             async def stop(host: Any, kernel_id: str, *, still_due: Any, **more: Any) -> Ended:
-                room.watcher.set_setting({"mode": "shadow"})
+                milder: dict[str, object] = {"mlk": {"idle": {"mode": "shadow"}}}
+                room.host.looks["a"] = replace(room.host.looks["a"], spec_metadata=milder)
+                room.clock.turn(1.0)
                 assert not await still_due()
                 return Ended(stopped=False, is_active=True)
 
