@@ -21,7 +21,7 @@ class Policy:
     """`shadow` watches and records what it would have stopped."""
     ttl_s: float = 4 * HOUR
     """For a kernel without a GPU, and for one whose GPU's use is unknown."""
-    gpu_ttl_s: float = 1 * HOUR
+    gpu_ttl_s: float = 2 * HOUR
     """For one that holds a GPU and does not use it."""
     busy_silent_ttl_s: float = 24 * HOUR
     """For a cell that neither computes nor says anything."""

@@ -222,7 +222,7 @@ def test_a_warning_that_nobody_chose_fits_the_shortest_limit(env: dict[str, str]
     ("env", "other"),
     [
         ({"MLK_IDLE_WARN": "10m", "MLK_IDLE_TTL": "10m"}, "MLK_IDLE_TTL"),
-        ({"MLK_IDLE_WARN": "2h"}, "MLK_IDLE_GPU_TTL (1 h, its default)"),
+        ({"MLK_IDLE_WARN": "3h"}, "MLK_IDLE_GPU_TTL (2 h, its default)"),
         ({"MLK_IDLE_WARN": "10m", "MLK_IDLE_MAX_AGE": "5m"}, "MLK_IDLE_MAX_AGE"),
         ({"MLK_IDLE_WARN": "10m", "MLK_IDLE_TTL_MAX": "5m"}, "MLK_IDLE_TTL_MAX"),
     ],

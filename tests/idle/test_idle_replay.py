@@ -24,6 +24,7 @@ from mlk_jupyter.idle.signals import Sample, Signal, unknown
 NOON = 1_790_000_000.0
 INTERVAL_S = 15.0
 HOUR = 3600.0
+ONE_HOUR = Policy(gpu_ttl_s=HOUR)
 
 
 class Kernel:
@@ -105,7 +106,7 @@ def lease(at: float, until: float) -> dict[str, Any]:
 
 def test_a_forgotten_gpu_kernel_would_have_been_stopped_and_that_is_what_it_saves() -> None:
     kernel = Kernel(gpus=8).happens("message").goes_on(HOUR, state="busy", cpu=90.0).goes_on(60 * HOUR).ends()
-    found = replay(kernel.records, Policy())
+    found = replay(kernel.records, ONE_HOUR)
     (stop,) = found.stops
     assert stop.kind == "idle_gpu" and stop.ended_by == "its end" and stop.warned_at < stop.at
     assert stop.at - NOON == pytest.approx(2 * HOUR, abs=60)
@@ -124,7 +125,7 @@ def test_what_a_stop_saves_counts_from_the_stop_on_though_nothing_is_recorded_fo
 
 def test_who_comes_back_was_interrupted_and_has_a_new_kernel_from_then_on() -> None:
     kernel = Kernel().happens("message").goes_on(3 * HOUR).happens("message").goes_on(5 * HOUR).ends()
-    found = replay(kernel.records, Policy())
+    found = replay(kernel.records, ONE_HOUR)
     assert [stop.ended_by for stop in found.stops] == ["person", "its end"]
     assert found.stops[0].until - NOON == pytest.approx(3 * HOUR, abs=60)
     assert found.stops[1].at - NOON == pytest.approx(4 * HOUR, abs=60)
@@ -138,19 +139,19 @@ def test_who_comes_back_was_interrupted_and_has_a_new_kernel_from_then_on() -> N
 )
 def test_work_that_nobody_asked_for_anew_would_have_been_lost(use: dict[str, Any]) -> None:
     kernel = Kernel().happens("message").goes_on(1.5 * HOUR).goes_on(HOUR, **use).ends()
-    assert replay(kernel.records, Policy(cpu_pct=50.0)).wrongly_stopped == 1
+    assert replay(kernel.records, Policy(gpu_ttl_s=HOUR, cpu_pct=50.0)).wrongly_stopped == 1
 
 
 def test_a_hung_cell_that_ends_after_all_would_have_been_lost() -> None:
     kernel = Kernel().happens("message").goes_on(30 * HOUR, state="busy").goes_on(HOUR).ends()
-    (stop,) = replay(kernel.records, Policy()).stops
+    (stop,) = replay(kernel.records, ONE_HOUR).stops
     assert (stop.kind, stop.ended_by) == ("hung", "work")
 
 
 def test_a_cell_that_only_waited_for_a_job_is_no_lost_work() -> None:
     kernel = Kernel(gpus=0).happens("message").goes_on(6 * HOUR, state="busy", waits_for="job-1")
     kernel.goes_on(120, state="busy", cpu=50.0).goes_on(120).ends()
-    found = replay(kernel.records, Policy())
+    found = replay(kernel.records, ONE_HOUR)
     assert [stop.kind for stop in found.stops] == ["delegated"] and found.wrongly_stopped == 0
 
 
@@ -160,7 +161,7 @@ def test_a_lease_holds_and_one_that_is_given_later_is_a_person() -> None:
 
     def stops(*leases: dict[str, Any]) -> list[tuple[float, str]]:
         records = sorted([*kernel.records, *leases], key=lambda record: record["at"])
-        found = replay(records, Policy()).stops
+        found = replay(records, ONE_HOUR).stops
         return [(round((stop.at - NOON) / HOUR, 1), stop.ended_by) for stop in found]
 
     assert stops() == [(1.0, "its end")]
@@ -171,26 +172,26 @@ def test_a_lease_holds_and_one_that_is_given_later_is_a_person() -> None:
 
 def test_what_was_not_watched_stops_nothing() -> None:
     kernel = Kernel().happens("message").goes_on(0.5 * HOUR).away(8 * HOUR).goes_on(0.9 * HOUR).ends()
-    assert replay(kernel.records, Policy()).stops == ()
+    assert replay(kernel.records, ONE_HOUR).stops == ()
     kernel = Kernel().happens("message").goes_on(0.9 * HOUR).away(300).goes_on(0.9 * HOUR).ends()
-    assert replay(kernel.records, Policy()).stops == ()
+    assert replay(kernel.records, ONE_HOUR).stops == ()
 
 
 def test_a_clock_that_was_set_back_stops_nothing_early() -> None:
     kernel = Kernel().happens("message").goes_on(0.5 * HOUR).away(-24 * HOUR).goes_on(0.9 * HOUR).ends()
-    assert replay(kernel.records, Policy()).stops == ()
+    assert replay(kernel.records, ONE_HOUR).stops == ()
 
 
 def test_kernels_of_others_and_a_policy_that_is_off_stop_nothing() -> None:
     kernel = Kernel().happens("message").goes_on(12 * HOUR).ends()
     assert replay(kernel.records, Policy(mode="off")).stops == ()
-    assert replay([{**record, "local": False} for record in kernel.records], Policy()).stops == ()
+    assert replay([{**record, "local": False} for record in kernel.records], ONE_HOUR).stops == ()
 
 
 def test_what_it_held_and_what_it_cost_may_be_unknown() -> None:
     kernel = Kernel(gpus=None).happens("message").goes_on(12 * HOUR).ends()
     unpriced = [{name: value for name, value in line.items() if name != "cost_per_hour"} for line in kernel.records]
-    found = replay(unpriced, Policy())
+    found = replay(unpriced, ONE_HOUR)
     assert [(stop.gpu_s, stop.cost) for stop in found.stops] == [(None, None)]
     assert found.saved is None and found.saved_percent is None
 
@@ -201,7 +202,7 @@ def test_a_kernel_that_was_really_stopped_ends_there_and_one_goes_with_its_serve
     assert replay([*kernel.records, ends], Policy(gpu_ttl_s=6 * HOUR)).stops == ()
     records = [{**record, "server": "s"} for record in kernel.records]
     gone = {"at": kernel.now + 60, "event": "server_stop", "server": "s"}
-    (stop,) = replay([*records, gone], Policy()).stops
+    (stop,) = replay([*records, gone], ONE_HOUR).stops
     assert stop.ended_by == "its end" and stop.until == kernel.now + 60
 
 
@@ -211,15 +212,15 @@ def test_files_and_folders_can_be_read(tmp_path: Path) -> None:
         audit = Audit(folder)
         for record in Kernel(kernel=f"k{number}").happens("message").goes_on(3 * HOUR).records:
             audit.write(record)
-    assert replay_files(folders, Policy()).kernels == 2
-    assert replay_files(folders[:1], Policy()).kernels == 1
-    assert replay_files([folders[0] / "samples.jsonl"], Policy()).kernels == 1
+    assert replay_files(folders, ONE_HOUR).kernels == 2
+    assert replay_files(folders[:1], ONE_HOUR).kernels == 1
+    assert replay_files([folders[0] / "samples.jsonl"], ONE_HOUR).kernels == 1
     with pytest.raises(FileNotFoundError):
-        replay_files([tmp_path / "none"], Policy())
+        replay_files([tmp_path / "none"], ONE_HOUR)
 
 
 def test_nothing_recorded_is_nothing_saved() -> None:
-    assert replay([], Policy()) == Replayed(None, None, 0, 0, (), 0.0, "USD")
+    assert replay([], ONE_HOUR) == Replayed(None, None, 0, 0, (), 0.0, "USD")
 
 
 def _doing() -> st.SearchStrategy[dict[str, Any]]:
@@ -285,15 +286,15 @@ def _changes(kernel: Kernel) -> Iterator[float]:
 
 def test_what_is_found_is_told_in_words_and_as_json() -> None:
     wrong = Kernel(kernel="k1", path="train.ipynb").happens("message").goes_on(2 * HOUR).goes_on(HOUR, cpu=90.0).ends()
-    found = replay(wrong.records, Policy(currency="EUR"))
+    found = replay(wrong.records, Policy(gpu_ttl_s=HOUR, currency="EUR"))
     text = as_text(found, tz=timezone.utc)
     assert "WRONG: 1 kernel was seen to work after the stop" in text
     assert "train.ipynb" in text and "WORKED after 1 h" in text and "EUR" in text
     told = json.loads(json.dumps(as_json(found)))
     assert (told["wrongly_stopped"], told["stopped"], told["currency"]) == (1, 1, "EUR")
     assert told["stops"][0]["kind"] == "idle_gpu" and told["saved_percent"] == found.saved_percent
-    quiet = as_text(replay(Kernel().happens("message").goes_on(HOUR / 2).ends().records, Policy()))
+    quiet = as_text(replay(Kernel().happens("message").goes_on(HOUR / 2).ends().records, ONE_HOUR))
     assert quiet.splitlines()[1].startswith("Would have warned nobody and stopped 0 kernels")
     back = Kernel().happens("message").goes_on(3 * HOUR).happens("message").goes_on(600).ends()
-    assert "Once somebody came back and would have found the kernel stopped." in as_text(replay(back.records, Policy()))
-    assert as_text(replay([], Policy())) == "No samples are recorded there: nothing to replay."
+    assert "Once somebody came back and would have found the kernel stopped." in as_text(replay(back.records, ONE_HOUR))
+    assert as_text(replay([], ONE_HOUR)) == "No samples are recorded there: nothing to replay."

@@ -74,7 +74,7 @@ def test_a_policy_that_is_too_impatient_is_seen_to_destroy_work() -> None:
 def test_each_behaviour_holds_its_gpu_for_as_long_as_it_should(
     stretch: Stretch, policy_h: float, plain_h: float, plain_wrong: int
 ) -> None:
-    ours = watched([kernel_with(stretch)], Policy())
+    ours = watched([kernel_with(stretch)], Policy(gpu_ttl_s=HOUR))
     plain = culled([kernel_with(stretch)], 4 * HOUR)
     assert ours.gpu_s / HOUR == pytest.approx(policy_h, abs=0.2)
     assert plain.gpu_s / HOUR == pytest.approx(plain_h, abs=0.2)
@@ -83,14 +83,14 @@ def test_each_behaviour_holds_its_gpu_for_as_long_as_it_should(
 
 def test_a_lease_keeps_what_cannot_be_told_from_a_ticker() -> None:
     watcher = Stretch("watcher", 10, 12 * HOUR, cpu=0.3, needed=True)
-    assert watched([kernel_with(watcher)], Policy()).wrong.total() == 1
-    kept = watched([kernel_with(watcher, leases=[(10.0, 12 * HOUR)])], Policy())
+    assert watched([kernel_with(watcher)], Policy(gpu_ttl_s=HOUR)).wrong.total() == 1
+    kept = watched([kernel_with(watcher, leases=[(10.0, 12 * HOUR)])], Policy(gpu_ttl_s=HOUR))
     assert kept.wrong.total() == 0 and kept.stops == 1
 
 
 def test_who_comes_back_to_a_stopped_kernel_has_a_new_one_which_holds_its_gpu_again() -> None:
     kernel = Kernel(0, 2, True, 0.0, acts=[0.0, 10 * HOUR])
     kernel.finish(12 * HOUR)
-    outcome = watched([kernel], Policy())
+    outcome = watched([kernel], Policy(gpu_ttl_s=HOUR))
     assert outcome.gpu_s / HOUR == pytest.approx(2 * 2, abs=0.1)
     assert outcome.came_back == [pytest.approx(9 * HOUR, abs=60)]
