@@ -81,7 +81,7 @@ class Held(TolerantModel):
 
 
 class Stopped(TolerantModel):
-    """A kernel that was stopped; its notice stays until somebody takes it away or the notebook has a kernel again."""
+    """A kernel that was stopped; its notice stays until somebody takes it away or uses the notebook's next kernel."""
 
     id: str
     """Kernel id."""

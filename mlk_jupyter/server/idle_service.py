@@ -239,11 +239,14 @@ class IdleService:
     async def _looked(self) -> None:
         """After each look at all kernels."""
         watcher = self.watcher
+        # JupyterLab starts a kernel for each notebook that it opens: that alone is no sign that anybody saw the notice.
         again = {
             stopped.id
             for stopped in self._stopped_kernels
             for kernel in watcher.kernels.values()
-            if kernel.look.path == stopped.path is not None and (kernel.look.started or 0.0) > stopped.at
+            if kernel.look.path == stopped.path is not None
+            and (kernel.look.started or 0.0) > stopped.at
+            and kernel.look.message.value is not None
         }
         if again:
             await self._remove_notices(again)

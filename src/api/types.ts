@@ -2483,7 +2483,7 @@ export interface components {
         };
         /**
          * Stopped
-         * @description A kernel that was stopped; its notice stays until somebody takes it away or the notebook has a kernel again.
+         * @description A kernel that was stopped; its notice stays until somebody takes it away or uses the notebook's next kernel.
          */
         readonly Stopped: {
             /**

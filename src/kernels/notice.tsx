@@ -1,5 +1,6 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { closeIcon } from '@jupyterlab/ui-components';
+import { useLayoutEffect, useRef } from 'react';
 
 import type { Stopped } from '../api';
 import { bytes, exactTime, IconButton, RelativeTime, useNow } from '../components';
@@ -16,16 +17,31 @@ export interface IStoppedNoticeProps {
   onRunAll: () => void;
   onOpenJob: (id: string) => void;
   onDismiss: () => void;
+  /** Is told its height in pixels, now and when it changes. */
+  onHeight: (height: number) => void;
   trans: TranslationBundle;
 }
 
 /** Says on a notebook that its kernel was stopped: when, why, what is lost, and how to have it again. */
 export const StoppedNotice = (props: IStoppedNoticeProps): JSX.Element => {
-  const { stopped, hasKernel, onRestart, onRunAll, onOpenJob, onDismiss, trans } = props;
+  const { stopped, hasKernel, onRestart, onRunAll, onOpenJob, onDismiss, onHeight, trans } = props;
   const now = useNow(TICK_MS);
+  const root = useRef<HTMLElement>(null);
+  useLayoutEffect(() => {
+    const section = root.current!;
+    const measure = (): void => onHeight(section.offsetHeight);
+    const observer = new ResizeObserver(measure);
+    observer.observe(section);
+    measure();
+    return () => observer.disconnect();
+  }, [onHeight]);
   const asked = stopped.kind === 'asked';
   return (
-    <section className="mlk-StoppedNotice" aria-label={trans.__('The kernel was stopped')}>
+    <section
+      ref={root}
+      className="mlk-StoppedNotice"
+      aria-label={trans.__('The kernel was stopped')}
+    >
       <div className="mlk-StoppedNotice-line">
         <p role="status">
           <strong>
@@ -40,7 +56,7 @@ export const StoppedNotice = (props: IStoppedNoticeProps): JSX.Element => {
         <div className="mlk-StoppedNotice-actions">
           {!hasKernel && (
             <button type="button" className="mlk-Button" onClick={onRestart}>
-              {trans.__('Start kernel')}
+              {trans.__('Restart kernel')}
             </button>
           )}
           <button type="button" className="mlk-Button" onClick={onRunAll}>

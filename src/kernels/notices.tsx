@@ -7,6 +7,9 @@ import type { IKernels } from '../tokens';
 import { kernelOf } from './current';
 import { StoppedNotice } from './notice';
 
+/** More of it is scrolled to: the notebook stays in sight. */
+const HIGHEST_PX = 240;
+
 export interface INoticesOptions {
   kernels: IKernels;
   notebooks: INotebookTracker;
@@ -56,8 +59,8 @@ export class StoppedNotices {
     const path = this._pathOf(panel);
     const found = this._options.kernels.stopped.find(each => each.path === path) ?? null;
     const before = this._shown.get(panel);
-    // The server forgets it once the notebook has a kernel again; who looks only then is to know all the same.
-    const stays = before?.path === path && hasOther(panel, before.stopped) ? before.stopped : null;
+    // The server forgets it once somebody uses the next kernel; who looks only then is to know all the same.
+    const stays = before?.path === path && this._runsAgain(panel, before) ? before.stopped : null;
     const stopped = found ?? stays;
     if (before && before.stopped.id === stopped?.id) {
       before.widget.update();
@@ -70,11 +73,28 @@ export class StoppedNotices {
     }
   }
 
+  /** Whether the notebook has a kernel again; the server may know it before JupyterLab does. */
+  private _runsAgain(panel: NotebookPanel, { path, stopped }: IShown): boolean {
+    const { kernels } = this._options.kernels;
+    return (
+      hasOther(panel, stopped) || kernels.some(each => each.path === path && each.id !== stopped.id)
+    );
+  }
+
   private _place(panel: NotebookPanel, path: string, stopped: Stopped): void {
     const { kernels, runAll, openJob, trans } = this._options;
     const remove = (): void => {
+      const hadFocus = widget.node.contains(document.activeElement);
       widget.dispose();
       this._shown.delete(panel);
+      if (hadFocus) {
+        panel.content.activate();
+      }
+    };
+    // The header gives its widgets the height that they ask for, and does not look at what is in them.
+    const onHeight = (height: number): void => {
+      widget.node.style.minHeight = `${Math.min(height, HIGHEST_PX)}px`;
+      widget.parent?.fit();
     };
     const dismiss = async (): Promise<void> => {
       if (kernels.stopped.some(({ id }) => id === stopped.id)) {
@@ -103,6 +123,7 @@ export class StoppedNotices {
         }
         onOpenJob={openJob}
         onDismiss={() => run(trans.__('The notice could not be taken away'), dismiss)}
+        onHeight={onHeight}
         trans={trans}
       />
     ));

@@ -84,7 +84,8 @@ export class KernelToasts implements IDisposable {
           {
             label: trans.__('Keep %1', left(seconds, trans)),
             caption: trans.__('Do not stop %1 for so long', name),
-            callback: () => void commands.execute(CommandIDs.keepKernel, { id, seconds }),
+            callback: () =>
+              this._after(commands.execute(CommandIDs.keepKernel, { id, seconds }), id),
             displayType: 'accent'
           },
           {
@@ -102,7 +103,7 @@ export class KernelToasts implements IDisposable {
     );
   }
 
-  /** JupyterLab closes a toast with any of its buttons: who only looked still has to decide. */
+  /** JupyterLab closes a toast with any of its buttons: who only looked, or could not keep it, still has to decide. */
   private _after(done: Promise<unknown>, id: string): void {
     void done.finally(() => {
       const kernel = this._options.kernels.get(id);

@@ -219,8 +219,8 @@ async def test_figures_are_at_the_metrics_of_the_server(jp_fetch: Any, kernel: s
     assert "mlk_idle_kernels{" in text and "mlk_idle_tick_seconds" in text
 
 
-async def test_a_notice_outlives_the_server_until_the_notebook_has_a_kernel_again(
-    ask: Ask, app: MlkJupyterApp, data_dir: Path, jp_serverapp: Any, kernel: str
+async def test_a_notice_outlives_the_server_until_the_notebooks_next_kernel_is_used(
+    ask: Ask, app: MlkJupyterApp, data_dir: Path, jp_serverapp: Any, kernel: str, open_window: Any
 ) -> None:
     notices = service(app)._notices
     old = [Stopped(id=name, name="python3", path=path, at=1.0, kind="idle", words="was idle") for name, path in
@@ -232,7 +232,9 @@ async def test_a_notice_outlives_the_server_until_the_notebook_has_a_kernel_agai
     made = await ask("POST", "api", "sessions", body={
         "path": "a.ipynb", "type": "notebook", "name": "", "kernel": {"name": "python3"}
     })  # fmt: skip
-    assert made["kernel"]["id"]
+    await service(app).watcher.look_again()
+    assert [one.id for one in service(app).kernels().stopped] == ["a", "b"], "a page started it: nobody saw the notice"
+    await (await open_window(made["kernel"]["id"])).run("1")
     await service(app).watcher.look_again()
     assert [one.id for one in service(app).kernels().stopped] == ["b"]
 
