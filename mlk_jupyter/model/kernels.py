@@ -122,8 +122,19 @@ class IdleTotals(TolerantModel):
     """Most that one stop is counted as having saved."""
 
 
+class IdleSettings(StrictModel):
+    """What a person wants of all their kernels: shorter as they like, longer up to what the server allows."""
+
+    ttl: Annotated[str, StringConstraints(max_length=40)] = ""
+    """Like `MLK_IDLE_TTL`: `2h`, `90` seconds, `0` for no limit. Empty: the server's."""
+    gpu_ttl: Annotated[str, StringConstraints(max_length=40)] = ""
+    """Like `MLK_IDLE_GPU_TTL`."""
+    warn: Annotated[str, StringConstraints(max_length=40)] = ""
+    """Like `MLK_IDLE_WARN`."""
+
+
 class PolicyView(TolerantModel):
-    """The policy of the server, without what single kernels change."""
+    """The policy of the server with a person's own settings, without what single kernels change."""
 
     mode: Literal["off", "shadow", "enforce"]
     values: dict[str, Any]
@@ -140,6 +151,8 @@ class Kernels(TolerantModel):
     """Lately, the newest first; those whose notice nobody took away."""
     totals: IdleTotals
     policy: PolicyView
+    settings: IdleSettings = Field(default_factory=IdleSettings)
+    """A person's own settings that hold on this server; all empty: there are none."""
     currency: str = "USD"
     now: float
     """Seconds since the epoch on the server: clocks of browsers differ."""
@@ -178,17 +191,6 @@ class Presence(StrictModel):
 
     kernels: Annotated[list[Annotated[str, StringConstraints(pattern=r"^[\w-]{1,64}$")]], Field(max_length=20)]
     kind: Literal["pointer", "key"]
-
-
-class IdleSettings(StrictModel):
-    """What a person wants of all their kernels: shorter as they like, longer up to what the server allows."""
-
-    ttl: Annotated[str, StringConstraints(max_length=40)] = ""
-    """Like `MLK_IDLE_TTL`: `2h`, `90` seconds, `0` for no limit. Empty: the server's."""
-    gpu_ttl: Annotated[str, StringConstraints(max_length=40)] = ""
-    """Like `MLK_IDLE_GPU_TTL`."""
-    warn: Annotated[str, StringConstraints(max_length=40)] = ""
-    """Like `MLK_IDLE_WARN`."""
 
 
 class AppliedSettings(TolerantModel):

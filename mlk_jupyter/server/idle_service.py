@@ -63,6 +63,7 @@ _LEFTOVERS_S = 5.0
 _AT_A_TIME = 16
 _PANEL = "panel"
 _KEY = "mlk_idle_service"
+_FIELDS = IdleSettings.model_fields.keys()
 
 
 class IdleService:
@@ -70,6 +71,8 @@ class IdleService:
 
     def __init__(self, services: Services) -> None:
         self._configured = configured(os.environ, services.idle_traits())
+        self._settings: dict[str, str] = {}
+        self._values = as_values(self._configured.policy)
         app = services.serverapp
         self._folder = data_dir() / "idle"
         self._root = str(getattr(app.contents_manager, "root_dir", ""))
@@ -126,7 +129,15 @@ class IdleService:
         self._stopped_kernels, settings = await in_thread(
             lambda: (self._notices.read(), read_settings(self._folder / "settings.json"))
         )
+        self._hold(settings)
+
+    def _hold(self, settings: dict[str, str]) -> dict[str, str]:
+        """Goes by a person's settings from now on. Gives where each value comes from."""
+        given = self._configured
+        policy, sources = resolve(given.policy, given.ceilings, setting=settings or None, given=given.sources)
+        self._settings, self._values = settings, as_values(policy)
         self.watcher.set_setting(settings or None)
+        return sources
 
     async def _close(self) -> None:
         if self._opening is not None:
@@ -148,7 +159,8 @@ class IdleService:
                 {kernel.id: kernel.cost_per_hour for kernel in quiet},
                 [kernel.sample.gpus.value if kernel.sample else None for kernel in quiet],
             ),
-            policy=PolicyView(mode=policy.mode, values=as_values(policy), warnings=self._warnings),
+            policy=PolicyView(mode=policy.mode, values=self._values, warnings=self._warnings),
+            settings=IdleSettings(**{name: text for name, text in self._settings.items() if name in _FIELDS}),
             currency=policy.currency,
             now=time.time(),
             sampled_at=watcher.sampled_at,
@@ -206,11 +218,10 @@ class IdleService:
         wrong = {name: " ".join(said) for name, text in chosen.items() if (said := ignored(setting={name: text}))}
         if wrong:
             raise BadInput(" ".join(wrong.values()), hint="Correct the fields, or empty them.", fields=wrong)
-        given = self._configured
-        policy, sources = resolve(given.policy, given.ceilings, setting=chosen, given=given.sources)
-        values = as_values(policy)
+        sources = self._hold(chosen)
+        values = self._values
         await in_thread(write_settings, self._folder / "settings.json", chosen)
-        self.watcher.set_setting(chosen or None)
+        self.changed()
         cut = [name for name, source in sources.items() if source == "ceiling"]
         notes = [f"{name} is {duration(values[name])}: whoever runs this server allows no more." for name in cut]
         return AppliedSettings(values=values, notes=notes)

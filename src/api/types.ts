@@ -1128,7 +1128,7 @@ export interface components {
          * IdleSettings
          * @description What a person wants of all their kernels: shorter as they like, longer up to what the server allows.
          */
-        readonly IdleSettings: {
+        readonly "IdleSettings-Input": {
             /**
              * Gpu Ttl
              * @description Like `MLK_IDLE_GPU_TTL`.
@@ -1147,6 +1147,30 @@ export interface components {
              * @default
              */
             readonly warn?: string;
+        };
+        /**
+         * IdleSettings
+         * @description What a person wants of all their kernels: shorter as they like, longer up to what the server allows.
+         */
+        readonly "IdleSettings-Output": {
+            /**
+             * Gpu Ttl
+             * @description Like `MLK_IDLE_GPU_TTL`.
+             * @default
+             */
+            readonly gpu_ttl: string;
+            /**
+             * Ttl
+             * @description Like `MLK_IDLE_TTL`: `2h`, `90` seconds, `0` for no limit. Empty: the server's.
+             * @default
+             */
+            readonly ttl: string;
+            /**
+             * Warn
+             * @description Like `MLK_IDLE_WARN`.
+             * @default
+             */
+            readonly warn: string;
         };
         /**
          * IdleTotals
@@ -1698,6 +1722,8 @@ export interface components {
              * @default
              */
             readonly server_words: string;
+            /** @description A person's own settings that hold on this server; all empty: there are none. */
+            readonly settings: components["schemas"]["IdleSettings-Output"];
             /**
              * Stopped
              * @description Lately, the newest first; those whose notice nobody took away.
@@ -2048,7 +2074,7 @@ export interface components {
         readonly Phase: "Queued" | "Starting" | "Running" | "Stopping" | "Suspended" | "Succeeded" | "Failed" | "Stopped";
         /**
          * PolicyView
-         * @description The policy of the server, without what single kernels change.
+         * @description The policy of the server with a person's own settings, without what single kernels change.
          */
         readonly PolicyView: {
             /**
@@ -3035,7 +3061,7 @@ export interface operations {
         };
         readonly requestBody: {
             readonly content: {
-                readonly "application/json": components["schemas"]["IdleSettings"];
+                readonly "application/json": components["schemas"]["IdleSettings-Input"];
             };
         };
         readonly responses: {

@@ -205,6 +205,9 @@ async def test_settings_hold_and_outlive_the_server(ask: Ask, kernel: str, app: 
     assert applied["values"]["MLK_IDLE_TTL"] == 1800 and applied["notes"] == []
     told = await ask("GET", "mlk", "idle", "explain", kernel)
     assert (told["limits"]["MLK_IDLE_TTL"], told["sources"]["MLK_IDLE_TTL"]) == (1800, "setting")
+    shown = await ask("GET", "mlk", "idle")
+    assert shown["settings"] == {"ttl": "30m", "gpu_ttl": "", "warn": ""}
+    assert shown["policy"]["values"]["MLK_IDLE_TTL"] == 1800, "what holds, not what the server began with"
     again = IdleService(app.services)
     await again.open()
     assert json.loads((data_dir / "idle" / "settings.json").read_text()) == {"ttl": "30m"}
