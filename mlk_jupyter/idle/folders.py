@@ -6,10 +6,13 @@ Whatever is read may be anything: the folder belongs to the person whose kernels
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import math
 import os
 import re
+import stat
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +23,9 @@ from ..record.files import read_regular, remove
 _KERNEL_ID = re.compile(r"[\w-]{1,64}")
 _FILE = re.compile(r"(keep|wait|job)-([\w.-]{1,80})\.json")
 _LIMIT_BYTES = 64 * 1024
-_MOST = 1_000  # files of one kernel
+_MOST = 1_000  # files of a kind, of one kernel
+_NOT_THERE = (errno.ENOENT, errno.ENOTDIR)
+_NO_FILE_OF_OURS = (*_NOT_THERE, errno.ELOOP, errno.EINVAL, errno.EFBIG, errno.ENXIO)
 _SAME_PROCESS_S = 2.0  # its start is worked out from the clock, which is set now and then
 
 
@@ -57,15 +62,19 @@ class Folders:
         self._known: dict[Path, tuple[tuple[int, int, int], dict[str, Any] | None]] = {}
 
     def read(self, kernel_ids: Collection[str], kernels: Collection[int] = ()) -> dict[str, Left]:
-        """What there is of these kernels; most have no folder. Never raises: what cannot be read is not there.
+        """What there is of these kernels; most have no folder.
 
-        Args: kernels: numbers of processes that are kernels, and so surely there.
+        Args:   kernels: numbers of processes that are kernels, and so surely there.
+        Raises: OSError where the disk does not tell (a ticket that has run out, a server that is away): somebody may
+            want a kernel to be kept, and that is not known.
         """
         self._kernels = kernels
         try:
             with os.scandir(self.folder) as entries:
                 there = [entry.name for entry in entries if entry.name in kernel_ids]
-        except OSError:
+        except OSError as error:
+            if error.errno not in _NOT_THERE:
+                raise
             there = []
         known, self._known = self._known, {}
         return {kernel_id: self._left(self.folder / kernel_id, known) for kernel_id in there}
@@ -93,16 +102,22 @@ class Folders:
         self, path: Path, known: Mapping[Path, tuple[tuple[int, int, int], dict[str, Any] | None]]
     ) -> dict[str, Any] | None:
         content: dict[str, Any] | None = None
-        with contextlib.suppress(OSError):
-            stat = path.lstat()
-            stamp = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
+        try:
+            there = path.lstat()
+            if not stat.S_ISREG(there.st_mode):
+                return None
+            stamp = (there.st_ino, there.st_mtime_ns, there.st_size)
             if path in known and known[path][0] == stamp:
                 content = known[path][1]
             else:
                 with contextlib.suppress(ValueError, RecursionError):
                     found = json.loads(read_regular(path, _LIMIT_BYTES))
                     content = found if isinstance(found, dict) else None
-            self._known[path] = (stamp, content)
+        except OSError as error:
+            if error.errno not in _NO_FILE_OF_OURS:
+                raise
+            return None
+        self._known[path] = (stamp, content)
         return content
 
     def _wish(self, holder: str, content: dict[str, Any]) -> Wish | None:
@@ -141,14 +156,19 @@ def is_alive_process(pid: int, created: float | None) -> bool:
 
 
 def _files(folder: Path) -> list[tuple[Path, str, str]]:
+    """Raises: OSError where it is there and cannot be read."""
     found = []
-    with contextlib.suppress(OSError), os.scandir(folder) as entries:
-        for entry in entries:
-            match = _FILE.fullmatch(entry.name)
-            if match is not None:
-                found.append((folder / entry.name, match[1], match[2]))
-            if len(found) >= _MOST:
-                break
+    counts: Counter[str] = Counter()
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                match = _FILE.fullmatch(entry.name)
+                if match is not None and counts[match[1]] < _MOST:  # so that no number of jobs hides a wish
+                    counts[match[1]] += 1
+                    found.append((folder / entry.name, match[1], match[2]))
+    except OSError as error:
+        if error.errno not in _NOT_THERE:
+            raise
     return sorted(found)
 
 

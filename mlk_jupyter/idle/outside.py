@@ -49,9 +49,10 @@ class Outside:
         self._sampling: asyncio.Future[dict[str, Usage]] | None = None
         self._reading: asyncio.Future[Found] | None = None
         self._keeping = Patience()
+        self._why_unread = ""
 
     async def find(self, looks: Mapping[str, Look], new: Collection[str], gone: Collection[str]) -> Found | None:
-        """What there is for these kernels; None: the disk does not answer in time.
+        """What there is for these kernels; None: the disk does not answer, or not in time.
 
         Args: new: those that were not watched before; gone: those that ended, whose folders are removed.
         """
@@ -116,7 +117,17 @@ class Outside:
         self._reading = asyncio.ensure_future(in_thread(self._read, dict(looks), set(new), set(gone)))
         self._reading.add_done_callback(_taken)
         done, _ = await asyncio.wait({self._reading}, timeout=self._parts.sampling_s)
-        return self._reading.result() if done else None
+        if not done:
+            return None
+        try:
+            found = self._reading.result()
+        except OSError as error:
+            if self._why_unread != str(error):
+                logger.warning("Whether kernels are kept cannot be read; none is stopped meanwhile: %s", error)
+            self._why_unread = str(error)
+            return None
+        self._why_unread = ""
+        return found
 
     def _read(self, looks: Mapping[str, Look], new: set[str], gone: set[str]) -> Found:
         for kernel_id in gone:

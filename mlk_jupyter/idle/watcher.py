@@ -291,9 +291,12 @@ class Watcher:
         async def still_due() -> bool:
             if asked:
                 return True
+            began = self._parts.clock()
             try:  # cells are refused meanwhile
                 await within(self._parts.sampling_s * 2, self.look_again())
             except asyncio.TimeoutError:
+                return False
+            if kernel.sample is None or kernel.sample.at < began:  # a disk that does not tell: nothing was judged
                 return False
             return kernel.verdict.state == "due" and self._may_stop(kernel) and not self._closed
 

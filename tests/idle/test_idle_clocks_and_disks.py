@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import threading
 import time
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any
 import pytest
 from fake_host import Room, eventually
 
+from mlk_jupyter.idle import folders
+from mlk_jupyter.idle.folders import Folders
 from mlk_jupyter.idle.kernels import Ended
 from mlk_jupyter.idle.patience import Patience
 
@@ -145,6 +148,49 @@ def test_a_disk_that_takes_nothing_changes_nothing(room: Room) -> None:
         room.host.start("a")
         await room.pass_by(630)
         assert room.host.shut_down == ["a"]
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("error", [errno.EACCES, errno.EIO, errno.ESTALE])
+def test_what_was_left_for_kernels_and_cannot_be_read_stops_none(
+    error: int, room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(path: Path, limit_bytes: int = 0) -> bytes:
+        raise OSError(error, "a ticket has run out")
+
+    async def scenario() -> None:
+        room.host.start("a")
+        room.wish("a", 3600.0)
+        with monkeypatch.context() as disk:
+            disk.setattr(folders, "read_regular", fail)
+            await room.pass_by(900)
+            assert room.begun == 0 and room.events == []
+        await room.pass_by(300)
+        assert room.events == ["lease"]
+
+    run(scenario())
+
+
+def test_a_disk_that_tells_nothing_at_the_last_check_leaves_a_kernel_alone(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> Any:
+        raise OSError(errno.ESTALE, "stale")
+
+    async def scenario() -> None:
+        room.host.start("a")
+
+        async def stop(host: Any, kernel_id: str, *, still_due: Any, **more: Any) -> Ended:
+            monkeypatch.setattr(Folders, "read", fail)
+            room.clock.turn(1.0)
+            assert not await still_due()
+            return Ended(stopped=False, is_active=True)
+
+        room.stop = stop  # type: ignore[method-assign]
+        room.watcher = room.new()
+        await room.pass_by(615)
+        assert room.events[-1] == "aborted"
 
     run(scenario())
 

@@ -145,6 +145,12 @@ class TestFolders:
             self.write(tmp_path, "keep-a.json", {"asked": 1.0, "until": until, "reason": "x" * int(until)})
             assert folders.read(["k"])["k"].wishes[0].until == until
 
+    def test_a_wish_is_found_among_any_number_of_jobs(self, tmp_path: Path) -> None:
+        for number in range(1001):
+            self.write(tmp_path, f"job-{number}.json", {"job": str(number), "at": 1.0})
+        self.write(tmp_path, "keep-good.json", {"asked": 1.0, "until": 2.0, "pid": None})
+        assert [wish.holder for wish in self.wishes(tmp_path)] == ["good"]
+
     def test_no_folder_holds_nothing(self, tmp_path: Path) -> None:
         folders = Folders(tmp_path / "nothing")
         assert folders.read(["k"]) == {}
