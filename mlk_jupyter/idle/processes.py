@@ -175,7 +175,10 @@ class Usages:
                     moved[pid] = self._system.moved(pid)
                 except (OSError, ValueError, IndexError) as error:
                     if isinstance(error, PermissionError) and rows[pid].state != "Z":
-                        hidden[kernel] = f"what its process {rows[pid].name} ({pid}) reads and writes cannot be seen"
+                        if not _rested(pid, rows, before):
+                            hidden[kernel] = (
+                                f"what its process {rows[pid].name} ({pid}) reads and writes cannot be seen"
+                            )
                     elif before is not None and pid in before.moved:  # it has ended: its parent tells the rest
                         moved[pid] = before.moved[pid]
         return moved, hidden
@@ -224,6 +227,12 @@ class Usages:
     def _holds_gpu(self, pid: int) -> bool:
         files = self._opened(pid)
         return not isinstance(files, OSError) and computes(files)
+
+
+def _rested(pid: int, rows: Mapping[int, Row], before: _Moment | None) -> bool:
+    """Whether a process that hides its bytes (ssh-agent, whatever is setuid) used no CPU, and so moved next to none."""
+    was, now = None if before is None else before.rows.get(pid), rows[pid]
+    return was is not None and (was.began, was.own_s, was.reaped_s) == (now.began, now.own_s, now.reaped_s)
 
 
 def _nothing(why: str) -> Usage:

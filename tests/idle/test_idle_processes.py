@@ -311,8 +311,24 @@ def test_bytes_that_may_not_be_seen_are_unknown_and_not_none() -> None:
     system.io[11] = PermissionError(13, "Permission denied")
     sample = sampler(system)
     sample()
+    system.put(11, 10, own_s=0.01)
     usage = sample()
     assert usage.cpu.known and usage.io.why == "what its process p11 (11) reads and writes cannot be seen"
+
+
+def test_a_process_that_hides_its_bytes_and_does_nothing_makes_nothing_unknown() -> None:
+    system = Tables()
+    system.put(10)
+    system.put(11, 10)
+    system.io[11] = PermissionError(13, "Permission denied")
+    sample = sampler(system)
+    sample()
+    assert sample().io.value == 0.0
+    system.put(12, 10)
+    system.io[12] = PermissionError(13, "Permission denied")
+    assert not sample().io.known  # it began meanwhile
+    system.io[10] = 10_000
+    assert sample().io.value == 1000.0
 
 
 def test_gpus_are_asked_for_only_while_a_kernel_holds_one(start: Start) -> None:
