@@ -103,7 +103,7 @@ def missing(sample: Sample, *, in_cell: bool) -> Finding | None:
         needed.append("output")
     for name in needed:
         signal: Signal[Any] = getattr(sample, name)
-        # Bytes that are known to have no value are counted nowhere on this system: the CPU has to do.
+        # Bytes that are known to have no value are counted nowhere on this system: it takes longer then, see `_idle`.
         measured = name in ("cpu", "pending") or (name == "io" and signal.value is not None)
         if not signal.known or (measured and figure(signal) is None) or (name == "execution" and not signal.value):
             why = f" ({signal.why})" if signal.why else ""
@@ -133,7 +133,7 @@ def quiet(sample: Sample, policy: Policy, *, in_cell: bool) -> Quiet:
         return Quiet("input", Finding("a cell waits for input", ("input",)), policy.input_ttl_s)
     if said(sample.waits_for) and said(sample.pending) in (0, 1):
         words = f"only waits for job {sample.waits_for.value}, which goes on without it"
-        return Quiet("delegated", Finding(words, ("waits_for",)), policy.ttl_s)
+        return Quiet("delegated", Finding(words, ("waits_for",)), _limit(sample, policy))
     if in_cell:
         limit = policy.busy_silent_ttl_s if sample.input.known else longer(policy.busy_silent_ttl_s, policy.input_ttl_s)
         return Quiet(
@@ -149,17 +149,29 @@ def _idle(sample: Sample, policy: Policy) -> Quiet:
     gpus = f"{int(held or 0)} GPU" if held == 1 else f"{int(held or 0)} GPUs"
     going_on = f"; {_jobs(jobs)} without it" if jobs else ""
     used = ("message", "presence", "cpu", "io", "gpus")
-    longest = longer(policy.ttl_s, policy.gpu_ttl_s)
-    if held and figure(sample.gpu_busy) is not None:
+    limit_s = _limit(sample, policy)
+    longest = longer(limit_s, policy.gpu_ttl_s)
+    if held and figure(sample.gpu_busy) is not None and _counts_bytes(sample):
         found = Finding(f"idle, holds {gpus} unused{going_on}", (*used, "gpu_busy"))
         return Quiet("idle_gpu", found, longest, policy.gpu_ttl_s)
     if held:
-        found = Finding(f"idle, holds {gpus}, whose use is not known{going_on}", (*used, "gpu_busy"))
+        of_use = "" if figure(sample.gpu_busy) is not None else ", whose use is not known"
+        found = Finding(f"idle, holds {gpus}{of_use}{going_on}", (*used, "gpu_busy"))
         return Quiet("idle", found, longest)
     if jobs:
-        return Quiet("delegated", Finding(f"idle{going_on}", (*used, "jobs")), policy.ttl_s)
+        return Quiet("delegated", Finding(f"idle{going_on}", (*used, "jobs")), limit_s)
     words = "idle" if held == 0 else "idle; whether it holds a GPU is not known"
-    return Quiet("idle", Finding(words, used), policy.ttl_s)
+    return Quiet("idle", Finding(words, used), limit_s)
+
+
+def _counts_bytes(sample: Sample) -> bool:
+    """Whether a download would be seen: macOS, and a Linux without /proc/self/io, tell no bytes read and written."""
+    return not (sample.io.known and sample.io.value is None)
+
+
+def _limit(sample: Sample, policy: Policy) -> float:
+    """How long a kernel without work may be without; as long as a silent cell where part of its work is never seen."""
+    return policy.ttl_s if _counts_bytes(sample) else longer(policy.ttl_s, policy.busy_silent_ttl_s)
 
 
 def longer(one_s: float, other_s: float) -> float:

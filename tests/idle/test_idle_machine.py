@@ -44,7 +44,9 @@ def test_any_sign_of_life_in_a_warning_takes_it_back_and_the_limit_begins_anew(s
         ({"jobs": ("job-1",)}, "delegated", 600),
         ({"jobs": ("job-1",), "gpus": 2}, "idle_gpu", 300),
         ({"execution": "starting"}, "idle", 600),
-        ({"io": Signal(None)}, "idle", 600),  # a system that counts no bytes
+        ({"io": Signal(None)}, "idle", 3000),  # a system that counts no bytes: it may be loading something
+        ({"io": Signal(None), "jobs": ("job-1",)}, "delegated", 3000),
+        ({"io": Signal(None), "gpus": 1, "gpu_busy": 0.0}, "idle", 3000),
     ],
 )
 def test_each_kind_of_nothing_has_its_own_limit(signals: dict[str, Any], kind: str, limit_s: float) -> None:
