@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
-from ..record.files import read_regular
+from ..record.files import opened
 from .policy import of_metadata
 
 LIMIT_BYTES = 8 * 1024 * 1024
-"""Larger ones say nothing: reading them would hold everything else up."""
+"""Of a file's end, where nbformat puts the metadata; of a larger one that another program has written nothing is read:
+that would hold everything else up."""
+_METADATA = b'\n "metadata": '
+"""Of the notebook itself as nbformat writes it: those of cells stand further in, no text holds a line break."""
 _Stamp = tuple[int, int, int]
 
 
@@ -23,26 +27,31 @@ class Notebooks:
         self._known: dict[str, tuple[_Stamp, object]] = {}
 
     def of(self, path: str) -> object:
-        """What its metadata holds at `mlk.idle`; None: nothing, or it cannot be read."""
+        """What its metadata holds at `mlk.idle`; None: nothing. As before while it is saved, or cannot be read."""
+        was = self._known.get(path)
         try:
             file = self._file_of(path)
             if file is None or file.suffix != ".ipynb":
                 return None
-            stat = file.stat()
-            stamp = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
-            if path not in self._known or self._known[path][0] != stamp:
-                self._known[path] = (stamp, _read(file.resolve()))
-            return self._known[path][1]
+            there = file.stat()
+            stamp = (there.st_ino, there.st_mtime_ns, there.st_size)
+            if was is None or was[0] != stamp:
+                was = self._known[path] = (stamp, _read(file.resolve()))
         except Exception:  # a contents manager of another's may raise anything
-            return None
+            pass
+        return None if was is None else was[1]
 
 
 def _read(file: Path) -> object:
-    try:
-        data = read_regular(file, LIMIT_BYTES)
-        if b'"mlk"' not in data or b'"idle"' not in data:  # next to all of them: no need to understand it
-            return None
-        notebook = json.loads(data)
-    except (OSError, ValueError, RecursionError):
+    """Raises: OSError, ValueError, RecursionError where it is no whole notebook."""
+    with opened(file) as content:
+        size = content.seek(0, os.SEEK_END)
+        content.seek(max(0, size - LIMIT_BYTES))
+        data = content.read(LIMIT_BYTES)
+    at = data.rfind(_METADATA)
+    if at < 0 and size > LIMIT_BYTES:
         return None
-    return of_metadata(notebook.get("metadata")) if isinstance(notebook, dict) else None
+    notebook = json.loads(data if at < 0 else b"{" + data[at:])
+    if not isinstance(notebook, dict):
+        raise ValueError("it is no notebook")
+    return of_metadata(notebook.get("metadata"))
