@@ -1,22 +1,25 @@
 """Stops a kernel, unless something speaks against it until the last moment.
 
 New cells are refused first; then it is looked once more; then the kernel says that all it was sent before has run. A
-cell therefore runs whole or is refused, at whatever moment it is sent, and none is lost without a word.
+cell therefore runs whole or is refused, at whatever moment it is sent, and none is lost without a word. At last it is
+compared with how it was when that began: looking and asking take seconds, in which a person may have come back.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 import psutil
 
 from ..threads import in_thread
 from .kernels import Ended, KernelHost, Look
 from .policy import Policy
+from .signals import Signal
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +28,7 @@ Kind = Literal["idle", "idle_gpu", "hung", "input", "delegated", "age", "asked"]
 FENCE_S = 10.0
 SHUTDOWN_S = 30.0
 _GONE = "Somebody else has ended it."
+_USED = "It was used meanwhile."
 _GONE_S = 5.0
 _EVERY_S = 0.05
 
@@ -52,6 +56,7 @@ async def stop(
 
     Cells stay refused once the kernel is being ended, also when it does not end: it will not run them.
     """
+    began = time.monotonic()
     before = host.look(kernel_id)
     if before is None:
         return Ended(stopped=False, why=_GONE, is_active=True)
@@ -59,10 +64,14 @@ async def stop(
     ends = False
     try:
         if not await still_due():
-            return Ended(stopped=False, why="It was used meanwhile.", is_active=True)
+            return Ended(stopped=False, why=_USED, is_active=True)
         fenced = await _fence(host, before, kind, policy.checkpoint == "list", fence_s)
         if fenced.is_active:
             return fenced
+        if kind not in ("asked", "age"):  # which end what is used, too
+            now = host.look(kernel_id)
+            if now is None or _is_back(before, now, kind, time.monotonic() - began):
+                return Ended(stopped=False, why=_GONE if now is None else _USED, is_active=True)
         ends = True
         failed = await _end(host, before, shutdown_s)
         if failed is not None:
@@ -90,18 +99,27 @@ async def _fence(host: KernelHost, before: Look, kind: Kind, list_memory: bool, 
         return replace(said, is_active=False, why="", why_no_list=said.why)
     if must_answer and now.execution.value == "busy":
         return Ended(stopped=False, why="A cell runs.", is_active=True)
-    if kind in ("hung", "input") and _has_changed(before, now):
-        return Ended(stopped=False, why="It was used meanwhile.", is_active=True)
     return Ended(stopped=False, why_no_list="It was not idle, so that it could not be asked.")
 
 
-def _has_changed(before: Look, now: Look) -> bool:
-    """Whether anything has happened in between: an age that is smaller than it was, another process, another state."""
-    pairs = [(before.message, now.message), (before.output, now.output), (before.presence, now.presence)]
-    newer = any(new.age_s is not None and (old.age_s is None or new.age_s < old.age_s) for old, new in pairs)
-    return newer or (before.pid, before.execution.value, before.pending.value, before.input.value) != (
-        now.pid, now.execution.value, now.pending.value, now.input.value,
-    )  # fmt: skip
+def _is_back(before: Look, now: Look, kind: Kind, since_s: float) -> bool:
+    """Whether somebody used the kernel, or was at its notebook, or the kernel did anything, since it was looked at
+    before; what is no longer known may have happened.
+
+    Args: since_s: how long ago that was, in seconds.
+    """
+    events = [(before.message, now.message), (before.presence, now.presence)]
+    states: list[tuple[Signal[Any], Signal[Any]]] = [(before.pending, now.pending), (before.input, now.input)]
+    if kind in ("hung", "input"):  # of others it means nothing: a thread prints, or a job that it waits for
+        events.append((before.output, now.output))
+    if kind in ("hung", "input") or before.execution.value == "busy":  # others were asked meanwhile, and answered
+        states.append((before.execution, now.execution))
+    return (
+        before.pid != now.pid
+        or any(new.age_s is not None and new.age_s < since_s for _, new in events)
+        or any(old.value != new.value for old, new in states)
+        or any(old.known and not new.known for old, new in (*events, *states))
+    )
 
 
 async def _end(host: KernelHost, before: Look, limit_s: float) -> str | None:

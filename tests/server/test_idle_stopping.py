@@ -61,7 +61,37 @@ async def test_a_kernel_that_was_used_in_the_last_moment_lives_and_takes_cells_a
         return False
 
     assert (await stopped(host, kernel, still_due=no)).is_active
-    assert "1" in str([m["content"] for m in await window.run("x") if m["header"]["msg_type"] == "execute_result"])
+    results = [m["content"]["data"] for m in await window.run("x") if m["header"]["msg_type"] == "execute_result"]
+    assert [data["text/plain"] for data in results] == ["1"]
+
+
+@pytest.mark.parametrize("kind", ["idle", "delegated", "hung", "input"])
+@pytest.mark.parametrize("how", ["pointer", "key", "complete_request", "inspect_request"])
+async def test_a_kernel_whose_person_comes_back_after_the_last_sample_lives(
+    host: JupyterKernels, kernel: str, open_window: Open, kind: str, how: str
+) -> None:
+    window = await open_window(kernel)
+    await window.run("x = 1")
+
+    async def back() -> bool:
+        if how in ("pointer", "key"):
+            host.present(kernel, how)
+        else:
+            await window.done(await window.send(how, {"code": "x", "cursor_pos": 1, "detail_level": 0}))
+        return True  # the sample that says so was taken before
+
+    pid = seen(host, kernel).pid
+    ended = await stopped(host, kernel, kind, still_due=back)
+    assert not ended.stopped and ended.is_active and ended.why == "It was used meanwhile."
+    assert "execute_result" in kinds(await window.run("x")) and seen(host, kernel).pid == pid
+
+
+async def test_a_person_who_is_there_keeps_no_kernel_that_a_person_stops(host: JupyterKernels, kernel: str) -> None:
+    async def back() -> bool:
+        host.present(kernel, "key")
+        return True
+
+    assert (await stopped(host, kernel, "asked", still_due=back)).stopped
 
 
 CELL = """
