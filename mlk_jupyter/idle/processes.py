@@ -47,6 +47,8 @@ class Usages:
         system:  where the processes are asked for.
         devices: where the GPUs are; None opens NVML as soon as a kernel holds one.
         clock:   monotonic seconds.
+        period_s: over how long use is measured at least, once so much has passed since the first sample: samples that
+                 somebody asks for in between say nothing that a tick of the system's clock could have made up.
     """
 
     def __init__(
@@ -55,13 +57,14 @@ class Usages:
         system: System | None = None,
         devices: Callable[[], Devices] = Devices,
         clock: Callable[[], float] = time.monotonic,
+        period_s: float = _SHORTEST_S,
     ) -> None:
         self._system = system or this_system()
-        self._new_devices, self._clock = devices, clock
+        self._new_devices, self._clock, self._period_s = devices, clock, period_s
         self._devices: Devices | None = None
         self._named: dict[Process, float] = {}  # what the system calls the beginning of each kernel's own process
         self._owners: dict[Name, str] = {}  # whose each process was, also after its kernel has ended
-        self._moments: list[_Moment] = []  # two: the newest may be too young to be compared with
+        self._moments: list[_Moment] = []  # the oldest first: newer ones may be too young to be compared with
         self._suspended: dict[str, float] = {}
         self._roots: dict[str, Name] = {}
         self._here: set[Name] = set()  # processes of kernels that were once seen to be here
@@ -76,7 +79,7 @@ class Usages:
         roots = {kernel: one.pid for kernel, one in targets.items() if self._is_there(one, rows)}
         members = belonging(rows, roots, self._system.facts, self._owners, os.getpid())
         self._remember(rows, roots, members)
-        before = next((moment for moment in reversed(self._moments) if now - moment.at >= _SHORTEST_S), None)
+        before = self._before(now)
         moved, hidden = self._moved(rows, members, before)
         moment = _Moment(now, rows, members, moved)
         gpus = self._gpu_usages(rows, members)
@@ -92,8 +95,8 @@ class Usages:
                 usages[kernel] = Usage(cpu, io, stopped, gpu.gpus, gpu.gpu_busy, gpu.gpu_memory)
             else:
                 usages[kernel] = _nothing("its process has ended")
-        if not self._moments or before is self._moments[-1]:
-            self._moments = [*self._moments[-1:], moment]
+        if not self._moments or now - self._moments[-1].at >= _SHORTEST_S:
+            self._moments = [*(one for one in self._moments if before is None or one.at >= before.at), moment]
         return usages
 
     def leftovers(self, kernel_id: str) -> list[Leftover]:
@@ -110,6 +113,11 @@ class Usages:
         devices, self._devices = self._devices, None
         if devices is not None:
             devices.close()
+
+    def _before(self, now: float) -> _Moment | None:
+        """What is compared with: the newest moment that is a period ago, else the oldest that tells anything."""
+        old = [moment for moment in self._moments if now - moment.at >= _SHORTEST_S]
+        return next((moment for moment in reversed(old) if now - moment.at >= self._period_s), old[0] if old else None)
 
     def _resolve(self, targets: Iterable[Process], rows: Mapping[int, Row]) -> None:
         """Notes who is meant as long as two clocks agree on it: wall time jumps, what the system counts does not."""

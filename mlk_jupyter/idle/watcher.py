@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
 from typing import Any
 
@@ -64,6 +64,7 @@ class Watcher:
         self._wake = asyncio.Event()
         self._looking = asyncio.Lock()
         self._looked_at: float | None = None
+        self._looked_for: frozenset[str] = frozenset()
         self._outside = Outside(parts)
         self._closed = False
 
@@ -73,12 +74,24 @@ class Watcher:
         return self._task is not None
 
     def notice(self) -> None:
-        """There may be a kernel: begins to watch, where it does not yet."""
+        """There may be another kernel, or one less: begins to watch, or looks at once, where there is.
+
+        Whoever only asks how things are brings no look forward: many windows ask, and over a moment nothing can be
+        measured.
+        """
         if self.policy.mode == "off" or self._closed:
             return
-        if self._task is None and self._parts.host.kernel_ids():
+        there = frozenset(self._parts.host.kernel_ids())
+        if self._task is None and there:
             self._task = asyncio.create_task(self._run(), name="mlk idle watcher")
-        self._wake.set()
+        elif there != self._looked_for:
+            self._wake.set()
+
+    def person(self, kernel_ids: Collection[str]) -> None:
+        """A person is at these kernels: looks at once where one was about to be stopped."""
+        kernels = (self.kernels.get(kernel_id) for kernel_id in kernel_ids)
+        if any(kernel is not None and kernel.was_due for kernel in kernels):
+            self._wake.set()
 
     def kernel(self, kernel_id: str) -> Watched:
         """Raises: NoSuchKernel."""
@@ -160,7 +173,8 @@ class Watcher:
         began = time.perf_counter()
         host, now, wall = self._parts.host, self._parts.clock(), self._parts.wall()
         self._looked_at = now
-        looks = {kernel_id: look for kernel_id in host.kernel_ids() if (look := host.look(kernel_id)) is not None}
+        self._looked_for = frozenset(host.kernel_ids())
+        looks = {kernel_id: look for kernel_id in self._looked_for if (look := host.look(kernel_id)) is not None}
         gone = self.kernels.keys() - looks.keys()
         for kernel_id in gone:
             self._forget(kernel_id, wall)

@@ -32,7 +32,7 @@ from ..idle.showing import explained, state_of, stopped_of
 from ..idle.state import StateFile
 from ..idle.stopping import stop
 from ..idle.unfinished import Unfinished
-from ..idle.watched import Watched
+from ..idle.watched import Watched, interval_for
 from ..idle.watcher import Watcher
 from ..model.kernels import (
     AppliedSettings,
@@ -61,6 +61,7 @@ logger = logging.getLogger(__name__)
 _STATE_EVERY_S = 60.0
 _LEFTOVERS_S = 5.0
 _AT_A_TIME = 16
+_OF_AN_INTERVAL = 0.6  # looks that begin a little early are compared with the one before all the same
 _PANEL = "panel"
 _KEY = "mlk_idle_service"
 _FIELDS = IdleSettings.model_fields.keys()
@@ -80,10 +81,11 @@ class IdleService:
         self._own_end = services.the(OwnEnd)
         self._serverapp = app
         self._book = Book(self._folder, log=self._configured.policy.audit_log)
+        period_s = interval_for(self._configured.policy) * _OF_AN_INTERVAL
         parts = Parts(
             host=self._host,
             folders=Folders(self._folder / "kernels"),
-            usages=Usages,
+            usages=lambda: Usages(period_s=period_s),
             end_leftovers=lambda processes: end_leftovers(processes, _LEFTOVERS_S),
             stop=stop,
             unfinished=Unfinished().of,
@@ -204,6 +206,7 @@ class IdleService:
         """A person is there. Kernels that are gone are passed over."""
         for kernel_id in presence.kernels:
             self._host.present(kernel_id, presence.kind)
+        self.watcher.person(presence.kernels)
 
     async def dismiss(self, kernel_id: str) -> None:
         """Takes the notice of a stopped kernel away. Raises: NoSuchNotice."""

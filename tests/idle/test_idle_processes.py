@@ -294,6 +294,22 @@ def test_a_sample_taken_at_once_is_compared_with_an_older_one() -> None:
     assert sample(10.0).cpu.value == pytest.approx(0.2, abs=0.05)
 
 
+def test_what_a_tick_of_the_clock_makes_up_is_no_work_however_often_somebody_asks() -> None:
+    system, clock = Tables(), Clock()
+    usages = Usages(system=system, clock=clock, period_s=9.0)
+
+    def sample(later_s: float, own_s: float) -> float | None:
+        clock.now += later_s
+        system.put(10, own_s=own_s)
+        return usages.sample({"k": Process(10, 1010.0)})["k"].cpu.value
+
+    sample(0.0, 0.0)
+    assert [sample(1.0, 0.02), sample(1.0, 0.02)] == pytest.approx([2.0, 1.0])
+    assert sample(8.0, 0.02) == pytest.approx(0.0)
+    assert max(sample(1.0, 0.04) or 0.0 for _ in range(8)) == pytest.approx(0.2, abs=0.05)
+    assert sample(1.0, 0.94) == pytest.approx(10, abs=1)
+
+
 def test_a_clock_that_jumps_does_not_lose_a_kernel() -> None:
     system = Tables()
     system.put(10)
