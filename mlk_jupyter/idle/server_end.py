@@ -43,7 +43,7 @@ class Surroundings(Protocol):
     """What a server knows of itself."""
 
     def kernels(self) -> int:
-        """How many there are, in whatever state."""
+        """How many there are, in whatever state, also those that just begin."""
         ...
 
     def person_s(self) -> float | None:
@@ -67,6 +67,10 @@ class Surroundings(Protocol):
 
     async def remember(self, words: str) -> None:
         """Writes down why, for the next start. Raises nothing."""
+        ...
+
+    async def forget(self) -> None:
+        """Takes that back: it does not end after all. Raises nothing."""
         ...
 
     def exit(self) -> None:
@@ -166,28 +170,45 @@ class ServerEnd:
                 await self._tell("server_would_stop", due)
             return False
         # Telling takes time, in which a person may have come back.
-        if (await self._look()).state != "due" or self._here.kernels():
+        since = self._clock()
+        if (await self._look()).state != "due" or self._back(since) is not None:
             return False
-        await self.end(f"no kernel ran, and nobody had used it for {duration(due.quiet_s)}")
-        return True
+        return await self.end(f"no kernel ran, and nobody had used it for {duration(due.quiet_s)}", since)
 
-    async def end(self, words: str) -> None:
+    async def end(self, words: str, since: float) -> bool:
         """Ends the server: by the Hub, which then knows that it is gone and frees what it paid for; without one, or
-        where it refuses, by leaving.
+        where it refuses, by leaving. All of that takes a minute or more, in which somebody may come back: then it goes
+        on.
 
-        Args: words: why, for a person.
+        Args:  words: why, for a person; since: monotonic seconds of the look that said so.
+        Gives: whether it ends.
         """
         logger.warning("This server is stopped: %s", words)
         await self._here.remember(words)
         await self._here.tell("server_stopped", words, None)
-        if self._hub is not None:
+        if self._hub is not None and self._back(since) is None:
             try:
                 await self._hub.stop_server()
                 await asyncio.sleep(self._hub_ends_s)
                 logger.warning("JupyterHub said that it stops this server, and did not: it leaves by itself")
             except HubRefused as error:
                 logger.warning("JupyterHub did not stop this server (%s): it leaves by itself", error)
+        if (back := self._back(since)) is not None:
+            logger.warning("This server goes on: %s", back)
+            self._step(back, self._policy())
+            self._told.clear()
+            await self._here.forget()
+            await self._here.tell("server_active", back, None)
+            return False
         self._here.exit()
+        return True
+
+    def _back(self, since: float) -> str | None:
+        """Who came back since then; None: nobody. Waits for nothing, so that what follows on it is done at once."""
+        if kernels := self._here.kernels():
+            return _kernels_here(kernels)
+        person_s = self._here.person_s()
+        return None if person_s is None or self._clock() - person_s < since else "somebody uses it again"
 
     async def _tell(self, event: Event, due: Due) -> None:
         self._told.add(event)
@@ -197,7 +218,7 @@ class ServerEnd:
         policy = self._policy()
         kernels = self._here.kernels()
         if kernels or policy.mode == "off" or not policy.server_ttl_s:
-            busy: str | None = f"{kernels} kernel{'s' if kernels != 1 else ''} here" if kernels else "it has no limit"
+            busy: str | None = _kernels_here(kernels) if kernels else "it has no limit"
         else:
             busy = await self._here.busy(policy)
         due = self._step(busy, policy)
@@ -207,3 +228,7 @@ class ServerEnd:
 
     def _step(self, busy: str | None, policy: Policy) -> Due:
         return self._quietness.step(self._clock(), busy, self._here.person_s(), policy)
+
+
+def _kernels_here(kernels: int) -> str:
+    return f"{kernels} kernel{'s' if kernels != 1 else ''} here"

@@ -58,6 +58,11 @@ class OwnEnd:
         self.is_ending = True
         await in_thread(self._last.write, words, time.time())
 
+    async def go_on(self) -> None:
+        """This one does not end after all."""
+        self.is_ending = False
+        await in_thread(self._last.forget)
+
     async def forget(self) -> None:
         """A person has seen how the one before ended."""
         await in_thread(self._last.forget)
@@ -94,7 +99,9 @@ class Server:
         self._audit = Audit(data_dir() / "idle")
 
     def kernels(self) -> int:
-        return len(self._app.kernel_manager.list_kernel_ids())
+        manager = self._app.kernel_manager
+        begun = getattr(manager, "_pending_kernels", {})  # in no list until they are there: seconds, with a slow disk
+        return len({*manager.list_kernel_ids(), *(kernel_id for kernel_id, start in begun.items() if not start.done())})
 
     def person_s(self) -> float | None:
         seen = [terminal.typed_s for terminal in self._terminals.look()]
@@ -147,6 +154,9 @@ class Server:
 
     async def remember(self, words: str) -> None:
         await self._own_end.remember(words)
+
+    async def forget(self) -> None:
+        await self._own_end.go_on()
 
     def exit(self) -> None:
         self._app.stop()

@@ -120,6 +120,9 @@ class Here:
     async def remember(self, words: str) -> None:
         self.remembered.append(words)
 
+    async def forget(self) -> None:
+        self.remembered.clear()
+
     def exit(self) -> None:
         self.exits += 1
 
@@ -177,7 +180,7 @@ def test_a_hub_that_takes_it_is_given_time_to_end_the_process() -> None:
         theirs, asked = hub(204)
         policy = dataclasses.replace(POLICY)
         end = ServerEnd(here, lambda: policy, clock=lambda: here.now, hub=theirs, interval_s=10, hub_ends_s=3600)
-        task = asyncio.create_task(end.end("idle"))
+        task = asyncio.create_task(end.end("idle", 0.0))
         await asyncio.wait({task}, timeout=0.3)
         assert asked
         assert not task.done() and not here.exits
@@ -229,6 +232,47 @@ def test_a_kernel_that_starts_while_it_is_told_keeps_it() -> None:
 
     here = asyncio.run(story())
     assert here.told == ["server_warned", "server_active"] and not here.exits
+
+
+@pytest.mark.parametrize("when", ["remember", "server_stopped", 202, 403])
+@pytest.mark.parametrize("who", ["running", "person"])
+def test_whoever_comes_back_while_it_ends_keeps_it_and_is_told_anew(when: str | int, who: str) -> None:
+    async def story() -> tuple[Here, list[str], list[str]]:
+        here, asked = Here(), []
+
+        def come() -> None:
+            here.now += 1.0
+            setattr(here, who, 1 if who == "running" else 0.5)
+
+        def answer(request: httpx.Request) -> httpx.Response:
+            asked.append(request.method)
+            come()
+            return httpx.Response(int(when))
+
+        async def remember(words: str) -> None:
+            here.remembered.append(words)
+            if when == "remember":
+                come()
+
+        async def tell(event: str, words: str, deadline: float | None) -> None:
+            here.told.append(event)
+            if when == event:
+                come()
+
+        here.remember, here.tell = remember, tell  # type: ignore[method-assign]
+        theirs = Hub("http://hub/hub/api", "t", "ada", transport=httpx.MockTransport(answer))
+        end = here.end(hub=theirs)
+        assert not await here.pass_time(end, 110)
+        first = list(here.told)
+        here.running, here.person = 0, None
+        assert not await here.pass_time(end, here.now + 60) and here.told == first
+        await here.pass_time(end, here.now + 30)
+        return here, first, asked
+
+    here, first, asked = asyncio.run(story())
+    assert first == ["server_warned", "server_stopped", "server_active"]
+    assert here.told[3:] == ["server_warned"] and not here.exits and not here.remembered
+    assert asked == (["DELETE"] if isinstance(when, int) else [])
 
 
 def test_a_look_that_fails_ends_nothing_and_the_next_one_is_taken(caplog: pytest.LogCaptureFixture) -> None:

@@ -140,6 +140,23 @@ def test_what_a_terminal_says_by_itself_is_not_typed(sent: str, replied: bool) -
     assert is_reply(sent) is replied
 
 
+async def test_a_kernel_that_just_begins_is_one_and_a_start_that_failed_is_none(app: MlkJupyterApp) -> None:
+    server, manager = server_end.Server(app.services), app.services.serverapp.kernel_manager
+    assert server.kernels() == 0
+    start = manager._pending_kernels[KERNEL] = asyncio.get_running_loop().create_future()
+    assert server.kernels() == 1
+    start.set_result(None)
+    assert server.kernels() == 0
+
+
+async def test_a_server_that_goes_on_has_not_ended(app: MlkJupyterApp, data_dir: Path) -> None:
+    server, own_end = server_end.Server(app.services), app.services.the(server_end.OwnEnd)
+    await server.remember("no kernel ran")
+    assert own_end.is_ending and LastEnd(data_dir / "idle").read() is not None
+    await server.forget()
+    assert not own_end.is_ending and LastEnd(data_dir / "idle").read() is None
+
+
 async def test_a_server_without_the_limit_runs_nothing_for_it(app: MlkJupyterApp) -> None:
     assert not [task for task in asyncio.all_tasks() if task.get_name() == "mlk server end"]
 
