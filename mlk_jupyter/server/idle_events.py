@@ -1,4 +1,7 @@
-"""What becomes of kernels as events of Jupyter, which every page and extension can follow without asking."""
+"""What becomes of kernels as events of Jupyter, which every page and extension can follow without asking.
+
+Whoever may follow events may not for that reason see kernels: of which notebook it is, and why, is told at `/mlk/idle`.
+"""
 
 from __future__ import annotations
 
@@ -14,20 +17,18 @@ SCHEMA: dict[str, Any] = {
     "version": "1",
     "title": "Idle kernels",
     "description": "A kernel is about to be stopped, was stopped, or is used again.",
-    "personal-data": True,
+    "personal-data": False,
     "type": "object",
-    "required": ["event", "kernel_id", "state", "mode", "words"],
+    "required": ["event", "kernel_id", "state", "mode"],
     "properties": {
         "event": {
             "enum": ["warned", "resumed", "stopped", "would_stop", "aborted", "failed", "lease", "released"],
             "description": "What happened; `resumed`: a warning no longer holds.",
         },
         "kernel_id": {**_TEXT, "description": "Id of the kernel."},
-        "path": {**_TEXT_OR_NONE, "description": "Its notebook or console."},
         "state": {**_TEXT, "description": "active, quiet, warned, due, starting or dead."},
         "kind": {**_TEXT_OR_NONE, "description": "Why it counts as quiet, or was stopped."},
         "mode": {"enum": ["off", "shadow", "enforce"], "description": "In `shadow` nothing is stopped."},
-        "words": {**_TEXT, "description": "Why, for a person."},
         "deadline": {"type": ["number", "null"], "description": "Seconds since the epoch at which it is stopped."},
     },
 }
@@ -48,11 +49,9 @@ class Events:
             data={
                 "event": happened.event,
                 "kernel_id": happened.kernel_id,
-                "path": happened.path,
                 "state": happened.state,
                 "kind": happened.kind,
                 "mode": happened.mode,
-                "words": happened.words,
                 "deadline": happened.deadline,
             },
         )

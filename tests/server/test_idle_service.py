@@ -150,6 +150,8 @@ async def test_a_person_stops_one_in_shadow_too_and_takes_the_notice_away(
     assert (stopped["id"], stopped["kind"]) == (kernel, "asked")
     await eventually(lambda: bool(heard))
     assert (heard[0]["event"], heard[0]["kernel_id"]) == ("stopped", kernel)
+    told_to_all = {"event", "kernel_id", "state", "kind", "mode", "deadline"}
+    assert {name for name in heard[0] if not name.startswith("__")} == told_to_all  # who may not see kernels hears them
     await ask("DELETE", "mlk", "idle", "stopped", kernel)
     assert (await ask("GET", "mlk", "idle"))["stopped"] == []
     assert (await ask("DELETE", "mlk", "idle", "stopped", kernel))["code"] == "notice_not_found"
