@@ -21,10 +21,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO
-from urllib.parse import urlsplit
 
 from ..record.files import open_regular, opened
 from .signals import NAMES, Sample, Verdict
+from .values import without_secrets
 
 DECISIONS, SAMPLES = "audit.jsonl", "samples.jsonl"
 ROTATE_BYTES = 10 * 1024 * 1024
@@ -187,20 +187,8 @@ def _plain(value: Any, key: str = "") -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, str):
-        return _without_secrets(value) if "webhook" in key.lower() else value
+        return without_secrets(value) if "webhook" in key.lower() else value
     return value if value is None or isinstance(value, (bool, int)) else str(value)
-
-
-def _without_secrets(url: str) -> str:
-    """Scheme and host: the login stands before the host, and many services' paths are passwords themselves."""
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname
-    except ValueError:
-        host = None
-    if not host:
-        return "…" if url else ""
-    return f"{parts.scheme}://{host}/…"
 
 
 def _stdout() -> logging.Logger:

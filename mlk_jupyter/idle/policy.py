@@ -150,16 +150,6 @@ def configured(env: Mapping[str, str], traits: Mapping[str, str] | None = None) 
     return _configured(env, traits or {})
 
 
-def from_environment(env: Mapping[str, str]) -> Policy:
-    """The policy that an environment describes. Raises: BadPolicy."""
-    return configured(env).policy
-
-
-def ceilings_from_environment(env: Mapping[str, str]) -> Ceilings:
-    """The ceilings that an environment describes. Raises: BadPolicy."""
-    return configured(env).ceilings
-
-
 def check(env: Mapping[str, str], traits: Mapping[str, str] | None = None) -> list[str]:
     """All that is wrong with a policy, a sentence each; empty: it can be used."""
     return [f"{problem.detail} {problem.hint}" for problem in _problems(env, traits or {})]
@@ -168,8 +158,7 @@ def check(env: Mapping[str, str], traits: Mapping[str, str] | None = None) -> li
 def as_values(policy: Policy) -> dict[str, Any]:
     """A policy by the names of its variables, as JSON. Of the webhook only its host: the rest of it is a secret."""
     said = {value.variable: getattr(policy, value.field) for value in VALUES}
-    if policy.webhook:
-        said["MLK_IDLE_WEBHOOK"] = f"{'/'.join(policy.webhook.split('/')[:3])}/…"
+    said["MLK_IDLE_WEBHOOK"] = values.without_secrets(policy.webhook)
     return {
         name: int(value) if isinstance(value, float) and value.is_integer() else value for name, value in said.items()
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 _UNITS = {"d": 86_400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
 _PART = r"[0-9]+(?:\.[0-9]+)?"
@@ -123,6 +124,20 @@ def web_address(text: str) -> str:
     if address and (re.fullmatch(r"https?://[^\s/?#@]+(?:[/?#]\S*)?", address) is None or not address.isprintable()):
         raise Unusable("is no web address", "one that begins with https:// or http:// and holds no user name")
     return address
+
+
+def without_secrets(address: str) -> str:
+    """Scheme and host of a web address: the login stands before the host, and many services' paths and queries are
+    passwords themselves.
+    """
+    try:
+        parts = urlsplit(address)
+        host = parts.hostname
+    except ValueError:
+        host = None
+    if not host:
+        return "…" if address else ""
+    return f"{parts.scheme}://{host}/…"
 
 
 def label(text: str) -> str:

@@ -17,10 +17,11 @@ from typing import Literal
 import httpx
 
 from ..waiting import within
+from .values import without_secrets
 
 logger = logging.getLogger(__name__)
 
-Event = Literal["warned", "stopped", "would_stop", "server_warned", "server_stopped"]
+Event = Literal["warned", "stopped", "server_warned", "server_stopped"]
 
 _WAITING_MOST = 100
 _POST_S = 5.0
@@ -61,7 +62,6 @@ class Webhook:
         long one attempt may take.
         """
         self._url = url
-        self._host = url.split("/")[2]  # all that is ever logged: the rest is often a secret
         self._user, self._server_url = user, server_url
         self._transport = transport
         self._pauses_s, self._post_s = pauses_s, post_s
@@ -123,11 +123,19 @@ class Webhook:
             return
         self._told_at = now
         dropped = f"; {self._dropped} more were dropped" if self._dropped else ""
-        logger.warning("The webhook at %s did not take %r: %s%s", self._host, post.event, why, dropped)
+        logger.warning("The webhook at %s did not take %r: %s%s", without_secrets(self._url), post.event, why, dropped)
 
     def _is_no_secret(self, record: logging.LogRecord) -> bool:
-        """httpx logs each URL that it asks."""
-        return self._url not in record.getMessage()
+        """httpx logs each URL that it asks, as it has understood it: that is not always as it was written."""
+        args = record.args if isinstance(record.args, tuple) else ()
+        return not any(_host(arg) == _host(self._url) for arg in args if isinstance(arg, httpx.URL))
+
+
+def _host(url: str | httpx.URL) -> str | None:
+    try:
+        return httpx.URL(url).host
+    except httpx.InvalidURL:  # it is asked nothing, and nothing is logged
+        return None
 
 
 def as_json(post: Post, user: str | None, server_url: str | None) -> dict[str, str | float | None]:
@@ -144,7 +152,6 @@ def text_of(post: Post, user: str | None, server_url: str | None) -> str:
         "server_warned": "is about to be stopped",
         "stopped": "was stopped",
         "server_stopped": "was stopped",
-        "would_stop": "would have been stopped now (nothing is: MLK_IDLE_MODE is shadow)",
     }[post.event]
     when = ""
     if post.deadline is not None and post.event.endswith("warned"):
