@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
@@ -125,6 +126,8 @@ VALUES = (
 """All of a policy, in the order in which it is shown."""
 _BY_KEY = {value.key: value for value in VALUES}
 _CEILINGS = {f"{value.variable}_MAX": value.field for value in VALUES if value.field in Ceilings.__dataclass_fields__}
+_OF_SERVICE = re.compile(r"\w+?(_SERVICE_HOST|_SERVICE_PORT(_\w+)?|_PORT(_\d+_[A-Z]+(_PROTO|_PORT|_ADDR)?)?)")
+"""What Kubernetes gives a pod for each Service of its namespace: one named `mlk-idle-…` is no policy."""
 _HARSHNESS = {"off": 0, "shadow": 1, "enforce": 2}
 
 
@@ -255,6 +258,8 @@ def _configured(env: Mapping[str, str], traits: Mapping[str, str]) -> Configured
 def _problems(env: Mapping[str, str], traits: Mapping[str, str]) -> Iterator[BadPolicy]:
     known = {value.variable for value in VALUES} | set(_CEILINGS)
     for name in sorted(name for name in env if name.startswith("MLK_IDLE_") and name not in known):
+        if _OF_SERVICE.fullmatch(name):
+            continue
         yield BadPolicy(name, "is no variable of the policy for idle kernels", hint=_instead(name, known))
     texts = [(name, value.read, text) for value, name, text in _given(env, traits)]
     texts += [(name, values.length, env[name]) for name in _CEILINGS if name in env]

@@ -180,18 +180,26 @@ def test_the_refusal_of_a_webhook_does_not_repeat_it() -> None:
 )
 def test_an_unknown_variable_is_refused_and_the_near_one_named(name: str, near: str) -> None:
     with pytest.raises(BadPolicy) as caught:
-        from_environment({name: "1h"})
+        configured({name: "1h"})
     assert caught.value.variable == name and near in caught.value.hint
+
+
+@pytest.mark.parametrize("service", ["MLK_IDLE", "MLK_IDLE_HOOKS", "MLK_IDLE_TTL"])
+def test_what_kubernetes_tells_of_a_service_is_no_variable_of_the_policy(service: str) -> None:
+    port = f"{service}_PORT_8080_TCP"
+    names = [f"{service}_SERVICE_HOST", f"{service}_SERVICE_PORT", f"{service}_SERVICE_PORT_HTTP", f"{service}_PORT"]
+    names += [port, f"{port}_PROTO", f"{port}_PORT", f"{port}_ADDR"]
+    assert configured(dict.fromkeys(names, "tcp://10.0.0.1:8080")).policy == Policy()
 
 
 def test_check_tells_all_that_is_wrong_and_other_variables_do_not_matter() -> None:
     bad = {"MLK_IDLE_TTL": "x", "MLK_IDLE_MODE": "y", "MLK_IDLE_TTTL": "1h", "MLK_DATA_DIR": "/nowhere", "HOME": ""}
     assert [sentence.split()[0] for sentence in check(bad)] == ["MLK_IDLE_TTTL", "MLK_IDLE_MODE", "MLK_IDLE_TTL"]
-    assert check({}) == [] and from_environment({"HOME": "/"}) == Policy()
+    assert check({}) == [] and configured({"HOME": "/"}).policy == Policy()
 
 
 def test_the_longest_lease_is_no_ceiling_of_leases() -> None:
-    assert from_environment({"MLK_IDLE_LEASE_MAX": "1h"}).lease_max_s == HOUR
+    assert configured({"MLK_IDLE_LEASE_MAX": "1h"}).policy.lease_max_s == HOUR
 
 
 @pytest.mark.parametrize(
