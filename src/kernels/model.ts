@@ -128,8 +128,15 @@ export class KernelsModel implements IKernels, IDisposable {
     }
   }
 
-  dismiss(id: string): Promise<void> {
-    return this._do(['stopped', id], 'DELETE');
+  async dismiss(id: string): Promise<void> {
+    try {
+      await this._do(['stopped', id], 'DELETE');
+    } catch (error) {
+      if (!(error instanceof ApiError && error.code === 'notice_not_found')) {
+        throw error;
+      }
+      await this._ask(); // it is gone already, as was wanted
+    }
   }
 
   dismissServerEnded(): Promise<void> {

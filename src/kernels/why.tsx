@@ -19,8 +19,9 @@ export async function showWhy(
 ): Promise<void> {
   await told(trans.__('%1 could not be explained', nameOf(kernel)), trans, async () => {
     const explained = await kernels.explain(kernel.id);
+    const title = trans.__('Why: %1', nameOf(kernel));
     const dialog = new LoopDialog({
-      title: trans.__('Why: %1', nameOf(kernel)),
+      title,
       body: ReactWidget.create(
         <Why
           explained={explained}
@@ -32,6 +33,7 @@ export async function showWhy(
       hasClose: true
     });
     dialog.addClass('mlk-WhyDialog');
+    dialog.node.setAttribute('aria-label', title); // JupyterLab names a dialog only where its body is text
     await dialog.launch();
   });
 }

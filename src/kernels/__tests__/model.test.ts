@@ -143,6 +143,15 @@ describe('the kernels of a server', () => {
     await expect(model.keep('a', 1e9)).rejects.toMatchObject({ detail: 'At most 24 h.' });
   });
 
+  it('take a notice away that is gone already, and say where one could not be', async () => {
+    const refuse = (code: string) => () =>
+      answer(404, { code, title: 'No', detail: `It is ${code}.`, hint: '' });
+    serve = refuse('notice_not_found');
+    await expect(model.dismiss('a')).resolves.toBeUndefined();
+    serve = refuse('forbidden');
+    await expect(model.dismiss('a')).rejects.toMatchObject({ detail: 'It is forbidden.' });
+  });
+
   it('hear of a person without taking it for activity of the whole server', async () => {
     await model.present(['a'], 'key');
     expect(asked).toEqual([
