@@ -17,7 +17,7 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -137,13 +137,15 @@ def decision(
     }
 
 
-def read(place: Path) -> Iterator[dict[str, Any]]:
+def read(place: Path, wanted: Callable[[bytes], bool] | None = None) -> Iterator[dict[str, Any]]:
     """All records of a folder in the order of time, or those of one file. What is torn or no record is skipped.
+
+    Args: wanted: whether a line, as `Audit.write` writes it, is read at all; most are samples that tell nothing more.
 
     Raises: OSError where the file, or the folder, is not there or may not be read.
     """
     if not place.is_dir():
-        yield from _records(opened(place))
+        yield from _records(opened(place), wanted)
         return
     with contextlib.ExitStack() as stack:
         kinds = []
@@ -153,7 +155,7 @@ def read(place: Path) -> Iterator[dict[str, Any]]:
                 with contextlib.suppress(FileNotFoundError):
                     file = opened(place / (f"{name}.{number}" if number else name))
                     files.append(stack.enter_context(file))
-            kinds.append(_timed(record for file in files for record in _records(file)))
+            kinds.append(_timed(record for file in files for record in _records(file, wanted)))
         yield from (record for _, record in heapq.merge(*kinds, key=lambda timed: timed[0]))
 
 
@@ -165,9 +167,11 @@ def _timed(records: Iterable[dict[str, Any]]) -> Iterator[tuple[float, dict[str,
         yield latest, record
 
 
-def _records(file: BinaryIO) -> Iterator[dict[str, Any]]:
+def _records(file: BinaryIO, wanted: Callable[[bytes], bool] | None) -> Iterator[dict[str, Any]]:
     with file:
         while line := file.readline(_LONGEST_LINE):
+            if wanted is not None and not wanted(line):
+                continue
             try:
                 record = json.loads(line)
             except (ValueError, RecursionError):

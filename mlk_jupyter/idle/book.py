@@ -14,7 +14,7 @@ from ..model.kernels import IdleTotals
 from ..record.privacy import close
 from ..threads import in_thread
 from . import savings
-from .audit import Audit, decision, read
+from .audit import Audit, decision
 from .policy import Policy, as_values
 from .recording import Recording
 from .watched import Watched
@@ -35,6 +35,7 @@ class Book:
         self._audit = Audit(folder, log=log)
         self._recording = Recording()
         self._savings: savings.Savings | None = None
+        self._opening: asyncio.Task[None] | None = None
         self._pending: list[dict[str, Any]] = []
         self._writer: asyncio.Task[None] | None = None
         self._dropped = 0
@@ -47,20 +48,27 @@ class Book:
     @property
     def is_open(self) -> bool:
         """Whether anything was ever to be written down."""
-        return self._savings is not None
+        return self._opening is not None
 
-    async def open(self) -> bool:
-        """Reads what was saved so far. Gives whether that was not done before."""
-        if self._savings is not None:
+    def open(self) -> bool:
+        """Begins to read what was saved so far; nobody waits for it. Gives whether that was not done before."""
+        if self._opening is not None:
             return False
-        self._savings = await in_thread(self._read)
+        self._opening = asyncio.create_task(self._open(), name="mlk idle savings")
         return True
+
+    async def _open(self) -> None:
+        found = await in_thread(self._read)
+        for record in self._pending:  # none was written meanwhile, and so read
+            found.take(record)
+        self._savings = found
+        await self.flush()
 
     def _read(self) -> savings.Savings:
         with contextlib.suppress(OSError):  # `write` says what is wrong with it
             close(self._folder.parent)
         try:
-            return savings.Savings(read(self._folder))
+            return savings.read_savings(self._folder, time.time())
         except FileNotFoundError:
             return savings.Savings()
         except Exception as error:
@@ -113,8 +121,11 @@ class Book:
         """Writes what was taken since the last time.
 
         Kernels are watched on when the disk does not answer: after `limit_s` this returns, and what came meanwhile is
-        written, in its order, once the disk has answered.
+        written, in its order, once the disk has answered. While what was saved is still being read, nothing is written.
         """
+        if self._opening is not None and self._savings is None and not self._opening.done():
+            self._let_go()
+            return
         clock = asyncio.get_running_loop().time
         until = clock() + limit_s
         while True:
@@ -126,10 +137,21 @@ class Book:
                 writer = self._writer = asyncio.create_task(in_thread(self._write, pending), name="mlk idle audit")
             await asyncio.wait({writer}, timeout=max(0.0, until - clock()))
             if not writer.done():
-                self._dropped += max(0, len(self._pending) - _MOST_PENDING)
-                del self._pending[:-_MOST_PENDING]
+                self._let_go()
                 return
             writer.result()
+
+    async def close(self, limit_s: float = _LIMIT_S) -> None:
+        """Writes all that was taken, also where what was saved could not be read in time."""
+        if self._opening is not None and not self._opening.done():
+            await asyncio.wait({self._opening}, timeout=limit_s)
+            self._opening.cancel()
+            await asyncio.wait({self._opening})
+        await self.flush(limit_s)
+
+    def _let_go(self) -> None:
+        self._dropped += max(0, len(self._pending) - _MOST_PENDING)
+        del self._pending[:-_MOST_PENDING]
 
     def _write(self, records: list[dict[str, Any]]) -> None:
         for record in records:

@@ -6,17 +6,27 @@ have been stopped saves nothing yet: it is counted apart, until the kernel does 
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
+from pathlib import Path
 from typing import Any, Literal
 
 from . import activity
+from .audit import read
 from .recording import LIFE_S
 
 LIMIT_S = 3 * 86400.0
 """Most that one stop is counted as having saved."""
-_KEPT_S = 70 * 86400.0  # a month that is over is never asked for
+KEPT_S = 35 * 86400.0
+"""After which a stop tells nothing more of the month that is: a month that is over is never asked for."""
+
+
+_STOP = re.compile(rb'"event": ?"(?:stopped|would_stop)"')
+_SERVER = re.compile(rb'"event": ?"server_(?:start|stop)"')
+_WHOSE = re.compile(rb'"(?:kernel|path)": ?("(?:[^"\\]|\\.)*")')
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +61,10 @@ class Savings:
     """Takes the records of all servers of a person, in the order in which they were written."""
 
     def __init__(self, records: Iterable[Mapping[str, Any]] = ()) -> None:
-        self._open: list[_Stop] = []
+        self._open: dict[str, _Stop] = {}
+        """By kernel: one that was stopped does not come back."""
+        self._of_path: dict[str, dict[str, _Stop]] = {}
+        """The same by notebook and kernel: each sample asks which stops it ends."""
         self._closed: list[_Stop] = []
         self._ended_idle: set[object] = set()
         """Servers that the policy itself ended, and so what they held."""
@@ -66,14 +79,21 @@ class Savings:
                 return
             if record.get("idle"):
                 self._ended_idle.add(record.get("server"))
-        elif event == "server_start":
+            self._end(record, list(self._open.values()))
+            return
+        if event == "server_start":
             self._ended_idle.discard(record.get("server"))
-        if event in ("stopped", "would_stop"):
-            self._close(record, {stop.kernel: record["at"] for stop in self._open if stop.kernel == kernel}, event)
-            if _kind(record) != "asked" and all(stop.kernel != kernel for stop in self._open):
-                self._open.append(_stop(record, kernel))
-        elif self._open:
-            self._close(record, {}, event)
+        if event == "stopped" and kernel in self._open:
+            self._close(self._open[kernel], record["at"])
+        path = record.get("path")
+        told = dict(self._of_path.get(path, {})) if isinstance(path, str) else {}
+        if kernel in self._open:
+            told[kernel] = self._open[kernel]
+        self._end(record, told.values())
+        if event in ("stopped", "would_stop") and _kind(record) != "asked" and kernel not in self._open:
+            stop = self._open[kernel] = _stop(record, kernel)
+            if isinstance(stop.path, str):
+                self._of_path.setdefault(stop.path, {})[kernel] = stop
 
     def month(
         self, now: float, *, mode: Literal["shadow", "enforce"], currency: str, tz: tzinfo | None = None
@@ -82,12 +102,14 @@ class Savings:
 
         Args: now: seconds since the epoch; tz: whose month it is, the machine's where it is not given.
         """
-        self._closed = [stop for stop in self._closed if now - (stop.until or stop.at) < _KEPT_S]
+        self._closed = [stop for stop in self._closed if now - stop.at < KEPT_S]
+        for stop in [stop for stop in self._open.values() if now - stop.at >= KEPT_S]:
+            self._drop(stop)
         begun = datetime.fromtimestamp(now, tz).replace(day=1, hour=0, minute=0, second=0, microsecond=0).timestamp()
         money: list[float] = []
         gpu_s: list[float] = []
         stops = 0
-        for stop in (*self._closed, *self._open):
+        for stop in (*self._closed, *self._open.values()):
             seconds = _seconds(stop, begun, now) if stop.is_shadow == (mode == "shadow") else 0.0
             if seconds <= 0:
                 continue
@@ -98,17 +120,48 @@ class Savings:
                 money.append(stop.cost_per_hour * seconds / 3600)
         return Saved(None if stops and not money else sum(money), None if stops and not gpu_s else sum(gpu_s), stops)
 
-    def _close(self, record: Mapping[str, Any], ended: dict[str, float], event: Any) -> None:
-        still = []
-        for stop in self._open:
-            until = ended.get(stop.kernel) if event == "stopped" else None
-            until = _ended(stop, record) if until is None else until
-            if until is None:
-                still.append(stop)
-            else:
-                stop.until = max(stop.at, until)
-                self._closed.append(stop)
-        self._open = still
+    def _end(self, record: Mapping[str, Any], stops: Iterable[_Stop]) -> None:
+        for stop in stops:
+            until = _ended(stop, record)
+            if until is not None:
+                self._close(stop, until)
+
+    def _close(self, stop: _Stop, until: float) -> None:
+        stop.until = max(stop.at, until)
+        self._closed.append(stop)
+        self._drop(stop)
+
+    def _drop(self, stop: _Stop) -> None:
+        """It is no longer open."""
+        del self._open[stop.kernel]
+        if isinstance(stop.path, str):
+            of_path = self._of_path[stop.path]
+            del of_path[stop.kernel]
+            if not of_path:
+                del self._of_path[stop.path]
+
+
+def read_savings(folder: Path, now: float) -> Savings:
+    """What the records of a folder tell of this month. Blocking.
+
+    Most lines are samples of kernels that were never stopped, and of months that are over: they are not parsed.
+
+    Args:   now: seconds since the epoch.
+    Raises: OSError where the folder is not there or may not be read.
+    """
+    stops = [
+        record for record in read(folder, lambda line: _STOP.search(line) is not None) if now - record["at"] < KEPT_S
+    ]
+    stopped = {
+        json.dumps(record.get(name), ensure_ascii=False).encode("utf-8", "replace")
+        for record in stops
+        for name in ("kernel", "path")
+    }
+
+    def wanted(line: bytes) -> bool:
+        return any(value in stopped for value in _WHOSE.findall(line)) or _SERVER.search(line) is not None
+
+    return Savings(record for record in read(folder, wanted) if now - record["at"] < KEPT_S)
 
 
 def _ended(stop: _Stop, record: Mapping[str, Any]) -> float | None:

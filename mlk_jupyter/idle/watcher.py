@@ -123,7 +123,7 @@ class Watcher:
         await self._outside.rest()
         if self._book.is_open:
             self._book.note({"event": "server_stop", "idle": is_idle})
-        await self._book.flush()
+        await self._book.close()
 
     async def look_again(self) -> None:
         """All kernels as they are from now on: returns when a look that begins after this call is over."""
@@ -145,7 +145,7 @@ class Watcher:
 
     async def _run(self) -> None:
         try:
-            if await self._book.open():
+            if self._book.open():
                 self._book.note({"event": "server_start", "policy": as_values(self.policy)})
             while True:
                 try:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
+from mlk_jupyter.idle import savings
 from mlk_jupyter.idle.audit import Audit, read
 from mlk_jupyter.idle.book import Book
+from mlk_jupyter.idle.policy import Policy
 
 pytestmark = pytest.mark.anyio
 
@@ -31,7 +34,6 @@ async def test_a_disk_that_does_not_answer_holds_nobody_up_and_has_one_writer_at
 
     monkeypatch.setattr(Audit, "write", waiting)
     book = Book(tmp_path)
-    await book.open()
     try:
         for number in range(3):
             book.note({"at": float(number), "event": "warned", "number": number})
@@ -46,6 +48,33 @@ async def test_a_disk_that_does_not_answer_holds_nobody_up_and_has_one_writer_at
     await book.flush(60)
     numbers = [record["number"] for record in read(tmp_path)]
     assert numbers == [0, *range(10_000, 20_000)]
+
+
+async def test_what_is_noted_while_the_past_is_read_is_written_after_it_and_counts_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers, read_savings = threading.Event(), savings.read_savings
+
+    def waiting(folder: Path, now: float) -> savings.Savings:
+        answers.wait(30)
+        return read_savings(folder, now)
+
+    monkeypatch.setattr(savings, "read_savings", waiting)
+    at = time.time() - 60.0
+    stopped = {"event": "stopped", "path": "a.ipynb", "gpus": 1, "cost_per_hour": 1.0, "currency": "USD"}
+    Audit(tmp_path).write({**stopped, "at": at - 60.0, "kernel": "a"})
+    book = Book(tmp_path)
+    try:
+        assert book.open() and not book.open()
+        book.note({**stopped, "at": at, "kernel": "b", "path": "b.ipynb"})
+        await book.flush()
+        assert [record["kernel"] for record in read(tmp_path)] == ["a"]
+        assert book.totals(Policy(mode="enforce"), {}, []).saved is None
+    finally:
+        answers.set()
+    await book.close()
+    assert [record["kernel"] for record in read(tmp_path)] == ["a", "b"]
+    assert book.totals(Policy(mode="enforce"), {}, []).stops >= 1
 
 
 async def test_all_who_ask_for_it_find_their_records_written(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from fake_host import Room, eventually
 
-from mlk_jupyter.idle import folders
+from mlk_jupyter.idle import audit, folders, savings
 from mlk_jupyter.idle.folders import Folders
 from mlk_jupyter.idle.kernels import Ended
 from mlk_jupyter.idle.patience import Patience
@@ -138,6 +138,35 @@ def test_a_look_that_breaks_does_not_end_the_watch(room: Room) -> None:
         await room.watcher.close()
 
     run(scenario())
+
+
+def test_kernels_are_watched_while_what_was_saved_is_still_being_read(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = threading.Event()
+    read_savings = savings.read_savings
+
+    def hang(folder: Path, now: float) -> savings.Savings:
+        gate.wait(30)
+        return read_savings(folder, now)
+
+    monkeypatch.setattr(savings, "read_savings", hang)
+
+    async def scenario() -> None:
+        room.host.start("a")
+        room.watcher.notice()
+        await eventually(lambda: "a" in room.watcher.kernels)
+        await room.pass_by(630)
+        assert room.host.shut_down == ["a"]
+        gate.set()
+        await room.watcher.close()
+
+    try:
+        run(scenario())
+    finally:
+        gate.set()
+    events = [record["event"] for record in audit.read(room.folder) if record["event"] != "sample"]
+    assert events == ["server_start", "warned", "stopped", "server_stop"]
 
 
 def test_a_disk_that_takes_nothing_changes_nothing(room: Room) -> None:

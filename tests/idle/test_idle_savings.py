@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import itertools
+import json
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlk_jupyter.idle.savings import LIMIT_S, Saved, Savings
+from mlk_jupyter.idle import audit
+from mlk_jupyter.idle.savings import KEPT_S, LIMIT_S, Saved, Savings, read_savings
 
 HOUR, DAY = 3600.0, 86400.0
 MAY_1 = datetime(2026, 5, 1, tzinfo=timezone.utc).timestamp()
@@ -156,6 +159,55 @@ def test_records_one_by_one_give_what_all_of_them_give() -> None:
         live.take(record)
     later = AT + 40 * HOUR
     assert live.month(later, mode="enforce", currency="EUR", tz=timezone.utc) == month(*records, now=later)
+
+
+def test_a_sample_is_looked_up_and_not_compared_with_each_stop_there_is() -> None:
+    class Record(dict[str, Any]):
+        asked = 0
+
+        def get(self, *key: Any) -> Any:
+            self.asked += 1
+            return super().get(*key)
+
+    live = Savings(decided("stopped", kernel=f"k{number}", path=f"{number}.ipynb") for number in range(3_000))
+    record = Record(sampled(AT + HOUR, path="7.ipynb", message=["execute_request", AT + HOUR]))
+    live.take(record)
+    assert record.asked < 20
+    assert live.month(AT + 2 * HOUR, mode="enforce", currency="EUR").stops == 3_000
+
+
+def test_stops_of_months_that_are_over_are_forgotten() -> None:
+    live = Savings(decided(event, kernel=event) for event in ("stopped", "would_stop"))
+    assert live.month(AT + KEPT_S, mode="enforce", currency="EUR") == Saved(0, 0, 0)
+    assert not live._open and not live._of_path and not live._closed
+
+
+def test_only_what_tells_of_a_stop_is_parsed_and_the_figures_are_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd = 'ä "quoted"\\.ipynb'
+    records = [
+        decided("stopped", kernel="k1", path=odd),
+        decided("would_stop", AT + HOUR, kernel="k2", path=None),
+        decided("server_stop", AT + 9 * HOUR, kernel=None),
+        *(sampled(AT + minute * 60, kernel="other", path="other.ipynb") for minute in range(300)),
+        sampled(AT + 2 * HOUR, kernel="k2", path=None, cpu=90.0),
+        sampled(AT + 3 * HOUR, kernel="k3", path=odd, message=["execute_request", AT + 3 * HOUR]),
+    ]
+    written = audit.Audit(tmp_path)
+    for record in sorted(records, key=lambda record: record["at"]):
+        written.write(record)
+    parsed: list[object] = []
+    loads = json.loads
+    with monkeypatch.context() as patched:
+        patched.setattr(audit.json, "loads", lambda line: parsed.append(line) or loads(line))
+        found = read_savings(tmp_path, AT + DAY)
+    assert len(parsed) < 15
+    every = Savings(audit.read(tmp_path))
+    modes: tuple[Literal["shadow", "enforce"], ...] = ("shadow", "enforce")
+    for mode in modes:
+        saved = found.month(AT + DAY, mode=mode, currency="EUR")
+        assert saved.stops == 1 and saved == every.month(AT + DAY, mode=mode, currency="EUR")
 
 
 @pytest.mark.parametrize("broken", [{"signals": 3}, {"policy": []}, {"path": 7}, {"gpus": "many"}, {"verdict": "due"}])
