@@ -100,23 +100,24 @@ class Value:
         return self.variable.removeprefix("MLK_IDLE_").removeprefix("MLK_").lower()
 
 
-LAYERS = ("kernelspec", "notebook", "setting")
+_FILES = ("kernelspec", "notebook")
+_ALL = (*_FILES, "setting")
 _OF_KERNEL = ("MLK_IDLE_TTL", "MLK_IDLE_GPU_TTL", "MLK_IDLE_BUSY_SILENT_TTL", "MLK_IDLE_INPUT_TTL", "MLK_IDLE_MAX_AGE")
 VALUES = (
-    Value("MLK_IDLE_MODE", "mode", values.choice("off", "shadow", "enforce"), LAYERS),
-    Value("MLK_IDLE_TTL", "ttl_s", values.length, LAYERS),
-    Value("MLK_IDLE_GPU_TTL", "gpu_ttl_s", values.length, LAYERS),
-    Value("MLK_IDLE_BUSY_SILENT_TTL", "busy_silent_ttl_s", values.length, LAYERS),
-    Value("MLK_IDLE_INPUT_TTL", "input_ttl_s", values.length, LAYERS),
-    Value("MLK_IDLE_MAX_AGE", "max_age_s", values.length, LAYERS),
-    Value("MLK_IDLE_SERVER_TTL", "server_ttl_s", values.length, ("setting",)),
-    Value("MLK_IDLE_WARN", "warn_s", values.length, LAYERS),
+    Value("MLK_IDLE_MODE", "mode", values.choice("off", "shadow", "enforce"), _FILES),
+    Value("MLK_IDLE_TTL", "ttl_s", values.length, _ALL),
+    Value("MLK_IDLE_GPU_TTL", "gpu_ttl_s", values.length, _ALL),
+    Value("MLK_IDLE_BUSY_SILENT_TTL", "busy_silent_ttl_s", values.length, _FILES),
+    Value("MLK_IDLE_INPUT_TTL", "input_ttl_s", values.length, _FILES),
+    Value("MLK_IDLE_MAX_AGE", "max_age_s", values.length, _FILES),
+    Value("MLK_IDLE_SERVER_TTL", "server_ttl_s", values.length),
+    Value("MLK_IDLE_WARN", "warn_s", values.length, _ALL),
     Value("MLK_IDLE_LEASE_MAX", "lease_max_s", values.length),
     Value("MLK_IDLE_LEASE_TOTAL", "lease_total_s", values.length),
     Value("MLK_IDLE_CPU_PCT", "cpu_pct", values.number(0, 100_000, example="2")),
     Value("MLK_IDLE_GPU_PCT", "gpu_pct", values.number(0, 100, example="1")),
     Value("MLK_IDLE_IO_BYTES", "io_bytes", values.number(0, 1e12, example="65536")),
-    Value("MLK_IDLE_CHECKPOINT", "checkpoint", values.choice("off", "list"), LAYERS),
+    Value("MLK_IDLE_CHECKPOINT", "checkpoint", values.choice("off", "list"), _FILES),
     Value("MLK_IDLE_AUDIT_LOG", "audit_log", values.switch),
     Value("MLK_IDLE_WEBHOOK", "webhook", values.web_address),
     Value("MLK_PROFILE", "profile", values.label),
@@ -185,7 +186,7 @@ def resolve(
     """The policy of one kernel, and by variable where each value comes from.
 
     The server's policy, then what the kernelspec says, then the notebook, then the person's setting: each may shorten a
-    limit freely and lengthen it up to its ceiling; a mode only becomes milder, and by notebooks and people only where
+    limit freely and lengthen it up to its ceiling; a mode only becomes milder, and by notebooks only where
     an administrator set none, else a line in a notebook would be a way around all limits. What cannot be used is left
     out: see `ignored`. A warning that is not shorter than a limit which one of them set is shortened to fit it.
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mlk_jupyter.figures import duration
-from mlk_jupyter.idle.policy import VALUES, Ceilings, Policy, Value
+from mlk_jupyter.idle.policy import VALUES, Ceilings, Policy, Value, resolve
 from mlk_jupyter.idle.webhook import Post, as_json
+from mlk_jupyter.model.kernels import IdleSettings
 
 TEXT = (Path(__file__).parents[2] / "docs" / "idle.md").read_text(encoding="utf-8")
 ROWS = {
@@ -34,6 +36,18 @@ def test_each_variable_is_there_with_its_default_and_who_may_change_it(value: Va
     default, _, layers = ROWS[value.variable]
     assert default.removesuffix(".0") == default_of(value).removesuffix(".0")
     assert tuple(re.findall(r"kernelspec|notebook|setting", layers)) == value.layers
+
+
+@pytest.mark.parametrize("value", VALUES, ids=lambda value: value.variable)
+def test_whoever_is_told_to_be_able_to_set_a_value_is_and_nobody_else(value: Value) -> None:
+    text = "off" if value.field in ("mode", "checkpoint") else "17m"
+    works = []
+    for layer in ("kernelspec", "notebook", "setting"):
+        said: dict[str, Any] = {layer: {value.key: text}}
+        changed = getattr(resolve(Policy(), Ceilings(), **said)[0], value.field) != getattr(Policy(), value.field)
+        if changed and (layer != "setting" or value.key in IdleSettings.model_fields):
+            works.append(layer)
+    assert re.findall(r"kernelspec|notebook|setting", ROWS[value.variable][2]) == works
 
 
 def test_no_variable_is_told_that_does_not_exist() -> None:

@@ -303,7 +303,7 @@ def test_each_may_shorten_a_limit_and_lengthen_it_up_to_the_ceiling(
         ("off", "enforce", "off"),
     ],
 )
-@pytest.mark.parametrize("layer", ["kernelspec", "notebook", "setting"])
+@pytest.mark.parametrize("layer", ["kernelspec", "notebook"])
 def test_a_mode_only_becomes_milder(mode: Any, wanted: str, becomes: str, layer: str) -> None:
     said: dict[str, Any] = {layer: {"mode": wanted}}
     policy, sources = resolve(Policy(mode=mode), NOTHING, given={"MLK_IDLE_MODE": "default"}, **said)
@@ -311,7 +311,7 @@ def test_a_mode_only_becomes_milder(mode: Any, wanted: str, becomes: str, layer:
     assert (sources["MLK_IDLE_MODE"] == layer) == (becomes == wanted)
 
 
-@pytest.mark.parametrize(("layer", "becomes"), [("kernelspec", "off"), ("notebook", "enforce"), ("setting", "enforce")])
+@pytest.mark.parametrize(("layer", "becomes"), [("kernelspec", "off"), ("notebook", "enforce")])
 def test_a_line_in_a_notebook_is_no_way_around_a_mode_that_somebody_set(layer: str, becomes: str) -> None:
     said: dict[str, Any] = {layer: {"mode": "off"}}
     policy, sources = resolve(Policy(mode="enforce"), NOTHING, given={"MLK_IDLE_MODE": "MLK_IDLE_MODE"}, **said)
@@ -356,8 +356,9 @@ def test_what_can_be_used_counts_beside_nonsense() -> None:
     assert policy == Policy(input_ttl_s=1800)
 
 
-def test_a_person_may_shorten_the_servers_own_limit() -> None:
-    assert resolve(Policy(), NOTHING, setting={"server_ttl": "10m"})[0].server_ttl_s == 600
+@pytest.mark.parametrize("said", [{"server_ttl": "10m"}, {"mode": "off"}, {"input_ttl": "1h"}])
+def test_a_setting_that_no_person_can_make_is_left_out(said: dict[str, str]) -> None:
+    assert resolve(Policy(), NOTHING, setting=said)[0] == Policy() and len(ignored(setting=said)) == 1
 
 
 def test_a_warning_fits_what_a_notebook_shortens_and_what_it_lengthens() -> None:
