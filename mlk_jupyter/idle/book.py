@@ -29,10 +29,10 @@ _MOST_PENDING = 10_000
 class Book:
     """Of one server. Takes records at once, and writes them when `flush` is awaited."""
 
-    def __init__(self, folder: Path, *, log: bool = False) -> None:
-        """Args: log: decisions also go to stdout."""
+    def __init__(self, folder: Path, audit: Audit | None = None) -> None:
+        """Args: audit: what writes into that folder; None: one of its own."""
         self._folder = folder
-        self._audit = Audit(folder, log=log)
+        self._audit = audit or Audit(folder)
         self._recording = Recording()
         self._savings: savings.Savings | None = None
         self._opening: asyncio.Task[None] | None = None

@@ -50,7 +50,7 @@ from ..threads import in_thread
 from .features import Encoded, Kind
 from .idle_events import Events
 from .idle_metrics import metrics
-from .idle_telling import Telling
+from .idle_telling import Telling, audit_of
 from .kernel_host import JupyterKernels
 from .other_cullers import other_cullers
 from .server_end import OwnEnd
@@ -80,7 +80,7 @@ class IdleService:
         self._host = JupyterKernels(app)
         self._own_end = services.the(OwnEnd)
         self._serverapp = app
-        self._book = Book(self._folder, log=self._configured.policy.audit_log)
+        self._book = Book(self._folder, services.the(audit_of))
         period_s = interval_for(self._configured.policy) * _OF_AN_INTERVAL
         parts = Parts(
             host=self._host,

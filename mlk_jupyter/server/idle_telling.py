@@ -8,10 +8,12 @@ import os
 import time
 from typing import TYPE_CHECKING
 
+from ..idle.audit import Audit
 from ..idle.happened import Happened
 from ..idle.policy import configured
 from ..idle.watched import Watched
 from ..idle.watcher import Watcher
+from ..record.places import data_dir
 from .other_cullers import other_cullers
 from .services import Services
 
@@ -35,6 +37,11 @@ def webhook_of(services: Services) -> Webhook | None:
     webhook = Webhook(url, user=user, server_url=address_of_server(os.environ))
     services.at_end(webhook.close)
     return webhook
+
+
+def audit_of(services: Services) -> Audit:
+    """Where this server writes down what it decides, about kernels and about itself."""
+    return Audit(data_dir() / "idle", log=configured(os.environ, services.idle_traits()).policy.audit_log)
 
 
 class Telling:

@@ -22,18 +22,20 @@ class People:
         """Args: clock: monotonic seconds."""
         self._clock = clock
         self._seen: float | None = None
-        settings = serverapp.web_app.settings
+        self._settings = settings = serverapp.web_app.settings
         base = settings["base_url"]
         self._changes = (f"{base}mlk/", f"{base}api/contents/")
-        log = settings["log_function"]  # called at the end of each request
-
-        def listen(handler: Any) -> None:
-            self._look_at(handler)
-            log(handler)
-
-        settings["log_function"] = listen
+        self._log = settings["log_function"]  # called at the end of each request
+        settings["log_function"] = self._listen
         # Pages that edit together save without a request; not every contents manager tells of what it saves.
-        serverapp.event_logger.add_listener(schema_id=_CONTENTS, listener=self._contents)
+        self._events = serverapp.event_logger
+        self._events.add_listener(schema_id=_CONTENTS, listener=self._contents)
+
+    def close(self) -> None:
+        """Hears of nothing from now on."""
+        self._events.remove_listener(schema_id=_CONTENTS, listener=self._contents)
+        if self._settings["log_function"] == self._listen:  # else somebody has put theirs around it
+            self._settings["log_function"] = self._log
 
     def note(self) -> None:
         """A person was there just now."""
@@ -42,6 +44,10 @@ class People:
     def seen_s(self) -> float | None:
         """Seconds since then; None: nobody was, yet."""
         return None if self._seen is None else self._clock() - self._seen
+
+    def _listen(self, handler: Any) -> None:
+        self._look_at(handler)
+        self._log(handler)
 
     def _look_at(self, handler: Any) -> None:
         request = handler.request

@@ -83,9 +83,8 @@ class Server:
     """What this server knows of itself, for `idle.server_end`."""
 
     def __init__(self, services: Services) -> None:
-        from ..idle.audit import Audit
         from ..idle.terminals import Processes, is_container
-        from .idle_telling import webhook_of
+        from .idle_telling import audit_of, webhook_of
         from .people import People
         from .terminals import Terminals
 
@@ -96,7 +95,12 @@ class Server:
         self._people = People(self._app, time.monotonic)
         self._terminals = Terminals(self._app, time.monotonic)
         self._processes = Processes(os.getpid(), all_of_user=is_container(os.environ))
-        self._audit = Audit(data_dir() / "idle")
+        self._audit = services.the(audit_of)
+        services.at_end(self._close)
+
+    async def _close(self) -> None:
+        self._people.close()
+        self._terminals.close()
 
     def kernels(self) -> int:
         manager = self._app.kernel_manager

@@ -33,6 +33,12 @@ class Terminals:
             for name, terminal in there.items()
         ]
 
+    def close(self) -> None:
+        """Hears of nothing from now on."""
+        for terminal in list(self._typed):
+            vars(terminal.ptyproc).pop("write", None)
+        self._typed.clear()
+
     def _typed_s(self, terminal: Any) -> float:
         """Seconds since a person typed there, or since this was first asked.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,7 @@ from mlk_jupyter.idle.last_end import LastEnd
 from mlk_jupyter.idle.policy import Policy
 from mlk_jupyter.server import server_end
 from mlk_jupyter.server.app import MlkJupyterApp
+from mlk_jupyter.server.idle_telling import audit_of
 from mlk_jupyter.server.other_cullers import other_cullers
 from mlk_jupyter.server.people import People
 from mlk_jupyter.server.terminals import Terminals, is_reply
@@ -43,6 +45,31 @@ def clock() -> Clock:
 @pytest.fixture
 def people(jp_serverapp: Any, clock: Clock) -> People:
     return People(jp_serverapp, clock)
+
+
+async def test_after_its_end_nothing_is_heard_and_all_is_as_it_was(jp_serverapp: Any, clock: Clock) -> None:
+    settings, logger = jp_serverapp.web_app.settings, jp_serverapp.event_logger
+    before, heard = settings["log_function"], {name: set(of) for name, of in logger._unmodified_listeners.items()}
+    first, second = People(jp_serverapp, clock), People(jp_serverapp, clock)
+    second.close()
+    first.close()
+    assert settings["log_function"] == before
+    assert {name: set(of) for name, of in logger._unmodified_listeners.items() if of} == {
+        name: of for name, of in heard.items() if of
+    }
+
+
+async def test_a_terminal_is_as_it_was_after_the_end(jp_serverapp: Any, clock: Clock) -> None:
+    manager = jp_serverapp.web_app.settings["terminal_manager"]
+    terminals = Terminals(jp_serverapp, clock)
+    manager.create()
+    (process,) = [terminal.ptyproc for terminal in manager.terminals.values()]
+    before = process.write
+    terminals.look()
+    assert process.write != before
+    terminals.close()
+    assert process.write == before
+    await manager.terminate_all()
 
 
 async def test_an_open_page_is_no_person(people: People, jp_fetch: Any) -> None:
@@ -159,6 +186,26 @@ async def test_a_server_that_goes_on_has_not_ended(app: MlkJupyterApp, data_dir:
 
 async def test_a_server_without_the_limit_runs_nothing_for_it(app: MlkJupyterApp) -> None:
     assert not [task for task in asyncio.all_tasks() if task.get_name() == "mlk server end"]
+
+
+async def test_its_decisions_go_to_stdout_as_those_about_kernels_do(
+    app: MlkJupyterApp, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("MLK_IDLE_AUDIT_LOG", "on")
+    to_stdout = logging.getLogger("mlk_jupyter.idle.audit")
+    for name, value in {"handlers": [caplog.handler], "propagate": False, "level": logging.INFO}.items():
+        monkeypatch.setattr(to_stdout, name, value)
+    await server_end.Server(app.services).tell("server_would_stop", "nobody is there", 60.0)
+    (line,) = [record.getMessage() for record in caplog.records if record.name == to_stdout.name]
+    assert json.loads(line)["event"] == "server_would_stop"
+
+
+async def test_a_record_of_the_server_that_is_lost_is_counted_with_the_others(
+    app: MlkJupyterApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLK_DATA_DIR", "/dev/null/mlk")  # no folder can be there
+    await server_end.Server(app.services).tell("server_would_stop", "nobody is there", 60.0)
+    assert app.services.the(audit_of).lost == 1
 
 
 @pytest.mark.parametrize("variable", ["KUBERNETES_SERVICE_HOST", "JUPYTERHUB_API_TOKEN", None])
