@@ -13,12 +13,13 @@ import os
 import re
 import stat
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..record.files import read_regular, remove
+from .table import lives
 
 _KERNEL_ID = re.compile(r"[\w-]{1,64}")
 _FILE = re.compile(r"(keep|wait|job)-([\w.-]{1,80})\.json")
@@ -26,7 +27,6 @@ _LIMIT_BYTES = 64 * 1024
 _MOST = 1_000  # files of a kind, of one kernel
 _NOT_THERE = (errno.ENOENT, errno.ENOTDIR)
 _NO_FILE_OF_OURS = (*_NOT_THERE, errno.ELOOP, errno.EINVAL, errno.EFBIG, errno.ENXIO)
-_SAME_PROCESS_S = 2.0  # its start is worked out from the clock, which is set now and then
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +54,8 @@ class Left:
 class Folders:
     """All folders below one, read again only where something in them changed."""
 
-    def __init__(self, folder: Path, is_alive: Callable[[int, float | None], bool] | None = None) -> None:
-        """Args: is_alive: whether a process is there, by its number and when it began."""
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._is_alive = is_alive or is_alive_process
         self._kernels: Collection[int] = ()
         self._known: dict[Path, tuple[tuple[int, int, int], dict[str, Any] | None]] = {}
 
@@ -137,22 +135,7 @@ class Folders:
             return True
         if not isinstance(pid, int) or isinstance(pid, bool) or pid < 1:
             return False
-        return pid in self._kernels or self._is_alive(pid, _finite(content.get("created")))
-
-
-def is_alive_process(pid: int, created: float | None) -> bool:
-    """Whether the process that had this number when `created` was written down is still there."""
-    import psutil
-
-    try:
-        found = psutil.Process(pid)
-        if found.status() == psutil.STATUS_ZOMBIE:
-            return False
-        return created is None or abs(found.create_time() - created) <= _SAME_PROCESS_S
-    except psutil.NoSuchProcess:
-        return False
-    except (psutil.Error, OSError):
-        return True
+        return pid in self._kernels or lives(pid, _finite(content.get("began")), _finite(content.get("created")))
 
 
 def _files(folder: Path) -> list[tuple[Path, str, str]]:

@@ -2,9 +2,10 @@
 
 Used inside of kernels, so it imports next to nothing. In `DATA_DIR/idle/kernels/KERNEL_ID`:
 
-  keep-HOLDER.json  {"asked", "until", "reason", "pid", "created"}: times in seconds since the epoch; `until` null: as
-                    long as the process `pid`, which began at `created`, lives; `pid` null: whatever process ends
-  wait-*.json       {"job", "pid", "created"}: there while a cell does nothing but wait for that job
+  keep-HOLDER.json  {"asked", "until", "reason", "pid", "created", "began"}: times in seconds since the epoch; `until`
+                    null: as long as the process `pid` lives, which began at `created`, or as the system counts it
+                    without a clock at `began`; `pid` null: whatever process ends
+  wait-*.json       {"job", "pid", "created", "began"}: there while a cell does nothing but wait for that job
   job-ID.json       {"job", "at"}: a job that the kernel submitted
 
 Who watches removes the folder when the kernel is gone, and decides how long a kernel may be kept.
@@ -118,7 +119,9 @@ def wish(kernel: str, holder: str, seconds: float, reason: str = "") -> None:
     Args:   holder: one of `PERSONS`.
     Raises: OSError when it cannot be written down.
     """
-    _write(folder_of(kernel) / f"keep-{holder}.json", _wish(time.time() + seconds, reason, (None, None)))
+    _write(
+        folder_of(kernel) / f"keep-{holder}.json", _wish(time.time() + seconds, reason, {"pid": None, "created": None})
+    )
 
 
 def release(kernel: str) -> bool:
@@ -162,10 +165,9 @@ def waiting(job_id: str) -> Iterator[None]:
     kernel = kernel_id() if is_main and ends_its_cell() else None
     path = None
     if kernel is not None:
-        pid, created = _this_process()
         with contextlib.suppress(OSError):
             path = folder_of(kernel) / f"wait-{secrets.token_hex(4)}.json"
-            _write(path, {"job": job_id, "pid": pid, "created": created})
+            _write(path, {"job": job_id, **_this_process()})
     try:
         yield
     finally:
@@ -182,22 +184,18 @@ def submitted(job_id: str) -> None:
             _write(folder_of(kernel) / f"job-{job_id}.json", {"job": job_id, "at": time.time()})
 
 
-def _wish(until: float | None, reason: str, process: tuple[int | None, float | None]) -> dict[str, object]:
-    pid, created = process
-    return {
-        "asked": time.time(),
-        "until": until,
-        "reason": reason[:_REASON_CHARS],
-        "pid": pid,
-        "created": created,
-    }
+def _wish(until: float | None, reason: str, process: dict[str, object]) -> dict[str, object]:
+    return {"asked": time.time(), "until": until, "reason": reason[:_REASON_CHARS], **process}
 
 
-def _this_process() -> tuple[int, float]:
+def _this_process() -> dict[str, object]:
     """Its number, and when it began: numbers are given again."""
     import psutil  # which a kernel has loaded
 
-    return os.getpid(), psutil.Process().create_time()
+    from .table import beginning
+
+    pid = os.getpid()
+    return {"pid": pid, "created": psutil.Process().create_time(), "began": beginning(pid)}
 
 
 def _write(path: Path, content: dict[str, object]) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from .belonging import Name
 from .kernels import Process
-from .table import Row, System, this_system
+from .table import Row, System, is_same, this_system
 
 _KILLED_S = 5.0  # a process in the midst of the driver ends when the driver lets it go
 _PERIOD_S = 0.05
@@ -102,8 +102,7 @@ def _handle(pid: int) -> int | None:
 
 
 def _is_alive(one: Leftover, system: System) -> bool:
-    row = system.row(one.pid)
-    return row is not None and row.began == one.began and row.state != "Z"
+    return is_same(system.row(one.pid), one.began)
 
 
 def _send(one: Leftover, handle: int | None, number: signal.Signals) -> None:

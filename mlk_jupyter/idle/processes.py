@@ -14,7 +14,7 @@ from .holding import NONE, GpuUsage, computes, gpu_usage
 from .kernels import Process, Usage
 from .leftovers import Leftover, leftovers
 from .signals import Signal, unknown
-from .table import Row, System, is_near, this_system
+from .table import Row, System, is_near, is_same, this_system
 
 _ELSEWHERE = (
     "the kernel itself is not among the processes that it was started with: it runs elsewhere, or is not up yet"
@@ -103,8 +103,7 @@ class Usages:
         """Processes that were this kernel's, outlived it and hold a GPU. None while its own process lives."""
         rows = self._system.rows()
         pid, began = self._roots.get(kernel_id, (0, 0.0))
-        root = rows.get(pid)
-        if root is not None and root.began == began and root.state != "Z":
+        if is_same(rows.get(pid), began):
             return []
         return leftovers(kernel_id, self._system, rows, self._owners, self._holds_gpu, set(self._roots.values()))
 
@@ -130,8 +129,7 @@ class Usages:
         self._named = named
 
     def _is_there(self, process: Process, rows: Mapping[int, Row]) -> bool:
-        row = rows.get(process.pid)
-        return row is not None and row.began == self._named.get(process) and row.state != "Z"
+        return is_same(rows.get(process.pid), self._named.get(process))
 
     def _remember(self, rows: Mapping[int, Row], roots: Mapping[str, int], members: Mapping[str, list[int]]) -> None:
         alive = {(row.pid, row.began) for row in rows.values()}

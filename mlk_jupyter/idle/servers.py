@@ -13,8 +13,8 @@ from ..model.base import TolerantModel
 from ..model.kernels import Explained, Kernels, KernelState
 from ..record.files import read_regular
 from ..record.places import data_dir
-from .folders import is_alive_process
 from .state import host
+from .table import lives
 
 
 class Server(TolerantModel):
@@ -23,6 +23,8 @@ class Server(TolerantModel):
     pid: int
     created: float
     """When its process began. Seconds since the epoch, as all times here."""
+    began: float | None = None
+    """The same as `table.beginning` tells it."""
     url: str
     root: str
     """Folder that the kernels' paths are relative to."""
@@ -66,7 +68,7 @@ def servers() -> list[Server]:
     for path in (data_dir() / "idle" / "servers").glob(f"{host()}-*.json"):
         with contextlib.suppress(OSError, ValidationError):
             server = Server.model_validate_json(read_regular(path))
-            if is_alive_process(server.pid, server.created):
+            if lives(server.pid, server.began, server.created):
                 found.append(server)
     return sorted(found, key=lambda server: server.created)
 

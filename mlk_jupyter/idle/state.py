@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ..model.kernels import Explained, Kernels
 from ..record.folder import write_atomically
+from .table import beginning
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +32,8 @@ class StateFile:
     def __init__(self, folder: Path, *, url: str, root: str, created: float) -> None:
         """Args: created: when this process began, seconds since the epoch."""
         self._path = folder / f"{host()}-{os.getpid()}.json"
-        self._about = {"pid": os.getpid(), "created": created, "url": url, "root": root}
+        began = beginning(os.getpid())
+        self._about = {"pid": os.getpid(), "created": created, "began": began, "url": url, "root": root}
         self._was_written = True
 
     def write(self, kernels: Kernels, explained: Mapping[str, Explained]) -> None:

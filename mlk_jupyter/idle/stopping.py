@@ -14,12 +14,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
-import psutil
-
 from ..threads import in_thread
 from .kernels import Ended, KernelHost, Look
 from .policy import Policy
 from .signals import Signal
+from .table import beginning, lives
 
 logger = logging.getLogger(__name__)
 
@@ -124,6 +123,7 @@ def _is_back(before: Look, now: Look, kind: Kind, since_s: float) -> bool:
 
 async def _end(host: KernelHost, before: Look, limit_s: float) -> str | None:
     """Why it did not end; None when it did."""
+    began = None if before.pid is None else beginning(before.pid)  # at once: nothing may come in between
     try:
         await host.shutdown(before.kernel_id, limit_s)
     except asyncio.TimeoutError:
@@ -131,21 +131,13 @@ async def _end(host: KernelHost, before: Look, limit_s: float) -> str | None:
     except Exception as error:
         logger.warning("Kernel %s could not be stopped", before.kernel_id, exc_info=True)
         return f"It could not be stopped: {error}"
-    if before.pid is None or before.started is None:
+    if before.pid is None or began is None:
         return None
     for _ in range(int(_GONE_S / _EVERY_S)):
-        if not await in_thread(_runs, before.pid, before.started):
+        if not await in_thread(lives, before.pid, began):
             return None
         await asyncio.sleep(_EVERY_S)
     return f"Its process {before.pid} does not end."
-
-
-def _runs(pid: int, created: float) -> bool:
-    try:
-        process = psutil.Process(pid)
-        return process.create_time() == created and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return False
 
 
 async def _leftovers(leftovers: Callable[[], Awaitable[Sequence[str]]], kernel_id: str) -> Sequence[str]:

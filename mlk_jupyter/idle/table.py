@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import re
 import stat
 import sys
 import time
 from collections.abc import Callable, Collection, Mapping
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import psutil
 
@@ -94,6 +95,31 @@ class System(Protocol):
 def is_near(created: float, other: float) -> bool:
     """Whether two readings of the moment at which a process was created may be of the same process."""
     return abs(created - other) < _SAME_S
+
+
+def is_same(row: Row | None, began: float | None) -> bool:
+    """Whether a process is still the one that began then, and runs."""
+    return row is not None and row.began == began and row.state != "Z"
+
+
+def beginning(pid: int) -> float | None:
+    """What names, with its number, a process of this machine, whatever the clock does; None: it does not run."""
+    row = this_system().row(pid)
+    return None if row is None or row.state == "Z" else row.began
+
+
+def lives(pid: int, began: float | None, created: float | None = None) -> bool:
+    """Whether a process still runs that wrote down its number.
+
+    Args:
+        began: its `beginning`; None where it did not write that down.
+        created: seconds since the epoch, which are compared then, and loosely; None: its number has to do.
+    """
+    system = this_system()
+    row = system.row(pid)
+    if row is None or began is not None:
+        return is_same(row, began)
+    return row.state != "Z" and (created is None or is_near(system.created(row), created))
 
 
 class _Remembering:
@@ -224,7 +250,9 @@ class PsutilSystem(_Remembering):
             return None
 
     def created(self, row: Row) -> float:
-        return row.began
+        with contextlib.suppress(psutil.Error, OSError):
+            return psutil.Process(row.pid).create_time()
+        return math.nan  # near to nothing
 
     def presence(self) -> Callable[[str, int, Collection[int]], bool]:
         return lambda kernel_id, root, pids: True
@@ -247,10 +275,11 @@ class PsutilSystem(_Remembering):
             return Facts(False, None, False), False
         tag = environ.get(TAG)
         is_job = _is_job(tag, environ.get(_JOB), os.environ.get(_JOB)) or _SUPERVISOR in words
-        return Facts(own, tag, is_job), time.time() - row.began > _EXEC_S
+        return Facts(own, tag, is_job), time.time() - self.created(row) > _EXEC_S
 
     def _row(self, process: psutil.Process) -> Row:
         times, session = None, 0
+        named: Any = process  # by what psutil compares two of them with: moved by no clock where there is such a thing
         with contextlib.suppress(psutil.AccessDenied):  # another's: it is only a link between others then
             times = process.cpu_times()
         with contextlib.suppress(OSError):
@@ -260,7 +289,7 @@ class PsutilSystem(_Remembering):
             parent=process.ppid(),
             session=session,
             state=self._states.get(process.status(), "S"),
-            began=process.create_time(),
+            began=named._ident[1] or process.create_time(),
             own_s=times.user + times.system if times else 0.0,
             reaped_s=getattr(times, "children_user", 0.0) + getattr(times, "children_system", 0.0),
             image=0,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import subprocess
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from fake_host import Room, eventually
 
@@ -16,6 +18,8 @@ from mlk_jupyter.idle import audit, folders, savings
 from mlk_jupyter.idle.folders import Folders
 from mlk_jupyter.idle.kernels import Ended
 from mlk_jupyter.idle.patience import Patience
+from mlk_jupyter.idle.policy import Policy
+from mlk_jupyter.idle.stopping import stop
 
 DAY = 86_400.0
 
@@ -50,6 +54,26 @@ def test_a_wall_clock_that_jumps_stops_nothing_and_ends_no_lease(jump_s: float, 
         assert room.host.shut_down == ["a"]
         lease = room.watcher.kernel("b").lease
         assert lease is not None and lease.left_s == pytest.approx(3600 - 810 + 15, abs=30)
+
+    run(scenario())
+
+
+def test_a_clock_that_was_set_ends_no_process(room: Room) -> None:
+    async def leftovers() -> list[str]:
+        return []
+
+    async def due() -> bool:
+        return True
+
+    async def scenario() -> None:
+        with subprocess.Popen(["sleep", "600"]) as process:
+            started = psutil.Process(process.pid).create_time() - 3.0
+            room.host.start("a", pid=process.pid, started=started)
+            ended = await stop(
+                room.host, "a", still_due=due, policy=Policy(), leftovers=leftovers, why="", kind="asked"
+            )
+            assert not ended.stopped and ended.why == f"Its process {process.pid} does not end."
+            process.kill()
 
     run(scenario())
 

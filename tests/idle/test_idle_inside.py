@@ -20,6 +20,7 @@ import pytest
 
 import mlk_jupyter
 from mlk_jupyter.idle import inside
+from mlk_jupyter.idle.table import beginning
 
 KERNEL = "0a1b2c3d-0000-4000-8000-123456789abc"
 
@@ -169,7 +170,12 @@ def test_a_wait_is_there_while_it_lasts_and_names_the_job(told: Path, monkeypatc
     monkeypatch.setattr(inside, "ends_its_cell", lambda: True)
     with inside.waiting("pi-0a1b"):
         (wait,) = read(told, "wait-*.json")
-        assert wait == {"job": "pi-0a1b", "pid": os.getpid(), "created": psutil.Process().create_time()}
+        assert wait == {
+            "job": "pi-0a1b",
+            "pid": os.getpid(),
+            "created": psutil.Process().create_time(),
+            "began": beginning(os.getpid()),
+        }
     assert read(told, "*") == []
 
 

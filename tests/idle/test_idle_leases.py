@@ -15,6 +15,7 @@ import pytest
 from mlk_jupyter.idle.folders import Folders, Wish
 from mlk_jupyter.idle.leases import LONGEST_S, LeaseRefused, Leases
 from mlk_jupyter.idle.policy import Policy
+from mlk_jupyter.idle.table import beginning
 
 HOUR = 3600.0
 POLICY = Policy(lease_max_s=2 * HOUR, lease_total_s=5 * HOUR)
@@ -132,6 +133,14 @@ class TestFolders:
         assert folders.read(["k"])["k"].waits_for == "j"
         process.communicate()
         assert folders.read(["k"])["k"].wishes == () and folders.read(["k"])["k"].waits_for is None
+
+    @pytest.mark.parametrize("created_s", [0.0, 3.0, -86400.0])
+    def test_a_clock_that_was_set_ends_no_lease_of_a_child(self, created_s: float, tmp_path: Path) -> None:
+        created, began = psutil.Process().create_time() + created_s, beginning(os.getpid())
+        said = {"asked": 1.0, "until": None, "pid": os.getpid(), "created": created, "began": began}
+        self.write(tmp_path, "keep-1-a.json", said)
+        self.write(tmp_path, "keep-1-b.json", {**said, "began": (began or 0) + 1})
+        assert [wish.holder for wish in self.wishes(tmp_path)] == ["1-a"]
 
     def test_a_kernels_own_process_is_there_whatever_the_clock_says(self, tmp_path: Path) -> None:
         self.write(tmp_path, "keep-1-a.json", {"asked": 1.0, "until": None, "pid": os.getpid(), "created": 5.0})

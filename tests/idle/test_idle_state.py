@@ -13,8 +13,8 @@ from mlk_jupyter.idle.servers import server_of, servers
 from mlk_jupyter.idle.state import StateFile
 
 
-def state_file(data_dir: Path) -> StateFile:
-    created = psutil.Process().create_time()
+def state_file(data_dir: Path, clock_s: float = 0.0) -> StateFile:
+    created = psutil.Process().create_time() + clock_s
     return StateFile(data_dir / "idle" / "servers", url="http://127.0.0.1:8888/", root="/srv", created=created)
 
 
@@ -32,6 +32,11 @@ def test_what_a_server_writes_is_found_until_it_ends(data_dir: Path) -> None:
     assert server_of(kernel().id) == found
     file.remove()
     assert servers() == []
+
+
+def test_a_clock_that_was_set_hides_no_server(data_dir: Path) -> None:
+    state_file(data_dir, clock_s=3600.0).write(server().kernels, {})
+    assert len(servers()) == 1
 
 
 def test_pods_that_share_a_home_folder_do_not_write_over_each_other(
