@@ -19,6 +19,7 @@ from .kernels import Look, Process, Usage
 from .leases import Leases
 from .parts import Parts, Usages
 from .patience import Patience
+from .sweeping import sweep
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +50,7 @@ class Outside:
         self._sampling: asyncio.Future[dict[str, Usage]] | None = None
         self._reading: asyncio.Future[Found] | None = None
         self._keeping = Patience()
+        self._is_swept = False
         self._why_unread = ""
 
     async def find(self, looks: Mapping[str, Look], new: Collection[str], gone: Collection[str]) -> Found | None:
@@ -132,6 +134,9 @@ class Outside:
     def _read(self, looks: Mapping[str, Look], new: set[str], gone: set[str]) -> Found:
         for kernel_id in gone:
             self._parts.folders.remove(kernel_id)
+        if not self._is_swept:
+            self._is_swept = True
+            sweep(self._parts.folders.folder.parent, looks)
         pids = frozenset(look.pid for look in looks.values() if look.pid is not None)
         left = self._parts.folders.read(looks.keys(), pids)
         jobs = {job for one in left.values() for job in (*one.jobs, *([one.waits_for] if one.waits_for else []))}

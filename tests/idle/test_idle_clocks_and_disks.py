@@ -65,17 +65,13 @@ def test_a_clock_that_was_set_ends_no_process(room: Room) -> None:
     async def due() -> bool:
         return True
 
-    async def scenario() -> None:
-        with subprocess.Popen(["sleep", "600"]) as process:
-            started = psutil.Process(process.pid).create_time() - 3.0
-            room.host.start("a", pid=process.pid, started=started)
-            ended = await stop(
-                room.host, "a", still_due=due, policy=Policy(), leftovers=leftovers, why="", kind="asked"
-            )
-            assert not ended.stopped and ended.why == f"Its process {process.pid} does not end."
-            process.kill()
-
-    run(scenario())
+    with subprocess.Popen(["sleep", "600"]) as process:
+        room.host.start("a", pid=process.pid, started=psutil.Process(process.pid).create_time() - 3.0)
+        ended = asyncio.run(
+            stop(room.host, "a", still_due=due, policy=Policy(), leftovers=leftovers, why="", kind="asked")
+        )
+        process.kill()
+    assert not ended.stopped and ended.why == f"Its process {process.pid} does not end."
 
 
 def test_a_server_that_stood_still_for_hours_stops_nothing_when_it_goes_on(room: Room) -> None:
