@@ -2,6 +2,7 @@
 
     python ui-tests/picture.py                  docs/panel.png
     python ui-tests/picture.py --tag            docs/parameters.png: where a cell gets its tag
+    python ui-tests/picture.py --kernels        docs/kernels.png: a kernel that is about to be stopped
     python ui-tests/picture.py --pages FOLDER   every page of the job's tab, light and dark, into FOLDER
 
 Needs the extension built, Python's playwright and a Chromium (MLK_CHROMIUM, else /usr/bin/chromium, else Playwright's).
@@ -20,7 +21,7 @@ import sys
 import tempfile
 import urllib.request
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -31,6 +32,8 @@ HERE = Path(__file__).parent
 EXAMPLE = HERE.parent / "examples/digits_ddp.ipynb"
 PICTURE = HERE.parent / "docs/panel.png"
 TAG = HERE.parent / "docs/parameters.png"
+KERNELS = HERE.parent / "docs/kernels.png"
+SOON = {"MLK_IDLE_MODE": "enforce", "MLK_IDLE_TTL": "60", "MLK_IDLE_WARN": "50", "MLK_PRICE_PER_HOUR": "2.50"}
 PAGES = ("overview", "notebook", "log", "metrics")
 LARGEST = 200_000  # bytes: the README is read over slow lines too
 START_S = 120
@@ -40,9 +43,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pages", type=Path, metavar="FOLDER", help="take every page, light and dark, into FOLDER")
     parser.add_argument("--tag", action="store_true", help="take the notebook with the cell that has the parameters")
+    parser.add_argument("--kernels", action="store_true", help="take a kernel that is about to be stopped")
     asked = parser.parse_args()
     folder = asked.pages
-    with served() as url, opened(url) as page:
+    with served(SOON if asked.kernels else {}) as url, opened(url) as page:
+        if asked.kernels:
+            return save(about_to_be_stopped(page), KERNELS)
         if asked.tag:
             return save(tagged_cell(page), TAG)
         job = submitted(page)
@@ -56,8 +62,11 @@ def main() -> None:
 
 
 @contextmanager
-def served() -> Iterator[str]:
-    """A JupyterLab of its own with nothing in it but the example. Gives its address, with the token."""
+def served(env: Mapping[str, str]) -> Iterator[str]:
+    """A JupyterLab of its own with nothing in it but the example. Gives its address, with the token.
+
+    Args: env: more for its environment; with any, notifications are shown.
+    """
     place = Path(tempfile.mkdtemp(prefix="mlk-picture-"))
     (place / "work").mkdir()
     shutil.copy(EXAMPLE, place / "work")
@@ -79,11 +88,11 @@ def served() -> Iterator[str]:
     }
     settings = place / "settings/@jupyterlab/apputils-extension"
     settings.mkdir(parents=True)
-    quiet = {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True}
+    quiet = {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": not env}
     (settings / "notification.jupyterlab-settings").write_text(json.dumps(quiet))
     server = subprocess.Popen(
         [sys.executable, "-m", "jupyterlab", *(f"--{name}={value}" for name, value in options.items())],
-        env={**os.environ, "MLK_DATA_DIR": str(place / "data")},
+        env={**os.environ, "MLK_DATA_DIR": str(place / "data"), **env},
         stdin=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -141,6 +150,18 @@ def tagged_cell(page: Page) -> bytes:
     command(page, "property-inspector:show-panel")
     page.get_by_text("Common Tools").click()
     page.locator(".jp-CellTags", has_text="parameters").wait_for()
+    return page.screenshot()
+
+
+def about_to_be_stopped(page: Page) -> bytes:
+    """The panel with a kernel that somebody forgot, and what is said of it."""
+    page.set_viewport_size({"width": 1100, "height": 520})
+    command(page, "docmanager:open", path=EXAMPLE.name)
+    page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
+    command(page, "mlk:show-kernels")
+    page.locator(".mlk-KernelRow[data-state=warned]").wait_for(timeout=START_S * 1000)
+    page.get_by_role("button", name="Why", exact=True).last.wait_for()
+    page.wait_for_timeout(1000)  # the toast comes in from the side
     return page.screenshot()
 
 
