@@ -30,7 +30,7 @@ from mlk_jupyter.bundle import BundleTooLarge, UnknownParameter
 from mlk_jupyter.cli.kernels import NotWatched, SeveralKernels
 from mlk_jupyter.client import JobFailed, JobStopped, RemoteError, StillGoing, ValuesMissing
 from mlk_jupyter.errors import JobNotFound, MlkError
-from mlk_jupyter.idle.refusals import NoSuchKernel, NoSuchNotice
+from mlk_jupyter.idle.refusals import NoSuchKernel, NoSuchNotice, NotOurs
 from mlk_jupyter.library import NoSuchRank, SeveralJobs
 from mlk_jupyter.magics.profiles import ProfilesUnreadable
 from mlk_jupyter.model import JobSpec, JobStatus, Phase
@@ -58,6 +58,7 @@ WORDED: dict[type[MlkError], Callable[[], MlkError]] = {
     LoginUnavailable: LoginUnavailable,
     NoSuchKernel: lambda: NoSuchKernel("a"),
     NoSuchNotice: lambda: NoSuchNotice("a"),
+    NotOurs: lambda: NotOurs("a"),
     SeveralJobs: lambda: SeveralJobs("a", [JOB.summary(), JOB.summary()]),
     RequestUsed: lambda: RequestUsed(JOB),
     AnnotationsTooLarge: lambda: AnnotationsTooLarge(2, "mlk-jupyter.io/spec"),

@@ -41,6 +41,8 @@ class Look:
     presence: Signal[str]
     output: Signal[str]
     input: Signal[bool]
+    owned: bool = True
+    """False for one that another program has started, which alone can end it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,8 @@ class Ended:
     """Why it was not: "a cell was sent", "it does not end"."""
     is_active: bool = False
     """It was not stopped because something spoke against it; else it could not be."""
+    is_ending: bool = False
+    """It was not stopped, but its end has begun: it takes no cells any more."""
     held: tuple[HeldVariable, ...] | None = None
     held_more: int = 0
     why_no_list: str | None = None
@@ -103,6 +107,10 @@ class KernelHost(Protocol):
         Gives `stopped=False`; `is_active` where it did not answer in `limit_s` or has run a cell meanwhile; with
         `list_memory` also what is in its memory.
         """
+        ...
+
+    async def answers(self, kernel_id: str, limit_s: float) -> bool:
+        """Whether a kernel that could not be ended runs cells as before."""
         ...
 
     async def shutdown(self, kernel_id: str, limit_s: float) -> None:

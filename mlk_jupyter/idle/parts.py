@@ -14,7 +14,7 @@ from .watched import INTERVAL_S
 
 SAMPLING_S = 10.0
 """Most that a sample may take; what takes longer is unknown, and asked again when it has ended."""
-_RETRY_S = (10.0, 60.0, 300.0)
+_RETRY_S = (10.0, 60.0, 300.0, 3600.0)
 
 
 class Usages(Protocol):
@@ -40,6 +40,7 @@ class Stop(Protocol):
         leftovers: Callable[[], Awaitable[Sequence[str]]],
         why: str,
         kind: Any,
+        again: bool,
     ) -> Ended: ...
 
 
@@ -64,3 +65,4 @@ class Parts:
     """Most seconds between two looks."""
     sampling_s: float = SAMPLING_S
     retry_s: Sequence[float] = _RETRY_S
+    """After the first, second, … stop in a row that failed; the last for all that follow."""

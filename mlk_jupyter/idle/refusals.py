@@ -16,6 +16,18 @@ class NoSuchKernel(MlkError):
         )
 
 
+class NotOurs(MlkError):
+    """A kernel that is only shown here cannot be ended here."""
+
+    code, title, status = "kernel_not_ours", "The kernel is another program's", 409
+
+    def __init__(self, kernel_id: str) -> None:
+        super().__init__(
+            f"Another program has started kernel {kernel_id[:64]!r}, and alone can end it.",
+            hint="Stop it where it was started.",
+        )
+
+
 class NoSuchNotice(MlkError):
     """No stopped kernel of that id has a notice."""
 

@@ -41,6 +41,7 @@ async def stop(
     leftovers: Callable[[], Awaitable[Sequence[str]]],
     why: str,
     kind: Kind = "idle",
+    again: bool = False,
     fence_s: float = FENCE_S,
     shutdown_s: float = SHUTDOWN_S,
 ) -> Ended:
@@ -52,29 +53,34 @@ async def stop(
         why: what a person whose cell is refused is told: a sentence.
         kind: why it counts as quiet. A kernel that is `idle` or `idle_gpu` has to answer before it is stopped; of one
             that cannot (hung, in `input()`, suspended), it is only asked whether anything has changed.
+        again: its end has begun in an attempt before: it is not asked any more.
 
-    Cells stay refused once the kernel is being ended, also when it does not end: it will not run them.
+    Cells stay refused once the kernel is being ended, also when it does not end, unless it answers as before.
     """
     began = time.monotonic()
     before = host.look(kernel_id)
     if before is None:
         return Ended(stopped=False, why=_GONE, is_active=True)
+    if not before.owned:
+        return Ended(stopped=False, why="Another program has started it, and alone can end it.")
     host.refuse(kernel_id, why)
-    ends = False
+    fenced, ends = Ended(stopped=False), False
     try:
         if not await still_due():
             return Ended(stopped=False, why=_USED, is_active=True)
-        fenced = await _fence(host, before, kind, policy.checkpoint == "list", fence_s)
+        if not again:
+            fenced = await _fence(host, before, kind, policy.checkpoint == "list", fence_s)
         if fenced.is_active:
             return fenced
-        if kind not in ("asked", "age"):  # which end what is used, too
+        if not again and kind not in ("asked", "age"):  # which end what is used, too
             now = host.look(kernel_id)
             if now is None or _is_back(before, now, kind, time.monotonic() - began):
                 return Ended(stopped=False, why=_GONE if now is None else _USED, is_active=True)
         ends = True
         failed = await _end(host, before, shutdown_s)
         if failed is not None:
-            return replace(fenced, stopped=False, why=failed)
+            ends = not await _answers(host, kernel_id, fence_s)
+            return replace(fenced, why=failed, is_ending=ends)
     finally:
         if not ends:
             host.refuse(kernel_id, None)
@@ -138,6 +144,14 @@ async def _end(host: KernelHost, before: Look, limit_s: float) -> str | None:
             return None
         await asyncio.sleep(_EVERY_S)
     return f"Its process {before.pid} does not end."
+
+
+async def _answers(host: KernelHost, kernel_id: str, limit_s: float) -> bool:
+    try:
+        return await host.answers(kernel_id, limit_s)
+    except Exception:
+        logger.debug("Whether kernel %s goes on is not known", kernel_id, exc_info=True)
+        return False
 
 
 async def _leftovers(leftovers: Callable[[], Awaitable[Sequence[str]]], kernel_id: str) -> Sequence[str]:

@@ -77,6 +77,10 @@ class Watched:
     retry_at: float | None = None
     """Monotonic seconds before which no stop is tried again."""
     failed_why: str = ""
+    ending: tuple[str, str] | None = None
+    """Kind and words of a stop that failed after the kernel's end had begun; None: it runs cells."""
+    pid: int | None = None
+    """Of its process, also while it is between two."""
     cost_per_hour: float | None = None
     """Its share of the server's price; None: unknown."""
     quiet_since: float | None = None

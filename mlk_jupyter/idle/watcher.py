@@ -23,7 +23,7 @@ from .machine import Machine
 from .outside import Found, Outside
 from .parts import Parts
 from .policy import Configured, as_values, of_metadata, resolve
-from .refusals import NoSuchKernel
+from .refusals import NoSuchKernel, NotOurs
 from .watched import Inputs, Watched, interval_for, sample_of
 from .words import why_stopped
 
@@ -135,9 +135,11 @@ class Watcher:
     def begin_stop(self, kernel_id: str) -> Watched:
         """Stops a kernel because a person says so, whatever it does and in every mode.
 
-        Raises: NoSuchKernel.
+        Raises: NoSuchKernel, NotOurs.
         """
         kernel = self.kernel(kernel_id)
+        if not kernel.look.owned:
+            raise NotOurs(kernel_id)
         if kernel.stopping is None:
             kernel.failures, kernel.retry_at = 0, None
             self._begin(kernel, asked=True)
@@ -196,9 +198,11 @@ class Watcher:
         kernel = self.kernels.get(look.kernel_id)
         if kernel is None:
             kernel = self._begin_watching(look, found.leases.get(look.kernel_id))
-        if look.pid != kernel.look.pid and kernel.look.pid is not None:  # restarted: another process, all begins anew
-            kernel.machine.reset()
-            kernel.failures, kernel.retry_at = 0, None
+        if look.pid is not None:
+            if kernel.pid not in (None, look.pid):  # restarted: another process, all begins anew
+                kernel.machine.reset()
+                kernel.failures, kernel.retry_at, kernel.ending = 0, None, None
+            kernel.pid = look.pid
         kernel.look, kernel.left = look, found.left.get(look.kernel_id, Left())
         inputs = Inputs(of_metadata(look.spec_metadata), found.notebooks.get(look.path or ""), self._setting)
         if inputs != kernel.inputs:
@@ -273,12 +277,16 @@ class Watcher:
         verdict = kernel.verdict
         if kernel.stopping is not None or kernel.policy.mode == "off":
             return
-        if verdict.state == "due":
+        may_retry = kernel.retry_at is None or now >= kernel.retry_at
+        if kernel.ending is not None:  # nobody can use it any more, whatever it looks like
+            if may_retry and (kernel.asked or self._may_stop(kernel)):
+                self._begin(kernel, asked=kernel.asked)
+        elif verdict.state == "due":
             if not self._may_stop(kernel):
                 if kernel.would_stop_at is None:
                     kernel.would_stop_at = wall
                     self._tell("would_stop", kernel)
-            elif kernel.failures <= len(self._parts.retry_s) and (kernel.retry_at is None or now >= kernel.retry_at):
+            elif may_retry:
                 self._begin(kernel, asked=False)
         elif verdict.state == "warned":
             if not kernel.warned:
@@ -303,6 +311,9 @@ class Watcher:
 
     async def _stop(self, kernel: Watched, asked: bool) -> None:
         async def still_due() -> bool:
+            if again:  # its end has begun; but what was restarted since is another one
+                look = self._parts.host.look(kernel.id)
+                return look is not None and look.pid in (None, kernel.pid)
             if asked:
                 return True
             began = self._parts.clock()
@@ -314,8 +325,9 @@ class Watcher:
                 return False
             return kernel.verdict.state == "due" and self._may_stop(kernel) and not self._closed
 
-        kind = "asked" if asked else kernel.verdict.kind or "idle"
-        words = why_stopped(kernel, kind)
+        again = kernel.ending is not None
+        kind: str = "asked" if asked else kernel.verdict.kind or "idle"
+        kind, words = kernel.ending or (kind, why_stopped(kernel, kind))
         try:
             async with self._slots:
                 ended = await self._parts.stop(
@@ -326,6 +338,7 @@ class Watcher:
                     leftovers=lambda: self._outside.end_leftovers(kernel.id, self._looking),
                     why=f"This kernel is being stopped: it {words}. Run the cell again in a new kernel.",
                     kind=kind,
+                    again=again,
                 )
         except Exception as error:
             logger.exception("Kernel %s could not be stopped", kernel.id)
@@ -334,6 +347,7 @@ class Watcher:
 
     async def _settle(self, kernel: Watched, ended: Ended, kind: str, words: str) -> None:
         kernel.stopping = None
+        kernel.ending = (kind, words) if ended.is_ending else None
         if ended.stopped:
             kernel.warned, kernel.would_stop_at, kernel.failures = False, None, 0
             self._tell("stopped", kernel, words=words, kind=kind, ended=list(ended.ended))

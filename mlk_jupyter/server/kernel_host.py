@@ -8,6 +8,7 @@ import logging
 import signal
 import time
 from collections.abc import Awaitable, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import psutil
@@ -18,6 +19,7 @@ from tornado.web import HTTPError
 
 from ..idle.kernels import Ended, Look
 from ..idle.signals import Execution, Signal, unknown
+from ..idle.table import beginning, lives
 from .kernel_memory import REQUEST, read_memory
 from .kernel_messages import KernelMessages, Moment, messages_of, pid_of
 from .kernel_paths import KernelPaths
@@ -51,16 +53,19 @@ class JupyterKernels:
         self._begun: dict[str, tuple[int, float]] = {}
         self._activity: dict[str, Any] = {}
         self._ending: dict[str, asyncio.Task[None]] = {}
+        self._ended: dict[str, tuple[Look, int, float]] = {}
+        """As they were before their end, with process and its beginning, for those that may outlive it."""
 
     def kernel_ids(self) -> Sequence[str]:
-        return cast("Sequence[str]", self._manager.list_kernel_ids())
+        known = cast("Sequence[str]", self._manager.list_kernel_ids())
+        return [*known, *(one for one in list(self._ended) if one not in known and self._outlived(one) is not None)]
 
     def look(self, kernel_id: str) -> Look | None:
         kernel = self._kernel(kernel_id)
         if kernel is None:
             self._begun.pop(kernel_id, None)
             self._activity.pop(kernel_id, None)
-            return None
+            return self._outlived(kernel_id)
         local = _is_local(kernel)
         pid = pid_of(kernel) if local else None
         messages = messages_of(kernel)
@@ -83,6 +88,7 @@ class JupyterKernels:
             presence=_newest(messages.presence, now),
             output=_newest(messages.output, now),
             input=unknown(deaf) if deaf else _input(messages, now),
+            owned=bool(getattr(kernel, "owns_kernel", True)),
         )
 
     def present(self, kernel_id: str, kind: str) -> None:
@@ -119,17 +125,31 @@ class JupyterKernels:
         asked = "It is no Python kernel." if list_memory else "It was not asked for."
         return Ended(stopped=False, why_no_list=asked)
 
+    async def answers(self, kernel_id: str, limit_s: float) -> bool:
+        kernel = self._kernel(kernel_id)
+        if kernel is None or kernel_id in self._ending:
+            return False
+        if isinstance(kernel, GatewayKernelManager):
+            return True
+        return kernel.ready.done() and await ask(kernel, None, limit_s) is not None
+
     async def shutdown(self, kernel_id: str, limit_s: float) -> None:
         """Ends a kernel: as jupyter_server does it, and by SIGKILL where that takes longer than `limit_s`, or than what
         its kernel manager is configured to give it.
 
         Raises: asyncio.TimeoutError; NotOurKernel; or what the kernel manager raises.
         """
+        before = self.look(kernel_id)
         kernel = self._kernel(kernel_id)
         if kernel is None:
+            if before is not None and before.pid is not None:  # one of `_outlived`, just now
+                with contextlib.suppress(psutil.Error):
+                    psutil.Process(before.pid).kill()
             return
         if not getattr(kernel, "owns_kernel", True):
             raise NotOurKernel  # the manager would forget it, and say that it is gone
+        if before is not None and before.pid is not None and (began := beginning(before.pid)) is not None:
+            self._ended[kernel_id] = (before, before.pid, began)
         task = self._ending.get(kernel_id)
         if task is None or task.done():
             # Never cancelled: a kernel manager that is cut off in the middle of it can neither end nor use its kernel.
@@ -176,6 +196,18 @@ class JupyterKernels:
             return self._manager.get_kernel(kernel_id)
         except (KeyError, HTTPError):
             return None
+
+    def _outlived(self, kernel_id: str) -> Look | None:
+        """A kernel that the manager has forgotten while its process goes on, with all that this holds."""
+        ended = self._ended.get(kernel_id)
+        if ended is None:
+            return None
+        before, pid, began = ended
+        if not lives(pid, began):
+            del self._ended[kernel_id]
+            return None
+        why: Signal[Any] = unknown("its end has begun, but its process goes on")
+        return replace(before, execution=why, message=why, pending=why, presence=why, output=why, input=why)
 
     def _catch_up(self, kernel_id: str, kernel: Any, messages: KernelMessages, pid: int | None) -> None:
         """Takes in what happened while nobody heard it."""

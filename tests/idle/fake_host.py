@@ -74,6 +74,9 @@ class FakeHost:
     async def fence(self, kernel_id: str, *, list_memory: bool, limit_s: float) -> Ended:
         return Ended(stopped=False)
 
+    async def answers(self, kernel_id: str, limit_s: float) -> bool:
+        return True
+
     async def shutdown(self, kernel_id: str, limit_s: float) -> None:
         self.shut_down.append(kernel_id)
         self.looks.pop(kernel_id, None)

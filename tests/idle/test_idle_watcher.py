@@ -15,7 +15,7 @@ from fake_host import IDLE, Room, eventually
 from mlk_jupyter.idle import audit
 from mlk_jupyter.idle.kernels import Ended
 from mlk_jupyter.idle.policy import Policy
-from mlk_jupyter.idle.refusals import NoSuchKernel
+from mlk_jupyter.idle.refusals import NoSuchKernel, NotOurs
 from mlk_jupyter.idle.signals import Signal
 
 DAY = 86_400.0
@@ -186,11 +186,44 @@ def test_a_stop_that_fails_is_tried_again_later_and_told_each_time(room: Room) -
         assert room.begun == 1
         await room.pass_by(1200)
         assert room.begun == 4 and room.events == ["warned", *["failed"] * 4]
-        await room.pass_by(3000)
+        await room.pass_by(2000)
         assert room.begun == 4
+        room.fails = [Ended(False), Ended(False)]
+        await room.pass_by(2 * 3600, 40.0)
+        assert room.begun == 6  # each hour
         room.host.use("a")
         await room.pass_by(15)
         assert room.events[-1] == "resumed"
+
+    run(scenario())
+
+
+def test_a_kernel_whose_end_has_begun_stays_failed_and_is_ended_again_until_it_is_restarted(room: Room) -> None:
+    half_done = Ended(stopped=False, why="Its process 7 does not end.", is_ending=True)
+    room.fails = [half_done, half_done, half_done]
+
+    async def scenario() -> None:
+        room.host.start("a")
+        await room.pass_by(620)
+        room.host.use("a")
+        await room.pass_by(30)
+        kernel = room.watcher.kernel("a")
+        assert room.events == ["warned", "failed", "failed"] and kernel.failures == 2
+        assert kernel.failed_why == "Its process 7 does not end."
+        room.host.start("a", pid=999)
+        await room.pass_by(300)
+        assert room.begun == 2 and kernel.ending is None and room.events[-1] == "resumed"
+
+    run(scenario())
+
+
+def test_a_kernel_that_another_program_has_started_is_not_even_tried_to_stop(room: Room) -> None:
+    async def scenario() -> None:
+        room.host.start("a", local=False, owned=False, pid=None)
+        await room.watcher.look_again()
+        with pytest.raises(NotOurs):
+            room.watcher.begin_stop("a")
+        assert room.begun == 0
 
     run(scenario())
 

@@ -182,7 +182,7 @@ async def test_a_kernel_that_never_gets_ready_is_starting_for_ever_and_says_that
     look = seen(host, "a")
     assert look.execution.value == "starting" and look.pid is None and look.started is None and look.path is None
     ended = await stopped(host, "a", "age", shutdown_s=0)
-    assert not ended.stopped and not ended.is_active and ended.why == "It does not end."
+    assert not ended.stopped and not ended.is_active and ended.is_ending and ended.why == "It does not end."
     ended = await stopped(host, "a", "age", shutdown_s=0)  # a second time it waits for the same end
     assert ended.why == "It does not end."
     pending.ready.set_result(None)
@@ -211,8 +211,65 @@ async def test_a_kernel_that_takes_longer_than_it_is_given_is_killed(jp_serverap
     assert signals == [signal.SIGKILL]
 
 
+async def test_a_kernel_whose_end_fails_before_it_begins_takes_cells_again(
+    host: JupyterKernels, kernel: str, open_window: Open, jp_serverapp: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails(kernel_id: str) -> None:
+        raise OSError("no file descriptors")
+
+    window = await open_window(kernel)
+    await window.run("x = 1")
+    with monkeypatch.context() as broken:
+        broken.setattr(jp_serverapp.kernel_manager, "shutdown_kernel", fails)
+        ended = await stopped(host, kernel, "asked")
+    assert not ended.stopped and not ended.is_active and not ended.is_ending and "descriptors" in ended.why
+    assert "execute_result" in kinds(await window.run("x"))
+    assert (await stopped(host, kernel)).stopped
+
+
+async def test_a_kernel_that_outlives_its_end_is_shown_until_its_process_has_ended(jp_serverapp: Any) -> None:
+    class Forgetful(NeverReady):
+        provisioner: Any = SimpleNamespace(pid=None)
+
+        def list_kernel_ids(self) -> list[str]:
+            return [] if forgotten else ["a"]
+
+        def get_kernel(self, kernel_id: str) -> NeverReady:
+            if forgotten:
+                raise KeyError(kernel_id)
+            return self
+
+        def __contains__(self, kernel_id: str) -> bool:
+            return not forgotten
+
+        async def shutdown_kernel(self, kernel_id: str) -> None:
+            forgotten.append(kernel_id)
+
+    forgotten: list[str] = []
+    manager = Forgetful()
+    manager.provisioner = LocalProvisioner()
+    manager.ready.set_result(None)
+    process = await asyncio.create_subprocess_exec("sleep", "600")
+    try:
+        manager.provisioner.pid = process.pid
+        host = JupyterKernels(
+            SimpleNamespace(kernel_manager=manager, session_manager=None, web_app=jp_serverapp.web_app)
+        )
+        ended = await stopped(host, "a", "age", fence_s=0.1)
+        assert not ended.stopped and ended.is_ending and ended.why == f"Its process {process.pid} does not end."
+        assert host.kernel_ids() == ["a"] and seen(host, "a").pid == process.pid
+        assert not seen(host, "a").message.known
+        assert (await stopped(host, "a", "age", again=True)).stopped
+        await process.wait()
+        assert host.kernel_ids() == [] and host.look("a") is None
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
 async def test_kernels_of_others_are_shown_and_never_taken_for_ours(
-    host: JupyterKernels, jp_serverapp: Any, tmp_path: Path
+    host: JupyterKernels, jp_serverapp: Any, tmp_path: Path, open_window: Open
 ) -> None:
     folder = tmp_path / "connections"
     folder.mkdir()
@@ -222,10 +279,11 @@ async def test_kernels_of_others_are_shown_and_never_taken_for_ours(
         jp_serverapp.kernel_manager.external_connection_dir = str(folder)
         (kernel,) = host.kernel_ids()
         look = seen(host, kernel)
-        assert not look.local and look.pid is None and look.started is None
+        assert not look.local and not look.owned and look.pid is None and look.started is None
         ended = await stopped(host, kernel, "asked")
-        assert not ended.stopped and "another program" in ended.why
+        assert not ended.stopped and "Another program" in ended.why
         assert await other.is_alive() and host.kernel_ids() == [kernel]
+        assert "execute_result" in kinds(await (await open_window(kernel)).run("1"))
     finally:
         await other.shutdown_kernel(now=True)
 
