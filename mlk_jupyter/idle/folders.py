@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..record.fields import clean_all
 from ..record.files import read_regular, remove
 from .table import lives
 
@@ -110,7 +111,7 @@ class Folders:
             else:
                 with contextlib.suppress(ValueError, RecursionError):
                     found = json.loads(read_regular(path, _LIMIT_BYTES))
-                    content = found if isinstance(found, dict) else None
+                    content = clean_all(found) if isinstance(found, dict) else None
         except OSError as error:
             if error.errno not in _NO_FILE_OF_OURS:
                 raise

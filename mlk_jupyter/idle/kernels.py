@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
-from .signals import Execution, Signal
+from .signals import Execution, Signal, unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +84,18 @@ class Ended:
     why_no_list: str | None = None
     ended: tuple[str, ...] = ()
     """Processes that had left the kernel and held a GPU, as "name (pid)"."""
+
+
+def unseen(kernel_id: str, before: Look | None, why: str) -> Look:
+    """A kernel that could not be looked at: nothing is known of what it does. Args: before: what it was."""
+    nothing: Signal[Any] = unknown(why)
+    if before is None:
+        before = Look(
+            kernel_id, "", None, None, None, None, True, {}, nothing, nothing, nothing, nothing, nothing, nothing
+        )
+    return replace(
+        before, execution=nothing, message=nothing, pending=nothing, presence=nothing, output=nothing, input=nothing
+    )
 
 
 class KernelHost(Protocol):

@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 from ..errors import MlkError
 from ..figures import duration
+from ..record.fields import clean_all
 from . import values
 
 MINUTE, HOUR = 60.0, 3600.0
@@ -171,7 +172,7 @@ def as_values(policy: Policy) -> dict[str, Any]:
 def of_metadata(metadata: object) -> object:
     """What a kernelspec's or notebook's metadata says of it, `metadata.mlk.idle`; None where it says nothing."""
     mlk = metadata.get("mlk") if isinstance(metadata, Mapping) else None
-    return mlk.get("idle") if isinstance(mlk, Mapping) else None
+    return clean_all(mlk.get("idle")) if isinstance(mlk, Mapping) else None
 
 
 def resolve(

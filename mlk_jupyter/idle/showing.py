@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any, Literal, cast
 
 from ..figures import duration
@@ -11,6 +12,8 @@ from .policy import Policy, as_values, ignored
 from .signals import NAMES, Signal
 from .watched import Watched
 from .words import why_stopped
+
+logger = logging.getLogger(__name__)
 
 _State = Literal["starting", "active", "quiet", "warned", "stopping", "failed", "dead"]
 _MINUTE_S = 60.0
@@ -39,6 +42,15 @@ def state_of(kernel: Watched, server: Policy) -> KernelState:
         cost_per_hour=None if kernel.cost_per_hour is None else round(kernel.cost_per_hour, 4),
         jobs=list(sample.jobs.value or ()) if sample is not None else [],
     )
+
+
+def shown_of(kernel: Watched, server: Policy) -> KernelState:
+    """The same, where that cannot be worked out as a kernel of which nothing is known: the others are shown."""
+    try:
+        return state_of(kernel, server)
+    except Exception as error:
+        logger.debug("Kernel %s cannot be shown", kernel.id, exc_info=True)
+        return KernelState(id=kernel.id, name="", state="active", words=f"is not known ({type(error).__name__})")
 
 
 def explained(kernel: Watched, server: Policy, now: float) -> Explained:

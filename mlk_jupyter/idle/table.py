@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Protocol
 
 import psutil
 
+from ..record.fields import clean
 from .listening import Listening
 
 TAG = "MLK_KERNEL_ID"
@@ -293,7 +294,7 @@ class PsutilSystem(_Remembering):
             own_s=times.user + times.system if times else 0.0,
             reaped_s=getattr(times, "children_user", 0.0) + getattr(times, "children_system", 0.0),
             image=0,
-            name=process.name(),
+            name=clean(process.name()),
         )
 
 

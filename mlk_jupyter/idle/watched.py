@@ -90,6 +90,13 @@ class Watched:
     began: tuple[float | None, float] | None = None
     """Its start by the wall clock, and by the monotonic one, worked out once: the former may be set meanwhile."""
 
+    def puzzle(self, error: Exception) -> None:
+        """What it does could not be worked out: that is unknown, and this time is not counted."""
+        self.machine.reset()
+        self.sample = self.quiet_since = self.stops_at = None
+        why = type(error).__name__
+        self.verdict = Verdict("active", because=f"what it does is not known ({why}), so this time is not counted")
+
     @property
     def was_due(self) -> bool:
         """Somebody was told, or it was written down, that it is to be stopped or would have been."""

@@ -17,7 +17,7 @@ from ..waiting import is_set_within, within
 from .book import Book
 from .folders import Left
 from .happened import Event, Happened
-from .kernels import Ended, Look
+from .kernels import Ended, Look, unseen
 from .leases import Leases
 from .machine import Machine
 from .outside import Found, Outside
@@ -67,6 +67,7 @@ class Watcher:
         self._looked_for: frozenset[str] = frozenset()
         self._outside = Outside(parts)
         self._closed = False
+        self._complained: set[object] = set()
 
     @property
     def is_running(self) -> bool:
@@ -176,14 +177,19 @@ class Watcher:
         host, now, wall = self._parts.host, self._parts.clock(), self._parts.wall()
         self._looked_at = now
         self._looked_for = frozenset(host.kernel_ids())
-        looks = {kernel_id: look for kernel_id in self._looked_for if (look := host.look(kernel_id)) is not None}
+        looks = {kernel_id: look for kernel_id in self._looked_for if (look := self._see(kernel_id)) is not None}
         gone = self.kernels.keys() - looks.keys()
         for kernel_id in gone:
             self._forget(kernel_id, wall)
         found = await self._outside.find(looks, looks.keys() - self.kernels.keys(), gone)
         if found is not None:  # a disk that does not answer may hold a lease: that time does not count
             for number, look in enumerate(looks.values(), start=1):
-                self._judge(look, found, now, wall)
+                try:
+                    self._judge(look, found, now, wall)
+                except Exception as error:  # one kernel never keeps the others from being watched
+                    self._complain(look.kernel_id, f"Kernel {look.kernel_id} could not be judged")
+                    if look.kernel_id in self.kernels:
+                        self.kernels[look.kernel_id].puzzle(error)
                 if number % _AT_A_TIME == 0:
                     await asyncio.sleep(0)
             self._note(wall)
@@ -192,7 +198,24 @@ class Watcher:
         await self._book.flush()
         self.tick_s = time.perf_counter() - began
         for look_on in self.looks:
-            await look_on()
+            try:
+                await look_on()
+            except Exception:
+                self._complain(look_on, "What kernels do could not be shown")
+
+    def _see(self, kernel_id: str) -> Look | None:
+        try:
+            return self._parts.host.look(kernel_id)
+        except Exception as error:
+            self._complain(kernel_id, f"Kernel {kernel_id} could not be looked at")
+            known = self.kernels.get(kernel_id)
+            return unseen(kernel_id, known.look if known else None, f"{type(error).__name__} when it was looked at")
+
+    def _complain(self, about: object, text: str) -> None:
+        """Logs the error that is being handled; once about one thing."""
+        if about not in self._complained:
+            self._complained.add(about)
+            logger.exception("%s", text)
 
     def _judge(self, look: Look, found: Found, now: float, wall: float) -> None:
         kernel = self.kernels.get(look.kernel_id)
@@ -243,7 +266,10 @@ class Watcher:
             else:
                 kernel.cost_per_hour = price * (gpus or 0) / every if every else price / len(here)
         for kernel in self.kernels.values():
-            self._book.sampled(kernel, wall)
+            try:
+                self._book.sampled(kernel, wall)
+            except Exception:
+                self._complain(kernel.id, f"What kernel {kernel.id} does could not be recorded")
 
     def _leases_to_write(self, now: float) -> dict[str, Leases]:
         """Of kernels whose lease began, ended, or was not written down for a minute."""
@@ -373,6 +399,7 @@ class Watcher:
     def _forget(self, kernel_id: str, wall: float) -> None:
         """A kernel is gone, whoever ended it."""
         kernel = self.kernels.pop(kernel_id)
+        self._complained.discard(kernel_id)
         if kernel.was_due and kernel.stopping is None:
             kernel.warned, kernel.would_stop_at = False, None
             self._tell("resumed", kernel, words="ended by itself or by a person")
@@ -394,4 +421,7 @@ class Watcher:
             deadline=deadline,
         )
         for hear in self.hears:
-            hear(told, kernel)
+            try:
+                hear(told, kernel)
+            except Exception:
+                self._complain(hear, f"What becomes of kernel {kernel.id} could not be told")

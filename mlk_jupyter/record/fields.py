@@ -21,6 +21,15 @@ def clean(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
+def clean_all(value: Any) -> Any:
+    """A value as JSON holds it, each text of it as UTF-8 can carry it."""
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, dict):
+        return {clean_all(name): clean_all(of) for name, of in value.items()}
+    return [clean_all(of) for of in value] if isinstance(value, list) else value
+
+
 def whole_of(frame: Mapping[str, Any], name: str) -> int | None:
     """A whole number, or None."""
     value = frame.get(name)

@@ -28,7 +28,7 @@ from ..idle.policy import as_values, configured, ignored, resolve
 from ..idle.processes import Usages
 from ..idle.refusals import NoSuchKernel, NoSuchNotice
 from ..idle.settings import read_settings, write_settings
-from ..idle.showing import explained, state_of, stopped_of
+from ..idle.showing import explained, shown_of, state_of, stopped_of
 from ..idle.state import StateFile
 from ..idle.stopping import stop
 from ..idle.unfinished import Unfinished
@@ -154,7 +154,7 @@ class IdleService:
         policy = watcher.policy
         quiet = [kernel for kernel in watcher.kernels.values() if _is_wasted(kernel)]
         return Kernels(
-            kernels=[state_of(kernel, policy) for kernel in watcher.kernels.values()],
+            kernels=[shown_of(kernel, policy) for kernel in watcher.kernels.values()],
             stopped=self._stopped_kernels,
             totals=self._book.totals(
                 policy,
@@ -287,7 +287,10 @@ class IdleService:
             if before is not None and before.kernel == state and not anew:
                 told[state.id] = before
             elif state.id in self.watcher.kernels:
-                told[state.id] = self.explain(state.id)
+                try:
+                    told[state.id] = self.explain(state.id)
+                except Exception:  # the others are written down
+                    logger.debug("Kernel %s cannot be explained", state.id, exc_info=True)
             if number % _AT_A_TIME == 0:
                 await asyncio.sleep(0)
         self._explained = told

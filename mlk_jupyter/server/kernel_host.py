@@ -20,6 +20,7 @@ from tornado.web import HTTPError
 from ..idle.kernels import Ended, Look
 from ..idle.signals import Execution, Signal, unknown
 from ..idle.table import beginning, lives
+from ..record.fields import clean
 from .kernel_memory import REQUEST, read_memory
 from .kernel_messages import KernelMessages, Moment, messages_of, pid_of
 from .kernel_paths import KernelPaths
@@ -75,8 +76,8 @@ class JupyterKernels:
         now = time.monotonic()
         return Look(
             kernel_id=kernel_id,
-            name=kernel.kernel_name,
-            language=getattr(spec, "language", None) or None,
+            name=clean(str(kernel.kernel_name or "")),
+            language=clean(str(getattr(spec, "language", None) or "")) or None,
             path=self._paths.of(kernel_id),
             started=self._started(kernel_id, pid),
             pid=pid,

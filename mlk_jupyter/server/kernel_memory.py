@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 from ..idle.kernels import Ended, HeldVariable
+from ..record.fields import clean, clean_all
 
 # Runs in the kernel, with whatever Python and libraries it has. Of an object only its type is asked, in a way that a
 # class cannot change, and what known libraries keep beside their data: nothing of the user's own runs, nothing is
@@ -93,8 +94,8 @@ def read_memory(answer: dict[str, Any]) -> Ended:
     try:
         said = answer["user_expressions"]["held"]
         if said["status"] != "ok":
-            return Ended(stopped=False, why_no_list=f"{said['ename']}: {said['evalue']}"[:300])
-        top, more = json.loads(ast.literal_eval(said["data"]["text/plain"]))
+            return Ended(stopped=False, why_no_list=clean(f"{said['ename']}: {said['evalue']}"[:300]))
+        top, more = clean_all(json.loads(ast.literal_eval(said["data"]["text/plain"])))
         held = tuple(HeldVariable(*one) for one in top)
     except (KeyError, TypeError, ValueError, SyntaxError):
         return Ended(stopped=False, why_no_list="The kernel's answer cannot be read.")

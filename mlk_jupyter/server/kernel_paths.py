@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from ..record.fields import clean
+
 logger = logging.getLogger(__name__)
 
 
@@ -32,5 +34,5 @@ class KernelPaths:
             return
         rows = cursor.connection.execute("SELECT kernel_id, path, type FROM session").fetchall()
         rows.sort(key=lambda row: row["type"] == "notebook")
-        self._paths = {row["kernel_id"]: row["path"] for row in rows if row["path"]}
+        self._paths = {row["kernel_id"]: clean(row["path"]) for row in rows if row["path"]}
         self._changes = changes
