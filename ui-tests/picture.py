@@ -155,7 +155,7 @@ def tagged_cell(page: Page) -> bytes:
 
 def about_to_be_stopped(page: Page) -> bytes:
     """The panel with a kernel that somebody forgot, and what is said of it."""
-    page.set_viewport_size({"width": 1100, "height": 520})
+    page.set_viewport_size({"width": 1100, "height": 640})
     command(page, "docmanager:open", path=EXAMPLE.name)
     page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
     command(page, "mlk:show-kernels")
