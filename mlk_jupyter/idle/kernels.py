@@ -84,6 +84,8 @@ class Ended:
     why_no_list: str | None = None
     ended: tuple[str, ...] = ()
     """Processes that had left the kernel and held a GPU, as "name (pid)"."""
+    knows_left: bool = True
+    """False: there may be more of these, which nobody could look for."""
 
 
 def unseen(kernel_id: str, before: Look | None, why: str) -> Look:

@@ -74,17 +74,22 @@ class Outside:
         """Ends what a kernel that has ended left behind and holds a GPU; gives each as "name (pid)".
 
         Args: looking: held by whoever samples.
+        Raises: asyncio.TimeoutError: an earlier sample hangs, and what is left is not known.
         """
         async with looking:
-            if self._usages is None or self._sampling is not None:
-                return ()
+            if self._sampling is not None:
+                await asyncio.wait({self._sampling}, timeout=self._parts.sampling_s)
+                if not self._sampling.done():
+                    raise asyncio.TimeoutError
+            if self._usages is None:
+                self._usages = await in_thread(self._parts.usages)
             found = await within(self._parts.sampling_s, in_thread(self._usages.leftovers, kernel_id))
         return await in_thread(self._parts.end_leftovers, found) if found else ()
 
     async def rest(self) -> None:
         """Gives back what is held while kernels are sampled."""
         usages, self._usages = self._usages, None
-        if usages is not None and self._sampling is None:
+        if usages is not None and (self._sampling is None or self._sampling.done()):
             await in_thread(usages.close)
 
     async def _used(self, looks: Mapping[str, Look]) -> tuple[Mapping[str, Usage], str]:

@@ -11,7 +11,7 @@ from .kernels import Ended
 from .policy import Policy, as_values, ignored
 from .signals import NAMES, Signal
 from .watched import Watched
-from .words import why_stopped
+from .words import not_known, why_stopped
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ def stopped_of(kernel: Watched, ended: Ended, kind: str, at: float) -> Stopped:
         path=kernel.look.path,
         at=at,
         kind=cast("Any", kind),
-        words=why_stopped(kernel, kind),
+        words=why_stopped(kernel, kind) + not_known(ended),
         held=held,
         held_more=ended.held_more,
         why_no_list=ended.why_no_list,

@@ -84,7 +84,8 @@ async def stop(
     finally:
         if not ends:
             host.refuse(kernel_id, None)
-    return replace(fenced, stopped=True, why="", ended=tuple(await _leftovers(leftovers, kernel_id)))
+    left = await _leftovers(leftovers, kernel_id)
+    return replace(fenced, stopped=True, why="", ended=tuple(left or ()), knows_left=left is not None)
 
 
 async def _fence(host: KernelHost, before: Look, kind: Kind, list_memory: bool, limit_s: float) -> Ended:
@@ -154,9 +155,10 @@ async def _answers(host: KernelHost, kernel_id: str, limit_s: float) -> bool:
         return False
 
 
-async def _leftovers(leftovers: Callable[[], Awaitable[Sequence[str]]], kernel_id: str) -> Sequence[str]:
+async def _leftovers(leftovers: Callable[[], Awaitable[Sequence[str]]], kernel_id: str) -> Sequence[str] | None:
+    """What was ended; None: it is not known what is left."""
     try:
         return await leftovers()
     except Exception:
-        logger.warning("What kernel %s left behind is not known", kernel_id, exc_info=True)
-        return ()
+        logger.warning("It is not known what kernel %s has left behind", kernel_id, exc_info=True)
+        return None

@@ -25,7 +25,7 @@ from .parts import Parts
 from .policy import Configured, as_values, of_metadata, resolve
 from .refusals import NoSuchKernel, NotOurs
 from .watched import Inputs, Watched, interval_for, sample_of
-from .words import why_stopped
+from .words import not_known, why_stopped
 
 logger = logging.getLogger(__name__)
 
@@ -156,7 +156,7 @@ class Watcher:
                         await self._look()
                 except Exception:  # nobody would begin it again, and no kernel would be watched
                     logger.exception("Kernels could not be looked at")
-                if not self._parts.host.kernel_ids():
+                if not self._parts.host.kernel_ids() and not self._stopping:  # a stop still looks for what is left
                     break
                 self._wake.clear()
                 await is_set_within(self._interval_s(), self._wake)
@@ -333,7 +333,11 @@ class Watcher:
         kernel.asked = asked
         kernel.stopping = asyncio.create_task(self._stop(kernel, asked), name=f"mlk stop of kernel {kernel.id}")
         self._stopping.add(kernel.stopping)
-        kernel.stopping.add_done_callback(self._stopping.discard)
+        kernel.stopping.add_done_callback(self._stopped)
+
+    def _stopped(self, task: asyncio.Task[None]) -> None:
+        self._stopping.discard(task)
+        self._wake.set()
 
     async def _stop(self, kernel: Watched, asked: bool) -> None:
         async def still_due() -> bool:
@@ -376,7 +380,7 @@ class Watcher:
         kernel.ending = (kind, words) if ended.is_ending else None
         if ended.stopped:
             kernel.warned, kernel.would_stop_at, kernel.failures = False, None, 0
-            self._tell("stopped", kernel, words=words, kind=kind, ended=list(ended.ended))
+            self._tell("stopped", kernel, words=words + not_known(ended), kind=kind, ended=list(ended.ended))
             for told in self.stops:
                 try:
                     await told(kernel, ended, kind)
@@ -394,7 +398,6 @@ class Watcher:
             logger.warning("Kernel %s was not stopped, attempt %d: %s", kernel.id, kernel.failures, ended.why)
             self._tell("failed", kernel, words=ended.why, attempt=kernel.failures)
         await self._book.flush()
-        self._wake.set()
 
     def _forget(self, kernel_id: str, wall: float) -> None:
         """A kernel is gone, whoever ended it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..figures import duration
+from .kernels import Ended
 from .watched import Watched
 
 
@@ -23,3 +24,8 @@ def why_stopped(kernel: Watched, kind: str) -> str:
     if kind == "delegated":
         return f"only waited for a job{for_so_long}{held}"
     return f"was idle{for_so_long}{held}"
+
+
+def not_known(ended: Ended) -> str:
+    """What of a stop is not known, as the end of the sentence that says why; empty where all is."""
+    return "" if ended.knows_left else "; what it has left behind on a GPU is not known"

@@ -22,7 +22,9 @@ from mlk_jupyter.server.kernel_host import JupyterKernels
 
 Open = Callable[..., Awaitable[KernelWindow]]
 
-HOLDS_THE_GIL = "print('said', flush=True); import re; re.match(r'(a+)+$', 'a' * 99 + 'b')"  # it is busy first, and says so
+HOLDS_THE_GIL = (
+    "print('said', flush=True); import re; re.match(r'(a+)+$', 'a' * 99 + 'b')"  # it is busy first, and says so
+)
 
 
 async def hang(host: JupyterKernels, kernel: str, window: KernelWindow, code: str) -> None:
