@@ -28,6 +28,18 @@ class NotOurs(MlkError):
         )
 
 
+class BeingStopped(MlkError):
+    """It is too late to keep a kernel."""
+
+    code, title, status = "kernel_being_stopped", "The kernel is being stopped", 409
+
+    def __init__(self, kernel_id: str) -> None:
+        super().__init__(
+            f"Kernel {kernel_id[:64]!r} is being stopped, and cannot be kept any more.",
+            hint="Start a new kernel for the notebook.",
+        )
+
+
 class NoSuchNotice(MlkError):
     """No stopped kernel of that id has a notice."""
 

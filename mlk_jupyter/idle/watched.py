@@ -72,6 +72,8 @@ class Watched:
     stopping: asyncio.Task[None] | None = None
     asked: bool = False
     """The stop under way is a person's."""
+    decided: Watched | None = None
+    """As it was when its end was decided: what is seen of a kernel that dies says nothing. None: it is not decided."""
     failures: int = 0
     """Stops in a row that did not end it."""
     retry_at: float | None = None

@@ -258,7 +258,8 @@ class Watcher:
     def _note(self, wall: float) -> None:
         """Works out what each kernel costs, and writes down what is new."""
         here = [kernel for kernel in self.kernels.values() if kernel.look.local]
-        held = [kernel.sample.gpus.value if kernel.sample else None for kernel in here]
+        samples = [(kernel.decided or kernel).sample for kernel in here]
+        held = [sample.gpus.value if sample else None for sample in samples]
         price, every = self.policy.price_per_hour, sum(gpus or 0 for gpus in held)
         for kernel, gpus in zip(here, held, strict=True):
             if price is None or None in held:
@@ -341,6 +342,13 @@ class Watcher:
 
     async def _stop(self, kernel: Watched, asked: bool) -> None:
         async def still_due() -> bool:
+            if not await is_due():
+                return False
+            if kernel.decided is None:
+                kernel.decided = replace(kernel)
+            return True
+
+        async def is_due() -> bool:
             if again:  # its end has begun; but what was restarted since is another one
                 look = self._parts.host.look(kernel.id)
                 return look is not None and look.pid in (None, kernel.pid)
@@ -378,12 +386,15 @@ class Watcher:
     async def _settle(self, kernel: Watched, ended: Ended, kind: str, words: str) -> None:
         kernel.stopping = None
         kernel.ending = (kind, words) if ended.is_ending else None
+        decided = kernel.decided or kernel
+        if not (ended.stopped or ended.is_ending):
+            kernel.decided = None
         if ended.stopped:
             kernel.warned, kernel.would_stop_at, kernel.failures = False, None, 0
-            self._tell("stopped", kernel, words=words + not_known(ended), kind=kind, ended=list(ended.ended))
+            self._tell("stopped", decided, words=words + not_known(ended), kind=kind, ended=list(ended.ended))
             for told in self.stops:
                 try:
-                    await told(kernel, ended, kind)
+                    await told(decided, ended, kind)
                 except Exception:
                     logger.exception("That kernel %s was stopped could not be told", kernel.id)
         elif ended.is_active:

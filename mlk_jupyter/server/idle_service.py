@@ -26,7 +26,7 @@ from ..idle.parts import Parts
 from ..idle.patience import Patience
 from ..idle.policy import as_values, configured, ignored, resolve
 from ..idle.processes import Usages
-from ..idle.refusals import NoSuchKernel, NoSuchNotice
+from ..idle.refusals import BeingStopped, NoSuchKernel, NoSuchNotice
 from ..idle.settings import read_settings, write_settings
 from ..idle.showing import explained, shown_of, state_of, stopped_of
 from ..idle.state import StateFile
@@ -183,11 +183,16 @@ class IdleService:
         return explained(self.watcher.kernel(kernel_id), self.watcher.policy, time.time())
 
     async def keep(self, kernel_id: str, asked: LeaseRequest) -> KernelState:
-        """Leases a kernel. Raises: NoSuchKernel, LeaseRefused."""
+        """Leases a kernel. Raises: NoSuchKernel, LeaseRefused, BeingStopped."""
         kernel = await self._known(kernel_id)
+        if kernel.decided is not None:
+            raise BeingStopped(kernel_id)
         kernel.leases.check(asked.seconds, kernel.policy)
         await in_thread(inside.wish, kernel_id, _PANEL, asked.seconds, asked.reason)
-        return await self._after(kernel_id)
+        state = await self._after(kernel_id)
+        if kernel.decided is not None:  # meanwhile, by a look before the one that saw the lease
+            raise BeingStopped(kernel_id)
+        return state
 
     async def release(self, kernel_id: str) -> KernelState:
         """Ends the leases that persons asked for; a block of code that holds one goes on. Raises: NoSuchKernel."""

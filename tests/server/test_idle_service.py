@@ -103,6 +103,24 @@ async def test_a_lease_that_may_not_be_is_refused(body: Any, code: str, ask: Ask
     assert (await ask("GET", "mlk", "idle"))["kernels"][0]["lease"] is None
 
 
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
+async def test_a_kernel_whose_end_is_decided_is_not_said_to_be_kept(
+    when: str, ask: Ask, kernel: str, app: MlkJupyterApp
+) -> None:
+    await service(app).watcher.look_again()
+    known = service(app).watcher.kernel(kernel)
+
+    async def decide() -> None:
+        known.decided = known
+
+    if when == "before":
+        await decide()
+    else:
+        service(app).watcher.looks.append(decide)
+    refused = await ask("POST", "mlk", "idle", kernel, "lease", body={"seconds": 60})
+    assert refused["code"] == "kernel_being_stopped" and refused["hint"]
+
+
 async def test_no_number_is_no_length_of_time(jp_fetch: Any, kernel: str) -> None:
     for text in ('{"seconds": NaN}', '{"seconds": 1e999}', '{"seconds": -Infinity}'):
         answer = await jp_fetch("mlk", "idle", kernel, "lease", method="POST", body=text, raise_error=False)
