@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from .. import text
 from ..errors import BadInput
 from ..figures import duration, number, size
-from ..idle import inside, values
+from ..idle import asking, inside
 from ..idle.servers import Server, servers
 from ..model.kernels import Explained, IdleTotals, KernelState, SignalView
 from .idle_policy import policy, replay, values_shown
@@ -72,29 +72,18 @@ def keep(options: argparse.Namespace) -> int:
         )
     if options.release:
         _, kernel = kernel_of(options.kernel, servers())
-        there = _done(lambda: inside.release(kernel.id))
+        with asking.told():
+            there = inside.release(kernel.id)
         said = "is not kept any more" if there else "was not kept by anybody's wish; a block that keeps it goes on"
         say(f"{_called(kernel)} {said}.")
         return 0
-    asked_s = length(options.time)
+    asked_s = asking.length(options.time, "--release")
     server, kernel = kernel_of(options.kernel, servers())
-    granted = server.granted(kernel.id, asked_s)
-    if granted.seconds < 1:
-        raise BadInput(f"{_called(kernel)} cannot be kept: {granted.why}.", hint="Use it: what works is not stopped.")
-    _done(lambda: inside.wish(kernel.id, "cli", granted.seconds, options.reason))
+    granted = asking.possible(server.granted(kernel.id, asked_s), _called(kernel))
+    with asking.told():
+        inside.wish(kernel.id, "cli", granted.seconds, options.reason)
     say(f"{_called(kernel)} is kept for {duration(granted.seconds)}{f': {granted.why}' if granted.why else ''}.")
     return 0
-
-
-def length(typed: str) -> float:
-    """Seconds to keep a kernel. Raises: BadInput."""
-    try:
-        seconds = values.length(typed)
-    except values.Unusable as error:
-        raise BadInput(f"The length of time {error.why}.", hint="Write for example 30m, 2h or 1h30m.") from error
-    if not seconds:
-        raise BadInput("A kernel is not kept for 0 s.", hint="Write for example 2h; --release ends what was asked for.")
-    return seconds
 
 
 _HEAD = ("KERNEL", "NOTEBOOK", "STATE", "STOPS IN", "KEPT FOR", "CPU", "GPUS", "PER HOUR")
@@ -196,14 +185,3 @@ def _called(kernel: KernelState) -> str:
 
 def _ago(server: Server, now: float) -> str:
     return f"{duration(now - server.written)} ago"
-
-
-def _done(write: Callable[[], object]) -> object:
-    """Raises: BadInput where the wish cannot be written down."""
-    try:
-        return write()
-    except OSError as error:
-        raise BadInput(
-            f"The wish cannot be written to {error.filename}: {error.strerror}.",
-            hint="Make room there, or keep the kernel from JupyterLab's panel.",
-        ) from error

@@ -25,14 +25,13 @@ import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..record.places import data_dir
 from ..record.privacy import close
+from .kernels import TAG
 from .last_call import ends_its_cell
 
-TAG = "MLK_KERNEL_ID"
-"""Environment variable that names the kernel whose process, or child, this is."""
 PERSONS = ("panel", "magic", "cli")
 """Holders of leases that a person asked for: in JupyterLab, by `%k8s_keep`, by `mlk idle keep`."""
 
@@ -133,24 +132,6 @@ def release(kernel: str) -> bool:
     for path in there:
         path.unlink(missing_ok=True)
     return bool(there)
-
-
-class Wished(NamedTuple):
-    """Somebody's wish, as it lies there; whoever watches decides what becomes of it."""
-
-    until: float | None
-    """Seconds since the epoch; None: while its block runs."""
-    reason: str
-
-
-def wishes(kernel: str) -> list[Wished]:
-    """What was asked for a kernel. What cannot be read is left out."""
-    found = []
-    for path in folder_of(kernel).glob("keep-*.json"):
-        with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-            wish = json.loads(path.read_bytes())
-            found.append(Wished(None if wish["until"] is None else float(wish["until"]), str(wish["reason"])))
-    return found
 
 
 @contextlib.contextmanager

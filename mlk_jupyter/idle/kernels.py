@@ -8,6 +8,9 @@ from typing import Any, Protocol
 
 from .signals import Execution, Signal, unknown
 
+TAG = "MLK_KERNEL_ID"
+"""Bears the id of the kernel in the environment of its process and of all that this starts, however far it goes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Process:

@@ -36,6 +36,28 @@ class Lease:
     """Of all leases of this kernel together; None: no limit."""
 
 
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """For how long a kernel is going to be kept."""
+
+    seconds: float
+    why: str | None
+    """Why it is less than was asked for; None where it is not."""
+
+
+def grant(asked_s: float, most_s: float | None, total_left_s: float | None) -> Granted:
+    """What becomes of a wish.
+
+    Args: most_s: for how long at a time; total_left_s: of all leases of this kernel together. None: no limit.
+    """
+    if total_left_s is not None and total_left_s < min(asked_s, most_s or asked_s):
+        why = f"{duration(total_left_s)} are left of all that this kernel can be kept (MLK_IDLE_LEASE_TOTAL)"
+        return Granted(total_left_s, why)
+    if most_s is not None and most_s < asked_s:
+        return Granted(most_s, f"{duration(most_s)} at a time is the most here (MLK_IDLE_LEASE_MAX)")
+    return Granted(asked_s, None)
+
+
 class Leases:
     """Of one kernel, over its life."""
 
@@ -76,19 +98,11 @@ class Leases:
         """
         if not math.isfinite(seconds) or seconds <= 0:
             raise LeaseRefused(f"{seconds} is no length of time.", hint="Say for how many seconds, more than 0.")
-        if policy.lease_max_s > 0 and seconds > policy.lease_max_s:
-            most = duration(policy.lease_max_s)
+        granted = grant(seconds, policy.lease_max_s or None, self.total_left_s(policy))
+        if granted.why is not None:
             raise LeaseRefused(
-                f"{duration(seconds)} were asked for; a kernel can be kept for {most} at a time.",
-                hint="Ask for less now, and again later. Who runs the server sets MLK_IDLE_LEASE_MAX.",
-            )
-        total_left_s = self.total_left_s(policy)
-        if total_left_s is not None and seconds > total_left_s:
-            most = duration(policy.lease_total_s)
-            raise LeaseRefused(
-                f"{duration(seconds)} were asked for; of the {most} that this kernel can be kept in all, "
-                f"{duration(total_left_s)} are left.",
-                hint="Ask for less, or use the kernel: what works is not stopped.",
+                f"{duration(seconds)} were asked for; {granted.why}.",
+                hint="Ask for less now, and again later, or use the kernel: what works is not stopped.",
             )
 
     def as_record(self, wall: float) -> dict[str, float]:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from ..figures import duration
 from ..model.base import TolerantModel
 from ..model.kernels import Explained, Kernels, KernelState
 from ..record.files import read_regular
 from ..record.places import data_dir
+from .leases import Granted, grant
 from .state import host
 from .table import lives
 
@@ -45,21 +44,7 @@ class Server(TolerantModel):
         total_left_s = (
             state.lease.total_left_s if state and state.lease else _seconds(explained, "MLK_IDLE_LEASE_TOTAL")
         )
-        if total_left_s is not None and total_left_s < min(asked_s, most_s or asked_s):
-            why = f"{duration(total_left_s)} are left of all that this kernel can be kept (MLK_IDLE_LEASE_TOTAL)"
-            return Granted(total_left_s, why)
-        if most_s is not None and most_s < asked_s:
-            return Granted(most_s, f"{duration(most_s)} at a time is the most here (MLK_IDLE_LEASE_MAX)")
-        return Granted(asked_s, None)
-
-
-@dataclass(frozen=True)
-class Granted:
-    """For how long a kernel is going to be kept."""
-
-    seconds: float
-    why: str | None
-    """Why it is less than was asked for; None where it is not."""
+        return grant(asked_s, most_s, total_left_s)
 
 
 def servers() -> list[Server]:

@@ -15,10 +15,9 @@ from typing import Any, NamedTuple, Protocol
 import psutil
 
 from ..record.fields import clean
+from .kernels import TAG
 from .listening import Listening
 
-TAG = "MLK_KERNEL_ID"
-"""Bears the id of the kernel in the environment of its process and of all that this starts, however far it goes."""
 _JOB = "MLK_JOB"  # in the environment of each rank of a job on this machine
 _SUPERVISOR = "mlk_jupyter.backends.local.supervisor"
 _DEVICE = re.compile(r"/(nvidia\d+|nvidia-uvm|nvidia-cap\d+|kfd|dxg)$")

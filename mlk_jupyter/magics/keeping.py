@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
-from ..errors import BadInput
 from ..figures import duration
-from ..idle import inside, values
+from ..idle import asking, inside
+from ..idle.folders import Folders, Wish
 from ..idle.servers import Server, server_of
 from . import parsing
 
@@ -26,13 +27,8 @@ def k8s_keep(shell: Any, line: str) -> None:
     if kernel is None:
         print("This is no kernel of a Jupyter server: nothing would stop it.")
         return
-    try:
+    with asking.told():
         _said(*_done(kernel, asked.time, " ".join(asked.reason).strip("\"'")))
-    except OSError as error:
-        raise BadInput(
-            f"The wish cannot be written to {error.filename}: {error.strerror}.",
-            hint="Make room there, or keep the kernel from JupyterLab's panel.",
-        ) from error
 
 
 def _done(kernel: str, typed: str | None, reason: str) -> tuple[str, ...]:
@@ -43,14 +39,12 @@ def _done(kernel: str, typed: str | None, reason: str) -> tuple[str, ...]:
         return (*_state(kernel, server), more)
     if typed == "off":
         there = inside.release(kernel)
-        block = next((wish for wish in inside.wishes(kernel)), None)
+        block = next(iter(_wishes(kernel)), None)
         said = "This kernel is not kept any more." if there else "This kernel was not kept."
         return (said if block is None else f"A block still keeps this kernel{_for(block.reason)}.",)
-    asked_s = _length(typed)
-    granted = None if server is None else server.granted(kernel, asked_s)
+    asked_s = asking.length(typed, "%k8s_keep off")
+    granted = None if server is None else asking.possible(server.granted(kernel, asked_s), "This kernel")
     seconds = asked_s if granted is None else granted.seconds
-    if granted is not None and seconds < 1:
-        raise BadInput(f"This kernel cannot be kept: {granted.why}.", hint="Use it: what works is not stopped.")
     inside.wish(kernel, "magic", seconds, reason)
     why = f": {granted.why}" if granted is not None and granted.why else ""
     return (f"This kernel is kept for {duration(seconds)}{why}.", more)
@@ -59,7 +53,7 @@ def _done(kernel: str, typed: str | None, reason: str) -> tuple[str, ...]:
 def _state(kernel: str, server: Server | None) -> tuple[str, ...]:
     """Whether it is kept, by what was written here, and what its server says of it."""
     now = time.time()
-    wishes = [wish for wish in inside.wishes(kernel) if wish.until is None or wish.until > now]
+    wishes = [wish for wish in _wishes(kernel) if wish.until is None or wish.until > now]
     if wishes:
         longest = max(wishes, key=lambda wish: float("inf") if wish.until is None else wish.until)
         until = "while a block runs" if longest.until is None else f"for {duration(longest.until - now)}"
@@ -70,19 +64,15 @@ def _state(kernel: str, server: Server | None) -> tuple[str, ...]:
     return (f"This kernel is not kept, and stops in {duration(state.stops_at - now)} if it does nothing.",)
 
 
+def _wishes(kernel: str) -> Sequence[Wish]:
+    """What was asked for it, by whom that still lives. Raises: OSError."""
+    left = Folders(inside.folder_of(kernel).parent).read([kernel]).get(kernel)
+    return () if left is None else left.wishes
+
+
 def _for(reason: str) -> str:
     return f" ({reason})" if reason else ""
 
 
 def _said(*sentences: str) -> None:
     print("\n".join(sentence for sentence in sentences if sentence))
-
-
-def _length(typed: str) -> float:
-    try:
-        seconds = values.length(typed)
-    except values.Unusable as error:
-        raise BadInput(f"%k8s_keep: the length of time {error.why}.", hint="Write for example %k8s_keep 2h") from error
-    if not seconds:
-        raise BadInput("%k8s_keep: a kernel is not kept for 0 s.", hint="%k8s_keep off ends what was asked for.")
-    return seconds

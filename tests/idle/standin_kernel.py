@@ -14,8 +14,8 @@ from typing import Any
 
 import psutil
 
-from mlk_jupyter.idle.kernels import Process
-from mlk_jupyter.idle.table import TAG, Facts, LinuxSystem, Row
+from mlk_jupyter.idle.kernels import TAG, Process
+from mlk_jupyter.idle.table import Facts, LinuxSystem, Row
 
 LIMIT_S = 60.0
 

@@ -11,8 +11,8 @@ import psutil
 import pytest
 from standin_kernel import Pretended, StandIn, until
 
+from mlk_jupyter.idle.kernels import TAG
 from mlk_jupyter.idle.processes import Usages
-from mlk_jupyter.idle.table import TAG
 
 MLK = [sys.executable, "-c", "import sys; from mlk_jupyter.cli import main; sys.exit(main())"]
 

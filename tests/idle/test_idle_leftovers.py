@@ -13,9 +13,10 @@ import pytest
 from standin_kernel import DAEMON, Pretended, StandIn, Tables, until
 
 from mlk_jupyter.idle.devices import Devices
+from mlk_jupyter.idle.kernels import TAG
 from mlk_jupyter.idle.leftovers import Leftover, end, leftovers
 from mlk_jupyter.idle.processes import Usages
-from mlk_jupyter.idle.table import TAG, Facts, Row
+from mlk_jupyter.idle.table import Facts, Row
 
 DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); time.sleep(600)"
 

@@ -86,6 +86,16 @@ def test_a_block_goes_on_keeping_it(inside: Shell, data_dir: Path) -> None:
         assert inside.run("%k8s_keep off").out == "A block still keeps this kernel (training).\n"
 
 
+def test_a_block_of_a_process_that_was_killed_keeps_nothing(inside: Shell, data_dir: Path) -> None:
+    write(data_dir, kernel())
+    folder = data_dir / "idle" / "kernels" / FIRST
+    folder.mkdir(parents=True)
+    said = {"asked": 1.0, "until": None, "reason": "training", "pid": 2**22 + 1, "created": 1.0}
+    (folder / "keep-1-a.json").write_text(json.dumps(said))
+    assert inside.run("%k8s_keep").out == "This kernel is not kept.\n"
+    assert inside.run("%k8s_keep off").out == "This kernel was not kept.\n"
+
+
 def test_outside_of_a_kernel_there_is_nothing_to_keep(
     shell: Shell, data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,7 +9,7 @@ import psutil
 import pytest
 from jupyter_client.provisioning import LocalProvisioner
 
-from mlk_jupyter.idle import table
+from mlk_jupyter.idle import kernels
 from mlk_jupyter.server import kernel_tag
 
 TAG = "MLK_KERNEL_ID"
@@ -27,7 +27,7 @@ def environ(serverapp: Any, kernel_id: str) -> dict[str, str]:
 
 
 def test_both_sides_mean_the_same_variable() -> None:
-    assert kernel_tag.TAG == table.TAG == TAG
+    assert kernel_tag.TAG == kernels.TAG == TAG
 
 
 async def test_a_kernel_without_a_session_bears_its_id_also_when_it_was_restarted(
