@@ -9,6 +9,7 @@ import type {
   BackendInfo,
   Channel,
   Explained,
+  IdleSettings,
   IdleTotals,
   JobSummary,
   KernelState,
@@ -198,6 +199,8 @@ export interface IKernels {
   /** null before the first answer. */
   readonly policy: PolicyView | null;
   readonly currency: string;
+  /** A person's own limits that hold on the server; null before the first answer. */
+  readonly settings: IdleSettings | null;
   /** When this whole server is to be stopped, in seconds since the epoch, and why; null: it is not. */
   readonly serverEnd: { readonly at: number; readonly words: string } | null;
   /** When this person's server before this one stopped itself, and why; null: it did not, or that was seen. */

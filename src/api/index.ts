@@ -1,4 +1,4 @@
-export { ApiError } from './errors';
+export { ApiError, NOT_RUNNING } from './errors';
 export { Api } from './requests';
 export type { IRequestOptions } from './requests';
 export * from './schemas';

@@ -8,6 +8,7 @@ import { ApiError, Shared } from '../api';
 import type {
   Api,
   Explained,
+  IdleSettings,
   IdleTotals,
   Kernels,
   KernelState,
@@ -65,6 +66,10 @@ export class KernelsModel implements IKernels, IDisposable {
 
   get currency(): string {
     return this._last?.currency ?? '';
+  }
+
+  get settings(): IdleSettings | null {
+    return this._last?.settings ?? null;
   }
 
   get serverEnd(): IKernels['serverEnd'] {

@@ -67,15 +67,16 @@ export const kernelSettings: JupyterFrontEndPlugin<void> = {
   id: 'mlk-jupyter:kernel-settings',
   description: "Tells the server a person's own limits for idle kernels.",
   autoStart: true,
-  requires: [IMlkApi, ISettingRegistry],
+  requires: [IMlkApi, IKernels, ISettingRegistry],
   optional: [ITranslator],
   activate: (
     _: JupyterFrontEnd,
     api: IMlkApi,
+    kernels: IKernels,
     registry: ISettingRegistry,
     translator: ITranslator | null
   ) => {
-    const limits = new LimitSettings(api, ours(translator));
+    const limits = new LimitSettings(api, kernels, ours(translator));
     followSettings(registry, settings => void limits.take(settings.composite));
   }
 };

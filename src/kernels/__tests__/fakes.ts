@@ -58,6 +58,7 @@ export function told(all: readonly KernelState[], fields: Partial<Kernels> = {})
       saved_limit_s: 259_200
     },
     policy: { mode: 'enforce', values: { MLK_IDLE_LEASE_MAX: 86_400 }, warnings: [] },
+    settings: { ttl: '', gpu_ttl: '', warn: '' },
     currency: 'USD',
     now: NOW,
     sampled_at: NOW,
