@@ -5,12 +5,12 @@ import type { ISignal } from '@lumino/signaling';
 
 import { useNow } from '../components';
 import type { IKernels } from '../tokens';
-import { endingText, isEnding } from './words';
+import { endingText, isEnding, serverText } from './words';
 
 /** Fast enough to count the last minutes in seconds; nothing is shown, and nothing ticks, before. */
 const TICK_MS = 1000;
 
-/** "train.ipynb stops in 4 min" as a button; nothing while none is about to be stopped. */
+/** "train.ipynb stops in 4 min", or "This server stops in 4 min", as a button; nothing while neither is about to be. */
 export class EndingItem extends ReactWidget {
   constructor(
     private readonly _kernels: IKernels,
@@ -22,7 +22,7 @@ export class EndingItem extends ReactWidget {
     _kernels.changed.connect(this._onChanged, this);
   }
 
-  /** Whether one is about to be stopped. */
+  /** Whether one, or the whole server, is about to be stopped. */
   get isActive(): boolean {
     return this._isActive;
   }
@@ -48,7 +48,7 @@ export class EndingItem extends ReactWidget {
   }
 
   private _onChanged(): void {
-    const isActive = this._kernels.kernels.some(isEnding);
+    const isActive = this._kernels.serverEnd !== null || this._kernels.kernels.some(isEnding);
     if (isActive !== this._isActive) {
       this._isActive = isActive;
       this.update();
@@ -70,16 +70,22 @@ const Ending = ({ kernels, onClick, trans }: IEndingProps): JSX.Element => {
   useNow(TICK_MS);
   return (
     <UseSignal signal={kernels.changed}>
-      {() => (
-        <button
-          type="button"
-          className="jp-StatusBar-TextItem"
-          title={trans.__('Show the kernels')}
-          onClick={onClick}
-        >
-          {endingText(kernels.kernels, kernels.now(), trans)}
-        </button>
-      )}
+      {() => {
+        const { serverEnd } = kernels;
+        const now = kernels.now();
+        return (
+          <button
+            type="button"
+            className="jp-StatusBar-TextItem"
+            title={trans.__('Show the kernels')}
+            onClick={onClick}
+          >
+            {serverEnd
+              ? serverText({ at: serverEnd.at, words: '' }, now, trans)
+              : endingText(kernels.kernels, now, trans)}
+          </button>
+        );
+      }}
     </UseSignal>
   );
 };

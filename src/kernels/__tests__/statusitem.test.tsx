@@ -16,6 +16,7 @@ describe('the word about an end in the status bar', () => {
   const began = Date.now();
   const kernels = {
     kernels: [] as readonly KernelState[],
+    serverEnd: null as IKernels['serverEnd'],
     now: () => NOW + (Date.now() - began) / 1000,
     changed: new Signal<IKernels, void>({} as IKernels)
   };
@@ -56,6 +57,18 @@ describe('the word about an end in the status bar', () => {
     expect(screen.queryByRole('button')).toBeNull();
     expect(ended).toHaveBeenCalledWith(began.mock.results[0].value);
     expect(states).toEqual([true, false]);
+  });
+
+  it('says when the whole server is about to be stopped, and no longer when somebody uses it', async () => {
+    kernels.serverEnd = {
+      at: NOW + 240,
+      words: 'no kernel runs, and nobody has used it for 25 min'
+    };
+    await tell();
+    expect(screen.getByRole('button').textContent).toMatch(/^This server stops in \d+ min$/);
+    kernels.serverEnd = null;
+    await tell();
+    expect(screen.queryByRole('button')).toBeNull();
   });
 
   it('says nothing where it is only watched', async () => {
