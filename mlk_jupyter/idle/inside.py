@@ -32,7 +32,8 @@ from ..record.privacy import close
 from .kernels import TAG
 from .last_call import ends_its_cell
 
-PERSONS = ("panel", "magic", "cli")
+PANEL = "panel"
+PERSONS = (PANEL, "magic", "cli")
 """Holders of leases that a person asked for: in JupyterLab, by `%k8s_keep`, by `mlk idle keep`."""
 
 _ID = re.compile(r"[\w-]{1,64}")

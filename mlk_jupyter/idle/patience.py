@@ -17,9 +17,9 @@ class Patience:
     def __init__(self, limit_s: float = 5.0) -> None:
         """Args: limit_s: how long its end is waited for."""
         self._limit_s = limit_s
-        self._under_way: asyncio.Future[None] | None = None
+        self._under_way: asyncio.Future[object] | None = None
 
-    async def do(self, work: Callable[P, None], *args: P.args, **keywords: P.kwargs) -> bool:
+    async def do(self, work: Callable[P, object], *args: P.args, **keywords: P.kwargs) -> bool:
         """Does it in a thread. Gives whether it is done: not while it hangs, or an earlier one does.
 
         Raises: what `work` raises in time.
@@ -34,7 +34,7 @@ class Patience:
         return bool(done)
 
 
-def _taken(future: asyncio.Future[None]) -> None:
+def _taken(future: asyncio.Future[object]) -> None:
     """Nobody waits any more for one that comes too late."""
     if not future.cancelled():
         future.exception()

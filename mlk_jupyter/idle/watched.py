@@ -7,10 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from .folders import Left
+from .folders import Left, Wish
 from .kernels import Look, Usage
 from .leases import Lease, Leases
 from .machine import Machine
+from .patience import Patience
 from .policy import Policy
 from .signals import Sample, Signal, Verdict, unknown
 
@@ -58,6 +59,14 @@ class Watched:
     inputs: Inputs = field(default_factory=Inputs)
     leases: Leases = field(default_factory=Leases)
     lease: Lease | None = None
+    kept: Wish | None = None
+    """What a person asked for here; None: nothing, or it was seen on the disk since."""
+    let_go: frozenset[Wish] = frozenset()
+    """What a person took back, and the disk still holds."""
+    keeping: Patience = field(default_factory=Patience)
+    """Writes either down."""
+    told_kept: bool = False
+    """Whether it was told last that it is kept."""
     kept_at: float | None = None
     """When it was last written down for how long it was kept, monotonic seconds."""
     left: Left = field(default_factory=Left)
@@ -103,6 +112,19 @@ class Watched:
     def was_due(self) -> bool:
         """Somebody was told, or it was written down, that it is to be stopped or would have been."""
         return self.warned or self.would_stop_at is not None or self.failures > 0
+
+    def wishes(self) -> list[Wish]:
+        """Who wants it kept: by what was left on the disk, and what a person asked for here, whether or not it could be
+        written down.
+        """
+        found = [wish for wish in self.left.wishes if wish not in self.let_go]
+        kept = self.kept
+        if kept is None:
+            return found
+        if any(wish.holder == kept.holder and wish.asked >= kept.asked for wish in found):
+            self.kept = None
+            return found
+        return [*(wish for wish in found if wish.holder != kept.holder), kept]
 
     def take(self, sample: Sample, *, wall: float) -> Verdict:
         """What follows from one more sample. Args: wall: seconds since the epoch at which it was taken."""

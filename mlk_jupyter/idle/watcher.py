@@ -14,8 +14,9 @@ from dataclasses import replace
 from typing import Any
 
 from ..waiting import is_set_within, within
+from . import inside
 from .book import Book
-from .folders import Left
+from .folders import Left, Wish
 from .happened import Event, Happened
 from .kernels import Ended, Look, unseen
 from .leases import Leases
@@ -133,6 +134,36 @@ class Watcher:
             if self._looked_at is None or self._looked_at < asked:
                 await self._look()
 
+    async def keep(self, kernel_id: str, seconds: float, reason: str) -> None:
+        """Leases a kernel, because a person says so: from now on, also where the disk takes nothing.
+
+        Raises: NoSuchKernel, LeaseRefused.
+        """
+        kernel = self.kernel(kernel_id)
+        kernel.leases.check(seconds, kernel.policy)
+        wall = self._parts.wall()
+        kernel.kept = Wish(inside.PANEL, wall, wall + seconds, reason)
+        self._step_lease(kernel)
+        await self._write_down(kernel, lambda: inside.wish(kernel_id, inside.PANEL, seconds, reason))
+
+    async def release(self, kernel_id: str) -> None:
+        """Ends the leases that persons asked for; a block of code that holds one goes on. Raises: NoSuchKernel."""
+        kernel = self.kernel(kernel_id)
+        kernel.kept = None
+        kernel.let_go |= {wish for wish in kernel.left.wishes if wish.holder in inside.PERSONS}
+        self._step_lease(kernel)
+        await self._write_down(kernel, lambda: inside.release(kernel_id))
+
+    def _step_lease(self, kernel: Watched) -> None:
+        now, wall = self._parts.clock(), self._parts.wall()
+        kernel.lease = kernel.leases.step(kernel.wishes(), kernel.policy, now=now, wall=wall)
+
+    async def _write_down(self, kernel: Watched, write: Callable[[], object]) -> None:
+        try:
+            await kernel.keeping.do(write)
+        except OSError as error:
+            logger.warning("How long kernel %s is kept cannot be written down: %s", kernel.id, error)
+
     def begin_stop(self, kernel_id: str) -> Watched:
         """Stops a kernel because a person says so, whatever it does and in every mode.
 
@@ -231,12 +262,12 @@ class Watcher:
         if inputs != kernel.inputs:
             kernel.inputs = inputs
             self._resolve(kernel)
-        had = kernel.lease
-        kernel.lease = kernel.leases.step(kernel.left.wishes, kernel.policy, now=now, wall=wall)
+        self._step_lease(kernel)
         usage = found.usages.get(look.kernel_id)
         sample = sample_of(look, usage, kernel.left, found.unfinished.__contains__, at=now, why=found.why_no_usages)
         kernel.take(sample, wall=wall)
-        if (had is None) != (kernel.lease is None):
+        if kernel.told_kept != (kernel.lease is not None):
+            kernel.told_kept = kernel.lease is not None
             deadline = None if kernel.lease is None else wall + kernel.lease.left_s
             self._tell("released" if kernel.lease is None else "lease", kernel, deadline=deadline)
         self._follow(kernel, now, wall)

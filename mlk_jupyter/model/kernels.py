@@ -81,7 +81,9 @@ class Held(TolerantModel):
 
 
 class Stopped(TolerantModel):
-    """A kernel that was stopped; its notice stays until somebody takes it away or uses the notebook's next kernel."""
+    """A kernel that was stopped; its notice stays until somebody takes it away, 30 days have passed, or the notebook is
+    gone: also while the notebook has another kernel.
+    """
 
     id: str
     """Kernel id."""

@@ -14,7 +14,6 @@ import psutil
 
 from ..errors import BadInput
 from ..figures import duration
-from ..idle import inside
 from ..idle.book import Book
 from ..idle.folders import Folders
 from ..idle.happened import Happened
@@ -52,7 +51,6 @@ from .idle_events import Events
 from .idle_metrics import metrics
 from .idle_telling import Telling, audit_of
 from .kernel_host import JupyterKernels
-from .other_cullers import other_cullers
 from .server_end import OwnEnd
 from .services import Services
 
@@ -60,9 +58,9 @@ logger = logging.getLogger(__name__)
 
 _STATE_EVERY_S = 60.0
 _LEFTOVERS_S = 5.0
+_OPENING_S = 5.0
 _AT_A_TIME = 16
 _OF_AN_INTERVAL = 0.6  # looks that begin a little early are compared with the one before all the same
-_PANEL = "panel"
 _KEY = "mlk_idle_service"
 _FIELDS = IdleSettings.model_fields.keys()
 
@@ -79,7 +77,6 @@ class IdleService:
         self._root = str(getattr(app.contents_manager, "root_dir", ""))
         self._host = JupyterKernels(app)
         self._own_end = services.the(OwnEnd)
-        self._serverapp = app
         self._book = Book(self._folder, services.the(audit_of))
         period_s = interval_for(self._configured.policy) * _OF_AN_INTERVAL
         parts = Parts(
@@ -92,12 +89,13 @@ class IdleService:
             notebook=Notebooks(_file_of(app.contents_manager)).of,
         )
         self.watcher = Watcher(parts, self._configured, self._book)
-        services.the(Telling).follow(self.watcher)
+        self._telling = services.the(Telling)
+        self._telling.follow(self.watcher)
         self.watcher.hears.append(self._hear)
         self.watcher.looks.append(self._looked)
         self.watcher.stops.append(self._stopped)
         self.listeners: set[Callable[[], None]] = set()
-        self._notices = Notices(self._folder / "stopped", self._root)
+        self._notices = Notices(self._folder / "stopped", self._root, _file_of(app.contents_manager))
         self._stopped_kernels: list[Stopped] = []
         began = psutil.Process().create_time()
         self._state = StateFile(self._folder / "servers", url=app.connection_url, root=self._root, created=began)
@@ -106,9 +104,8 @@ class IdleService:
         self._shown: Kernels | None = None
         self._encoded: Encoded | None = None
         self._explained: dict[str, Explained] = {}
-        self._writing = Patience()
+        self._writing, self._tidying = Patience(), Patience()
         self._written_at = 0.0
-        self._warnings: list[str] = []
         self._own_end.listeners.add(self.changed)
         services.at_end(self._close)
 
@@ -121,16 +118,22 @@ class IdleService:
         return cast("IdleService", settings[_KEY])
 
     async def open(self) -> None:
-        """Returns when what was kept by servers before is read, and kernels are watched where there are any."""
+        """Returns when what was kept by servers before is read, and kernels are watched where there are any.
+
+        They are watched also where the disk does not answer.
+        """
         if self._opening is None:
             self._opening = asyncio.create_task(self._open(), name="mlk idle start")
-        await asyncio.shield(self._opening)
+        done, _ = await asyncio.wait({self._opening}, timeout=_OPENING_S)
+        if done:
+            self._opening.result()
         self.watcher.notice()
 
     async def _open(self) -> None:
-        self._stopped_kernels, settings = await in_thread(
+        notices, settings = await in_thread(
             lambda: (self._notices.read(), read_settings(self._folder / "settings.json"))
         )
+        self._stopped_kernels += notices
         self._hold(settings)
 
     def _hold(self, settings: dict[str, str]) -> dict[str, str]:
@@ -161,7 +164,7 @@ class IdleService:
                 {kernel.id: kernel.cost_per_hour for kernel in quiet},
                 [kernel.sample.gpus.value if kernel.sample else None for kernel in quiet],
             ),
-            policy=PolicyView(mode=policy.mode, values=self._values, warnings=self._warnings),
+            policy=PolicyView(mode=policy.mode, values=self._values, warnings=self._telling.other_cullers),
             settings=IdleSettings(**{name: text for name, text in self._settings.items() if name in _FIELDS}),
             currency=policy.currency,
             now=time.time(),
@@ -187,8 +190,7 @@ class IdleService:
         kernel = await self._known(kernel_id)
         if kernel.decided is not None:
             raise BeingStopped(kernel_id)
-        kernel.leases.check(asked.seconds, kernel.policy)
-        await in_thread(inside.wish, kernel_id, _PANEL, asked.seconds, asked.reason)
+        await self.watcher.keep(kernel_id, asked.seconds, asked.reason)
         state = await self._after(kernel_id)
         if kernel.decided is not None:  # meanwhile, by a look before the one that saw the lease
             raise BeingStopped(kernel_id)
@@ -197,7 +199,7 @@ class IdleService:
     async def release(self, kernel_id: str) -> KernelState:
         """Ends the leases that persons asked for; a block of code that holds one goes on. Raises: NoSuchKernel."""
         await self._known(kernel_id)
-        await in_thread(inside.release, kernel_id)
+        await self.watcher.release(kernel_id)
         return await self._after(kernel_id)
 
     async def stop(self, kernel_id: str) -> KernelState:
@@ -217,8 +219,9 @@ class IdleService:
         """Takes the notice of a stopped kernel away. Raises: NoSuchNotice."""
         if all(stopped.id != kernel_id for stopped in self._stopped_kernels):
             raise NoSuchNotice(kernel_id)
-        await self._remove_notices({kernel_id})
+        self._stopped_kernels = self._without({kernel_id})
         self.changed()
+        await in_thread(self._notices.remove, {kernel_id})
 
     async def apply(self, settings: IdleSettings) -> AppliedSettings:
         """Keeps a person's settings and goes by them from now on. Raises: BadInput naming the fields."""
@@ -258,18 +261,6 @@ class IdleService:
     async def _looked(self) -> None:
         """After each look at all kernels."""
         watcher = self.watcher
-        # JupyterLab starts a kernel for each notebook that it opens: that alone is no sign that anybody saw the notice.
-        again = {
-            stopped.id
-            for stopped in self._stopped_kernels
-            for kernel in watcher.kernels.values()
-            if kernel.look.path == stopped.path is not None
-            and (kernel.look.started or 0.0) > stopped.at
-            and kernel.look.message.value is not None
-        }
-        if again:
-            await self._remove_notices(again)
-        self._warnings = other_cullers(self._serverapp)
         before = self._shown
         shown, _ = self.encoded()
         figures = metrics()
@@ -281,7 +272,9 @@ class IdleService:
             self.changed()
         is_old = time.monotonic() - self._written_at >= _STATE_EVERY_S
         if is_new or is_old:
-            self._written_at = time.monotonic() if is_old else self._written_at
+            if is_old:
+                self._written_at = time.monotonic()
+                await self._tidy()
             await self._write_state(shown, anew=is_old)
 
     async def _write_state(self, shown: Kernels, *, anew: bool) -> None:
@@ -303,14 +296,28 @@ class IdleService:
 
     async def _stopped(self, kernel: Watched, ended: Ended, kind: str) -> None:
         stopped = stopped_of(kernel, ended, kind, time.time())
-        others = (one for one in self._stopped_kernels if one.path is None or one.path != stopped.path)
-        self._stopped_kernels = [stopped, *others]
+        older = {one.id for one in self._stopped_kernels if one.path is not None and one.path == stopped.path}
+        self._stopped_kernels = [stopped, *self._without(older)]
         self.changed()
         await in_thread(self._notices.write, stopped)
+        await in_thread(self._notices.remove, older - {stopped.id})
 
-    async def _remove_notices(self, kernel_ids: set[str]) -> None:
-        self._stopped_kernels = [one for one in self._stopped_kernels if one.id not in kernel_ids]
-        await in_thread(self._notices.remove, kernel_ids)
+    async def _tidy(self) -> None:
+        """Takes notices away that nobody will ask for."""
+        over: set[str] = set()
+        there = list(self._stopped_kernels)
+
+        def tidy() -> None:
+            found = self._notices.over(there)
+            self._notices.remove(found)
+            over.update(found)
+
+        if await self._tidying.do(tidy) and over:
+            self._stopped_kernels = self._without(over)
+            self.changed()
+
+    def _without(self, kernel_ids: set[str]) -> list[Stopped]:
+        return [one for one in self._stopped_kernels if one.id not in kernel_ids]
 
 
 class KernelsFeed:

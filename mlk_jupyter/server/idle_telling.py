@@ -50,6 +50,8 @@ class Telling:
     def __init__(self, services: Services) -> None:
         self._webhook = services.the(webhook_of)
         self._app = services.serverapp
+        self.other_cullers: list[str] = []
+        """A sentence for each that was switched on at the last look."""
         self._activity = _activity()
         self._asking: asyncio.Task[bool] | None = None
         self._warned_of: set[str] = set()
@@ -76,7 +78,8 @@ class Telling:
 
     def look(self, watcher: Watcher) -> None:
         """After each look at all kernels: keeps JupyterHub informed while one is kept or works. Waits for nothing."""
-        for words in other_cullers(self._app):
+        self.other_cullers = other_cullers(self._app)
+        for words in self.other_cullers:
             if words not in self._warned_of:
                 self._warned_of.add(words)
                 logger.warning("%s", words)

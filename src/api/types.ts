@@ -2509,7 +2509,8 @@ export interface components {
         };
         /**
          * Stopped
-         * @description A kernel that was stopped; its notice stays until somebody takes it away or uses the notebook's next kernel.
+         * @description A kernel that was stopped; its notice stays until somebody takes it away, 30 days have passed, or the notebook is
+         *     gone: also while the notebook has another kernel.
          */
         readonly Stopped: {
             /**

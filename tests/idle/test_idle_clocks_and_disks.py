@@ -14,7 +14,7 @@ import psutil
 import pytest
 from fake_host import Room, eventually
 
-from mlk_jupyter.idle import audit, folders, savings
+from mlk_jupyter.idle import audit, folders, inside, savings
 from mlk_jupyter.idle.folders import Folders
 from mlk_jupyter.idle.kernels import Ended
 from mlk_jupyter.idle.patience import Patience
@@ -240,6 +240,54 @@ def test_a_disk_that_tells_nothing_at_the_last_check_leaves_a_kernel_alone(
         room.watcher = room.new()
         await room.pass_by(615)
         assert room.events[-1] == "aborted"
+
+    run(scenario())
+
+
+def test_a_person_keeps_a_kernel_also_when_the_disk_is_full(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*args: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(inside, "wish", full)
+    monkeypatch.setattr(inside, "release", full)
+
+    async def scenario() -> None:
+        room.host.start("a")
+        room.wish("a", 60.0)
+        await room.pass_by(30)
+        await room.watcher.keep("a", 3600.0, "over lunch")
+        await room.pass_by(3000)
+        lease = room.watcher.kernel("a").lease
+        assert lease is not None and lease.reason == "over lunch" and lease.left_s == pytest.approx(600)
+        assert room.events == ["lease"]
+        await room.watcher.release("a")
+        assert room.watcher.kernel("a").lease is None
+        room.wish("a", 9000.0, holder="block")
+        await room.pass_by(15)
+        await room.watcher.release("a")
+        assert room.watcher.kernel("a").lease is not None, "a block of code is no person"
+
+    run(scenario())
+
+
+def test_what_a_person_took_back_is_over_also_where_the_disk_still_holds_it(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_only(*args: Any) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(inside, "wish", lambda kernel, holder, seconds, reason: room.wish(kernel, seconds, holder))
+    monkeypatch.setattr(inside, "release", read_only)
+
+    async def scenario() -> None:
+        room.host.start("a")
+        await room.watcher.look_again()
+        await room.watcher.keep("a", 3600.0, "")
+        await room.pass_by(30)
+        assert room.watcher.kernel("a").kept is None, "it is on the disk, where others may end it"
+        await room.watcher.release("a")
+        await room.pass_by(30)
+        assert room.watcher.kernel("a").lease is None and room.events == ["lease", "released"]
 
     run(scenario())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -242,24 +243,43 @@ async def test_figures_are_at_the_metrics_of_the_server(jp_fetch: Any, kernel: s
     assert "mlk_idle_kernels{" in text and "mlk_idle_tick_seconds" in text
 
 
-async def test_a_notice_outlives_the_server_until_the_notebooks_next_kernel_is_used(
-    ask: Ask, app: MlkJupyterApp, data_dir: Path, jp_serverapp: Any, kernel: str, open_window: Any
+async def test_a_notice_outlives_the_server_and_the_notebooks_next_kernel(
+    ask: Ask, app: MlkJupyterApp, data_dir: Path, jp_serverapp: Any, jp_root_dir: Path, kernel: str, open_window: Any
 ) -> None:
     notices = service(app)._notices
-    old = [Stopped(id=name, name="python3", path=path, at=1.0, kind="idle", words="was idle") for name, path in
-           (("a", "a.ipynb"), ("b", "b.ipynb"))]  # fmt: skip
+    old = [
+        Stopped(id=name, name="python3", path=f"{name}.ipynb", at=time.time(), kind="idle", words="was idle")
+        for name in ("a", "b")
+    ]
     for one in old:
-        notices.write(one.model_copy(update={"at": 1e10}))
+        (jp_root_dir / f"{one.id}.ipynb").write_text("{}")
+        notices.write(one)
     assert {one.id for one in notices.read()} == {"a", "b"}
     service(app)._stopped_kernels = old
     made = await ask("POST", "api", "sessions", body={
         "path": "a.ipynb", "type": "notebook", "name": "", "kernel": {"name": "python3"}
     })  # fmt: skip
-    await service(app).watcher.look_again()
-    assert [one.id for one in service(app).kernels().stopped] == ["a", "b"], "a page started it: nobody saw the notice"
     await (await open_window(made["kernel"]["id"])).run("1")
     await service(app).watcher.look_again()
+    assert [one.id for one in service(app).kernels().stopped] == ["a", "b"], "nobody has taken it away"
+    await ask("DELETE", "mlk", "idle", "stopped", "a")
     assert [one.id for one in service(app).kernels().stopped] == ["b"]
+    assert [one.id for one in notices.read()] == ["b"]
+
+
+async def test_a_notice_ends_with_its_notebook_and_after_a_month(
+    ask: Ask, app: MlkJupyterApp, data_dir: Path, jp_root_dir: Path, kernel: str
+) -> None:
+    notices = service(app)._notices
+    (jp_root_dir / "there.ipynb").write_text("{}")
+    paths = ["there.ipynb", "gone.ipynb", "elsewhere/gone.ipynb", "RTC:a.ipynb", "console-1", None]
+    for number, path in enumerate(paths):
+        notices.write(
+            Stopped(id=f"k{number}", name="x", path=path, at=time.time() - number, kind="idle", words="was idle")
+        )
+    notices.write(Stopped(id="old", name="x", at=time.time() - 31 * 86400, kind="idle", words="was idle"))
+    assert [one.path for one in notices.read()] == [path for path in paths if path != "gone.ipynb"]
+    assert not (data_dir / "idle" / "stopped" / "old.json").exists()
 
 
 async def test_what_a_notebook_says_of_its_kernel_holds_and_follows_the_file(
