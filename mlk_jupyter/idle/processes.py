@@ -15,11 +15,13 @@ from .kernels import Process, Usage
 from .leftovers import Leftover, leftovers
 from .signals import Signal, unknown
 from .table import Row, System, is_near, is_same, this_system
+from .traffic import Carried, Traffic
 
 _ELSEWHERE = (
     "the kernel itself is not among the processes that it was started with: it runs elsewhere, or is not up yet"
 )
 _SHORTEST_S = 1.0  # over less, one tick of the system's clock is more than a kernel that does nothing may use
+_LOOSE_BYTES = 32 * 1024  # a second: half of what counts as work, where nobody sets anything else
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,7 @@ class _Moment:
     rows: Mapping[int, Row]
     members: Mapping[str, list[int]]
     moved: Mapping[int, int]
+    carried: Mapping[str, Carried]
 
     def cpu(self, kernel: str) -> Counters:
         return Counters(
@@ -62,6 +65,7 @@ class Usages:
         self._system = system or this_system()
         self._new_devices, self._clock, self._period_s = devices, clock, period_s
         self._devices: Devices | None = None
+        self._traffic = None if self._system.network is None else Traffic(self._system.network)
         self._named: dict[Process, float] = {}  # what the system calls the beginning of each kernel's own process
         self._owners: dict[Name, str] = {}  # whose each process was, also after its kernel has ended
         self._moments: list[_Moment] = []  # the oldest first: newer ones may be too young to be compared with
@@ -81,7 +85,8 @@ class Usages:
         self._remember(rows, roots, members)
         before = self._before(now)
         moved, hidden = self._moved(rows, members, before)
-        moment = _Moment(now, rows, members, moved)
+        carried = {} if self._traffic is None else self._traffic.sample(now, members)
+        moment = _Moment(now, rows, members, moved, carried)
         gpus = self._gpu_usages(rows, members)
         elsewhere = self._elsewhere(members)
         usages = {}
@@ -161,7 +166,12 @@ class Usages:
             return cpu, Signal(None)  # nothing to wait for: this system never tells
         if hidden is not None:
             return cpu, unknown(hidden)
-        return cpu, Signal(grown(before.io(kernel), now.io(kernel)) / elapsed_s, 0.0)
+        was_carried, carried = (one.carried.get(kernel, Carried()) for one in (before, now))
+        io = (grown(before.io(kernel), now.io(kernel)) + carried.moved - was_carried.moved) / elapsed_s
+        loose = (carried.loose - was_carried.loose) / elapsed_s
+        if loose >= _LOOSE_BYTES and loose > io:
+            return cpu, unknown("the network moves more than can be counted, and it opens short connections")
+        return cpu, Signal(io, 0.0)
 
     def _stopped(self, kernel: str, is_stopped: bool, now: float) -> Signal[bool]:
         if not is_stopped:

@@ -17,6 +17,7 @@ import psutil
 from ..record.fields import clean
 from .kernels import TAG
 from .listening import Listening
+from .network import LinuxNetwork, Network
 
 _JOB = "MLK_JOB"  # in the environment of each rank of a job on this machine
 _SUPERVISOR = "mlk_jupyter.backends.local.supervisor"
@@ -60,6 +61,8 @@ class System(Protocol):
 
     counts_io: bool
     """Whether `moved` has anything to tell on this system."""
+    network: Network | None
+    """Where the rest is that goes over the network; None: nowhere."""
 
     def rows(self) -> dict[int, Row]:
         """All that can be seen."""
@@ -154,6 +157,7 @@ class LinuxSystem(_Remembering):
     def __init__(self) -> None:
         super().__init__()
         self.counts_io = os.access("/proc/self/io", os.R_OK)  # the kernel may be built without
+        self.network: Network | None = LinuxNetwork()
         self._job = os.environ.get(_JOB)
 
     def rows(self) -> dict[int, Row]:
@@ -233,6 +237,7 @@ class PsutilSystem(_Remembering):
     """Everywhere else (macOS): slower, without bytes read and written, and without GPUs."""
 
     counts_io = False
+    network: Network | None = None
     _states: Mapping[str, str] = {psutil.STATUS_STOPPED: "T", psutil.STATUS_ZOMBIE: "Z", psutil.STATUS_RUNNING: "R"}
 
     def rows(self) -> dict[int, Row]:

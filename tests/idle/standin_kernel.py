@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 
 from mlk_jupyter.idle.kernels import TAG, Process
+from mlk_jupyter.idle.network import Network
 from mlk_jupyter.idle.table import Facts, LinuxSystem, Row
 
 LIMIT_S = 60.0
@@ -111,6 +112,7 @@ class Tables:
     """A system whose processes are a table."""
 
     counts_io = True
+    network: Network | None = None
 
     def __init__(self) -> None:
         self.table: dict[int, Row] = {}
