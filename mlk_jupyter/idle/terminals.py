@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 import psutil
 
+from .growth import Counters, grown
 from .policy import Policy
+from .table import Row, this_system
 
 ONLY_SHOW = frozenset(
     (
@@ -81,15 +83,21 @@ class Use:
     """Why it is not known what runs; None where it is."""
 
 
-@dataclass(slots=True)
-class _Seen:
-    """Counters of one process."""
+@dataclass(frozen=True, slots=True)
+class _Moment:
+    """All processes of this machine, and those of them that may be the server's work."""
 
-    parent: int
-    name: str
-    created: float
-    cpu_s: float
-    io_bytes: float | None
+    at: float
+    rows: Mapping[int, Row]
+    here: Mapping[int, Row]
+    moved: Mapping[int, int]
+    """Bytes of each that tells them."""
+
+    def cpu(self, pids: Collection[int]) -> Counters:
+        return Counters(self.rows, pids, lambda pid: self.rows[pid].own_s, lambda pid: self.rows[pid].reaped_s)
+
+    def io(self, pids: Collection[int]) -> Counters:
+        return Counters(self.rows, pids, lambda pid: 0.0, self.moved.get)
 
 
 def why_busy(terminals: Sequence[Terminal], use: Use, policy: Policy) -> str | None:
@@ -141,8 +149,8 @@ class Processes:
         """
         self._pid = pid
         self._all_of_user = all_of_user
-        self._seen: dict[int, _Seen] = {}
-        self._at: float | None = None
+        self._system = this_system()
+        self._before: _Moment | None = None
 
     def look(self, terminals: Iterable[Terminal], at: float) -> Use:
         """What runs, and what it used since the look before.
@@ -150,33 +158,29 @@ class Processes:
         Args: at: monotonic seconds.
         """
         try:
-            now = self._read()
-        except psutil.Error as error:
+            now = self._read(at)
+        except (psutil.Error, OSError) as error:
             return Use((), {}, f"it is not known what runs ({type(error).__name__})")
-        before, self._seen = self._seen, now
-        passed_s, self._at = at - self._at if self._at is not None else 0.0, at
+        before, self._before = self._before, now
         ports = _ports(self._pid, psutil.CONN_ESTABLISHED)
-        trees = tuple(_tree(root, members, before, now, passed_s, ports) for root, members in self._trees(now).items())
-        names = {it.name: program for it in terminals if (program := _foreground(it, now)) is not None}
+        trees = tuple(_tree(root, members, before, now, ports) for root, members in self._trees(now.here).items())
+        names = {it.name: program for it in terminals if (program := _foreground(it, now.here)) is not None}
         return Use(trees, names)
 
-    def _read(self) -> dict[int, _Seen]:
-        user = psutil.Process().uids().real if os.name == "posix" else None
-        found: dict[int, _Seen] = {}
-        for process in psutil.process_iter():
-            with contextlib.suppress(psutil.Error), process.oneshot():  # it may end at any moment, or be another's
-                if user is not None and process.uids().real != user:
-                    continue
-                times = process.cpu_times()
-                cpu_s = times.user + times.system + times.children_user + times.children_system
-                io = None
-                with contextlib.suppress(psutil.Error, AttributeError):  # macOS has none
-                    counters = process.io_counters()
-                    io = float(counters.read_chars + counters.write_chars)
-                found[process.pid] = _Seen(process.ppid(), process.name(), process.create_time(), cpu_s, io)
-        return found
+    def _read(self, at: float) -> _Moment:
+        rows = self._system.rows()
+        here = {
+            pid: row
+            for pid, row in rows.items()
+            if pid == self._pid or self._pid in _ancestors(pid, rows) or (self._all_of_user and _is_users(pid))
+        }
+        moved: dict[int, int] = {}
+        for pid in here if self._system.counts_io else ():
+            with contextlib.suppress(OSError, ValueError, IndexError):  # it ends, or hides them
+                moved[pid] = self._system.moved(pid)
+        return _Moment(at, rows, here, moved)
 
-    def _trees(self, now: Mapping[int, _Seen]) -> dict[int, list[int]]:
+    def _trees(self, now: Mapping[int, Row]) -> dict[int, list[int]]:
         """Roots and their trees: children of the server; with `all_of_user` also what hangs elsewhere. Never the
         server itself, nor what it hangs on."""
         own = {self._pid, *_ancestors(self._pid, now)}
@@ -192,7 +196,15 @@ class Processes:
         return trees
 
 
-def _ancestors(pid: int, now: Mapping[int, _Seen]) -> list[int]:
+def _is_users(pid: int) -> bool:
+    """Whether the user who runs this started it, also where it guards its memory."""
+    try:
+        return os.name != "posix" or psutil.Process(pid).uids().real == os.getuid()
+    except psutil.Error:  # it has ended
+        return False
+
+
+def _ancestors(pid: int, now: Mapping[int, Row]) -> list[int]:
     found: list[int] = []
     while pid in now and (parent := now[pid].parent) in now and parent not in found:
         found.append(parent)
@@ -217,34 +229,20 @@ def _connections(pid: int) -> Sequence[Any]:
     return cast("Sequence[Any]", ask(kind="tcp"))
 
 
-def _tree(
-    root: int,
-    members: Sequence[int],
-    before: Mapping[int, _Seen],
-    now: Mapping[int, _Seen],
-    passed_s: float,
-    ports: set[int],
-) -> Tree:
-    cpu: dict[int, float] = {}
-    io: list[float] = []
-    for pid in members:
-        here = now[pid]
-        if here.name in ONLY_SHOW:
-            continue
-        past = before.get(pid)
-        if past is not None and past.created != here.created:
-            past = None  # the number was given again
-        cpu[pid] = max(0.0, here.cpu_s - (past.cpu_s if past else 0.0))
-        if here.io_bytes is not None:
-            io.append(max(0.0, here.io_bytes - (past.io_bytes if past and past.io_bytes is not None else 0.0)))
-    name = now[max(cpu, key=cpu.__getitem__, default=root)].name
+def _tree(root: int, members: Sequence[int], before: _Moment | None, now: _Moment, ports: set[int]) -> Tree:
+    working = [pid for pid in members if now.here[pid].name not in ONLY_SHOW]
     is_connected = bool(ports) and any(_ports(pid, psutil.CONN_LISTEN) & ports for pid in members)
-    if not before or passed_s <= 0:
-        return Tree(root, name, None, None, is_connected)
-    return Tree(root, name, sum(cpu.values()) / passed_s * 100, sum(io) / passed_s if io else None, is_connected)
+    if before is None or now.at <= before.at:
+        return Tree(root, now.here[root].name, None, None, is_connected)
+    passed_s, known = now.at - before.at, before.rows.keys()  # with all of them: whatever has ended may be its child
+    cpu_pct = grown(before.cpu(known), now.cpu(working)) / passed_s * 100
+    moves = any(pid in now.moved for pid in working)
+    io_bytes = grown(before.io(known), now.io(working)) / passed_s if moves else None
+    name = now.here[max(working, key=lambda pid: grown(before.cpu([pid]), now.cpu([pid])), default=root)].name
+    return Tree(root, name, cpu_pct, io_bytes, is_connected)
 
 
-def _foreground(terminal: Terminal, now: Mapping[int, _Seen]) -> str | None:
+def _foreground(terminal: Terminal, now: Mapping[int, Row]) -> str | None:
     if terminal.foreground is None:
         return "something unknown"
     if terminal.foreground == terminal.pid:

@@ -133,6 +133,26 @@ def test_what_a_child_that_has_ended_has_used_counts_through_its_parent() -> Non
         assert found is not None and found.cpu_pct is not None and found.cpu_pct > 2
 
 
+def test_what_a_child_used_long_ago_is_no_work_of_the_interval_in_which_it_ends() -> None:
+    script = (
+        "import subprocess, sys\n"
+        "code = 'import time\\nwhile time.process_time() < 1: pass\\nprint(1, flush=True)\\ninput()'\n"
+        "subprocess.run([sys.executable, '-c', code], stdin=sys.stdin)\n"
+        "print('done', flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    with running(sys.executable, "-c", script) as parent:
+        assert parent.stdin is not None and parent.stdout is not None
+        parent.stdout.readline()
+        looks = Looks()
+        eventually(lambda: looks.of(parent.pid) is not None and (looks.of(parent.pid) or tree()).cpu_pct == 0)
+        parent.stdin.write(b"\n")
+        parent.stdin.flush()
+        parent.stdout.readline()
+        found = looks.of(parent.pid)
+        assert found is not None and found.cpu_pct is not None and found.cpu_pct < 50
+
+
 def test_reading_and_writing_is_seen(tmp_path: Path) -> None:
     script = "while True: open(sys.argv[1], 'wb').write(bytes(10**6))"
     with running(sys.executable, "-c", "import sys\n" + script, str(tmp_path / "x")) as writer:
