@@ -21,6 +21,7 @@ from ..idle.kernels import Ended, Look
 from ..idle.signals import Execution, Signal, unknown
 from ..idle.table import beginning, lives
 from ..record.fields import clean
+from .kernel_frames import body
 from .kernel_memory import REQUEST, read_memory
 from .kernel_messages import KernelMessages, Moment, messages_of, pid_of
 from .kernel_paths import KernelPaths
@@ -70,6 +71,7 @@ class JupyterKernels:
         local = _is_local(kernel)
         pid = pid_of(kernel) if local else None
         messages = messages_of(kernel)
+        _overhear(kernel, messages)
         self._catch_up(kernel_id, kernel, messages, pid)
         spec = getattr(kernel, "kernel_spec", None) if local else None
         deaf = self._why_deaf(kernel_id, messages, local)
@@ -246,6 +248,24 @@ class JupyterKernels:
         if local and connections > len(messages.windows):
             return "a window is connected past this extension"
         return None
+
+
+def _overhear(kernel: Any, messages: KernelMessages) -> None:
+    """Listens along where the manager hears all that a kernel publishes; once for each of its processes."""
+    stream = getattr(kernel, "_activity_stream", None)
+    heard = getattr(stream, "_recv_callback", None)
+    if stream is None or heard is None or hasattr(heard, "mlk_overhears"):
+        return
+
+    def hear(parts: list[bytes]) -> None:
+        try:
+            messages.overhear(body(parts), pid_of(kernel))
+        except Exception:
+            logger.debug("A message was passed over", exc_info=True)
+        heard(parts)
+
+    hear.mlk_overhears = True  # type: ignore[attr-defined]
+    stream.on_recv(hear)
 
 
 def _is_local(kernel: Any) -> bool:

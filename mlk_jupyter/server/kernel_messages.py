@@ -14,6 +14,7 @@ from .kernel_frames import Request, body
 Moment = tuple[str, float]
 """What happened, and when in monotonic seconds."""
 
+_MOST_IDS = 4096
 _SETTLED_S = 1.0  # a cell that waits behind another one begins within milliseconds of the other's end
 
 
@@ -44,6 +45,8 @@ class KernelMessages:
         """Whether one was connected since somebody last asked and set it back."""
         self.was_refused = False
         """Whether a person's cell was, since cells are refused."""
+        self._ids: dict[str, None] = {}
+        """Of the newest requests of windows to run code."""
         self._refusal: tuple[str, int | None] | None = None
         self.state: Moment = (state or "", clock())
         self._buffer: list[Any] | None = None
@@ -52,6 +55,10 @@ class KernelMessages:
     def use(self, request: Request, pid: int | None) -> None:
         """Notes one on its way to the kernel."""
         now = self._clock()
+        if request.kind == "execute_request":
+            self._ids[request.id] = None
+            if len(self._ids) > _MOST_IDS:
+                del self._ids[next(iter(self._ids))]
         if request.by_person:
             self.message = (request.kind, now)
         if request.is_cell:
@@ -96,6 +103,21 @@ class KernelMessages:
             asks = json.loads(parent).get("msg_id", "")
             if self.input is None or self.input[0] != asks:
                 self.input = (asks, self._clock())
+
+    def overhear(self, parts: Sequence[bytes], pid: int | None) -> None:
+        """Notes a cell that came past all windows, as it begins and as it ends: a terminal's, an agent's.
+
+        Args: parts: as `hear` takes them, of whatever the kernel publishes.
+        """
+        header, parent, _, content = parts[:4]
+        if b'"execute_input"' in header:
+            asked = json.loads(parent).get("msg_id")
+            if asked is not None and asked not in self._ids:
+                now = self._clock()
+                self.message = ("execute_request", now)
+                self.cells[asked] = Cell(now, pid)
+        elif self.cells and b'"status"' in header and b'"idle"' in content:
+            self._over(parent)
 
     def _over(self, parent: bytes) -> None:
         ended = json.loads(parent).get("msg_id")
