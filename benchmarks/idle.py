@@ -3,6 +3,7 @@
 Against no policy, and against jupyter_server's own culler (`cull_idle_timeout` with `cull_connected`, not `cull_busy`),
 which goes by `last_activity`: it sees messages and nothing else. GPU hours are those for which kernels held GPUs. A
 stop is wrong when the kernel was doing something that somebody needs; the model of `week` knows, the policy does not.
+`below_threshold`, apart from these figures: how many kernels are stopped whose thread works below what counts as work.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from mlk_jupyter.idle.policy import Policy
 from mlk_jupyter.idle.signals import Sample, Signal, unknown
 
 from .measure import say
-from .week import HOUR, Kernel, Stretch, week
+from .week import HOUR, Kernel, Stretch, unkept, week
 
 STEP_S = 15.0
 """Between two samples, as the server takes them."""
@@ -186,6 +187,7 @@ def compared(*, seed: int, users: int, days: int, policy: Policy | None = None) 
     without = sum(kernel.gpus * (kernel.ended - kernel.started) for kernel in kernels)
     return {
         **watched(kernels, policy).as_dict(without),
+        "below_threshold": {"kernels": users, "stopped": watched(unkept(seed, users), policy).wrong.total()},
         "plain_ttl": {**culled(kernels, policy.ttl_s).as_dict(without), "ttl_s": policy.ttl_s},
         "plain_gpu_ttl": {**culled(kernels, policy.gpu_ttl_s).as_dict(without), "ttl_s": policy.gpu_ttl_s},
         "gpu_hours": round(without / HOUR),

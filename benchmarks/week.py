@@ -1,8 +1,8 @@
 """A week of people who use notebooks, as a model: what their kernels do, what can be measured of it, what is lost.
 
-Every behaviour says in its docstring where it comes from. Nothing here knows of a policy. Not in it: threads without a
-lease that wake for less than 2 % of a core. The policy takes those for idle on purpose, for a ticker of a library is as
-busy; whoever needs one keeps its kernel, as `watcher` does here.
+Every behaviour says in its docstring where it comes from. Nothing here knows of a policy. Apart from the week, in
+`unkept`, are threads without a lease that wake for less than 2 % of a core. The policy takes those for idle on purpose,
+for a ticker of a library is as busy; whoever needs one keeps its kernel, as `watcher` does in the week.
 """
 
 from __future__ import annotations
@@ -73,13 +73,30 @@ def week(seed: int, users: int, days: int) -> list[Kernel]:
     return [kernel for user in range(users) for kernel in _Person(random.Random(f"{seed}/{user}"), user, days).live()]
 
 
+def unkept(seed: int, users: int) -> list[Kernel]:
+    """A night of so many people who each left a thread at 0.3 % of a core, and did not keep its kernel."""
+    kernels = []
+    for user in range(users):
+        rng = random.Random(f"{seed}/{user}/unkept")
+        kernel = Kernel(user, rng.choices(*_GPUS)[0], use_is_known=True, started=0.0, acts=[0.0])
+        kernel.stretches = _watches(rng, kernel, 5.0, 1.0)
+        kernel.leases.clear()
+        kernel.finish(DAY)
+        kernels.append(kernel)
+    return kernels
+
+
+_GPUS = (0, 1, 8), (40, 54, 6)
+"""Three of five need a GPU; one of ten of these has a whole node."""
+
+
 class _Person:
     """One person: how they work, and what they leave behind in the evening."""
 
     def __init__(self, rng: random.Random, user: int, days: int) -> None:
         self._rng, self._user, self._days = rng, user, days
-        # Three of five need a GPU; one of ten of these has a whole node, one of seven shares a time-sliced card.
-        self._gpus = rng.choices((0, 1, 8), (40, 54, 6))[0]
+        self._gpus = rng.choices(*_GPUS)[0]
+        # One of seven of those who have one shares a time-sliced card.
         self._use_is_known = rng.random() > 1 / 7
         # Most never shut a kernel down; the habit is a person's.
         self._tidiness = rng.choice((0.0, 0.0, 0.1, 0.6))

@@ -34,6 +34,7 @@ def test_the_program_prints_one_object_and_the_policy_stops_nobody_who_works() -
     found = json.loads(done.stdout)
     assert found["wrongly_stopped"] == 0 < found["plain_ttl"]["wrongly_stopped"]
     assert 0 < found["saved_percent"] < 100
+    assert found["below_threshold"] == {"kernels": 8, "stopped": 8}
     assert set(found["plain_ttl"]) >= {"saved_percent", "wrongly_stopped"}
 
 
