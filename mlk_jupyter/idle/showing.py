@@ -127,7 +127,8 @@ def _signals(kernel: Watched, now: float) -> list[SignalView]:
         age_s = None if signal.age_s is None else round(signal.age_s + since, 1)
         value = list(signal.value) if isinstance(signal.value, tuple) else signal.value
         found.append(SignalView(name=name, value=value, age_s=age_s, why=signal.why))
-    return found
+    kept = None if kernel.lease is None else kernel.lease.reason or "without a reason"
+    return [*found, SignalView(name="lease", value=kept)]
 
 
 def _sentences(kernel: Watched, server: Policy, now: float) -> list[str]:

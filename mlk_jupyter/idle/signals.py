@@ -77,7 +77,8 @@ NAMES = (
     "execution", "message", "pending", "presence", "output", "input", "cpu", "io", "stopped", "gpus", "gpu_busy",
     "gpu_memory", "jobs", "waits_for",
 )  # fmt: skip
-"""Of the signals of a sample, in the order in which they are shown."""
+"""Of the signals of a sample, in the order in which they are shown. A lease, shown after them, is not measured;
+terminals are no kernel's, and keep the whole server (`idle.terminals`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ class SignalView(TolerantModel):
     """One signal of a kernel."""
 
     name: str
-    """Of the fields of `idle.signals.Sample`: `cpu`, `gpu_busy`, `message`, …"""
+    """Of the fields of `idle.signals.Sample`: `cpu`, `gpu_busy`, `message`, …; `lease`: why somebody keeps it."""
     value: Any = None
     """None: unknown, or there was none yet."""
     age_s: float | None = None

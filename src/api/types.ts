@@ -2491,7 +2491,7 @@ export interface components {
             readonly age_s: number | null;
             /**
              * Name
-             * @description Of the fields of `idle.signals.Sample`: `cpu`, `gpu_busy`, `message`, …
+             * @description Of the fields of `idle.signals.Sample`: `cpu`, `gpu_busy`, `message`, …; `lease`: why somebody keeps it.
              */
             readonly name: string;
             /**

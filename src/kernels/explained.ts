@@ -50,7 +50,8 @@ function signalName(name: string, trans: TranslationBundle): string {
     gpu_busy: trans.__('GPU at work'),
     gpu_memory: trans.__('GPU memory held'),
     jobs: trans.__('Jobs that it submitted'),
-    waits_for: trans.__('Waits only for the job')
+    waits_for: trans.__('Waits only for the job'),
+    lease: trans.__('Kept for')
   };
   return names[name] ?? name;
 }

@@ -82,6 +82,8 @@ async def test_a_kernel_is_kept_and_let_go_of(ask: Ask, kernel: str, data_dir: P
     kept = await ask("POST", "mlk", "idle", kernel, "lease", body={"seconds": 3600, "reason": "over lunch"})
     assert kept["lease"]["reason"] == "over lunch" and 3500 < kept["lease"]["left_s"] <= 3600
     assert (data_dir / "idle" / "kernels" / kernel / "keep-panel.json").is_file()
+    told = await ask("GET", "mlk", "idle", "explain", kernel)
+    assert told["signals"][-1] == {"name": "lease", "value": "over lunch", "age_s": None, "why": None}
     assert (await ask("DELETE", "mlk", "idle", kernel, "lease"))["lease"] is None
 
 

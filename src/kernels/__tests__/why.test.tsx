@@ -21,7 +21,8 @@ const explained: Explained = {
     signal('execution', 'idle', { age_s: 2520 }),
     signal('message', 'execute_request', { age_s: 2521 }),
     signal('cpu', 0.4),
-    signal('gpu_busy', null, { why: 'several tenants share the GPU' })
+    signal('gpu_busy', null, { why: 'several tenants share the GPU' }),
+    signal('lease', 'over lunch')
   ],
   limits: { MLK_IDLE_MODE: 'enforce', MLK_IDLE_TTL: 14_400, MLK_IDLE_MAX_AGE: 0 },
   sources: {
@@ -47,7 +48,8 @@ describe('why a kernel is in its state', () => {
       ['Kernel', 'idle', 'for 42 min'],
       ['Last use by a person', 'ran a cell', '42 min ago'],
       ['CPU of its processes', '0.4 % of one core', ''],
-      ['GPU at work', 'unknown', 'several tenants share the GPU']
+      ['GPU at work', 'unknown', 'several tenants share the GPU'],
+      ['Kept for', 'over lunch', '']
     ]);
     expect(cells('Limits')).toEqual([
       ['Mode (MLK_IDLE_MODE)', 'enforce', 'from the server'],
