@@ -30,7 +30,7 @@ from mlk_jupyter.bundle import BundleTooLarge, UnknownParameter
 from mlk_jupyter.cli.kernels import NotWatched, SeveralKernels
 from mlk_jupyter.client import JobFailed, JobStopped, RemoteError, StillGoing, ValuesMissing
 from mlk_jupyter.errors import JobNotFound, MlkError
-from mlk_jupyter.idle.refusals import NoSuchKernel, NoSuchNotice, NotOurs
+from mlk_jupyter.idle.refusals import BeingStopped, NoSuchKernel, NoSuchNotice, NotOurs
 from mlk_jupyter.library import NoSuchRank, SeveralJobs
 from mlk_jupyter.magics.profiles import ProfilesUnreadable
 from mlk_jupyter.model import JobSpec, JobStatus, Phase
@@ -56,6 +56,7 @@ JOB = JobStatus(
 WORDED: dict[type[MlkError], Callable[[], MlkError]] = {
     BodyTooLarge: BodyTooLarge,
     LoginUnavailable: LoginUnavailable,
+    BeingStopped: lambda: BeingStopped("a"),
     NoSuchKernel: lambda: NoSuchKernel("a"),
     NoSuchNotice: lambda: NoSuchNotice("a"),
     NotOurs: lambda: NotOurs("a"),
