@@ -111,6 +111,14 @@ def beginning(pid: int) -> float | None:
     return None if row is None or row.state == "Z" else row.began
 
 
+def age_of(pid: int) -> float | None:
+    """Seconds since a process began, whatever the clock does; None: it does not run, or no such clock is there."""
+    began = beginning(pid)
+    if began is None or not isinstance(this_system(), LinuxSystem):
+        return None
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - began / os.sysconf("SC_CLK_TCK")
+
+
 def lives(pid: int, began: float | None, created: float | None = None) -> bool:
     """Whether a process still runs that wrote down its number.
 

@@ -19,7 +19,7 @@ from tornado.web import HTTPError
 
 from ..idle.kernels import Ended, Look
 from ..idle.signals import Execution, Signal, unknown
-from ..idle.table import beginning, lives
+from ..idle.table import age_of, beginning, lives
 from ..record.fields import clean
 from .kernel_frames import body
 from .kernel_memory import REQUEST, read_memory
@@ -34,6 +34,8 @@ _STATES: dict[str, Execution] = {
     "starting": "starting", "restarting": "starting", "autorestarting": "starting", "idle": "idle", "busy": "busy",
     "dead": "dead",
 }  # fmt: skip
+_COMES_UP_S = 30.0  # in which one that came up before does so again
+_EARLIER_S = 2.0  # a state that is older than the process by more is that of a process before
 _GRACE_S = 5.0  # beyond what the kernel manager itself needs before it kills
 _KILL_S = 10.0
 
@@ -85,7 +87,7 @@ class JupyterKernels:
             pid=pid,
             local=local,
             spec_metadata=dict(getattr(spec, "metadata", None) or {}),
-            execution=_execution(kernel, messages, now),
+            execution=execution_of(kernel, messages, now, pid),
             message=unknown(deaf) if deaf else _newest(messages.message, now),
             pending=unknown(deaf) if deaf else _pending(messages, now),
             presence=_newest(messages.presence, now),
@@ -276,7 +278,8 @@ def _is_local(kernel: Any) -> bool:
     return provisioner is None or isinstance(provisioner, LocalProvisioner)
 
 
-def _execution(kernel: Any, messages: KernelMessages, now: float) -> Signal[Execution]:
+def execution_of(kernel: Any, messages: KernelMessages, now: float, pid: int | None) -> Signal[Execution]:
+    """What the server says of it, where that is of this process. Args: now: monotonic seconds."""
     said, since = messages.state
     # A gateway's kernel never says that it is ready.
     ready = None if isinstance(kernel, GatewayKernelManager) else getattr(kernel, "ready", None)
@@ -285,6 +288,12 @@ def _execution(kernel: Any, messages: KernelMessages, now: float) -> Signal[Exec
     if ready is not None and (ready.cancelled() or ready.exception() is not None):
         return Signal("dead", now - since)
     state = _STATES.get(said)
+    if state in ("busy", "starting") and messages.came_up and not messages.cells and pid is not None:
+        # One that died and was restarted by itself says little or nothing before it is used.
+        age_s = now - since
+        begun_s = age_of(pid) if state == "busy" else age_s
+        if begun_s is not None and (state == "starting" or begun_s + _EARLIER_S < age_s):
+            return Signal("starting" if begun_s < _COMES_UP_S else "idle", begun_s)
     return unknown(f"the server says {said!r}") if state is None else Signal(state, now - since)
 
 

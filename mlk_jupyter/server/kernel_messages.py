@@ -15,6 +15,7 @@ Moment = tuple[str, float]
 """What happened, and when in monotonic seconds."""
 
 _MOST_IDS = 4096
+_UP = ("idle", "busy")
 _SETTLED_S = 1.0  # a cell that waits behind another one begins within milliseconds of the other's end
 
 
@@ -49,6 +50,8 @@ class KernelMessages:
         """Of the newest requests of windows to run code."""
         self._refusal: tuple[str, int | None] | None = None
         self.state: Moment = (state or "", clock())
+        self.came_up = state in _UP
+        """Whether it was ready once, this process or one before."""
         self._buffer: list[Any] | None = None
         self._read = 0
 
@@ -144,6 +147,7 @@ class KernelMessages:
         """Notes the state of the kernel; the same as before changes nothing."""
         if state != self.state[0]:
             self.state = (state or "", self._clock())
+            self.came_up = self.came_up or state in _UP
             if state == "dead":
                 self.forget_cells()
 
