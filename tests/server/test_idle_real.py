@@ -25,6 +25,22 @@ def work():
 threading.Thread(target=work, daemon=True).start()
 """
 
+OVER_THE_NETWORK = """
+import socket, threading, time
+listening = socket.create_server(("127.0.0.1", 0))
+def send():
+    with listening.accept()[0] as connection:
+        while True:
+            connection.sendall(bytes(50_000))
+            time.sleep(0.25)
+def receive():
+    with socket.create_connection(listening.getsockname()) as connection:
+        while connection.recv(65536):
+            pass
+for work in (send, receive):
+    threading.Thread(target=work, daemon=True).start()
+"""
+
 
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Server]]:
@@ -79,9 +95,10 @@ def idle(server: Server) -> dict[str, Any]:
     return dict(server.http.get("idle").raise_for_status().json())
 
 
-def test_an_idle_kernel_is_stopped_within_a_minute_and_a_silent_training_is_not(server: Callable[..., Server]) -> None:
+def test_an_idle_kernel_is_stopped_within_a_minute_and_silent_work_is_not(server: Callable[..., Server]) -> None:
     jupyter = server(MODE="enforce", TTL="20")
     forgotten, training = new_kernel(jupyter), new_kernel(jupyter, IN_A_THREAD)
+    loading = new_kernel(jupyter, OVER_THE_NETWORK)
     began = time.monotonic()
     wait_for(lambda: forgotten not in kernels(jupyter), lambda: json.dumps(idle(jupyter)))
     took_s = time.monotonic() - began
@@ -91,7 +108,8 @@ def test_an_idle_kernel_is_stopped_within_a_minute_and_a_silent_training_is_not(
     assert took_s < 60, "the requirement is a minute"
     told = jupyter.http.get(f"idle/explain/{training}").json()
     assert told["kernel"]["state"] == "active" and "CPU" in told["kernel"]["words"]
-    assert kernels(jupyter) == {training}
+    wait_for(lambda: "reads and writes" in jupyter.http.get(f"idle/explain/{loading}").json()["kernel"]["words"])
+    assert kernels(jupyter) == {training, loading}
 
 
 def test_a_server_that_is_suspended_stops_nothing_when_it_goes_on(server: Callable[..., Server]) -> None:
