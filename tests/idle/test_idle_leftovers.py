@@ -72,6 +72,7 @@ def daemon(kernel: StandIn) -> int:
 def setsid(kernel: StandIn) -> int:
     pid = kernel.spawn("sleep", "600", start_new_session=True)
     until(lambda: psutil.Process(pid).name() == "sleep")  # renamed a moment after it is told to have started
+    until(lambda: TAG in psutil.Process(pid).environ())  # which can be read a moment after that
     return pid
 
 
