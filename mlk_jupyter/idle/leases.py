@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import MlkError
-from ..figures import duration
+from ..figures import duration, number
 from .folders import Wish
 from .policy import Policy
 
@@ -100,8 +100,11 @@ class Leases:
             raise LeaseRefused(f"{seconds} is no length of time.", hint="Say for how many seconds, more than 0.")
         granted = grant(seconds, policy.lease_max_s or None, self.total_left_s(policy))
         if granted.why is not None:
+            asked = duration(seconds)
+            if asked == duration(granted.seconds):
+                asked = f"{number(seconds)} s, a little more than {asked},"
             raise LeaseRefused(
-                f"{duration(seconds)} were asked for; {granted.why}.",
+                f"{asked} were asked for; {granted.why}.",
                 hint="Ask for less now, and again later, or use the kernel: what works is not stopped.",
             )
 

@@ -184,7 +184,7 @@ class Explained(TolerantModel):
 class LeaseRequest(StrictModel):
     """Asks to keep a kernel."""
 
-    seconds: Annotated[float, Field(gt=0, le=366 * 86400, allow_inf_nan=False)]
+    seconds: Annotated[float, Field(ge=1, le=366 * 86400, allow_inf_nan=False, strict=True)]
     reason: Annotated[str, StringConstraints(max_length=200)] = ""
 
 

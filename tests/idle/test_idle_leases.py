@@ -165,3 +165,8 @@ class TestFolders:
         assert folders.read(["k"]) == {}
         folders.remove("k")
         folders.remove("../k")
+
+
+def test_a_little_more_than_is_allowed_is_told_apart_from_it() -> None:
+    with pytest.raises(LeaseRefused, match=r"86401 s, a little more than 1 d, were asked for; .*1 d"):
+        Leases().check(86_401.0, Policy(lease_max_s=86_400.0))

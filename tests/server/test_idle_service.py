@@ -93,6 +93,8 @@ async def test_a_kernel_is_kept_and_let_go_of(ask: Ask, kernel: str, data_dir: P
         ({"seconds": -1}, "bad_input"),
         ({"seconds": 0}, "bad_input"),
         ({"seconds": "x"}, "bad_input"),
+        ({"seconds": True}, "bad_input"),
+        ({"seconds": 1e-9}, "bad_input"),
         ({"seconds": 86401}, "lease_refused"),
         ({"seconds": 1e300}, "bad_input"),
         ({"seconds": 60, "reason": "x" * 201}, "bad_input"),
