@@ -11,7 +11,8 @@ from ..record.fields import clean, clean_all
 
 # Runs in the kernel, with whatever Python and libraries it has. Of an object only its type is asked, in a way that a
 # class cannot change, and what known libraries keep beside their data: nothing of the user's own runs, nothing is
-# copied or computed. Needs no name of the notebook, where `len` or `sorted` may be anything.
+# copied or computed. The size of an object of somebody's own class is not known: what it refers to has it. Needs no
+# name of the notebook, where `len` or `sorted` may be anything.
 _SOURCE = """
 import heapq, json, sys, time, types
 def told(shell, most=50, limit_s=1.0):
@@ -23,7 +24,6 @@ def told(shell, most=50, limit_s=1.0):
     nn = getattr(torch, "nn", None)
     tensors = (getattr(torch, "Tensor", None), getattr(nn, "Parameter", None))
     module = getattr(nn, "Module", None)
-    plain = (int, float, complex, bool, str, bytes, bytearray, list, tuple, dict, set, frozenset, range, memoryview)
     left_out = (types.ModuleType, types.FunctionType, types.BuiltinFunctionType, types.MethodType, type)
     def tensor(x):
         return x.element_size() * x.nelement(), tuple(x.shape), str(x.device)
@@ -52,7 +52,16 @@ def told(shell, most=50, limit_s=1.0):
             found = [part for part in parts(x, {}).values() if part]
             devices = sorted({part[2] for part in found})
             return sum(part[0] for part in found), None, ", ".join(devices)[:80] or None
-        return sys.getsizeof(x) if cls in plain else object.__sizeof__(x), None, None
+        return own_size(x, cls), None, None
+    def own_size(x, cls):
+        for each in get(cls, "__mro__"):
+            how = get(each, "__dict__").get("__sizeof__")
+            if how is not None:
+                break
+        made_by_class = (1 << 9) & get(cls, "__flags__")
+        if type(how) is not types.MethodDescriptorType or (each is object and made_by_class):
+            return None
+        return how(x)
     hidden, found, more = shell.user_ns_hidden, [], 0
     for name, x in list(shell.user_ns.items()):
         if type(name) is not str or name.startswith("_") or (name in hidden and hidden[name] is x):

@@ -41,6 +41,9 @@ BUILT, CALLED = False, []
 net = Net()
 BUILT = True
 numbers = [1, 2, 3]
+import array as arrays
+class Own: pass
+doubles, pair, text, own = arrays.array("d", bytes(8_000)), (1, 2), "x" * 1000, Own()
 """
 
 
@@ -50,7 +53,11 @@ async def test_names_types_sizes_shapes_and_devices_of_what_a_person_made(
     window = await open_window(kernel)
     assert sorted(kinds(await window.run(LIBRARIES))) == ["execute_input", "execute_reply", "status", "status"]
     held, _ = await listed(host, kernel)
-    assert set(held) == {"array", "view", "frame", "series", "tensor", "net", "numbers", "BUILT", "CALLED"}
+    others = {"numbers", "BUILT", "CALLED", "doubles", "pair", "text", "own"}
+    assert set(held) == {"array", "view", "frame", "series", "tensor", "net"} | others
+    sizes = {name: held[name].bytes for name in ("doubles", "pair", "text", "own")}
+    assert sizes["own"] is None and all(size for name, size in sizes.items() if name != "own"), sizes
+    assert 8_000 <= (sizes["doubles"] or 0) < 9_000 and 1_000 <= (sizes["text"] or 0) < 1_200
     assert held["array"] == HeldVariable("array", "numpy.ndarray", 160_000, "(1000, 20)", None)
     assert (held["view"].bytes, held["view"].shape) == (80_000, "(500, 20)")
     assert (held["frame"].bytes, held["frame"].shape) == (16_000, "(1000, 2)")
