@@ -36,6 +36,8 @@ def test_the_program_prints_one_object_and_the_policy_stops_nobody_who_works() -
     assert 0 < found["saved_percent"] < 100
     assert found["below_threshold"] == {"kernels": 8, "stopped": 8}
     assert set(found["plain_ttl"]) >= {"saved_percent", "wrongly_stopped"}
+    watch = found["watch"]
+    assert watch["kernels"] == watch["measured"] == 200 and watch["look_s"] > 0 and watch["core_percent"] > 0
 
 
 def test_the_same_seed_is_the_same_week() -> None:
