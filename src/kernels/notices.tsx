@@ -57,40 +57,30 @@ export class StoppedNotices {
       return;
     }
     const path = this._pathOf(panel);
-    const found = this._options.kernels.stopped.find(each => each.path === path) ?? null;
+    const stopped = this._options.kernels.stopped.find(each => each.path === path);
     const before = this._shown.get(panel);
-    // The server forgets it once somebody uses the next kernel; who looks only then is to know all the same.
-    const stays = before?.path === path && this._runsAgain(panel, before) ? before.stopped : null;
-    const stopped = found ?? stays;
-    if (before && before.stopped.id === stopped?.id) {
+    if (before && before.id === stopped?.id) {
       before.widget.update();
       return;
     }
-    before?.widget.dispose();
-    this._shown.delete(panel);
+    this._remove(panel);
     if (stopped) {
-      this._place(panel, path, stopped);
+      this._place(panel, stopped);
     }
   }
 
-  /** Whether the notebook has a kernel again; the server may know it before JupyterLab does. */
-  private _runsAgain(panel: NotebookPanel, { path, stopped }: IShown): boolean {
-    const { kernels } = this._options.kernels;
-    return (
-      hasOther(panel, stopped) || kernels.some(each => each.path === path && each.id !== stopped.id)
-    );
+  private _remove(panel: NotebookPanel): void {
+    const widget = this._shown.get(panel)?.widget;
+    const hadFocus = widget?.node.contains(document.activeElement);
+    widget?.dispose();
+    this._shown.delete(panel);
+    if (hadFocus) {
+      panel.content.activate();
+    }
   }
 
-  private _place(panel: NotebookPanel, path: string, stopped: Stopped): void {
+  private _place(panel: NotebookPanel, stopped: Stopped): void {
     const { kernels, runAll, openJob, trans } = this._options;
-    const remove = (): void => {
-      const hadFocus = widget.node.contains(document.activeElement);
-      widget.dispose();
-      this._shown.delete(panel);
-      if (hadFocus) {
-        panel.content.activate();
-      }
-    };
     // The header gives its widgets the height that they ask for, and does not look at what is in them.
     const onHeight = (height: number): void => {
       widget.node.style.minHeight = `${Math.min(height, HIGHEST_PX)}px`;
@@ -100,7 +90,7 @@ export class StoppedNotices {
       if (kernels.stopped.some(({ id }) => id === stopped.id)) {
         await kernels.dismiss(stopped.id);
       }
-      remove();
+      this._remove(panel);
     };
     const start = async (): Promise<void> => {
       if (!hasOther(panel, stopped)) {
@@ -129,7 +119,7 @@ export class StoppedNotices {
     ));
     widget.addClass('mlk-StoppedNotice-holder');
     panel.contentHeader.addWidget(widget);
-    this._shown.set(panel, { path, stopped, widget });
+    this._shown.set(panel, { id: stopped.id, widget });
   }
 
   private readonly _shown = new WeakMap<NotebookPanel, IShown>();
@@ -142,7 +132,7 @@ function hasOther(panel: NotebookPanel, { id }: Stopped): boolean {
 }
 
 interface IShown {
-  readonly path: string;
-  readonly stopped: Stopped;
+  /** Of the kernel. */
+  readonly id: string;
   readonly widget: Rendered;
 }
