@@ -87,6 +87,8 @@ test('a section is folded with the keyboard, and stays so when the page is loade
   await title('Jobs run on').focus();
   await page.keyboard.press('Enter');
   await page.keyboard.press('ArrowUp');
+  await expect(title('Kernels')).toBeFocused();
+  await page.keyboard.press('ArrowUp');
   await expect(title(/^Jobs(?! run)/)).toBeFocused();
   const kept = page.waitForResponse(
     response =>
