@@ -307,8 +307,9 @@ def test_what_the_cluster_tells_while_something_is_waited_for_is_not_lost(
     assert asyncio.run(run()).reason is None
 
 
+@pytest.mark.parametrize("again", [100, 1], ids=["later", "in the same second"])
 def test_the_record_of_a_run_begins_with_its_own_pods_though_the_job_is_heard_of_first(
-    scene: Callable[..., Scene],
+    scene: Callable[..., Scene], again: int
 ) -> None:
     one = scene()
     new = {**pod(phase="Running", state=RUNNING)}
@@ -324,15 +325,18 @@ def test_the_record_of_a_run_begins_with_its_own_pods_though_the_job_is_heard_of
             one.tell(recorder, at_work(1, pod(phase="Running", state=RUNNING)))
             said(one.cluster.server(), "run 0")
             await until(lambda: frames(b"run 0"))
-            one.tell(recorder, at_work(100, pod(phase="Running", state=RUNNING)), phase=Phase.QUEUED)
+            out = job(conditions=[condition("Suspended", when=1)])
+            one.tell(recorder, objects(out, pods=[pod(phase="Running", state=RUNNING)]), phase=Phase.QUEUED)
             await until(lambda: recorder.status.phase is Phase.QUEUED)
-            one.tell(recorder, at_work(100, new))
+            one.tell(recorder, at_work(again, pod(phase="Running", state=RUNNING)), phase=Phase.STARTING)
+            await until(lambda: recorder.status.phase is Phase.STARTING)
+            one.tell(recorder, at_work(again, new))
             said(one.cluster.logs["another"], "run 1").ends()
             one.cluster.logs["another"].end()
             await until(lambda: frames(b"run 1"))
             over = {**new, "status": pod(phase="Succeeded", state=ended())["status"]}
             done = [condition("SuccessCriteriaMet", when=160), condition("Complete", when=160)]
-            one.tell(recorder, objects(job(conditions=done, succeeded=1, startTime=at(100)), pods=[over]))
+            one.tell(recorder, objects(job(conditions=done, succeeded=1, startTime=at(again)), pods=[over]))
             return await recorder.finished()
 
     def frames(text: bytes) -> bool:

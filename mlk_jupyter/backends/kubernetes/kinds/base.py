@@ -18,6 +18,7 @@ from .fields import (
     controller,
     created_at,
     deleted_at,
+    holds,
     indexed_worker,
     mapping,
     metadata,
@@ -119,6 +120,10 @@ class JobKind(ABC):
         """
         job = self._job_of_attempt(objects, attempt)
         return text(status(job).get("startTime")) if condition(job, "Suspended") is not None else ""
+
+    def is_out(self, objects: Objects, attempt: int) -> bool:
+        """Whether the Job of an attempt is suspended, as it says."""
+        return holds(self._job_of_attempt(objects, attempt), "Suspended") is not None
 
     def _job_of_attempt(self, objects: Objects, attempt: int) -> Manifest | None:
         owner = next((one for one in objects.owners if self.number_of(one) == attempt), None)

@@ -297,6 +297,8 @@ class Recorder:
         """Begins anew when the job was taken out of the cluster and its ranks have begun again in other pods."""
         kind, attempt = kind_of_job(objects), self._positions.attempt
         run = kind.run_of(objects, attempt)
+        if kind.is_out(objects, attempt):  # it may go on in the very second in which it began: times have whole ones
+            self._positions.run = ""
         pods = {uid(pod) for pod in kind.pods_of(objects, attempt).values()}
         if run == self._positions.run:
             self._run_pods |= pods
