@@ -20,13 +20,27 @@ _UNPICKLING = ("multiprocessing.queues", "multiprocessing.connection", "multipro
 
 
 class _Unseen(type):
-    """A function or a class of the notebook's cells."""
+    """A function or a class of the notebook's cells, or what one of them holds."""
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        if sys._getframe(1).f_globals.get("__name__") in _UNPICKLING:
-            # An error here would end the worker before it has its task.
+        if _is_unpickling():
             return object.__new__(cls)  # type: ignore[arg-type]
         _refuse(cls.__name__)
+
+    def __getattr__(cls, attribute: str) -> Any:
+        if attribute.startswith("__"):
+            raise AttributeError(attribute)
+        if _is_unpickling():  # a class within it, a method, or, before Python 3.11.4, a member of an enum
+            return __getattr__(cls.__name__)
+        _refuse(cls.__name__)
+
+    def __repr__(cls) -> str:
+        _refuse(cls.__name__)
+
+
+def _is_unpickling() -> bool:
+    """Whether a task or an argument is just being read: an error then would end the worker before it has its task."""
+    return sys._getframe(2).f_globals.get("__name__") in _UNPICKLING
 
 
 def _refuse(name: str) -> NoReturn:
