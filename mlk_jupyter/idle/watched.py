@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
+from . import inside
 from .folders import Left, Wish
 from .kernels import Look, Usage
 from .leases import Lease, Leases
 from .machine import Machine
 from .patience import Patience
-from .policy import Policy
+from .policy import Configured, Policy, resolve
 from .signals import Sample, Signal, Verdict, unknown
+
+logger = logging.getLogger(__name__)
 
 INTERVAL_S = 15.0
 """Between two looks at a kernel, where no limit is short."""
 _LEAST_INTERVAL_S = 1.0  # a single tick of the CPU's clock in less would count as work
 _LOOKS_IN_A_LIMIT = 8
+_SOONEST_S = 0.5
+_WRITTEN_EVERY_S = 60.0
 
 
 def interval_for(policy: Policy, most_s: float = INTERVAL_S) -> float:
@@ -108,6 +114,23 @@ class Watched:
         why = type(error).__name__
         self.verdict = Verdict("active", because=f"what it does is not known ({why}), so this time is not counted")
 
+    def resolve(self, configured: Configured, most_s: float) -> None:
+        """Takes the policy that follows from the server's and its inputs. Args: most_s: longest time between looks."""
+        policy, self.sources = resolve(
+            configured.policy,
+            configured.ceilings,
+            kernelspec=self.inputs.kernelspec,
+            notebook=self.inputs.notebook,
+            setting=self.inputs.setting,
+            given=configured.sources,
+        )
+        if policy == self.policy and self.machine.policy == policy:
+            return
+        interval_s = interval_for(policy, most_s)
+        if interval_s > self.interval_s:  # looks that it would take for a stall
+            self.machine, self.interval_s = Machine(policy, interval_s=interval_s), interval_s
+        self.policy = self.machine.policy = policy
+
     @property
     def was_due(self) -> bool:
         """Somebody was told, or it was written down, that it is to be stopped or would have been."""
@@ -126,6 +149,37 @@ class Watched:
             return found
         return [*(wish for wish in found if wish.holder != kept.holder), kept]
 
+    def keep(self, seconds: float, reason: str, *, now: float, wall: float) -> None:
+        """Leases it from now on, because a person says so. Raises: LeaseRefused."""
+        self.leases.check(seconds, self.policy)
+        self.kept = Wish(inside.PANEL, wall, wall + seconds, reason)
+        self.step_lease(now, wall)
+
+    def let_go_of(self, *, now: float, wall: float) -> None:
+        """Ends the leases that persons asked for."""
+        self.kept = None
+        self.let_go |= {wish for wish in self.left.wishes if wish.holder in inside.PERSONS}
+        self.step_lease(now, wall)
+
+    async def write_down(self, write: Callable[[], object]) -> None:
+        """Writes either to the disk, as far as that takes it."""
+        try:
+            await self.keeping.do(write)
+        except OSError as error:
+            logger.warning("How long kernel %s is kept cannot be written down: %s", self.id, error)
+
+    def step_lease(self, now: float, wall: float) -> None:
+        """Counts its lease. Args: now: monotonic seconds. wall: seconds since the epoch."""
+        self.lease = self.leases.step(self.wishes(), self.policy, now=now, wall=wall)
+
+    def to_write(self, now: float) -> Leases | None:
+        """Its leases, where one began, ended, or was not written down for a minute; else None."""
+        is_old = self.kept_at is None or now - self.kept_at >= _WRITTEN_EVERY_S
+        if (self.lease is not None and is_old) or (self.lease is None and self.kept_at is not None):
+            self.kept_at = None if self.lease is None else now
+            return self.leases
+        return None
+
     def take(self, sample: Sample, *, wall: float) -> Verdict:
         """What follows from one more sample. Args: wall: seconds since the epoch at which it was taken."""
         self.sample, self.sampled_wall = sample, wall
@@ -140,6 +194,27 @@ class Watched:
         self.quiet_since = _steady(self.quiet_since, wall, _negative(self.verdict.quiet_s))
         self.stops_at = _steady(self.stops_at, wall, self.verdict.stops_in_s)
         return self.verdict
+
+
+def next_look_s(kernels: Collection[Watched], most_s: float) -> float:
+    """Seconds until the next look: sooner where something is due before, so that it happens when it was said to."""
+    every = [interval_for(kernel.policy, most_s) for kernel in kernels]
+    ends = [kernel.verdict.stops_in_s for kernel in kernels if kernel.verdict.state == "warned"]
+    soon = [max(end, _SOONEST_S) for end in ends if end is not None]
+    return min([*every, *soon], default=most_s)
+
+
+def share_costs(kernels: Collection[Watched], price: float | None) -> None:
+    """Shares a server's price by the GPUs that its kernels hold, else by their number, as far as both are known."""
+    here = [kernel for kernel in kernels if kernel.look.local]
+    samples = [(kernel.decided or kernel).sample for kernel in here]
+    held = [sample.gpus.value if sample else None for sample in samples]
+    every = sum(gpus or 0 for gpus in held)
+    for kernel, gpus in zip(here, held, strict=True):
+        if price is None or None in held:
+            kernel.cost_per_hour = None
+        else:
+            kernel.cost_per_hour = price * (gpus or 0) / every if every else price / len(here)
 
 
 _SAME_S = 2.0  # two looks that say the same differ by how long they took

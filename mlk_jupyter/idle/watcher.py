@@ -16,24 +16,22 @@ from typing import Any
 from ..waiting import is_set_within, within
 from . import inside
 from .book import Book
-from .folders import Left, Wish
+from .folders import Left
 from .happened import Event, Happened
 from .kernels import Ended, Look, unseen
 from .leases import Leases
 from .machine import Machine
 from .outside import Found, Outside
 from .parts import Parts
-from .policy import Configured, as_values, of_metadata, resolve
+from .policy import Configured, as_values, of_metadata
 from .refusals import NoSuchKernel, NotOurs
-from .watched import Inputs, Watched, interval_for, sample_of
+from .watched import Inputs, Watched, interval_for, next_look_s, sample_of, share_costs
 from .words import not_known, why_stopped
 
 logger = logging.getLogger(__name__)
 
 _AT_A_TIME = 16  # kernels whose samples are judged before others have their turn on the event loop
 _STOPS_AT_ONCE = 32
-_WRITTEN_EVERY_S = 60.0
-_SOONEST_S = 0.5
 
 
 class Watcher:
@@ -46,7 +44,8 @@ class Watcher:
 
     def __init__(self, parts: Parts, configured: Configured, book: Book) -> None:
         self.kernels: dict[str, Watched] = {}
-        self.policy, self.ceilings, self.given = configured
+        self.policy = configured.policy
+        self._configured = configured
         self.sampled_at: float | None = None
         """Seconds since the epoch."""
         self.tick_s: float | None = None
@@ -107,7 +106,7 @@ class Watcher:
         self._setting = setting
         for kernel in self.kernels.values():
             kernel.inputs = replace(kernel.inputs, setting=setting)
-            self._resolve(kernel)
+            kernel.resolve(self._configured, self._parts.interval_s)
         self._wake.set()
 
     async def close(self, *, is_idle: bool = False) -> None:
@@ -140,29 +139,14 @@ class Watcher:
         Raises: NoSuchKernel, LeaseRefused.
         """
         kernel = self.kernel(kernel_id)
-        kernel.leases.check(seconds, kernel.policy)
-        wall = self._parts.wall()
-        kernel.kept = Wish(inside.PANEL, wall, wall + seconds, reason)
-        self._step_lease(kernel)
-        await self._write_down(kernel, lambda: inside.wish(kernel_id, inside.PANEL, seconds, reason))
+        kernel.keep(seconds, reason, now=self._parts.clock(), wall=self._parts.wall())
+        await kernel.write_down(lambda: inside.wish(kernel_id, inside.PANEL, seconds, reason))
 
     async def release(self, kernel_id: str) -> None:
         """Ends the leases that persons asked for; a block of code that holds one goes on. Raises: NoSuchKernel."""
         kernel = self.kernel(kernel_id)
-        kernel.kept = None
-        kernel.let_go |= {wish for wish in kernel.left.wishes if wish.holder in inside.PERSONS}
-        self._step_lease(kernel)
-        await self._write_down(kernel, lambda: inside.release(kernel_id))
-
-    def _step_lease(self, kernel: Watched) -> None:
-        now, wall = self._parts.clock(), self._parts.wall()
-        kernel.lease = kernel.leases.step(kernel.wishes(), kernel.policy, now=now, wall=wall)
-
-    async def _write_down(self, kernel: Watched, write: Callable[[], object]) -> None:
-        try:
-            await kernel.keeping.do(write)
-        except OSError as error:
-            logger.warning("How long kernel %s is kept cannot be written down: %s", kernel.id, error)
+        kernel.let_go_of(now=self._parts.clock(), wall=self._parts.wall())
+        await kernel.write_down(lambda: inside.release(kernel_id))
 
     def begin_stop(self, kernel_id: str) -> Watched:
         """Stops a kernel because a person says so, whatever it does and in every mode.
@@ -190,17 +174,10 @@ class Watcher:
                 if not self._parts.host.kernel_ids() and not self._stopping:  # a stop still looks for what is left
                     break
                 self._wake.clear()
-                await is_set_within(self._interval_s(), self._wake)
+                await is_set_within(next_look_s(self.kernels.values(), self._parts.interval_s), self._wake)
         finally:
             self._task = None  # before anything is waited for: a kernel that begins now begins a watch of its own
         await self._outside.rest()
-
-    def _interval_s(self) -> float:
-        """Until the next look: sooner where something is due before, so that it happens when it was said to."""
-        every = [interval_for(kernel.policy, self._parts.interval_s) for kernel in self.kernels.values()]
-        ends = [kernel.verdict.stops_in_s for kernel in self.kernels.values() if kernel.verdict.state == "warned"]
-        soon = [max(end, _SOONEST_S) for end in ends if end is not None]
-        return min([*every, *soon], default=self._parts.interval_s)
 
     async def _look(self) -> None:
         """One look at all kernels. Whoever calls it holds `_looking`."""
@@ -225,7 +202,10 @@ class Watcher:
                     await asyncio.sleep(0)
             self._note(wall)
             self.sampled_at = wall
-            await self._outside.keep(self._leases_to_write(now), wall)
+            kept = {
+                kernel.id: leases for kernel in self.kernels.values() if (leases := kernel.to_write(now)) is not None
+            }
+            await self._outside.keep(kept, wall)
         await self._book.flush()
         self.tick_s = time.perf_counter() - began
         for look_on in self.looks:
@@ -261,8 +241,8 @@ class Watcher:
         inputs = Inputs(of_metadata(look.spec_metadata), found.notebooks.get(look.path or ""), self._setting)
         if inputs != kernel.inputs:
             kernel.inputs = inputs
-            self._resolve(kernel)
-        self._step_lease(kernel)
+            kernel.resolve(self._configured, self._parts.interval_s)
+        kernel.step_lease(self._parts.clock(), self._parts.wall())
         usage = found.usages.get(look.kernel_id)
         sample = sample_of(look, usage, kernel.left, found.unfinished.__contains__, at=now, why=found.why_no_usages)
         kernel.take(sample, wall=wall)
@@ -282,53 +262,18 @@ class Watcher:
             interval_s=interval_s,
             leases=leases or Leases(),
         )
-        self._resolve(kernel)
+        kernel.resolve(self._configured, self._parts.interval_s)
         self.kernels[kernel.id] = kernel
         return kernel
 
     def _note(self, wall: float) -> None:
         """Works out what each kernel costs, and writes down what is new."""
-        here = [kernel for kernel in self.kernels.values() if kernel.look.local]
-        samples = [(kernel.decided or kernel).sample for kernel in here]
-        held = [sample.gpus.value if sample else None for sample in samples]
-        price, every = self.policy.price_per_hour, sum(gpus or 0 for gpus in held)
-        for kernel, gpus in zip(here, held, strict=True):
-            if price is None or None in held:
-                kernel.cost_per_hour = None
-            else:
-                kernel.cost_per_hour = price * (gpus or 0) / every if every else price / len(here)
+        share_costs(self.kernels.values(), self.policy.price_per_hour)
         for kernel in self.kernels.values():
             try:
                 self._book.sampled(kernel, wall)
             except Exception:
                 self._complain(kernel.id, f"What kernel {kernel.id} does could not be recorded")
-
-    def _leases_to_write(self, now: float) -> dict[str, Leases]:
-        """Of kernels whose lease began, ended, or was not written down for a minute."""
-        found = {}
-        for kernel in self.kernels.values():
-            is_old = kernel.kept_at is None or now - kernel.kept_at >= _WRITTEN_EVERY_S
-            if (kernel.lease is not None and is_old) or (kernel.lease is None and kernel.kept_at is not None):
-                kernel.kept_at = None if kernel.lease is None else now
-                found[kernel.id] = kernel.leases
-        return found
-
-    def _resolve(self, kernel: Watched) -> None:
-        inputs = kernel.inputs
-        policy, kernel.sources = resolve(
-            self.policy,
-            self.ceilings,
-            kernelspec=inputs.kernelspec,
-            notebook=inputs.notebook,
-            setting=inputs.setting,
-            given=self.given,
-        )
-        if policy == kernel.policy and kernel.machine.policy == policy:
-            return
-        interval_s = interval_for(policy, self._parts.interval_s)
-        if interval_s > kernel.interval_s:  # looks that it would take for a stall
-            kernel.machine, kernel.interval_s = Machine(policy, interval_s=interval_s), interval_s
-        kernel.policy = kernel.machine.policy = policy
 
     def _follow(self, kernel: Watched, now: float, wall: float) -> None:
         """Does what the verdict asks for."""

@@ -24,17 +24,6 @@ from mlk_jupyter.idle.stopping import stop
 DAY = 86_400.0
 
 
-@pytest.fixture(autouse=True)
-def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("MLK_DATA_DIR", str(tmp_path))
-    return tmp_path
-
-
-@pytest.fixture
-def room(tmp_path: Path) -> Room:
-    return Room(tmp_path / "idle")
-
-
 def run(test: Any) -> None:
     asyncio.run(test)
 

@@ -18,12 +18,6 @@ from mlk_jupyter.idle.signals import Signal, unknown
 from mlk_jupyter.idle.watched import Watched
 
 
-@pytest.fixture(autouse=True)
-def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("MLK_DATA_DIR", str(tmp_path))
-    return tmp_path
-
-
 @pytest.fixture
 def room(tmp_path: Path) -> Room:
     return Room(tmp_path / "idle", policy=Policy(mode="enforce", ttl_s=600.0, warn_s=60.0, price_per_hour=3.6))

@@ -19,17 +19,6 @@ from mlk_jupyter.server.kernel_memory import read_memory
 HALF = "\udce9.csv"  # what os.listdir gives for a name that is no UTF-8
 
 
-@pytest.fixture(autouse=True)
-def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("MLK_DATA_DIR", str(tmp_path))
-    return tmp_path
-
-
-@pytest.fixture
-def room(tmp_path: Path) -> Room:
-    return Room(tmp_path / "idle")
-
-
 def test_text_that_no_file_can_hold_is_mended_where_it_enters(tmp_path: Path) -> None:
     folder = tmp_path / "a"
     folder.mkdir()

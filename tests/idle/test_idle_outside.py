@@ -16,12 +16,6 @@ from mlk_jupyter.idle.policy import Policy
 from mlk_jupyter.idle.stopping import stop
 
 
-@pytest.fixture(autouse=True)
-def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("MLK_DATA_DIR", str(tmp_path))
-    return tmp_path
-
-
 def test_after_a_sample_that_came_too_late_what_is_left_is_looked_for_and_while_one_hangs_it_is_not_known(
     tmp_path: Path,
 ) -> None:

@@ -17,19 +17,9 @@ from mlk_jupyter.idle.kernels import Ended
 from mlk_jupyter.idle.policy import Policy
 from mlk_jupyter.idle.refusals import NoSuchKernel, NotOurs
 from mlk_jupyter.idle.signals import Signal
+from mlk_jupyter.idle.watched import next_look_s
 
 DAY = 86_400.0
-
-
-@pytest.fixture(autouse=True)
-def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("MLK_DATA_DIR", str(tmp_path))
-    return tmp_path
-
-
-@pytest.fixture
-def room(tmp_path: Path) -> Room:
-    return Room(tmp_path / "idle")
 
 
 def run(test: Any) -> None:
@@ -348,14 +338,14 @@ def test_what_is_due_before_the_next_look_is_looked_at_in_time(room: Room) -> No
         await room.pass_by(555)
         room.clock.turn(14.0)
         await room.watcher.look_again()
-        assert room.watcher._interval_s() == 15.0
+        assert next_look_s(room.watcher.kernels.values(), 15.0) == 15.0
         room.clock.turn(14.0)
         await room.watcher.look_again()
         room.clock.turn(14.0)
         await room.watcher.look_again()
         assert room.watcher.kernel("a").verdict.state == "warned"
         stops_in_s = room.watcher.kernel("a").verdict.stops_in_s
-        assert stops_in_s is not None and room.watcher._interval_s() == min(15.0, stops_in_s)
+        assert stops_in_s is not None and next_look_s(room.watcher.kernels.values(), 15.0) == min(15.0, stops_in_s)
 
     run(scenario())
 
