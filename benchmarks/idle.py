@@ -18,6 +18,7 @@ import statistics
 import time
 from bisect import bisect_right
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -119,11 +120,20 @@ def _newest(times: list[float], now: float) -> Signal[Any]:
 
 def watched(kernels: list[Kernel], policy: Policy) -> Outcome:
     """What the policy makes of them. Nobody answers a warning."""
+    return _outcome(kernels, lambda kernel, begun: _first_due(kernel, begun, policy))
+
+
+def culled(kernels: list[Kernel], ttl_s: float) -> Outcome:
+    """What jupyter_server makes of them with this `cull_idle_timeout`."""
+    return _outcome(kernels, lambda kernel, begun: _first_culled(kernel, begun, ttl_s))
+
+
+def _outcome(kernels: list[Kernel], ends: Callable[[Kernel, float], float]) -> Outcome:
     outcome = Outcome()
     for kernel in kernels:
         begun = kernel.started
         while begun < kernel.ended:
-            begun = _stopped(outcome, kernel, begun, _first_due(kernel, begun, policy))
+            begun = _stopped(outcome, kernel, begun, ends(kernel, begun))
     return outcome
 
 
@@ -136,16 +146,6 @@ def _first_due(kernel: Kernel, begun: float, policy: Policy) -> float:
             return now
         now += STEP_S
     return kernel.ended
-
-
-def culled(kernels: list[Kernel], ttl_s: float) -> Outcome:
-    """What jupyter_server makes of them with this `cull_idle_timeout`."""
-    outcome = Outcome()
-    for kernel in kernels:
-        begun = kernel.started
-        while begun < kernel.ended:
-            begun = _stopped(outcome, kernel, begun, _first_culled(kernel, begun, ttl_s))
-    return outcome
 
 
 def _first_culled(kernel: Kernel, begun: float, ttl_s: float) -> float:

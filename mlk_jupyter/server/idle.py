@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -150,9 +149,7 @@ async def _start(services: Services) -> None:
 
 
 async def _watch(services: Services) -> None:
-    from ..idle.policy import configured
-
-    if configured(os.environ, services.idle_traits()).policy.mode != "off":
+    if services.idle_policy.policy.mode != "off":
         await _ready(services)
 
 

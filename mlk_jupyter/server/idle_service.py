@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +22,7 @@ from ..idle.notebooks import Notebooks
 from ..idle.notices import Notices
 from ..idle.parts import Parts
 from ..idle.patience import Patience
-from ..idle.policy import as_values, configured, ignored, resolve
+from ..idle.policy import as_values, ignored, resolve
 from ..idle.processes import Usages
 from ..idle.refusals import BeingStopped, NoSuchKernel, NoSuchNotice
 from ..idle.settings import read_settings, write_settings
@@ -69,7 +68,7 @@ class IdleService:
     """What is known of the kernels of one server, and what a person may do about them."""
 
     def __init__(self, services: Services) -> None:
-        self._configured = configured(os.environ, services.idle_traits())
+        self._configured = services.idle_policy
         self._settings: dict[str, str] = {}
         self._values = as_values(self._configured.policy)
         app = services.serverapp

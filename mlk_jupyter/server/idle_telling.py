@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from ..idle.audit import Audit
 from ..idle.happened import Happened
-from ..idle.policy import configured
 from ..idle.watched import Watched
 from ..idle.watcher import Watcher
 from ..record.places import data_dir
@@ -28,7 +27,7 @@ _EVENTS: dict[str, Event] = {"warned": "warned", "stopped": "stopped"}
 
 def webhook_of(services: Services) -> Webhook | None:
     """Where this server posts warnings and stops; None: nowhere."""
-    url = configured(os.environ, services.idle_traits()).policy.webhook
+    url = services.idle_policy.policy.webhook
     if not url:
         return None
     from ..idle.webhook import Webhook, address_of_server
@@ -41,7 +40,7 @@ def webhook_of(services: Services) -> Webhook | None:
 
 def audit_of(services: Services) -> Audit:
     """Where this server writes down what it decides, about kernels and about itself."""
-    return Audit(data_dir() / "idle", log=configured(os.environ, services.idle_traits()).policy.audit_log)
+    return Audit(data_dir() / "idle", log=services.idle_policy.policy.audit_log)
 
 
 class Telling:

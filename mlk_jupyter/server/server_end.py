@@ -182,14 +182,12 @@ async def _start(services: Services) -> None:
     folder = data_dir() / "idle"
     if await in_thread(lambda: any(folder.glob("server-ended*.json"))):
         await services.the(OwnEnd).read()
-    traits = services.idle_traits()
-    if "MLK_IDLE_SERVER_TTL" not in os.environ and "idle_server_ttl" not in traits:
+    if "MLK_IDLE_SERVER_TTL" not in os.environ and "idle_server_ttl" not in services.idle_traits():
         return
     from ..idle.hub import Hub
-    from ..idle.policy import configured
     from ..idle.server_end import ServerEnd
 
-    policy = configured(os.environ, traits).policy
+    policy = services.idle_policy.policy
     if policy.mode == "off" or not policy.server_ttl_s:
         return
     server = Server(services)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import os
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from .limits import Slots, TokenBuckets
 
 if TYPE_CHECKING:
     from ..backends.many import Backends
+    from ..idle.policy import Configured
 
 T = TypeVar("T")
 _REPLAYS_AT_ONCE = 4
@@ -78,6 +80,13 @@ class Services:
     def idle_traits(self) -> Mapping[str, str]:
         """What is configured of the policy for idle kernels, by the traits' names."""
         return self._settings.idle_traits()
+
+    @functools.cached_property
+    def idle_policy(self) -> Configured:
+        """The policy for idle kernels, by the environment and Jupyter's configuration, as the server began with it."""
+        from ..idle.policy import configured
+
+        return configured(os.environ, self.idle_traits())
 
     def note_activity(self) -> None:
         """Says to whoever stops idle servers that this one is not."""
