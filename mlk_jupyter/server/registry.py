@@ -4,13 +4,42 @@ from __future__ import annotations
 
 from tornado.web import RequestHandler
 
-from . import activity, channel, idle, jobs, log, notebook, nothing, outputs, places, runs, server_end, submission
+from . import (
+    activity,
+    channel,
+    costs,
+    experiments,
+    gpus,
+    idle,
+    jobs,
+    log,
+    notebook,
+    nothing,
+    outputs,
+    places,
+    runs,
+    server_end,
+    submission,
+)
 from .features import Feature, Route
 
-FEATURES: tuple[Feature, ...] = tuple(
-    module.FEATURE
-    for module in (places, jobs, submission, log, notebook, outputs, runs, idle, server_end, channel, activity)
+_MODULES = (
+    places,
+    jobs,
+    submission,
+    log,
+    notebook,
+    outputs,
+    runs,
+    idle,
+    server_end,
+    gpus,
+    costs,
+    experiments,
+    channel,
+    activity,
 )
+FEATURES: tuple[Feature, ...] = tuple(module.FEATURE for module in _MODULES)
 
 
 def handlers() -> list[tuple[str, type[RequestHandler]]]:

@@ -421,6 +421,52 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * Advice
+         * @description One thing that would save money, with what speaks for it.
+         */
+        readonly Advice: {
+            /**
+             * Action
+             * @description What to do.
+             */
+            readonly action: string;
+            /** Evidence */
+            readonly evidence: readonly string[];
+            /**
+             * Id
+             * @description Stable: the same advice about the same thing has the same id.
+             */
+            readonly id: string;
+            /**
+             * Is Certain
+             * @description It follows from what is set, not from samples.
+             * @default false
+             */
+            readonly is_certain: boolean;
+            /**
+             * Job
+             * @default null
+             */
+            readonly job: string | null;
+            /**
+             * Kernel
+             * @default null
+             */
+            readonly kernel: string | null;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            readonly kind: "idle" | "smaller_gpu" | "mig" | "sharing" | "spot" | "dead_quota" | "limit_range" | "labels" | "false_zeros" | "outside";
+            /**
+             * Saving Per Week
+             * @default null
+             */
+            readonly saving_per_week: number | null;
+            /** Title */
+            readonly title: string;
+        };
+        /**
          * AppliedSettings
          * @description What became of a person's settings.
          */
@@ -457,6 +503,18 @@ export interface components {
              * @default null
              */
             readonly started_at: number | null;
+        };
+        /**
+         * Away
+         * @description Why the tracking server could not be asked just now.
+         */
+        readonly Away: {
+            /** Detail */
+            readonly detail: string;
+            /** Hint */
+            readonly hint: string;
+            /** Title */
+            readonly title: string;
         };
         /**
          * BackendInfo
@@ -870,6 +928,157 @@ export interface components {
             readonly volumes: readonly components["schemas"]["Volume-Output"][];
         };
         /**
+         * Cost
+         * @description What a job, worker, kernel or endpoint cost so far. In the currency of the answer that holds it.
+         */
+        readonly Cost: {
+            /**
+             * Amount
+             * @description So far; None: no price is known.
+             * @default null
+             */
+            readonly amount: number | null;
+            /**
+             * Energy Kwh
+             * @default null
+             */
+            readonly energy_kwh: number | null;
+            /**
+             * Gpu Hours
+             * @default null
+             */
+            readonly gpu_hours: number | null;
+            /**
+             * High
+             * @description Bounds where it is not known whether the node is a spot node.
+             * @default null
+             */
+            readonly high: number | null;
+            /**
+             * Idle Gpu Hours
+             * @description Held and unused, of these.
+             * @default null
+             */
+            readonly idle_gpu_hours: number | null;
+            /**
+             * Is Estimate
+             * @default true
+             */
+            readonly is_estimate: boolean;
+            /**
+             * Low
+             * @default null
+             */
+            readonly low: number | null;
+            /**
+             * Per Hour
+             * @description At this rate; 0 once it is over.
+             * @default null
+             */
+            readonly per_hour: number | null;
+            /**
+             * @description Of the first worker, where they differ.
+             * @default null
+             */
+            readonly price: components["schemas"]["PriceView"] | null;
+            /**
+             * Wasted
+             * @description What they cost.
+             * @default null
+             */
+            readonly wasted: number | null;
+            /**
+             * Why
+             * @description Why there is no amount.
+             * @default null
+             */
+            readonly why: string | null;
+        };
+        /**
+         * CostRow
+         * @description One person, namespace, experiment, month or holder.
+         */
+        readonly CostRow: {
+            /**
+             * Amount
+             * @description Of those with a price.
+             * @default null
+             */
+            readonly amount: number | null;
+            /**
+             * Count
+             * @description Jobs, kernels and endpoints.
+             */
+            readonly count: number;
+            /**
+             * Gpu Hours
+             * @default null
+             */
+            readonly gpu_hours: number | null;
+            /**
+             * Key
+             * @description "" for what names none.
+             */
+            readonly key: string;
+            /**
+             * Underused
+             * @description The unused share of what was in use.
+             * @default null
+             */
+            readonly underused: number | null;
+            /**
+             * Unpriced Gpu Hours
+             * @description Of those without.
+             * @default 0
+             */
+            readonly unpriced_gpu_hours: number;
+            /**
+             * Wasted
+             * @description Held and unused.
+             * @default null
+             */
+            readonly wasted: number | null;
+        };
+        /**
+         * Costs
+         * @description The ledger, summed.
+         */
+        readonly Costs: {
+            /**
+             * By
+             * @enum {string}
+             */
+            readonly by: "person" | "namespace" | "experiment" | "month" | "job" | "kernel";
+            /**
+             * Currency
+             * @default USD
+             */
+            readonly currency: string;
+            /**
+             * Notes
+             * @description Which prices were used, and what is not in it.
+             */
+            readonly notes: readonly string[];
+            /**
+             * Rows
+             * @description The dearest first; months the newest first.
+             */
+            readonly rows: readonly components["schemas"]["CostRow"][];
+            /** Since */
+            readonly since: number;
+            readonly total: components["schemas"]["CostRow"];
+            /**
+             * Until
+             * @description Seconds since the epoch.
+             */
+            readonly until: number;
+        };
+        /** Curves */
+        readonly Curves: {
+            /** Curves */
+            readonly curves: readonly components["schemas"]["RunCurves"][];
+        };
+        /**
          * EnvFrom
          * @description Environment variables out of a Secret or ConfigMap, by name only: its values are never read here.
          */
@@ -947,6 +1156,44 @@ export interface components {
             /** Title */
             readonly title: string;
         };
+        /** Experiment */
+        readonly Experiment: {
+            /** Experiment Id */
+            readonly experiment_id: string;
+            /** Name */
+            readonly name: string;
+            /**
+             * Url
+             * @description Its page in MLflow, where a browser reaches that.
+             * @default null
+             */
+            readonly url: string | null;
+        };
+        /** Experiments */
+        readonly Experiments: {
+            /** @default null */
+            readonly away: components["schemas"]["Away"] | null;
+            /** Experiments */
+            readonly experiments: readonly components["schemas"]["Experiment"][];
+            /**
+             * Known At
+             * @description Seconds since the epoch of this answer of the server's, where it is older than the question.
+             * @default null
+             */
+            readonly known_at: number | null;
+            /**
+             * Tracking Uri
+             * @description Without credentials; None: there is none.
+             * @default null
+             */
+            readonly tracking_uri: string | null;
+            /**
+             * Why
+             * @description Why there is none, and what to do.
+             * @default null
+             */
+            readonly why: string | null;
+        };
         /**
          * Explained
          * @description Why a kernel is in its state.
@@ -974,6 +1221,35 @@ export interface components {
             readonly sources: {
                 readonly [key: string]: string;
             };
+        };
+        /**
+         * Figure
+         * @description A measured value.
+         */
+        readonly Figure: {
+            /**
+             * At
+             * @description Seconds since the epoch.
+             */
+            readonly at: number;
+            /**
+             * Is Stale
+             * @description Its source missed three of its periods.
+             * @default false
+             */
+            readonly is_stale: boolean;
+            /**
+             * Scope
+             * @enum {string}
+             */
+            readonly scope: "pod" | "shared" | "device";
+            /**
+             * Source
+             * @enum {string}
+             */
+            readonly source: "prometheus" | "exporter" | "worker" | "nvml" | "metrics-server" | "psutil";
+            /** Value */
+            readonly value: number;
         };
         /**
          * Finding
@@ -1063,6 +1339,315 @@ export interface components {
             readonly running_cell: number | null;
         };
         /**
+         * GpuDevice
+         * @description One GPU, or one MIG slice, whose use is measured.
+         */
+        readonly GpuDevice: {
+            /** @default null */
+            readonly busy: components["schemas"]["Figure"] | null;
+            /**
+             * History
+             * @description `busy` of the last 30 minutes, a value a minute, the oldest first; for a sparkline.
+             */
+            readonly history: readonly (number | null)[];
+            /**
+             * Holders
+             * @description `id`s of those who hold it, as far as that is known.
+             */
+            readonly holders: readonly string[];
+            /**
+             * Id
+             * @description UUID, or UUID/INSTANCE.
+             */
+            readonly id: string;
+            /** @default null */
+            readonly memory: components["schemas"]["Figure"] | null;
+            /**
+             * Memory Total Bytes
+             * @default null
+             */
+            readonly memory_total_bytes: number | null;
+            /** @default null */
+            readonly power_w: components["schemas"]["Figure"] | null;
+            /**
+             * Product
+             * @default null
+             */
+            readonly product: string | null;
+            /**
+             * Profile
+             * @default null
+             */
+            readonly profile: string | null;
+            /**
+             * State
+             * @description `outside`: it is used by what no scheduler knows.
+             * @enum {string}
+             */
+            readonly state: "held" | "free" | "outside" | "unknown";
+        };
+        /** GpuHistory */
+        readonly GpuHistory: {
+            /** Series */
+            readonly series: readonly components["schemas"]["GpuSeries"][];
+            /** Step S */
+            readonly step_s: number;
+        };
+        /**
+         * GpuHolder
+         * @description Who holds accelerators of one node.
+         */
+        readonly GpuHolder: {
+            /**
+             * @description Mean over what it holds, 0-1.
+             * @default null
+             */
+            readonly busy: components["schemas"]["Figure"] | null;
+            /**
+             * Cost Per Hour
+             * @default null
+             */
+            readonly cost_per_hour: number | null;
+            /** Count */
+            readonly count: number;
+            /**
+             * Id
+             * @description Of the job or kernel; NAMESPACE/POD of a pod; the pid of a process.
+             */
+            readonly id: string;
+            /**
+             * Is Mine
+             * @default false
+             */
+            readonly is_mine: boolean;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            readonly kind: "job" | "kernel" | "pod" | "process";
+            /**
+             * @description Bytes, of all that it holds.
+             * @default null
+             */
+            readonly memory: components["schemas"]["Figure"] | null;
+            /** Name */
+            readonly name: string;
+            /** Resource */
+            readonly resource: string;
+            /**
+             * Share
+             * @description GPUs' worth that it holds: 2 whole ones are 2, one of 4 replicas is 0.25.
+             */
+            readonly share: number;
+            /**
+             * Since
+             * @description Seconds since the epoch.
+             * @default null
+             */
+            readonly since: number | null;
+            /**
+             * Unused Since
+             * @description Since when it holds and does nothing; None: it works, or that is not known.
+             * @default null
+             */
+            readonly unused_since: number | null;
+            /**
+             * User
+             * @default null
+             */
+            readonly user: string | null;
+        };
+        /** GpuNode */
+        readonly GpuNode: {
+            /** Devices */
+            readonly devices: readonly components["schemas"]["GpuDevice"][];
+            /** Holders */
+            readonly holders: readonly components["schemas"]["GpuHolder"][];
+            /**
+             * Instance Type
+             * @default null
+             */
+            readonly instance_type: string | null;
+            /**
+             * Is Cordoned
+             * @default false
+             */
+            readonly is_cordoned: boolean;
+            /**
+             * Is Ready
+             * @default true
+             */
+            readonly is_ready: boolean;
+            /**
+             * Is Spot
+             * @default null
+             */
+            readonly is_spot: boolean | null;
+            /** Name */
+            readonly name: string;
+            /** Resources */
+            readonly resources: readonly components["schemas"]["GpuResource"][];
+        };
+        /**
+         * GpuPlace
+         * @description This machine, or one cluster.
+         */
+        readonly GpuPlace: {
+            /** Backend */
+            readonly backend: string;
+            /**
+             * Hint
+             * @default null
+             */
+            readonly hint: string | null;
+            /**
+             * Is Whole
+             * @default true
+             */
+            readonly is_whole: boolean;
+            /** Nodes */
+            readonly nodes: readonly components["schemas"]["GpuNode"][];
+            /** Products */
+            readonly products: readonly components["schemas"]["GpuProduct"][];
+            /** Sources */
+            readonly sources: readonly components["schemas"]["GpuSource"][];
+            /** Title */
+            readonly title: string;
+            /**
+             * Unallocated Per Hour
+             * @description What GPUs that nobody holds cost.
+             * @default null
+             */
+            readonly unallocated_per_hour: number | null;
+            /**
+             * Why
+             * @default null
+             */
+            readonly why: string | null;
+        };
+        /**
+         * GpuProduct
+         * @description One bar: all of one product and form in one place.
+         */
+        readonly GpuProduct: {
+            /**
+             * Free
+             * @default null
+             */
+            readonly free: number | null;
+            /**
+             * Held
+             * @default null
+             */
+            readonly held: number | null;
+            /**
+             * Product
+             * @description For people: `H100 80GB`, `H200 · 1g.18gb`, `L4 · shared`.
+             */
+            readonly product: string;
+            /** Total */
+            readonly total: number;
+            /**
+             * Used
+             * @description GPUs' worth of work: the sum of `busy` of what is held; None where nothing measures it.
+             * @default null
+             */
+            readonly used: number | null;
+        };
+        /**
+         * GpuResource
+         * @description One kind of accelerator of a node.
+         */
+        readonly GpuResource: {
+            /**
+             * Free
+             * @default null
+             */
+            readonly free: number | null;
+            /**
+             * Held
+             * @default null
+             */
+            readonly held: number | null;
+            /** Name */
+            readonly name: string;
+            /**
+             * Price Per Hour
+             * @description Of one unit.
+             * @default null
+             */
+            readonly price_per_hour: number | null;
+            /**
+             * Product
+             * @default null
+             */
+            readonly product: string | null;
+            /**
+             * Profile
+             * @default null
+             */
+            readonly profile: string | null;
+            /**
+             * Sharing
+             * @default none
+             * @enum {string}
+             */
+            readonly sharing: "none" | "time-slicing" | "mps" | "mig";
+            /** Total */
+            readonly total: number;
+            /**
+             * Usable Bytes
+             * @default null
+             */
+            readonly usable_bytes: number | null;
+        };
+        /**
+         * Gpus
+         * @description Everything about accelerators.
+         */
+        readonly Gpus: {
+            /** Advice */
+            readonly advice: readonly components["schemas"]["Advice"][];
+            /**
+             * Currency
+             * @default USD
+             */
+            readonly currency: string;
+            /**
+             * Mine
+             * @description What the person's own jobs and kernels hold, those that do nothing first.
+             */
+            readonly mine: readonly components["schemas"]["GpuHolder"][];
+            /**
+             * Not Enough
+             * @description What cannot be advised yet, and why.
+             */
+            readonly not_enough: readonly string[];
+            /**
+             * Now
+             * @description Seconds since the epoch on the server.
+             */
+            readonly now: number;
+            /** Places */
+            readonly places: readonly components["schemas"]["GpuPlace"][];
+            /**
+             * Sampled At
+             * @default null
+             */
+            readonly sampled_at: number | null;
+            /**
+             * Wasted Gpus
+             * @default null
+             */
+            readonly wasted_gpus: number | null;
+            /**
+             * Wasted Per Hour
+             * @description What is held and does nothing costs, of all holders that are seen; None where a price or use is unknown.
+             * @default null
+             */
+            readonly wasted_per_hour: number | null;
+        };
+        /**
          * GpuSample
          * @description One GPU at one moment.
          */
@@ -1095,6 +1680,54 @@ export interface components {
              * @default null
              */
             readonly uuid: string | null;
+        };
+        /**
+         * GpuSeries
+         * @description What one device, holder or place did over time.
+         */
+        readonly GpuSeries: {
+            /**
+             * At
+             * @description Seconds since the epoch, the begin of each bin.
+             */
+            readonly at: readonly number[];
+            /** High */
+            readonly high: readonly (number | null)[];
+            /**
+             * Id
+             * @description Of the device or holder; the backend's name for a place.
+             */
+            readonly id: string;
+            /** Label */
+            readonly label: string;
+            /** Low */
+            readonly low: readonly (number | null)[];
+            /** Mean */
+            readonly mean: readonly (number | null)[];
+            /**
+             * Name
+             * @enum {string}
+             */
+            readonly name: "busy" | "memory_bytes" | "power_w" | "held" | "cpu_cores" | "cpu_memory_bytes";
+            /** P99 */
+            readonly p99: readonly (number | null)[];
+        };
+        /** GpuSource */
+        readonly GpuSource: {
+            /** Answers */
+            readonly answers: boolean;
+            /**
+             * Hint
+             * @default null
+             */
+            readonly hint: string | null;
+            /** Name */
+            readonly name: string;
+            /**
+             * Why
+             * @default null
+             */
+            readonly why: string | null;
         };
         /**
          * Held
@@ -1212,6 +1845,35 @@ export interface components {
              * @default null
              */
             readonly wasted_per_hour: number | null;
+        };
+        /**
+         * JobCost
+         * @description One job, worker by worker.
+         */
+        readonly JobCost: {
+            readonly cost: components["schemas"]["Cost"];
+            /**
+             * Currency
+             * @default USD
+             */
+            readonly currency: string;
+            /** Workers */
+            readonly workers: readonly components["schemas"]["WorkerCost"][];
+        };
+        /**
+         * JobCosts
+         * @description data of topic `costs`: those of the jobs that are not over and of the newest others, by id, whole each time.
+         */
+        readonly JobCosts: {
+            /**
+             * Currency
+             * @default USD
+             */
+            readonly currency: string;
+            /** Jobs */
+            readonly jobs: {
+                readonly [key: string]: components["schemas"]["Cost"];
+            };
         };
         /** JobList */
         readonly JobList: {
@@ -2156,6 +2818,31 @@ export interface components {
             readonly kind: "pointer" | "key";
         };
         /**
+         * PriceView
+         * @description What one GPU costs an hour, and who says so.
+         */
+        readonly PriceView: {
+            /**
+             * As Of
+             * @description Date of the price, ISO.
+             * @default null
+             */
+            readonly as_of: string | null;
+            /** Per Hour */
+            readonly per_hour: number;
+            /**
+             * Source
+             * @description `server`: MLK_PRICE_PER_HOUR. `table`: list prices that come with this package.
+             * @enum {string}
+             */
+            readonly source: "file" | "server" | "annotation" | "opencost" | "table";
+            /**
+             * Words
+             * @description For a person: "list price of p5.48xlarge, AWS, 2025-12".
+             */
+            readonly words: string;
+        };
+        /**
          * Progress
          * @description How far rank 0 is.
          */
@@ -2347,6 +3034,53 @@ export interface components {
              */
             readonly missing: readonly string[];
         };
+        /** RunCurve */
+        readonly RunCurve: {
+            /** Points */
+            readonly points: readonly components["schemas"]["MetricPoint"][];
+            /** Run Id */
+            readonly run_id: string;
+        };
+        /**
+         * RunCurves
+         * @description One metric of several runs, thinned by the tracking server.
+         */
+        readonly RunCurves: {
+            /** Curves */
+            readonly curves: readonly components["schemas"]["RunCurve"][];
+            /** Metric */
+            readonly metric: string;
+        };
+        /**
+         * RunDetail
+         * @description One run whole.
+         */
+        readonly RunDetail: {
+            /**
+             * Experiment
+             * @default null
+             */
+            readonly experiment: string | null;
+            /**
+             * Load Code
+             * @description Python that loads its newest model; None where it logged none.
+             * @default null
+             */
+            readonly load_code: string | null;
+            /** Metrics */
+            readonly metrics: {
+                readonly [key: string]: number | null;
+            };
+            /** Params */
+            readonly params: {
+                readonly [key: string]: string;
+            };
+            readonly run: components["schemas"]["RunRow"];
+            /** Tags */
+            readonly tags: {
+                readonly [key: string]: string;
+            };
+        };
         /**
          * RunRef
          * @description The MLflow run of a job, or why there is none.
@@ -2384,6 +3118,123 @@ export interface components {
              * @default null
              */
             readonly tracking_uri: string | null;
+        };
+        /** RunRow */
+        readonly RunRow: {
+            /**
+             * Cost
+             * @description By the tags that the job left.
+             * @default null
+             */
+            readonly cost: number | null;
+            /**
+             * Currency
+             * @default null
+             */
+            readonly currency: string | null;
+            /**
+             * Ended At
+             * @default null
+             */
+            readonly ended_at: number | null;
+            /** Experiment Id */
+            readonly experiment_id: string;
+            /**
+             * Gpu Hours
+             * @default null
+             */
+            readonly gpu_hours: number | null;
+            /**
+             * Job
+             * @description Id of the job that it belongs to, if it is one of ours.
+             * @default null
+             */
+            readonly job: string | null;
+            /**
+             * Metrics
+             * @description Of the columns.
+             */
+            readonly metrics: {
+                readonly [key: string]: number | null;
+            };
+            /**
+             * Models
+             * @description URIs to load what it logged as models: `models:/m-…`.
+             */
+            readonly models: readonly string[];
+            /**
+             * Name
+             * @default null
+             */
+            readonly name: string | null;
+            /**
+             * Notebook
+             * @default null
+             */
+            readonly notebook: string | null;
+            /** Params */
+            readonly params: {
+                readonly [key: string]: string;
+            };
+            /**
+             * Parent
+             * @description Run that it is nested in.
+             * @default null
+             */
+            readonly parent: string | null;
+            /** Run Id */
+            readonly run_id: string;
+            /**
+             * Started At
+             * @default null
+             */
+            readonly started_at: number | null;
+            /**
+             * Status
+             * @description MLflow's: RUNNING, SCHEDULED, FINISHED, FAILED, KILLED.
+             */
+            readonly status: string;
+            /**
+             * Url
+             * @default null
+             */
+            readonly url: string | null;
+            /**
+             * User
+             * @default null
+             */
+            readonly user: string | null;
+        };
+        /** RunsPage */
+        readonly RunsPage: {
+            /** @default null */
+            readonly away: components["schemas"]["Away"] | null;
+            /**
+             * Known At
+             * @default null
+             */
+            readonly known_at: number | null;
+            /**
+             * Metrics
+             * @description All names that this page's runs have, those that matter most first, at most 200.
+             */
+            readonly metrics: readonly string[];
+            /**
+             * Next Page Token
+             * @default null
+             */
+            readonly next_page_token: string | null;
+            /** Params */
+            readonly params: readonly string[];
+            /** Runs */
+            readonly runs: readonly components["schemas"]["RunRow"][];
+            /**
+             * Shown Metrics
+             * @description The columns.
+             */
+            readonly shown_metrics: readonly string[];
+            /** Shown Params */
+            readonly shown_params: readonly string[];
         };
         /**
          * RunState
@@ -2768,6 +3619,34 @@ export interface components {
          * @enum {string}
          */
         readonly WatchState: "idle" | "connecting" | "live" | "reconnecting" | "refused";
+        /** WorkerCost */
+        readonly WorkerCost: {
+            /**
+             * Attempt
+             * @default 1
+             */
+            readonly attempt: number;
+            readonly cost: components["schemas"]["Cost"];
+            /**
+             * Ended At
+             * @default null
+             */
+            readonly ended_at: number | null;
+            /**
+             * Is Spot
+             * @default null
+             */
+            readonly is_spot: boolean | null;
+            /**
+             * Node
+             * @default null
+             */
+            readonly node: string | null;
+            /** Started At */
+            readonly started_at: number;
+            /** Worker */
+            readonly worker: number;
+        };
     };
     responses: never;
     parameters: never;
