@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from .devices import Device, Reading
+from ..gpus.devices import Device, Reading
 from .signals import Signal, unknown
 
 _GPU = re.compile(r"nvidia(\d+)")

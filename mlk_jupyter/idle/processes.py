@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from ..gpus.devices import Devices, Reading
 from .belonging import Name, belonging
-from .devices import Devices, Reading
 from .growth import Counters, grown
 from .holding import NONE, GpuUsage, computes, gpu_usage
 from .kernels import Process, Usage

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mlk_jupyter.idle.devices import Device, Reading
+from mlk_jupyter.gpus.devices import Device, Reading
 from mlk_jupyter.idle.holding import NONE, GpuUsage, computes, gpu_usage
 
 GIB = 1024**3

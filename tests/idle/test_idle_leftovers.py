@@ -12,7 +12,7 @@ import psutil
 import pytest
 from standin_kernel import DAEMON, Pretended, StandIn, Tables, until
 
-from mlk_jupyter.idle.devices import Devices
+from mlk_jupyter.gpus.devices import Devices
 from mlk_jupyter.idle.kernels import TAG
 from mlk_jupyter.idle.leftovers import Leftover, end, leftovers
 from mlk_jupyter.idle.processes import Usages

@@ -12,7 +12,7 @@ import psutil
 import pytest
 from standin_kernel import DAEMON, Pretended, StandIn, Tables, until
 
-from mlk_jupyter.idle.devices import Device, Devices, Reading
+from mlk_jupyter.gpus.devices import Device, Devices, Reading
 from mlk_jupyter.idle.kernels import Process, Usage
 from mlk_jupyter.idle.processes import Usages
 from mlk_jupyter.idle.table import Facts, PsutilSystem, System, this_system

@@ -8,11 +8,11 @@ import re
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ..gpus.nvml import attempt, begin, sentence, text
+from .nvml import attempt, begin, sentence, text
 
 _LIMIT_S = 5.0  # a driver that wakes up takes up to three
 _GRAPHICS_UTIL = 1  # NVML_GPM_METRIC_GRAPHICS_UTIL: share of time in which anything ran, in percent
@@ -41,6 +41,17 @@ class Device:
     processes: Mapping[int, int | None] | None = None
     """Those that compute on it, of any user, and the bytes of each; None where the driver does not say. In a container
     the numbers are those of the host, or there are none."""
+    product: str | None = None
+    """As the driver names the GPU."""
+    parent: str | None = None
+    """Of a slice, the UUID of its GPU."""
+    profile: str | None = None
+    """Of a slice, e.g. `1g.18gb`."""
+    memory_total_bytes: int | None = None
+    power_w: float | None = None
+    """Of the whole board, also for a slice."""
+    energy_j: float | None = None
+    """Of the whole board since the driver was loaded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,14 +155,25 @@ class Devices:
         nvml = self._nvml
         handle = nvml.nvmlDeviceGetHandleByIndex(index)
         minor = attempt(lambda: int(nvml.nvmlDeviceGetMinorNumber(handle)))
+        uuid, board = text(nvml.nvmlDeviceGetUUID(handle)), self._board(handle)
         if attempt(lambda: nvml.nvmlDeviceGetMigMode(handle)[0] == 1):
             count = attempt(lambda: int(nvml.nvmlDeviceGetMaxMigDeviceCount(handle)))
-            found = (self._slice(handle, minor, at) for at in range(_MOST_SLICES if count is None else count))
-            return [device for device in found if device is not None]
-        uuid = text(nvml.nvmlDeviceGetUUID(handle))
+            slices = (self._slice(handle, minor, at) for at in range(_MOST_SLICES if count is None else count))
+            return [replace(one, **board, parent=uuid) for one in slices if one is not None]
         busy = self._whole_busy(handle, uuid)
         why = None if busy is not None else "NVIDIA's driver does not tell the use of this GPU"
-        return [Device(uuid, minor, None, busy, why, _memory(nvml, handle), _processes(nvml, handle))]
+        used, total = _memory(nvml, handle)
+        whole = Device(uuid, minor, None, busy, why, used, _processes(nvml, handle), memory_total_bytes=total)
+        return [replace(whole, **board)]
+
+    def _board(self, handle: Any) -> dict[str, Any]:
+        """What is known of a board, whole or cut into slices."""
+        nvml = self._nvml
+        return {
+            "product": attempt(lambda: text(nvml.nvmlDeviceGetName(handle))),
+            "power_w": attempt(lambda: nvml.nvmlDeviceGetPowerUsage(handle) / 1000),
+            "energy_j": attempt(lambda: nvml.nvmlDeviceGetTotalEnergyConsumption(handle) / 1000),
+        }
 
     def _whole_busy(self, handle: Any, uuid: str) -> float | None:
         """The highest of the figures that the driver has noted meanwhile; it keeps some 20 s of them."""
@@ -175,7 +197,12 @@ class Devices:
         compute_instance = attempt(lambda: int(nvml.nvmlDeviceGetComputeInstanceId(handle)))
         busy, why = self._slice_busy(parent, uuid, gpu_instance)
         instances = (-1 if gpu_instance is None else gpu_instance, -1 if compute_instance is None else compute_instance)
-        return Device(uuid, minor, instances, busy, why, _memory(nvml, handle), _processes(nvml, handle))
+        used, total = _memory(nvml, handle)
+        # "NVIDIA H200 MIG 1g.18gb"
+        name = attempt(lambda: text(nvml.nvmlDeviceGetName(handle))) or ""
+        profile = name.rpartition("MIG ")[2] if "MIG " in name else None
+        processes = _processes(nvml, handle)
+        return Device(uuid, minor, instances, busy, why, used, processes, profile=profile, memory_total_bytes=total)
 
     def _slice_busy(self, parent: Any, uuid: str, gpu_instance: int | None) -> tuple[float | None, str | None]:
         """The share of a slice's time between two readings, by GPM: other figures are of the whole GPU."""
@@ -208,8 +235,10 @@ def _between(nvml: Any, first: Any, second: Any) -> float | None:
     return float(min(max(metric.value, 0.0), 100.0)) / 100
 
 
-def _memory(nvml: Any, handle: Any) -> int | None:
-    return attempt(lambda: int(nvml.nvmlDeviceGetMemoryInfo(handle).used))
+def _memory(nvml: Any, handle: Any) -> tuple[int | None, int | None]:
+    """In use, and in all."""
+    info: Any = attempt(lambda: nvml.nvmlDeviceGetMemoryInfo(handle))
+    return attempt(lambda: int(info.used)), attempt(lambda: int(info.total))
 
 
 def _processes(nvml: Any, handle: Any) -> dict[int, int | None] | None:

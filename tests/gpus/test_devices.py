@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from standin_kernel import until
 
-from mlk_jupyter.idle.devices import Device, Devices
+from mlk_jupyter.gpus.devices import Device, Devices
 
 GIB = 1024**3
 
@@ -135,7 +135,8 @@ def opened() -> Iterator[Open]:
 
 
 def test_a_whole_gpu_is_told_with_use_memory_and_processes(opened: Open) -> None:
-    assert opened(Driver(71)).read().devices == (Device("GPU-0", 4, None, 0.71, None, 5 * GIB, {100: 3 * GIB}),)
+    whole = Device("GPU-0", 4, None, 0.71, None, 5 * GIB, {100: 3 * GIB}, memory_total_bytes=80 * GIB)
+    assert opened(Driver(71)).read().devices == (whole,)
 
 
 def test_one_session_serves_all_readings_until_it_is_closed(opened: Open) -> None:
