@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -48,7 +48,9 @@ class Node:
     is_ready: bool = True
     is_cordoned: bool = False
     price: str | None = None
-    """The annotation or label by which an administrator prices it, as written: USD per GPU and hour."""
+    """The annotation or label by which an administrator prices it, as written: per GPU and hour."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """All of its labels: a person may price nodes by them."""
 
 
 @dataclass(frozen=True, slots=True)
