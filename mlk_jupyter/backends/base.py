@@ -9,6 +9,7 @@ from typing import Literal, Protocol, runtime_checkable
 from ..bundle import Bundle
 from ..errors import MlkError
 from ..follow.broadcast import Changes
+from ..gpus.stock import Stock
 from ..model import JobSpec, JobStatus, JobSummary
 from ..model.api import BackendInfo, Orphan, Preflight
 from ..record.folder import JobFolder
@@ -52,6 +53,10 @@ class Backend(Protocol):
 
     async def info(self) -> BackendInfo:
         """What this place is and has."""
+        ...
+
+    async def stock(self) -> Stock:
+        """What accelerators this place has, who holds them and what they do."""
         ...
 
     async def preflight(self, spec: JobSpec, bundle: Bundle) -> Preflight:

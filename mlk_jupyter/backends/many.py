@@ -14,6 +14,7 @@ from typing import TypeVar
 from ..errors import BackendUnavailable, BadInput, JobNotFound, MlkError
 from ..follow.broadcast import Watch
 from ..follow.job import JobFollower
+from ..gpus.stock import Stock
 from ..model import JobStatus, JobSummary
 from ..model.api import BackendInfo, Orphan, WatchState
 from ..record.folder import JobFolder
@@ -92,6 +93,12 @@ class Backends:
         every = [choice.backend, *(backend for backend in self._every if backend is not choice.backend)]
         found = await asyncio.gather(*(_info(backend) for backend in every))
         return [found[0].model_copy(update={"why": choice.why}), *found[1:]]
+
+    async def stocks(self) -> list[Stock]:
+        """What accelerators there are, place by place in the order of `infos`. One that does not answer says why."""
+        choice = await self.choice()
+        every = [choice.backend, *(backend for backend in self._every if backend is not choice.backend)]
+        return list(await asyncio.gather(*(_stock(backend) for backend in every)))
 
     # The jobs of all
 
@@ -216,6 +223,20 @@ async def _info(backend: Backend) -> BackendInfo:
             why=error.title,
             watch=WatchState.REFUSED if error.status in (401, 403) else WatchState.RECONNECTING,
             watch_why=f"{error.detail} {error.hint}",
+        )
+
+
+async def _stock(backend: Backend) -> Stock:
+    try:
+        return await backend.stock()
+    except MlkError as error:
+        return Stock(
+            backend.name,
+            backend.name,
+            time.time(),
+            is_whole=False,
+            why=f"{error.title}: {error.detail}",
+            hint=error.hint,
         )
 
 

@@ -238,6 +238,7 @@ def _node(node: Mapping[str, Any]) -> Node:
         is_ready=not ready or ready[-1] == "True",
         is_cordoned=bool(spec.get("unschedulable")),
         price=_text(price),
+        labels={key: value for key, value in labels.items() if isinstance(key, str) and isinstance(value, str)},
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Callable, Collection, Mapping
 from typing import Literal
@@ -24,6 +23,8 @@ def stock(
     granted: Mapping[str, str],
     *,
     at: float,
+    cores: float | None = None,
+    memory: int | None = None,
     backend: str = "local",
     who: Callable[[int], Allocation | None] | None = None,
 ) -> Stock:
@@ -33,10 +34,11 @@ def stock(
         shown:   what NVML says.
         granted: UUID to the job that was given it, whether its processes use it yet or not.
         at:      seconds since the epoch.
+        cores:   that jobs may use; `memory` likewise, in bytes.
         who:     whose a process is, by its id; None: by its environment, where that may be read.
     """
     node = socket.gethostname()
-    nodes = [Node(node, tuple(_resources(shown.devices)), cores=float(os.cpu_count() or 1))]
+    nodes = [Node(node, tuple(_resources(shown.devices)), cores=cores, memory_bytes=memory)]
     if shown.why is not None:
         state = SourceState("NVML", False, f"{shown.why}.", NO_DRIVER_HINT)
         return Stock(backend, "This machine", at, nodes, sources=[state], why=f"{shown.why}.", hint=NO_DRIVER_HINT)

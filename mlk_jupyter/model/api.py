@@ -142,7 +142,7 @@ class Right(TolerantModel):
     """What it is for, in words: "Submit jobs"."""
     code: str
     """Stable identifier of the feature: submit, watch, logs, stop, delete, orphans, quota, volumes, references, queues,
-    stop_queued, network, nodes or priorities."""
+    stop_queued, network, nodes, gpus or priorities."""
     allowed: bool | None
     """None: not known."""
     missing: list[str] = Field(default_factory=list)

@@ -3014,7 +3014,7 @@ export interface components {
             /**
              * Code
              * @description Stable identifier of the feature: submit, watch, logs, stop, delete, orphans, quota, volumes, references, queues,
-             *     stop_queued, network, nodes or priorities.
+             *     stop_queued, network, nodes, gpus or priorities.
              */
             readonly code: string;
             /**

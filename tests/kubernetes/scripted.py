@@ -26,6 +26,10 @@ class Scripted:
         self.calls.append(("get", path))
         return self._found(path)
 
+    async def text(self, path: str, **params: str) -> str:
+        self.calls.append(("text", path))
+        return str(self._found(path))
+
     async def list(self, path: str, *, fields: str | None = None, keep: Any = None, **rest: Any) -> Listing:
         self.calls.append(("list", path))
         items = self._found(path)

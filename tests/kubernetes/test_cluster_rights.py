@@ -72,7 +72,7 @@ def test_one_review_tells_all_rights_of_a_namespace() -> None:
 
 def test_the_printed_role_allows_every_feature_of_a_namespace() -> None:
     rights = reviewed(cluster(policy_rules(rules(cluster_wide=False)))).rights(KUEUE)
-    assert {right.code for right in rights if right.allowed is not True} == {"nodes", "priorities"}
+    assert {right.code for right in rights if right.allowed is not True} == {"nodes", "gpus", "priorities"}
 
 
 def test_a_right_that_reaches_beyond_the_namespace_is_not_read_off_its_rules() -> None:

@@ -93,7 +93,9 @@ def test_all_that_is_done_in_a_jobs_life_is_allowed_by_the_printed_role(
         backend = backend_at(tmp_path / "here", timing=dataclasses.replace(SHORT, young_s=-60.0))
         async with at_work(backend):
             assert all(
-                right.allowed for right in (await backend.info()).rights if right.code not in ("nodes", "priorities")
+                right.allowed
+                for right in (await backend.info()).rights
+                if right.code not in ("nodes", "gpus", "priorities")
             )
             whole = spec_of(
                 "whole", workers=2, network={"allow": ["10.0.0.0/8:443"]}, env_from=[{"config_map": "settings"}]

@@ -107,6 +107,17 @@ def test_nodes_are_seen_through_a_cluster_role_that_holds_nothing_else() -> None
     assert "namespace" not in found["ClusterRoleBinding"]["metadata"]
 
 
+def test_who_holds_gpus_is_seen_through_rights_of_their_own() -> None:
+    found = documents(render("team-a", "ada", gpus=True))
+    assert granted(found["ClusterRole"]) == {
+        ("", "nodes", "list"),
+        ("", "pods", "list"),
+        ("", "pods/proxy", "get"),
+        ("scheduling.k8s.io", "priorityclasses", "get"),
+        ("kueue.x-k8s.io", "workloadpriorityclasses", "get"),
+    }
+
+
 def test_groups_that_are_not_served_can_be_left_out() -> None:
     role = documents(render("team-a", "ada", kinds=["job"], queues=False))["Role"]
     assert {group for group, _, _ in granted(role)} == {"", "batch", "networking.k8s.io"}

@@ -13,6 +13,7 @@ from mlk_jupyter.backends.base import Carriage
 from mlk_jupyter.bundle import LIMIT, Bundle
 from mlk_jupyter.errors import JobNotFound
 from mlk_jupyter.follow.broadcast import Changes
+from mlk_jupyter.gpus.stock import Stock
 from mlk_jupyter.model import JobSpec, JobStatus, JobSummary, Phase
 from mlk_jupyter.model.api import BackendInfo, Orphan, Preflight
 from mlk_jupyter.model.ids import new_job_id
@@ -61,6 +62,8 @@ class MemoryBackend:
         self.watching = 0
         self.watched = 0
         self.failure: Exception | None = None
+        self.there = Stock(self.name, "A test", 0.0)
+        self.stocked = 0
         self._queues: set[asyncio.Queue[Changes]] = set()
 
     def put(self, job_id: str, phase: Phase = Phase.RUNNING, **fields: Any) -> JobStatus:
@@ -112,6 +115,11 @@ class MemoryBackend:
     async def info(self) -> BackendInfo:
         self._check()
         return BackendInfo(name=self.name, title="A test", why="It was asked for.")
+
+    async def stock(self) -> Stock:
+        self._check()
+        self.stocked += 1
+        return self.there
 
     async def preflight(self, spec: JobSpec, bundle: Bundle) -> Preflight:
         self._check()

@@ -15,6 +15,7 @@ from weakref import WeakValueDictionary
 from ...bundle import Bundle
 from ...errors import BackendUnavailable, JobNotFound, MlkError
 from ...follow.broadcast import Changes, newest_first
+from ...gpus.stock import Stock
 from ...model import JobSpec, JobStatus, JobSummary, Step
 from ...model.api import BackendInfo, Orphan, Preflight, WatchState
 from ...model.ids import new_job_id
@@ -150,6 +151,10 @@ class KubernetesBackend:
                 "gpus_why": there.why,
             }
         )
+
+    async def stock(self) -> Stock:
+        """What accelerators the cluster has, who holds them and what they do."""
+        return await self._cluster.stock(self.name)
 
     async def preflight(self, spec: JobSpec, bundle: Bundle) -> Preflight:
         """All that speaks against the job, and what it will use. Creates nothing."""

@@ -13,8 +13,10 @@ from functools import cached_property
 from urllib.parse import urlsplit
 
 from ...errors import MlkError
+from ...gpus.stock import Stock
 from ...threads import in_thread
 from ...waiting import within
+from .accelerators import Accelerators
 from .api.api_errors import ApiError
 from .api.connection import Connection
 from .api.targets import Target
@@ -72,6 +74,11 @@ class Cluster:
         """What the nodes have, as far as it may be seen; so many seconds old at most."""
         return await self._inventory.hardware(access, fresh_s)
 
+    async def stock(self, backend: str) -> Stock:
+        """What accelerators it has, who holds them and what they do. Raises: ApiError."""
+        offer = await self.offer()
+        return await self._accelerators.stock(backend, self.title, offer.served, offer.access)
+
     async def queues(self, offer: Offer) -> list[str]:
         """Names of the Kueue LocalQueues; empty where there are none, or where they may not be seen."""
         queues = offer.served.local_queues
@@ -117,6 +124,10 @@ class Cluster:
     @cached_property
     def _inventory(self) -> Inventory:
         return Inventory(self.connection)
+
+    @cached_property
+    def _accelerators(self) -> Accelerators:
+        return Accelerators(self.connection, self._inventory, self.namespace)
 
     @cached_property
     def _reviewer(self) -> Reviewer:

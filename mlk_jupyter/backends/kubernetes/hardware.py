@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
+from ...gpus.cluster import kept_of_node, nodes_of
+from ...gpus.stock import Node
 from ...quantities import find
 from ...waiting import within
 from .api.api_errors import ApiError
@@ -36,6 +38,10 @@ class Hardware:
     """By resource the most that one node can give, as a quantity."""
     taints: Sequence[Mapping[str, Any]] | None = None
     """Of all nodes, each as often as nodes bear it."""
+    nodes: Sequence[Node] | None = None
+    """One by one, those that take no pods included."""
+    at: float = 0.0
+    """Seconds since the epoch."""
     why: str | None = None
 
 
@@ -58,12 +64,13 @@ class Inventory:
         if access.may("list", NODES) is False:
             return Hardware(why="The right to list nodes is missing, so the cluster's GPUs are not known.")
         try:
-            listing = await within(_LIMIT_S, self._connection.list(NODES.path(), keep=_kept))
+            listing = await within(_LIMIT_S, self._connection.list(NODES.path(), keep=kept_of_node))
         except asyncio.TimeoutError:
             return Hardware(why=f"The cluster took longer than {_LIMIT_S:.0f} s to list its nodes.")
         except ApiError as error:
             return Hardware(why=f"The nodes cannot be listed: {error.detail}")
-        return _summed([node for node in listing.items if not node["cordoned"]])
+        there = _summed([node for node in listing.items if not node["spec"]["unschedulable"]])
+        return replace(there, nodes=nodes_of(listing.items), at=time.time())
 
 
 class LargestNode:
@@ -110,15 +117,6 @@ class LargestNode:
             await asyncio.wait({self._task})
 
 
-def _kept(node: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "cordoned": bool((node.get("spec") or {}).get("unschedulable")),
-        "product": ((node.get("metadata") or {}).get("labels") or {}).get(GPU_PRODUCT),
-        "taints": (node.get("spec") or {}).get("taints") or [],
-        "status": {"allocatable": (node.get("status") or {}).get("allocatable") or {}},
-    }
-
-
 def _summed(nodes: list[dict[str, Any]]) -> Hardware:
     total: dict[str, Decimal] = {}
     for node in nodes:
@@ -131,8 +129,8 @@ def _summed(nodes: list[dict[str, Any]]) -> Hardware:
         cores=int(total.get("cpu", Decimal(0))),
         memory_bytes=int(total.get("memory", Decimal(0))),
         gpus=gpus,
-        gpu_names=sorted({node["product"] for node in nodes if node["product"]}),
+        gpu_names=sorted({product for node in nodes if (product := node["metadata"]["labels"].get(GPU_PRODUCT))}),
         largest=largest_of(nodes),
-        taints=[taint for node in nodes for taint in node["taints"] if isinstance(taint, dict)],
+        taints=[taint for node in nodes for taint in node["spec"]["taints"]],
         why=None if gpus else "No node offers a GPU.",
     )

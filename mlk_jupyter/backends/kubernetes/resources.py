@@ -43,11 +43,13 @@ class Rule:
     verbs: tuple[str, ...]
     why: str
     subresource: str | None = None
+    everywhere: bool = False
+    """In all namespaces at once."""
 
     @property
     def cluster_wide(self) -> bool:
         """Whether it takes a ClusterRole. Everybody's own namespace can be read with a Role in it."""
-        return not self.resource.namespaced and self.resource is not NAMESPACES
+        return self.everywhere or (not self.resource.namespaced and self.resource is not NAMESPACES)
 
     @property
     def full_name(self) -> str:
@@ -72,6 +74,8 @@ NODE_LEASES = "kube-node-lease"
 """The namespace in which each node renews a Lease of its name every ten seconds: that is its heartbeat."""
 NETWORK_POLICIES = Resource("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy")
 PRIORITY_CLASSES = Resource("scheduling.k8s.io", "v1", "priorityclasses", "PriorityClass", namespaced=False)
+RESOURCE_SLICES = Resource("resource.k8s.io", "v1", "resourceslices", "ResourceSlice", namespaced=False)
+RESOURCE_CLAIMS = Resource("resource.k8s.io", "v1", "resourceclaims", "ResourceClaim")
 WORKLOADS = Resource("kueue.x-k8s.io", "v1beta2", "workloads", "Workload")
 LOCAL_QUEUES = Resource("kueue.x-k8s.io", "v1beta2", "localqueues", "LocalQueue")
 WORKLOAD_PRIORITIES = Resource(

@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -21,8 +22,10 @@ from ...bundle import LIMIT, Bundle
 from ...bundle.mistakes import SYNTAX
 from ...errors import JobNotFound
 from ...follow.broadcast import Changes, newest_first
-from ...gpus import inventory
+from ...gpus import inventory, this_machine
 from ...gpus import use as gpu_use
+from ...gpus.devices import Devices
+from ...gpus.stock import Stock
 from ...model import JobSpec, JobStatus, JobSummary, Phase, Reason, Step, Transition
 from ...model.api import BackendInfo, Level, Orphan, Preflight
 from ...model.ids import new_job_id, request_digest
@@ -156,11 +159,17 @@ class LocalBackend:
         """None: a job here is its folder."""
         return []
 
+    async def stock(self) -> Stock:
+        """This machine's GPUs, who holds them and what they do."""
+        return await in_thread(self._stock)
+
     async def resume(self) -> None:
         """Nothing to do: each job's supervisor goes on by itself."""
 
     async def close(self) -> None:
-        """Holds nothing open."""
+        """Ends the session with the driver, where there was one."""
+        if "_devices" in self.__dict__:
+            await in_thread(self._devices.close)
 
     # Blocking, each in its own thread
 
@@ -178,6 +187,19 @@ class LocalBackend:
             gpus_free=sum(1 for gpu in there.gpus if gpu.uuid not in held),
             gpu_names=names,
             gpus_why=there.why,
+        )
+
+    @cached_property
+    def _devices(self) -> Devices:
+        return Devices()
+
+    def _stock(self) -> Stock:
+        return this_machine.stock(
+            self._devices.read(),
+            GpuQueue(self._data_dir).held(),
+            at=time.time(),
+            cores=machine.cores(),
+            memory=machine.memory()[0],
         )
 
     async def _examine(self, spec: JobSpec, bundle: Bundle) -> tuple[Preflight, Interpreter]:

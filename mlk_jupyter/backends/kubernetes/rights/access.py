@@ -81,9 +81,9 @@ class Access:
             return True
         return False if self.complete else None
 
-    def may_everywhere(self, verb: str, resource: Resource) -> bool | None:
+    def may_everywhere(self, verb: str, resource: Resource, subresource: str | None = None) -> bool | None:
         """Whether a call is allowed in all namespaces at once; None when not known."""
-        return self.answers.get(Question(verb, resource.group, resource.plural))
+        return self.answers.get(Question(verb, resource.group, resource.plural, subresource))
 
     def refuses(self, table: Iterable[Rule]) -> bool:
         """Whether one of these calls is surely not allowed."""
@@ -103,7 +103,8 @@ class Access:
         lines: list[str] = []
         known = True
         for rule in table:
-            allowed = {verb: self.may(verb, rule.resource, rule.subresource) for verb in rule.verbs}
+            may = self.may_everywhere if rule.everywhere else self.may
+            allowed = {verb: may(verb, rule.resource, rule.subresource) for verb in rule.verbs}
             refused = [verb for verb, yes in allowed.items() if yes is False]
             known = known and None not in allowed.values()
             if refused:

@@ -55,6 +55,7 @@ FEATURES = {
     "stop_queued": "Stop jobs of a queue",
     "network": "Isolate a job's network",
     "nodes": "See nodes and their GPUs",
+    "gpus": "See who holds GPUs, and how busy they are",
     "priorities": "Check priority classes",
 }
 """Code of a feature → what it is for, in words."""
@@ -82,6 +83,8 @@ _RULES = (
     Rule("stop_queued", WORKLOADS, ("patch",), "stops a job without its queue starting it again"),
     Rule("network", NETWORK_POLICIES, ("create", "get", "list", "delete"), "isolates a job's network, and cleans up"),
     Rule("nodes", NODES, ("list",), "counts GPUs and compares them with what a worker asks for"),
+    Rule("gpus", PODS, ("list",), "tells who holds GPUs in all namespaces, and which are free", everywhere=True),
+    Rule("gpus", PODS, ("get",), "reads what dcgm-exporter tells, without Prometheus", "proxy", everywhere=True),
     Rule("priorities", PRIORITY_CLASSES, ("get",), "checks that a PriorityClass exists"),
     Rule("priorities", WORKLOAD_PRIORITIES, ("get",), "checks that a WorkloadPriorityClass exists"),
 )
@@ -130,6 +133,7 @@ def render(
     *,
     service_account: bool = True,
     nodes: bool = False,
+    gpus: bool = False,
     kinds: Iterable[str] | None = None,
     queues: bool = True,
 ) -> str:
@@ -139,6 +143,7 @@ def render(
         user:            a user as the cluster knows them, or the name of a ServiceAccount.
         service_account: makes a ServiceAccount for the user, and binds it beside the user of that name.
         nodes:           adds a ClusterRole to see nodes and priority classes. Everything works without.
+        gpus:            adds to that the pods of all namespaces, with all that stands in them, and dcgm-exporter.
         kinds:           names of the kinds of job that are served; None: of all there are.
         queues:          whether Kueue is served. Rights to what is not served do no harm.
 
@@ -156,10 +161,11 @@ def render(
     ]
     if account is not None:
         documents.insert(0, _manifest("v1", "ServiceAccount", account, namespace, automountServiceAccountToken=False))
-    if nodes:
-        documents.append(_role("ClusterRole", _INVENTORY, None, wide))
+    given = [rule for rule in wide if (gpus if rule.everywhere else nodes or gpus)]
+    if given:
+        documents.append(_role("ClusterRole", _INVENTORY, None, given))
         documents.append(_binding("ClusterRoleBinding", _INVENTORY, f"{_INVENTORY}-{namespace}-{who}", None, subjects))
-    return _comment(own, wide if nodes else [], wide) + as_documents(documents)
+    return _comment(own, given, [rule for rule in wide if rule not in given]) + as_documents(documents)
 
 
 def _check(namespace: str, user: str) -> None:
@@ -204,14 +210,19 @@ def _binding(kind: str, role: str, name: str, namespace: str | None, subjects: l
     return _manifest("rbac.authorization.k8s.io/v1", kind, name, namespace, roleRef=reference, subjects=subjects)
 
 
-def _comment(own: list[Rule], granted: list[Rule], wide: list[Rule]) -> str:
+def _comment(own: list[Rule], granted: list[Rule], missing: list[Rule]) -> str:
     lines = ["The least that mlk-jupyter needs for one user in one namespace. What each right is for:"]
     lines += [f"  {', '.join(rule.verbs)} {rule.full_name}: {rule.why}" for rule in (*own, *granted)]
     lines += [
         "Nothing here reads Secrets, runs commands in pods or deletes collections. Whoever may create Jobs in a",
         "namespace can mount every Secret and volume in it, though: give each user or team a namespace of its own.",
     ]
-    if not granted:
-        lines.append("No right reaches beyond the namespace, so these are unknown in it (`--nodes` adds the rights):")
-        lines += [f"  {', '.join(rule.verbs)} {rule.full_name}: {rule.why}" for rule in wide]
+    if missing:
+        lines.append(
+            "Some of what is beyond the namespace stays unknown (`--nodes` adds the rights to nodes and priorities,"
+            if granted
+            else "No right reaches beyond the namespace, so these are unknown in it (`--nodes` adds those to nodes,"
+        )
+        lines.append("`--gpus` those to pods of all namespaces as well):")
+        lines += [f"  {', '.join(rule.verbs)} {rule.full_name}: {rule.why}" for rule in missing]
     return "".join(f"# {line}\n" for line in lines)
