@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-ALLOWED = ("needs a real cluster", "needs a real GPU", "needs the right to mount")
+ALLOWED = ("needs a real cluster", "needs a real GPU", "needs the right to mount", "needs Prometheus")
 """How the reasons begin for which a test may be skipped."""
 
 

@@ -6,12 +6,12 @@ import asyncio
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ...errors import BadInput
+from ...errors import BadInput, MlkError
 from ...gpus.cluster import allocations_of, devices_of, kept_of_pod, nodes_of, vendor_of, with_devices
 from ...gpus.exposition import BadExposition, uses
 from ...gpus.readings import Use
@@ -25,6 +25,9 @@ from .hardware import Inventory
 from .resources import PODS, QUOTAS, RESOURCE_CLAIMS, RESOURCE_SLICES
 from .rights.access import Access
 from .rights.discovery import Served
+
+if TYPE_CHECKING:
+    from ...gpus.prometheus import Prometheus
 
 DECLARED = "MLK_GPU_INVENTORY"
 """Names a file with the nodes of a cluster, as `kubectl get nodes -o json` writes it, where they may not be listed."""
@@ -52,8 +55,14 @@ class _Exporter:
 class Accelerators:
     """Of one cluster, seen from one namespace."""
 
-    def __init__(self, connection: Connection, inventory: Inventory, namespace: str) -> None:
+    def __init__(
+        self, connection: Connection, inventory: Inventory, namespace: str, prometheus: Prometheus | None = None
+    ) -> None:
+        """
+        Args: prometheus: asked for figures before the exporters are.
+        """
         self._connection, self._inventory, self._namespace = connection, inventory, namespace
+        self._prometheus = prometheus
 
     async def stock(self, backend: str, title: str, served: Served, access: Access) -> Stock:
         """What there is now: nodes some 60 s old at most, pods as they are.
@@ -66,7 +75,7 @@ class Accelerators:
         is_whole = why is None
         if why is not None and not nodes:
             nodes, allocations = await self._quota(access, allocations)
-        found, state = await self._figures(exporters, access)
+        found, states = await self._figures(exporters, access, {node.name for node in nodes} if is_whole else None)
         hint = None if why is None and seen is None else _NO_RIGHT
         return Stock(
             backend,
@@ -75,7 +84,7 @@ class Accelerators:
             nodes,
             allocations,
             found,
-            [state],
+            states,
             is_whole and seen is None,
             why or seen,
             hint,
@@ -140,7 +149,26 @@ class Accelerators:
         node = Node(name, tuple(Resource(one, count, vendor=vendor_of(one)) for one, count in least.items()))
         return [node], [replace(one, node=name) for one in allocations]
 
-    async def _figures(self, exporters: list[_Exporter], access: Access) -> tuple[list[Use], SourceState]:
+    async def _figures(
+        self, exporters: list[_Exporter], access: Access, nodes: Set[str] | None
+    ) -> tuple[list[Use], list[SourceState]]:
+        """What GPUs do, by Prometheus, else by the exporters.
+
+        Args: nodes: those of this cluster, where all are known: a Prometheus may know several clusters.
+        """
+        if self._prometheus is None:
+            found, state = await self._scraped(exporters, access)
+            return found, [state]
+        state = await self._prometheus.state()
+        try:
+            if state.answers and (found := await self._prometheus.uses()):
+                return [use for use in found if nodes is None or use.node is None or use.node in nodes], [state]
+        except MlkError as error:
+            state = replace(state, answers=False, why=f"{error.title}: {error.detail}", hint=error.hint)
+        found, other = await self._scraped(exporters, access)
+        return found, [state, other]
+
+    async def _scraped(self, exporters: list[_Exporter], access: Access) -> tuple[list[Use], SourceState]:
         """What the exporters tell, asked through the API server."""
         if not exporters:
             return [], SourceState(

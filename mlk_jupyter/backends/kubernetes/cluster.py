@@ -10,6 +10,7 @@ import socket
 import time
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from ...errors import MlkError
@@ -27,6 +28,9 @@ from .rights.discovery import Discovery, Served
 from .timing import Limits
 from .watch.holdings import Snapshot
 from .watch.informer import snapshot
+
+if TYPE_CHECKING:
+    from ...gpus.prometheus import Prometheus
 
 _QUEUES_S = 60.0  # queues come and go about as often as teams
 
@@ -47,6 +51,8 @@ class Cluster:
         self.namespace = target.namespace
         self.user = user or user_name()
         self._limits = limits
+        self._accelerators: Accelerators | None = None
+        self._prometheus: Prometheus | None = None
         self._queues: tuple[float, list[str]] | None = None
 
     @property
@@ -77,6 +83,10 @@ class Cluster:
     async def stock(self, backend: str) -> Stock:
         """What accelerators it has, who holds them and what they do. Raises: ApiError."""
         offer = await self.offer()
+        if self._accelerators is None:
+            # Its certificates are files, and httpx takes 50 ms to import.
+            self._prometheus = await in_thread(_prometheus)
+            self._accelerators = Accelerators(self.connection, self._inventory, self.namespace, self._prometheus)
         return await self._accelerators.stock(backend, self.title, offer.served, offer.access)
 
     async def queues(self, offer: Offer) -> list[str]:
@@ -114,6 +124,8 @@ class Cluster:
 
     async def close(self) -> None:
         """Closes the connection, if one was opened."""
+        if self._prometheus is not None:
+            await self._prometheus.close()
         if "connection" in self.__dict__:
             await self.connection.close()
 
@@ -126,12 +138,14 @@ class Cluster:
         return Inventory(self.connection)
 
     @cached_property
-    def _accelerators(self) -> Accelerators:
-        return Accelerators(self.connection, self._inventory, self.namespace)
-
-    @cached_property
     def _reviewer(self) -> Reviewer:
         return Reviewer(self.connection)
+
+
+def _prometheus() -> Prometheus | None:
+    from ...gpus.prometheus import prometheus_of
+
+    return prometheus_of(os.environ)
 
 
 class NoName(MlkError):
