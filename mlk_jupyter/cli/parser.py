@@ -143,7 +143,9 @@ def _add_render(parser: argparse.ArgumentParser) -> None:
         help="with rbac: who gets the rights (see `kubectl auth whoami`); also makes a service account of that name",
     )
     parser.add_argument("--nodes", action="store_true", help="with rbac: also the right to list nodes, cluster-wide")
-    parser.add_argument("--gpus", action="store_true", help="with rbac: also to see who holds GPUs, in all namespaces")
+    parser.add_argument(
+        "--gpu-holders", action="store_true", help="with rbac: also to see who holds GPUs, in all namespaces"
+    )
     parser.add_argument("-o", "--output", choices=["yaml"], default="yaml", metavar="FORMAT", help="yaml")
     add_where(parser)
     add_cluster_options(parser)

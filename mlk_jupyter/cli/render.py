@@ -27,7 +27,7 @@ def rbac(options: argparse.Namespace) -> str:
             "`mlk render rbac` needs --namespace and --user.",
             hint="Write for example `mlk render rbac --namespace ml-team --user ada`.",
         )
-    return rights(options.namespace, options.user, nodes=options.nodes, gpus=options.gpus)
+    return rights(options.namespace, options.user, nodes=options.nodes, gpus=options.gpu_holders)
 
 
 async def _manifests(options: argparse.Namespace) -> str:

@@ -101,3 +101,14 @@ def test_a_job_without_a_name_is_called_as_its_file(tmp_path: Path) -> None:
 def test_what_cannot_be_used_is_named(tmp_path: Path, options: list[str], words: str) -> None:
     with pytest.raises(BadInput, match=words):
         spec(tmp_path, *options)
+
+
+def test_the_rights_to_see_who_holds_gpus_are_asked_for_apart_from_how_many_a_job_has(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    asked = ["render", "rbac", "--namespace", "team", "--user", "ada"]
+    assert main(asked) == 0
+    least = capsys.readouterr().out
+    assert main([*asked, "--gpu-holders"]) == 0
+    assert "\nkind: ClusterRole\n" in capsys.readouterr().out and "\nkind: ClusterRole\n" not in least
+    assert build_parser().parse_args(["render", "train.ipynb", "--gpus", "2"]).gpus == 2

@@ -42,7 +42,7 @@ _EXPORTERS = (
     ("app", ("nvidia-dcgm-exporter", "dcgm-exporter")),
     ("app.kubernetes.io/name", ("dcgm-exporter", "gke-managed-dcgm-exporter")),
 )
-_NO_RIGHT = "An administrator applies what `mlk render rbac --gpus` prints."
+_NO_RIGHT = "An administrator applies what `mlk render rbac --gpu-holders` prints."
 
 
 @dataclass(frozen=True)

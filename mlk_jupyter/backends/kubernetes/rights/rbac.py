@@ -223,6 +223,6 @@ def _comment(own: list[Rule], granted: list[Rule], missing: list[Rule]) -> str:
             if granted
             else "No right reaches beyond the namespace, so these are unknown in it (`--nodes` adds those to nodes,"
         )
-        lines.append("`--gpus` those to pods of all namespaces as well):")
+        lines.append("`--gpu-holders` those to pods of all namespaces as well):")
         lines += [f"  {', '.join(rule.verbs)} {rule.full_name}: {rule.why}" for rule in missing]
     return "".join(f"# {line}\n" for line in lines)
