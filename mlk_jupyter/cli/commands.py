@@ -16,6 +16,7 @@ from ..figures import size, took
 from ..model import JobStatus, JobSummary, RankStatus
 from ..threads import in_thread
 from .arguments import chosen
+from .gpus import gpus
 from .idle import idle
 from .orphans import orphans
 from .printing import give, give_json, say
@@ -236,5 +237,6 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "delete": delete,
     "open": open_notebook,
     "orphans": orphans,
+    "gpus": gpus,
     "idle": idle,
 }

@@ -88,6 +88,11 @@ def build_parser() -> argparse.ArgumentParser:
     orphans = _command(commands, "orphans", "list what jobs left in a cluster that are gone themselves")
     orphans.add_argument("--remove", action="store_true", help="remove them")
     add_where(orphans)
+    gpus = _command(
+        commands, "gpus", "list the GPUs of each place where jobs can run, who holds them, and what they do"
+    )
+    _add_json(gpus, "print one JSON object {places, mine, advice, …} instead of tables")
+    add_where(gpus)
     _add_idle(_command(commands, "idle", "list the kernels of your servers: what each does, costs, and when it stops"))
     return parser
 

@@ -1,1 +1,1 @@
-"""Prices, what jobs and kernels cost by them, and the ledger that survives the objects."""
+"""What accelerators cost, and who says so."""

@@ -57,10 +57,6 @@ class PriceFile(StrictModel):
     """By instance type. Of the whole node."""
     nodes: Annotated[dict[_Key, Rate], Field(max_length=1000)] = Field(default_factory=dict)
     """By a node's name, or by a label `key=value` of it. Of one whole GPU."""
-    core: Amount | None = None
-    """Of one CPU core, for jobs without GPUs."""
-    gib: Amount | None = None
-    """Of one GiB of memory, for jobs without GPUs."""
 
     @field_validator("as_of", mode="before")
     @classmethod
@@ -82,7 +78,7 @@ def read_prices(path: Path) -> PriceFile:
         mark = getattr(error, "problem_mark", None)
         where = "" if mark is None else f", line {mark.line + 1}"
         problem = getattr(error, "problem", None) or "this is no YAML"
-        raise BadPrices(f"{path}{where}: {problem}.", hint="See docs/costs.md for an example.") from error
+        raise BadPrices(f"{path}{where}: {problem}.", hint="See docs/gpus.md for an example.") from error
     try:
         return PriceFile.model_validate({} if content is None else content)
     except ValidationError as error:

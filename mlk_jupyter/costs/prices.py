@@ -1,7 +1,7 @@
 """What one accelerator costs an hour, and who says so. Pure but for `PriceBook.load`, which reads a file.
 
-Believed in this order: the person's file, the price of this server (MLK_PRICE_PER_HOUR), the node's annotation,
-OpenCost, the list price of the instance type, that of the product. Where none knows it, the price is unknown, never 0.
+Believed in this order: the person's file, the price of this server (MLK_PRICE_PER_HOUR), the node's annotation, the
+list price of the instance type, that of the product. Where none knows it, the price is unknown, never 0.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import functools
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from importlib import resources
 from pathlib import Path
@@ -21,7 +21,7 @@ from ..gpus.stock import Node, Resource
 if TYPE_CHECKING:
     from .price_file import PriceFile, Rate
 
-PriceSource = Literal["file", "server", "annotation", "opencost", "table"]
+PriceSource = Literal["file", "server", "annotation", "table"]
 THIS_MACHINE = "gpu"
 """Resource by which accelerators of this machine are counted (see `gpus.stock.Resource`)."""
 SPOT_SHARE = Decimal("0.40")
@@ -71,8 +71,6 @@ class PriceBook:
     server: Decimal | None = None
     """Of this whole machine."""
     server_currency: str = "USD"
-    opencost: Mapping[str, Decimal] = field(default_factory=dict)
-    """By node: what OpenCost says of one GPU (see `opencost.rates`)."""
 
     @classmethod
     def load(cls, data_dir: Path, env: Mapping[str, str]) -> PriceBook:
@@ -92,10 +90,6 @@ class PriceBook:
         server = amount_of(env.get("MLK_PRICE_PER_HOUR"))
         return cls(own.currency if own else currency, own, server, currency)
 
-    def with_opencost(self, rates: Mapping[str, Decimal]) -> PriceBook:
-        """The same with what OpenCost says: USD for one GPU of a node for an hour."""
-        return replace(self, opencost=dict(rates))
-
     def price(self, node: Node, resource: Resource) -> Price | None:
         """What one unit of a resource on a node costs an hour; None: not known.
 
@@ -108,16 +102,6 @@ class PriceBook:
         whole = self._whole(node, resource, gpus, instance)
         return None if whole is None else whole.times(share_of(node, resource, gpus))
 
-    def hour_of_cpu(self, cores: Decimal | float | None, memory_bytes: float | None) -> Price | None:
-        """What cores and memory cost an hour, by the file's prices alone; None: it has none, or the size is unknown."""
-        if self.file is None or self.file.core is None or cores is None:
-            return None
-        amount = self.file.core * Decimal(str(cores))
-        if self.file.gib is not None and memory_bytes is not None:
-            amount += self.file.gib * Decimal(str(memory_bytes)) / 1024**3
-        words = "your price of cores and memory"
-        return Price(amount, amount, amount, self.currency, "file", self.file.as_of, words)
-
     def _whole(self, node: Node, resource: Resource, gpus: int, instance: _Listed | None) -> Price | None:
         """Of one whole GPU."""
         own = self._in_file(node, resource, gpus)
@@ -125,14 +109,11 @@ class PriceBook:
             return own
         if self.server is not None and resource.name == THIS_MACHINE:
             each = self.server / gpus
-            words = f"MLK_PRICE_PER_HOUR, {'all' if gpus > 1 else 'for'} {gpus} GPU{'s' if gpus > 1 else ''} together"
+            words = "MLK_PRICE_PER_HOUR" if gpus == 1 else f"MLK_PRICE_PER_HOUR for {gpus} GPUs together"
             return Price(each, each, each, self.server_currency, "server", None, words)
         told = amount_of(node.price)
         if told is not None:
             return Price(told, told, told, self.currency, "annotation", None, f"the price that node {node.name} bears")
-        if node.name in self.opencost:
-            told = self.opencost[node.name]
-            return Price(told, told, told, "USD", "opencost", None, f"OpenCost, of node {node.name}")
         listed = instance or best(_products(), resource.product)
         return None if listed is None else _by_capacity(listed, node.is_spot)
 

@@ -68,6 +68,8 @@ class GpuResource(TolerantModel):
     """One kind of accelerator of a node."""
 
     name: str
+    title: str
+    """For people: `H100 80GB`, `H200 · 1g.18gb`, `L4 · shared`."""
     product: str | None = None
     profile: str | None = None
     sharing: Literal["none", "time-slicing", "mps", "mig"] = "none"
@@ -159,26 +161,6 @@ class Gpus(TolerantModel):
     now: float
     """Seconds since the epoch on the server."""
     sampled_at: float | None = None
-
-
-class GpuSeries(TolerantModel):
-    """What one device, holder or place did over time."""
-
-    id: str
-    """Of the device or holder; the backend's name for a place."""
-    label: str
-    name: Literal["busy", "memory_bytes", "power_w", "held", "cpu_cores", "cpu_memory_bytes"]
-    at: list[float]
-    """Seconds since the epoch, the begin of each bin."""
-    mean: list[float | None]
-    low: list[float | None]
-    high: list[float | None]
-    p99: list[float | None] = Field(default_factory=list)
-
-
-class GpuHistory(TolerantModel):
-    step_s: float
-    series: list[GpuSeries]
 
 
 class Dismissal(StrictModel):

@@ -1,1 +1,1 @@
-"""Who polls GPUs and keeps samples and the ledger: one a process, whatever the number of faces. Knows no web server."""
+"""Looks at GPUs for all faces of a process, and remembers what it saw. Knows no web server."""

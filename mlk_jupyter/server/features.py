@@ -27,8 +27,7 @@ Kind = Literal["snapshot", "delta", "error"]
 VARIABLES = {
     "job_id": {"type": "string", "pattern": "^[a-z][a-z0-9-]{0,62}$"},
     "kernel_id": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"},
-    "run_id": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"},
-    "advice_id": {"type": "string", "pattern": "^[A-Za-z0-9_.:-]{1,200}$"},
+    "advice_id": {"type": "string", "pattern": "^[a-z_]{1,20}-[0-9a-f]{16}$"},
     "name": {"type": "string"},
 }
 """JSON schemas of what may stand for a name in braces in the path of a route."""

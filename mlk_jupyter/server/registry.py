@@ -7,8 +7,6 @@ from tornado.web import RequestHandler
 from . import (
     activity,
     channel,
-    costs,
-    experiments,
     gpus,
     idle,
     jobs,
@@ -34,8 +32,6 @@ _MODULES = (
     idle,
     server_end,
     gpus,
-    costs,
-    experiments,
     channel,
     activity,
 )

@@ -38,6 +38,40 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/mlk/gpus": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** What accelerators there are, who holds them, what they do. */
+        readonly get: operations["listGpus"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/mlk/gpus/advice/{advice_id}/dismiss": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** Takes an advice away for a while. */
+        readonly post: operations["dismissAdvice"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/mlk/idle": {
         readonly parameters: {
             readonly query?: never;
@@ -505,18 +539,6 @@ export interface components {
             readonly started_at: number | null;
         };
         /**
-         * Away
-         * @description Why the tracking server could not be asked just now.
-         */
-        readonly Away: {
-            /** Detail */
-            readonly detail: string;
-            /** Hint */
-            readonly hint: string;
-            /** Title */
-            readonly title: string;
-        };
-        /**
          * BackendInfo
          * @description Where jobs run, and why there.
          */
@@ -928,155 +950,15 @@ export interface components {
             readonly volumes: readonly components["schemas"]["Volume-Output"][];
         };
         /**
-         * Cost
-         * @description What a job, worker, kernel or endpoint cost so far. In the currency of the answer that holds it.
+         * Dismissal
+         * @description Takes one advice away for a while.
          */
-        readonly Cost: {
+        readonly Dismissal: {
             /**
-             * Amount
-             * @description So far; None: no price is known.
-             * @default null
+             * Days
+             * @default 30
              */
-            readonly amount: number | null;
-            /**
-             * Energy Kwh
-             * @default null
-             */
-            readonly energy_kwh: number | null;
-            /**
-             * Gpu Hours
-             * @default null
-             */
-            readonly gpu_hours: number | null;
-            /**
-             * High
-             * @description Bounds where it is not known whether the node is a spot node.
-             * @default null
-             */
-            readonly high: number | null;
-            /**
-             * Idle Gpu Hours
-             * @description Held and unused, of these.
-             * @default null
-             */
-            readonly idle_gpu_hours: number | null;
-            /**
-             * Is Estimate
-             * @default true
-             */
-            readonly is_estimate: boolean;
-            /**
-             * Low
-             * @default null
-             */
-            readonly low: number | null;
-            /**
-             * Per Hour
-             * @description At this rate; 0 once it is over.
-             * @default null
-             */
-            readonly per_hour: number | null;
-            /**
-             * @description Of the first worker, where they differ.
-             * @default null
-             */
-            readonly price: components["schemas"]["PriceView"] | null;
-            /**
-             * Wasted
-             * @description What they cost.
-             * @default null
-             */
-            readonly wasted: number | null;
-            /**
-             * Why
-             * @description Why there is no amount.
-             * @default null
-             */
-            readonly why: string | null;
-        };
-        /**
-         * CostRow
-         * @description One person, namespace, experiment, month or holder.
-         */
-        readonly CostRow: {
-            /**
-             * Amount
-             * @description Of those with a price.
-             * @default null
-             */
-            readonly amount: number | null;
-            /**
-             * Count
-             * @description Jobs, kernels and endpoints.
-             */
-            readonly count: number;
-            /**
-             * Gpu Hours
-             * @default null
-             */
-            readonly gpu_hours: number | null;
-            /**
-             * Key
-             * @description "" for what names none.
-             */
-            readonly key: string;
-            /**
-             * Underused
-             * @description The unused share of what was in use.
-             * @default null
-             */
-            readonly underused: number | null;
-            /**
-             * Unpriced Gpu Hours
-             * @description Of those without.
-             * @default 0
-             */
-            readonly unpriced_gpu_hours: number;
-            /**
-             * Wasted
-             * @description Held and unused.
-             * @default null
-             */
-            readonly wasted: number | null;
-        };
-        /**
-         * Costs
-         * @description The ledger, summed.
-         */
-        readonly Costs: {
-            /**
-             * By
-             * @enum {string}
-             */
-            readonly by: "person" | "namespace" | "experiment" | "month" | "job" | "kernel";
-            /**
-             * Currency
-             * @default USD
-             */
-            readonly currency: string;
-            /**
-             * Notes
-             * @description Which prices were used, and what is not in it.
-             */
-            readonly notes: readonly string[];
-            /**
-             * Rows
-             * @description The dearest first; months the newest first.
-             */
-            readonly rows: readonly components["schemas"]["CostRow"][];
-            /** Since */
-            readonly since: number;
-            readonly total: components["schemas"]["CostRow"];
-            /**
-             * Until
-             * @description Seconds since the epoch.
-             */
-            readonly until: number;
-        };
-        /** Curves */
-        readonly Curves: {
-            /** Curves */
-            readonly curves: readonly components["schemas"]["RunCurves"][];
+            readonly days?: number;
         };
         /**
          * EnvFrom
@@ -1155,44 +1037,6 @@ export interface components {
             readonly hint: string;
             /** Title */
             readonly title: string;
-        };
-        /** Experiment */
-        readonly Experiment: {
-            /** Experiment Id */
-            readonly experiment_id: string;
-            /** Name */
-            readonly name: string;
-            /**
-             * Url
-             * @description Its page in MLflow, where a browser reaches that.
-             * @default null
-             */
-            readonly url: string | null;
-        };
-        /** Experiments */
-        readonly Experiments: {
-            /** @default null */
-            readonly away: components["schemas"]["Away"] | null;
-            /** Experiments */
-            readonly experiments: readonly components["schemas"]["Experiment"][];
-            /**
-             * Known At
-             * @description Seconds since the epoch of this answer of the server's, where it is older than the question.
-             * @default null
-             */
-            readonly known_at: number | null;
-            /**
-             * Tracking Uri
-             * @description Without credentials; None: there is none.
-             * @default null
-             */
-            readonly tracking_uri: string | null;
-            /**
-             * Why
-             * @description Why there is none, and what to do.
-             * @default null
-             */
-            readonly why: string | null;
         };
         /**
          * Explained
@@ -1385,13 +1229,6 @@ export interface components {
              * @enum {string}
              */
             readonly state: "held" | "free" | "outside" | "unknown";
-        };
-        /** GpuHistory */
-        readonly GpuHistory: {
-            /** Series */
-            readonly series: readonly components["schemas"]["GpuSeries"][];
-            /** Step S */
-            readonly step_s: number;
         };
         /**
          * GpuHolder
@@ -1593,6 +1430,11 @@ export interface components {
              * @enum {string}
              */
             readonly sharing: "none" | "time-slicing" | "mps" | "mig";
+            /**
+             * Title
+             * @description For people: `H100 80GB`, `H200 · 1g.18gb`, `L4 · shared`.
+             */
+            readonly title: string;
             /** Total */
             readonly total: number;
             /**
@@ -1680,37 +1522,6 @@ export interface components {
              * @default null
              */
             readonly uuid: string | null;
-        };
-        /**
-         * GpuSeries
-         * @description What one device, holder or place did over time.
-         */
-        readonly GpuSeries: {
-            /**
-             * At
-             * @description Seconds since the epoch, the begin of each bin.
-             */
-            readonly at: readonly number[];
-            /** High */
-            readonly high: readonly (number | null)[];
-            /**
-             * Id
-             * @description Of the device or holder; the backend's name for a place.
-             */
-            readonly id: string;
-            /** Label */
-            readonly label: string;
-            /** Low */
-            readonly low: readonly (number | null)[];
-            /** Mean */
-            readonly mean: readonly (number | null)[];
-            /**
-             * Name
-             * @enum {string}
-             */
-            readonly name: "busy" | "memory_bytes" | "power_w" | "held" | "cpu_cores" | "cpu_memory_bytes";
-            /** P99 */
-            readonly p99: readonly (number | null)[];
         };
         /** GpuSource */
         readonly GpuSource: {
@@ -1845,35 +1656,6 @@ export interface components {
              * @default null
              */
             readonly wasted_per_hour: number | null;
-        };
-        /**
-         * JobCost
-         * @description One job, worker by worker.
-         */
-        readonly JobCost: {
-            readonly cost: components["schemas"]["Cost"];
-            /**
-             * Currency
-             * @default USD
-             */
-            readonly currency: string;
-            /** Workers */
-            readonly workers: readonly components["schemas"]["WorkerCost"][];
-        };
-        /**
-         * JobCosts
-         * @description data of topic `costs`: those of the jobs that are not over and of the newest others, by id, whole each time.
-         */
-        readonly JobCosts: {
-            /**
-             * Currency
-             * @default USD
-             */
-            readonly currency: string;
-            /** Jobs */
-            readonly jobs: {
-                readonly [key: string]: components["schemas"]["Cost"];
-            };
         };
         /** JobList */
         readonly JobList: {
@@ -2818,31 +2600,6 @@ export interface components {
             readonly kind: "pointer" | "key";
         };
         /**
-         * PriceView
-         * @description What one GPU costs an hour, and who says so.
-         */
-        readonly PriceView: {
-            /**
-             * As Of
-             * @description Date of the price, ISO.
-             * @default null
-             */
-            readonly as_of: string | null;
-            /** Per Hour */
-            readonly per_hour: number;
-            /**
-             * Source
-             * @description `server`: MLK_PRICE_PER_HOUR. `table`: list prices that come with this package.
-             * @enum {string}
-             */
-            readonly source: "file" | "server" | "annotation" | "opencost" | "table";
-            /**
-             * Words
-             * @description For a person: "list price of p5.48xlarge, AWS, 2025-12".
-             */
-            readonly words: string;
-        };
-        /**
          * Progress
          * @description How far rank 0 is.
          */
@@ -3034,53 +2791,6 @@ export interface components {
              */
             readonly missing: readonly string[];
         };
-        /** RunCurve */
-        readonly RunCurve: {
-            /** Points */
-            readonly points: readonly components["schemas"]["MetricPoint"][];
-            /** Run Id */
-            readonly run_id: string;
-        };
-        /**
-         * RunCurves
-         * @description One metric of several runs, thinned by the tracking server.
-         */
-        readonly RunCurves: {
-            /** Curves */
-            readonly curves: readonly components["schemas"]["RunCurve"][];
-            /** Metric */
-            readonly metric: string;
-        };
-        /**
-         * RunDetail
-         * @description One run whole.
-         */
-        readonly RunDetail: {
-            /**
-             * Experiment
-             * @default null
-             */
-            readonly experiment: string | null;
-            /**
-             * Load Code
-             * @description Python that loads its newest model; None where it logged none.
-             * @default null
-             */
-            readonly load_code: string | null;
-            /** Metrics */
-            readonly metrics: {
-                readonly [key: string]: number | null;
-            };
-            /** Params */
-            readonly params: {
-                readonly [key: string]: string;
-            };
-            readonly run: components["schemas"]["RunRow"];
-            /** Tags */
-            readonly tags: {
-                readonly [key: string]: string;
-            };
-        };
         /**
          * RunRef
          * @description The MLflow run of a job, or why there is none.
@@ -3118,123 +2828,6 @@ export interface components {
              * @default null
              */
             readonly tracking_uri: string | null;
-        };
-        /** RunRow */
-        readonly RunRow: {
-            /**
-             * Cost
-             * @description By the tags that the job left.
-             * @default null
-             */
-            readonly cost: number | null;
-            /**
-             * Currency
-             * @default null
-             */
-            readonly currency: string | null;
-            /**
-             * Ended At
-             * @default null
-             */
-            readonly ended_at: number | null;
-            /** Experiment Id */
-            readonly experiment_id: string;
-            /**
-             * Gpu Hours
-             * @default null
-             */
-            readonly gpu_hours: number | null;
-            /**
-             * Job
-             * @description Id of the job that it belongs to, if it is one of ours.
-             * @default null
-             */
-            readonly job: string | null;
-            /**
-             * Metrics
-             * @description Of the columns.
-             */
-            readonly metrics: {
-                readonly [key: string]: number | null;
-            };
-            /**
-             * Models
-             * @description URIs to load what it logged as models: `models:/m-…`.
-             */
-            readonly models: readonly string[];
-            /**
-             * Name
-             * @default null
-             */
-            readonly name: string | null;
-            /**
-             * Notebook
-             * @default null
-             */
-            readonly notebook: string | null;
-            /** Params */
-            readonly params: {
-                readonly [key: string]: string;
-            };
-            /**
-             * Parent
-             * @description Run that it is nested in.
-             * @default null
-             */
-            readonly parent: string | null;
-            /** Run Id */
-            readonly run_id: string;
-            /**
-             * Started At
-             * @default null
-             */
-            readonly started_at: number | null;
-            /**
-             * Status
-             * @description MLflow's: RUNNING, SCHEDULED, FINISHED, FAILED, KILLED.
-             */
-            readonly status: string;
-            /**
-             * Url
-             * @default null
-             */
-            readonly url: string | null;
-            /**
-             * User
-             * @default null
-             */
-            readonly user: string | null;
-        };
-        /** RunsPage */
-        readonly RunsPage: {
-            /** @default null */
-            readonly away: components["schemas"]["Away"] | null;
-            /**
-             * Known At
-             * @default null
-             */
-            readonly known_at: number | null;
-            /**
-             * Metrics
-             * @description All names that this page's runs have, those that matter most first, at most 200.
-             */
-            readonly metrics: readonly string[];
-            /**
-             * Next Page Token
-             * @default null
-             */
-            readonly next_page_token: string | null;
-            /** Params */
-            readonly params: readonly string[];
-            /** Runs */
-            readonly runs: readonly components["schemas"]["RunRow"][];
-            /**
-             * Shown Metrics
-             * @description The columns.
-             */
-            readonly shown_metrics: readonly string[];
-            /** Shown Params */
-            readonly shown_params: readonly string[];
         };
         /**
          * RunState
@@ -3619,34 +3212,6 @@ export interface components {
          * @enum {string}
          */
         readonly WatchState: "idle" | "connecting" | "live" | "reconnecting" | "refused";
-        /** WorkerCost */
-        readonly WorkerCost: {
-            /**
-             * Attempt
-             * @default 1
-             */
-            readonly attempt: number;
-            readonly cost: components["schemas"]["Cost"];
-            /**
-             * Ended At
-             * @default null
-             */
-            readonly ended_at: number | null;
-            /**
-             * Is Spot
-             * @default null
-             */
-            readonly is_spot: boolean | null;
-            /**
-             * Node
-             * @default null
-             */
-            readonly node: string | null;
-            /** Started At */
-            readonly started_at: number;
-            /** Worker */
-            readonly worker: number;
-        };
     };
     responses: never;
     parameters: never;
@@ -3705,6 +3270,68 @@ export interface operations {
                 content: {
                     readonly "application/json": components["schemas"]["Form"];
                 };
+            };
+            /** @description What happened, why, and what to do next. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    readonly listGpus: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description What accelerators there are, who holds them, what they do. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Gpus"];
+                };
+            };
+            /** @description What happened, why, and what to do next. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    readonly dismissAdvice: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly advice_id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["Dismissal"];
+            };
+        };
+        readonly responses: {
+            /** @description Takes an advice away for a while. */
+            readonly 204: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description What happened, why, and what to do next. */
             readonly default: {

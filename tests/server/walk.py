@@ -22,6 +22,7 @@ UPGRADE = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Key":
 UPGRADE["Sec-WebSocket-Version"] = "13"
 OUTPUT = "cell-1-output-1.png"
 KERNEL = "2f5f2b1c-6f0f-4b8e-9a53-6b1d4f0c7a11"
+ADVICE = "idle-0123456789abcdef"
 VERBS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 
@@ -97,7 +98,7 @@ async def everything_told_of(
 
 def filled(route: Route, job_id: str = "x") -> str:
     """The path of a route, of one job and one file of it."""
-    return route.path.format(job_id=job_id, kernel_id=KERNEL, name=OUTPUT)
+    return route.path.format(job_id=job_id, kernel_id=KERNEL, name=OUTPUT, advice_id=ADVICE)
 
 
 def _rules(rules: list[Rule]) -> Iterator[Rule]:
@@ -107,6 +108,6 @@ def _rules(rules: list[Rule]) -> Iterator[Rule]:
 
 
 def _filled(matcher: PathMatches, job_id: str) -> str:
-    values = {"job_id": job_id, "kernel_id": KERNEL, "name": OUTPUT}
+    values = {"job_id": job_id, "kernel_id": KERNEL, "name": OUTPUT, "advice_id": ADVICE}
     filled = re.sub(r"\(\?P<(\w+)>[^)]*\)", lambda group: values[group[1]], matcher.regex.pattern)
     return filled.rstrip("$").replace("\\", "")
