@@ -52,6 +52,7 @@ export default tseslint.config(
             '../backends/*',
             '../components',
             '../display/renderer',
+            '../gpus/*',
             '../jobs/*',
             '../kernels/*',
             '../panel/*',

@@ -3,6 +3,7 @@ import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { actions } from './plugins/actions';
 import { api, channel } from './plugins/connection';
 import { display } from './plugins/display';
+import { gpus, gpusSection } from './plugins/gpus';
 import { backends, jobs } from './plugins/jobs';
 import { jobsSection } from './plugins/jobssection';
 import { jobTab } from './plugins/jobtab';
@@ -26,8 +27,10 @@ const plugins: JupyterFrontEndPlugin<unknown>[] = [
   jobs,
   backends,
   kernels,
+  gpus,
   panel,
   jobsSection,
+  gpusSection,
   kernelsSection,
   places,
   jobTab,

@@ -9,6 +9,7 @@ import type {
   BackendInfo,
   Channel,
   Explained,
+  Gpus,
   IdleSettings,
   IdleTotals,
   JobSummary,
@@ -54,6 +55,8 @@ export namespace CommandIDs {
   export const stopKernel = 'mlk:stop-kernel';
   /** Shows why a kernel is stopped or is not. Arguments: `{id?}`. */
   export const explainKernel = 'mlk:explain-kernel';
+  /** Shows the GPUs in the panel. */
+  export const showGpus = 'mlk:show-gpus';
 }
 
 // What every feature builds on.
@@ -241,4 +244,31 @@ export interface IKernels {
 export const IKernels = new Token<IKernels>(
   'mlk-jupyter:IKernels',
   'The kernels of this server, and what becomes of them.'
+);
+
+/** The accelerators of every place, who holds them and what they do: kept up to date while somebody looks. */
+export interface IGpus {
+  /** null before the first answer. Nodes of which nothing changed stay the same objects. */
+  readonly gpus: Gpus | null;
+  /** Why they cannot be read, if so. */
+  readonly error: ApiError | null;
+  /** Seconds since the epoch by the clock of the server. */
+  now(): number;
+  /** Advice that a person has taken away and may still put back. */
+  readonly dismissed: ReadonlySet<string>;
+  /** Takes an advice away for a month; the server hears of it a little later. */
+  dismiss(id: string): void;
+  /** Puts it back, while it is in `dismissed`. */
+  restore(id: string): void;
+  /** Keeps them up to date until the returned disposable is disposed. */
+  follow(): IDisposable;
+  /** Reads them again. */
+  refresh(): Promise<void>;
+  /** Anything above changed. */
+  readonly changed: ISignal<IGpus, void>;
+}
+
+export const IGpus = new Token<IGpus>(
+  'mlk-jupyter:IGpus',
+  'The accelerators of every place, who holds them, and what they do.'
 );

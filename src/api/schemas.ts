@@ -3,6 +3,7 @@ import type { components } from './types';
 
 type Schemas = components['schemas'];
 
+export type Advice = Schemas['Advice'];
 export type AppliedSettings = Schemas['AppliedSettings'];
 export type Attempt = Schemas['Attempt'];
 export type BackendInfo = Schemas['BackendInfo'];
@@ -16,6 +17,14 @@ export type Finding = Schemas['Finding'];
 export type Form = Schemas['Form'];
 export type FramePiece = Schemas['FramePiece'];
 export type FramesSnapshot = Schemas['FramesSnapshot'];
+export type Figure = Schemas['Figure'];
+export type GpuDevice = Schemas['GpuDevice'];
+export type GpuHolder = Schemas['GpuHolder'];
+export type GpuNode = Schemas['GpuNode'];
+export type GpuPlace = Schemas['GpuPlace'];
+export type GpuProduct = Schemas['GpuProduct'];
+export type Gpus = Schemas['Gpus'];
+export type GpuResource = Schemas['GpuResource'];
 export type Held = Schemas['Held'];
 export type IdleSettings = Schemas['IdleSettings-Input'];
 export type IdleTotals = Schemas['IdleTotals'];

@@ -8,7 +8,14 @@ const EDGE = 2;
 const MOST_POINTS = 120;
 
 /** The course of a metric without figures, which stand beside it. Nothing where there is no course yet. */
-export function Sparkline({ points }: { points: readonly IPoint[] }): JSX.Element | null {
+export function Sparkline({
+  points,
+  range
+}: {
+  points: readonly IPoint[];
+  /** What the values lie between; without, between the lowest and the highest. */
+  range?: readonly [number, number];
+}): JSX.Element | null {
   const axis = axisOf(points);
   const [xs, ys] = columnsOf(thin(points, axis, MOST_POINTS), axis);
   const known = ys.filter(value => value !== null);
@@ -16,7 +23,7 @@ export function Sparkline({ points }: { points: readonly IPoint[] }): JSX.Elemen
     return null;
   }
   const [left, right] = [xs[0], xs[xs.length - 1]];
-  const [low, high] = [Math.min(...known), Math.max(...known)];
+  const [low, high] = range ?? [Math.min(...known), Math.max(...known)];
   const x = (value: number) => EDGE + ((value - left) / (right - left || 1)) * (WIDTH - 2 * EDGE);
   const y = (value: number) =>
     high === low

@@ -111,3 +111,27 @@ export function bytes(size: number): string {
   }
   return `${Number(value.toFixed(unit === 0 || value >= 100 ? 0 : 1))} ${units[unit]}`;
 }
+
+/** An amount of money with few figures: two of those that count below 1, none after the point from 100 on. */
+export function money(amount: number, currency: string): string {
+  const digits = moneyDigits(Math.abs(amount));
+  const options = { minimumFractionDigits: digits, maximumFractionDigits: digits };
+  try {
+    return amount.toLocaleString(language(), {
+      style: 'currency',
+      currency,
+      currencyDisplay: 'narrowSymbol',
+      ...options
+    });
+  } catch {
+    // a currency that the browser does not know is shown as it is
+    return `${amount.toLocaleString(language(), options)} ${currency}`;
+  }
+}
+
+function moneyDigits(size: number): number {
+  if (size >= 99.995) {
+    return 0;
+  }
+  return size >= 0.1 || size < 1e-6 ? 2 : Math.min(6, 1 - Math.floor(Math.log10(size)));
+}

@@ -1,5 +1,5 @@
 export { ErrorBanner } from './errorbanner';
-export { ago, bytes, duration, exactTime, figure, language, roughly, took } from './format';
+export { ago, bytes, duration, exactTime, figure, language, money, roughly, took } from './format';
 export { IconButton } from './iconbutton';
 export { jobsIcon } from './icons';
 export { PhaseIcon, PhaseLabel } from './phase';

@@ -2,7 +2,7 @@ import { PathExt } from '@jupyterlab/coreutils';
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { IdleTotals, KernelState, PolicyView } from '../api';
-import { bytes, duration, language } from '../components';
+import { bytes, duration, language, money } from '../components';
 
 const HOUR_S = 3600;
 /** Below so much, seconds count. */
@@ -42,22 +42,6 @@ export function timeOf(at: number, now: number): string {
   return isToday
     ? date.toLocaleTimeString(language(), { timeStyle: 'short' })
     : date.toLocaleString(language(), { dateStyle: 'medium', timeStyle: 'short' });
-}
-
-/** An amount of money, with few figures. A currency that the browser does not know is shown as it is. */
-export function money(amount: number, currency: string): string {
-  const digits = Math.abs(amount) >= 100 ? 0 : 2;
-  const options = { minimumFractionDigits: digits, maximumFractionDigits: digits };
-  try {
-    return amount.toLocaleString(language(), {
-      style: 'currency',
-      currency,
-      currencyDisplay: 'narrowSymbol',
-      ...options
-    });
-  } catch {
-    return `${amount.toLocaleString(language(), options)} ${currency}`;
-  }
 }
 
 /** "3 %", "0.4 %". */

@@ -89,6 +89,8 @@ test('a section is folded with the keyboard, and stays so when the page is loade
   await page.keyboard.press('ArrowUp');
   await expect(title('Kernels')).toBeFocused();
   await page.keyboard.press('ArrowUp');
+  await expect(title('GPUs')).toBeFocused();
+  await page.keyboard.press('ArrowUp');
   await expect(title(/^Jobs(?! run)/)).toBeFocused();
   const kept = page.waitForResponse(
     response =>

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 
 import { trans } from '../../__tests__/fakes';
 import type { KernelState, PolicyView } from '../../api';
@@ -8,7 +8,6 @@ import {
   keepTimes,
   leaseText,
   modeText,
-  money,
   nameOf,
   stateText,
   summaryText,
@@ -144,10 +143,6 @@ describe('the totals', () => {
       'Measured from each stop until its notebook was used again, 3 d at most. Stops this month: 12.'
     );
   });
-
-  it('take a currency that no browser knows as it is', () => {
-    expect(money(2, 'credits')).toBe('2.00 credits');
-  });
 });
 
 describe('what the policy does', () => {
@@ -178,14 +173,5 @@ describe('what the policy does', () => {
     const policy = { mode: 'enforce', values: { MLK_IDLE_LEASE_MAX: most }, warnings: [] } as const;
     expect(keepTimes(policy)).toEqual(times);
     expect(keepTime(policy)).toBe(usual);
-  });
-});
-
-describe('the language of the page', () => {
-  afterEach(() => document.documentElement.removeAttribute('lang'));
-
-  it('is that of amounts of money', () => {
-    document.documentElement.lang = 'de';
-    expect(money(1234.5, 'EUR')).toMatch(/^1\.235\s€$/);
   });
 });
