@@ -52,7 +52,7 @@ def uses(text: str, *, at: float, source: Source = "exporter") -> list[Use]:
 def rows(text: str) -> list[Row]:
     """The rows of an exposition that are about GPUs, at most 50,000. Raises: BadExposition."""
     # The whole of an exporter may be a megabyte: only the lines that count are parsed.
-    wanted = "\n".join(line for line in text.splitlines() if _name(line) in BY_NAME)
+    wanted = "\n".join(line for line in text.split("\n") if _name(line) in BY_NAME)
     from prometheus_client.parser import text_string_to_metric_families
 
     found: list[Row] = []

@@ -51,8 +51,8 @@ class PrometheusAnswer(MlkError):
 class Prometheus:
     """One server. Each call takes at most 10 s and 32 MiB, follows no redirect and retries nothing.
 
-    All but `state` may raise PrometheusUnreachable, PrometheusRefused, PrometheusAnswer. The address comes from the
-    environment, never from a request, a job or a notebook.
+    All but `state` may raise PrometheusUnreachable, PrometheusRefused, PrometheusAnswer, BadInput. The address comes
+    from the environment, never from a request, a job or a notebook.
     """
 
     def __init__(
@@ -111,8 +111,8 @@ class Prometheus:
                 "series", **{"match[]": f'{{__name__=~"{wanted}"}}', "start": f"{time.time() - 600:.0f}"}
             )
             ours = {family.name for family in FAMILIES}
-            found = {one.get("__name__") for one in _list(data)}
-            self._names = (time.monotonic(), sorted(ours & found))
+            found = (one.get("__name__") for one in _list(data) if isinstance(one, dict))
+            self._names = (time.monotonic(), sorted(ours.intersection(name for name in found if isinstance(name, str))))
         return self._names[1]
 
     async def _query(self, query: str) -> list[dict[str, Any]]:
@@ -149,7 +149,7 @@ class Prometheus:
 
     async def _exchange(self, url: str, form: Mapping[str, str]) -> tuple[int, bytes]:
         data = bytearray()
-        headers = {} if self._token_file is None else {"Authorization": f"Bearer {_first_line(self._token_file)}"}
+        headers = {} if self._token_file is None else {"Authorization": f"Bearer {_token(self._token_file)}"}
         async with self._http.stream("POST", url, data=dict(form), headers=headers) as response:
             async for piece in response.aiter_bytes():
                 data += piece
@@ -171,18 +171,22 @@ def prometheus_of(env: Mapping[str, str]) -> Prometheus | None:
     url = env.get(_URL, "").strip()
     if not url:
         return None
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+    try:
+        parts = urlsplit(url)
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is none, half an IPv6 address
+        is_address = False
+    if not is_address or parts.username:
         hint = f"Write it as https://prometheus.example.com; who you are belongs into {_USER} and {_PASSWORD}."
         raise BadInput(f"{_URL} is no address of a Prometheus.", hint=hint)
     headers = {}
     if env.get(_TENANT):
-        headers["X-Scope-OrgID"] = env[_TENANT]
+        headers["X-Scope-OrgID"] = _plain(env[_TENANT].strip(), _TENANT)
     if env.get(_USER):
         both = f"{env[_USER]}:{env.get(_PASSWORD, '')}".encode()
         headers["Authorization"] = f"Basic {base64.b64encode(both).decode()}"
     elif env.get(_TOKEN):
-        headers["Authorization"] = f"Bearer {env[_TOKEN]}"
+        headers["Authorization"] = f"Bearer {_plain(env[_TOKEN].strip(), _TOKEN)}"
     verify: bool | ssl.SSLContext = True
     if env.get(_CA):
         try:
@@ -195,9 +199,23 @@ def prometheus_of(env: Mapping[str, str]) -> Prometheus | None:
     return Prometheus(url, headers=headers, token_file=file, verify=verify)
 
 
-def _first_line(path: Path) -> str:
-    with path.open() as file:
-        return file.readline(65536).strip()
+def _token(path: Path) -> str:
+    """Raises: BadInput, which does not repeat what stands there."""
+    try:
+        with path.open("rb") as file:
+            text = file.readline(65536).strip().decode("ascii", "replace")
+    except OSError as error:
+        raise BadInput(
+            f"{_TOKEN_FILE}: {error.strerror or error}.", hint="Name a file that holds the token."
+        ) from error
+    return _plain(text, _TOKEN_FILE)
+
+
+def _plain(text: str, variable: str) -> str:
+    """What a header can carry. Raises: BadInput."""
+    if not text.isascii() or not text.isprintable():
+        raise BadInput(f"{variable} has characters that no HTTP header can carry.", hint="Copy it again, as one line.")
+    return text
 
 
 def _results(data: Any) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ class Figure(TolerantModel):
     source: Literal["prometheus", "exporter", "worker", "nvml", "metrics-server", "psutil"]
     scope: Literal["pod", "shared", "device"]
     at: float
-    """Seconds since the epoch."""
+    """Seconds since the epoch, in steps of 30 s."""
     is_stale: bool = False
     """Its source missed three of its periods."""
 

@@ -18,8 +18,8 @@ from ..threads import in_thread
 from .dismissals import Dismissals
 from .view import Seen, gpus, idle_now
 
-HERE_S, CLUSTER_S = 5.0, 15.0
-"""How old an answer may be: NVML costs little, exporters are read anew every 30 s only."""
+HERE_S, CLUSTER_S = 5.0, 30.0
+"""How old an answer may be: NVML costs little; a cluster lists its pods for it, and exporters tell news every 30 s."""
 _MINUTES = 30
 _FORGOTTEN_S = 3600.0  # who was not looked at for so long is watched anew: what happened meanwhile is not known
 _PRICES_S = 60.0

@@ -30,6 +30,7 @@ from ..model.gpus import (
 IDLE_S = 1800.0
 """What holds a GPU for so long without using it is advised about."""
 _STALE_S = 90.0  # three periods of an exporter that is asked every 30 s
+_STEP_S = 30.0  # times are told in such steps, so that what does not change needs not be told again each time
 _WEEK_H = Decimal(24 * 7)
 _NOISE = re.compile(r"^(NVIDIA|AMD)[-_ ]|[-_](SXM\d|PCIE|HBM\d\w*|OAM)(?=[-_ ]|$)", re.IGNORECASE)
 
@@ -74,7 +75,7 @@ def gpus(
         places.append(place.view())
         holders += place.holders
         advice += place.advice()
-        sampled += [stock.at] if stock.uses else []
+        sampled += [stock.at // _STEP_S * _STEP_S] if stock.uses else []
     mine = sorted((one for one in holders if one.is_mine), key=lambda one: (one.unused_since is None, one.since or 0.0))
     unused = [one for one in holders if one.unused_since is not None]
     costs = [one.cost_per_hour for one in unused]
@@ -316,7 +317,8 @@ class _Place:
         if reading is None:
             return None
         is_stale = self._now - reading.at > _STALE_S
-        return Figure(value=reading.value, source=reading.source, scope=reading.scope, at=reading.at, is_stale=is_stale)
+        at = reading.at // _STEP_S * _STEP_S
+        return Figure(value=reading.value, source=reading.source, scope=reading.scope, at=at, is_stale=is_stale)
 
 
 def _product(title: str, rows: Sequence[tuple[GpuResource, Sequence[GpuHolder], float]]) -> GpuProduct:

@@ -1073,7 +1073,7 @@ export interface components {
         readonly Figure: {
             /**
              * At
-             * @description Seconds since the epoch.
+             * @description Seconds since the epoch, in steps of 30 s.
              */
             readonly at: number;
             /**

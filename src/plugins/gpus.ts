@@ -5,7 +5,6 @@ import { ITranslator } from '@jupyterlab/translation';
 import { actionsOf } from '../gpus/actions';
 import { GpusModel } from '../gpus/model';
 import { GpusSection } from '../gpus/section';
-import { summaryText } from '../gpus/words';
 import { CommandIDs, IGpus, IKernels, IMlkApi, IMlkChannel, IMlkPanel } from '../tokens';
 import { ours } from '../translation';
 
@@ -42,18 +41,14 @@ export const gpusSection: JupyterFrontEndPlugin<void> = {
   ) => {
     const { commands } = app;
     const trans = ours(translator);
+    const widget = new GpusSection({ gpus, actions: actionsOf(commands, gpus, kernels), trans });
     panel.addSection({
       id: 'gpus',
       title: trans.__('GPUs'),
       rank: 250,
-      widget: new GpusSection({
-        gpus,
-        actions: actionsOf(commands, gpus, kernels),
-        trans
-      }),
-      summary: { text: () => summaryText(gpus.gpus, trans), changed: gpus.changed },
+      widget,
+      summary: { text: () => widget.summary, changed: widget.summaryChanged },
       isOpen: false,
-      follow: () => gpus.follow(),
       refresh: () => void gpus.refresh()
     });
 

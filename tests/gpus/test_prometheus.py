@@ -221,7 +221,34 @@ def test_who_asks_is_told_as_configured_and_a_token_is_read_anew(tmp_path: Path)
     assert seen[0]["authorization"] == "Bearer first" and seen[0]["x-scope-orgid"] == "team"
 
 
-@pytest.mark.parametrize("url", ["prom:9090", "ftp://x", "http://me:secret@prom", "http://"])
+@pytest.mark.parametrize("series", [[[]], [{"__name__": {}}], [{"__name__": ["a"]}], [None], {}, "text"])
+def test_series_of_another_shape_are_no_metrics(series: Any) -> None:
+    server = answering(httpx.Response(200, json={"status": "success", "data": series}))
+    assert not asyncio.run(server.state()).answers
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe", "schl\u00fcssel".encode(), b"a\x01b"])
+def test_a_token_file_that_holds_no_token_is_told_and_not_repeated(tmp_path: Path, content: bytes | None) -> None:
+    token = tmp_path / "token"
+    if content is not None:
+        token.write_bytes(content)
+    carried = httpx.MockTransport(lambda _: httpx.Response(200, json={"status": "success", "data": []}))
+    state = asyncio.run(Prometheus("http://p.invalid", token_file=token, transport=carried).state())
+    assert not state.answers and state.why is not None and "MLK_PROMETHEUS_TOKEN_FILE" in state.why
+    assert "schl" not in state.why
+
+
+@pytest.mark.parametrize("variable", ["MLK_PROMETHEUS_TOKEN", "MLK_PROMETHEUS_TENANT"])
+@pytest.mark.parametrize("value", ["schl\u00fcssel", "schl\nssel"])
+def test_what_no_header_can_carry_is_refused_and_not_repeated(variable: str, value: str) -> None:
+    with pytest.raises(BadInput) as raised:
+        prometheus_of({"MLK_PROMETHEUS_URL": "http://p.invalid", variable: value})
+    assert variable in raised.value.detail and "schl" not in raised.value.detail
+
+
+@pytest.mark.parametrize(
+    "url", ["prom:9090", "ftp://x", "http://me:secret@prom", "http://", "http://[::1", "http://p:99999"]
+)
 def test_an_address_that_is_none_is_refused_without_repeating_it(url: str) -> None:
     with pytest.raises(BadInput) as raised:
         prometheus_of({"MLK_PROMETHEUS_URL": url})

@@ -178,3 +178,12 @@ def test_devices_of_drivers_count_where_no_device_plugin_offers_them() -> None:
         ("gpu.nvidia.com", 2, "NVIDIA H200")
     ]
     assert len(by_name["a"].resources) == 1
+
+
+def test_a_prometheus_that_is_configured_wrongly_is_one_source_less() -> None:
+    connection = Scripted(documents())
+    wrong = BadInput("MLK_PROMETHEUS_URL is no address.", hint="Correct it.")
+    there = Accelerators(connection, Inventory(connection), "team-a", wrong)  # type: ignore[arg-type]
+    found = asyncio.run(there.stock("k", "The cluster", Served(), access()))
+    assert found.nodes and found.uses
+    assert [(one.name, one.answers) for one in found.sources] == [("Prometheus", False), ("dcgm-exporter", True)]

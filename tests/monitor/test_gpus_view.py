@@ -172,7 +172,7 @@ def test_whoever_asks_at_the_same_time_causes_one_look(tmp_path: Path) -> None:
         answers = await asyncio.gather(*(watch.monitor.look() for _ in range(30)))
         assert len({id(one) for one in answers}) == 1
         await watch.monitor.look()
-        watch.now += 15
+        watch.now += 30
         await watch.monitor.look()
 
     asyncio.run(story())

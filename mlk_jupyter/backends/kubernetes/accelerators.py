@@ -56,10 +56,14 @@ class Accelerators:
     """Of one cluster, seen from one namespace."""
 
     def __init__(
-        self, connection: Connection, inventory: Inventory, namespace: str, prometheus: Prometheus | None = None
+        self,
+        connection: Connection,
+        inventory: Inventory,
+        namespace: str,
+        prometheus: Prometheus | MlkError | None = None,
     ) -> None:
         """
-        Args: prometheus: asked for figures before the exporters are.
+        Args: prometheus: asked for figures before the exporters are; an error: why the configured one cannot be.
         """
         self._connection, self._inventory, self._namespace = connection, inventory, namespace
         self._prometheus = prometheus
@@ -159,6 +163,10 @@ class Accelerators:
         if self._prometheus is None:
             found, state = await self._scraped(exporters, access)
             return found, [state]
+        if isinstance(self._prometheus, MlkError):
+            state = SourceState("Prometheus", False, self._prometheus.detail, self._prometheus.hint)
+            found, other = await self._scraped(exporters, access)
+            return found, [state, other]
         state = await self._prometheus.state()
         try:
             if state.answers and (found := await self._prometheus.uses()):

@@ -85,8 +85,12 @@ class Cluster:
         offer = await self.offer()
         if self._accelerators is None:
             # Its certificates are files, and httpx takes 50 ms to import.
-            self._prometheus = await in_thread(_prometheus)
-            self._accelerators = Accelerators(self.connection, self._inventory, self.namespace, self._prometheus)
+            try:
+                asked: Prometheus | MlkError | None = await in_thread(_prometheus)
+            except MlkError as error:  # one source less: what the cluster has is known without
+                asked = error
+            self._prometheus = None if isinstance(asked, MlkError) else asked
+            self._accelerators = Accelerators(self.connection, self._inventory, self.namespace, asked)
         return await self._accelerators.stock(backend, self.title, offer.served, offer.access)
 
     async def queues(self, offer: Offer) -> list[str]:
