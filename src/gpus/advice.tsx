@@ -27,8 +27,8 @@ export const AdviceList = (props: IAdviceListProps): JSX.Element | null => {
       <ul role="list">
         {advice.map(each =>
           dismissed.has(each.id) ? (
-            <li key={each.id} className="mlk-Advice" role="status">
-              {trans.__('Taken away for a month: %1', each.title)}{' '}
+            <li key={each.id} className="mlk-Advice">
+              <span role="status">{trans.__('Taken away for a month: %1', each.title)}</span>{' '}
               <button
                 type="button"
                 className="mlk-TextButton"

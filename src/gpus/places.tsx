@@ -213,7 +213,7 @@ const Sources = ({ place: { sources, products }, trans }: IPlaceProps): JSX.Elem
   if (sources.length === 0) {
     return null;
   }
-  const isBlind = products.length > 0 && !sources.some(({ answers }) => answers);
+  const isBlind = products.some(({ used }) => used === null) && !sources.some(each => each.answers);
   return (
     <>
       {isBlind && (

@@ -114,6 +114,7 @@ describe('the GPUs', () => {
     [
       'nothing measures them',
       {
+        products: [product({ used: null })],
         sources: [
           { name: 'Prometheus', answers: false, why: 'Not set.', hint: 'Set MLK_PROMETHEUS_URL.' }
         ]
