@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from .. import text
 from ..figures import size
-from ..model.gpus import Figure, GpuNode, GpuPlace, Gpus
+from ..model.gpus import Figure, GpuNode, GpuPlace, GpuResource, Gpus
 from ..monitor.person import names
 from ..monitor.poller import Monitor
 from ..record.places import data_dir
@@ -46,6 +46,9 @@ def _lines(place: GpuPlace, shown: Gpus) -> list[str]:
     units = [row for node in place.nodes for row in _units(node, shown.currency)]
     if units:
         lines += ["", *text.table([("NODE", "GPU", "TOTAL", "HELD", "FREE", "MEMORY", "PRICE", ""), *units])]
+    said = {one.price_words: None for node in place.nodes for one in node.resources if one.price_words}
+    if said:
+        lines += ["", f"Prices are estimates: {'; '.join(said)}."]
     held = [row for node in place.nodes for row in _holders(node, shown)]
     if held:
         lines += ["", *text.table([("HELD BY", "GPUS", "NODE", "SINCE", "BUSY", "MEMORY", "COST"), *held])]
@@ -71,7 +74,7 @@ def _units(node: GpuNode, currency: str) -> Iterable[tuple[str, ...]]:
             _count(one.held),
             _count(one.free),
             "not known" if one.usable_bytes is None else size(one.usable_bytes),
-            _money(one.price_per_hour, currency),
+            _price(one, currency),
             state,
         )
 
@@ -95,6 +98,12 @@ def _share(figure: Figure | None) -> str:
 
 def _count(known: int | None) -> str:
     return "not known" if known is None else str(known)
+
+
+def _price(one: GpuResource, currency: str) -> str:
+    if one.price_low is None or one.price_high is None or one.price_low == one.price_high:
+        return _money(one.price_per_hour, currency)
+    return f"{one.price_low:.2f}-{_money(one.price_high, currency)}"
 
 
 def _money(per_hour: float | None, currency: str) -> str:

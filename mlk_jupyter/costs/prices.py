@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from .price_file import PriceFile, Rate
 
 PriceSource = Literal["file", "server", "annotation", "table"]
-THIS_MACHINE = "gpu"
-"""Resource by which accelerators of this machine are counted (see `gpus.stock.Resource`)."""
 SPOT_SHARE = Decimal("0.40")
 """What a spot node costs of the price on demand where its price is not known. Seen in 2025: 0.11 to 0.47."""
 _MOST = Decimal(1_000_000)
@@ -74,7 +72,7 @@ class PriceBook:
 
     @classmethod
     def load(cls, data_dir: Path, env: Mapping[str, str]) -> PriceBook:
-        """Blocking. Raises: BadPrices that names the file, the line and the field."""
+        """Blocking. Raises: BadPrices that names the variable, or the file with the line and the field."""
         path = Path(env["MLK_PRICES"]).expanduser() if env.get("MLK_PRICES") else data_dir / "prices.yaml"
         named = env.get("MLK_CURRENCY", "").strip()
         currency = named if re.fullmatch("[A-Z]{3}", named) else "USD"
@@ -87,7 +85,12 @@ class PriceBook:
             except OSError as error:
                 hint = "Correct MLK_PRICES, or leave it unset." if env.get("MLK_PRICES") else "Check its permissions."
                 raise BadPrices(f"{path}: {error.strerror or error}.", hint=hint) from error
-        server = amount_of(env.get("MLK_PRICE_PER_HOUR"))
+        told = env.get("MLK_PRICE_PER_HOUR", "").strip()
+        server = amount_of(told)
+        if told and server is None:
+            from .price_file import BadPrices
+
+            raise BadPrices(f"MLK_PRICE_PER_HOUR is {told[:50]!r}.", hint="Write an amount, for example 12.40.")
         return cls(own.currency if own else currency, own, server, currency)
 
     def price(self, node: Node, resource: Resource) -> Price | None:
@@ -107,7 +110,7 @@ class PriceBook:
         own = self._in_file(node, resource, gpus)
         if own is not None:
             return own
-        if self.server is not None and resource.name == THIS_MACHINE:
+        if self.server is not None and "/" not in resource.name:  # pods' resources have their vendor's domain
             each = self.server / gpus
             words = "MLK_PRICE_PER_HOUR" if gpus == 1 else f"MLK_PRICE_PER_HOUR for {gpus} GPUs together"
             return Price(each, each, each, self.server_currency, "server", None, words)

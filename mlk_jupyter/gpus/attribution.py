@@ -7,7 +7,7 @@ the scheduler's own book, say the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -68,6 +68,7 @@ def attribute(stock: Stock) -> Attributed:
             by_pod.setdefault((allocation.namespace, allocation.pod), []).append(number)
         for device in allocation.devices:
             by_device.setdefault(device, []).append(number)
+    untold = _untold(stock)
     knows_pods = any(allocation.pod is not None for allocation in stock.allocations)
     groups = _groups(stock.uses)
     devices: list[Device] = []
@@ -77,7 +78,7 @@ def attribute(stock: Stock) -> Attributed:
         told: dict[int, Use] = {}
         for use in uses:
             numbers = by_pod.get((use.namespace, use.pod), [])
-            if not numbers and use.pod is not None and knows_pods and not _is_exporter(use):
+            if not numbers and use.pod is not None and knows_pods:
                 strangers[f"{use.namespace}/{use.pod}"] = None
             for number in _fitting(stock.allocations, numbers, use):
                 told[number] = use
@@ -85,7 +86,7 @@ def attribute(stock: Stock) -> Attributed:
         whole = _whole(uses)
         for number in holders:
             shares.setdefault(number, []).append((told.get(number, whole), len(holders), name))
-        devices.append(Device(name, whole, _state(stock, whole, holders), tuple(holders)))
+        devices.append(Device(name, whole, _state(stock, whole, holders, untold), tuple(holders)))
     held = {number: _held(found) for number, found in shares.items()}
     return Attributed(
         devices,
@@ -137,7 +138,6 @@ def _whole(uses: Sequence[Use]) -> Use:
         memory_bytes=_of_device(first.memory_bytes, [use.memory_bytes for use in uses], add=True),
         memory_total_bytes=_largest([use.memory_total_bytes for use in uses]),
         power_w=_largest([use.power_w for use in uses]),
-        energy_j=_largest([use.energy_j for use in uses]),
     )
 
 
@@ -173,23 +173,23 @@ def _fitting(allocations: Sequence[Allocation], numbers: Sequence[int], use: Use
     return fits or numbers[:1]
 
 
-def _state(stock: Stock, whole: Use, holders: Sequence[int]) -> State:
+def _state(stock: Stock, whole: Use, holders: Sequence[int], untold: Set[str | None]) -> State:
+    """Args: untold: nodes on which somebody holds devices that no figure names."""
     if holders:
         return "held"
-    busy = whole.busy
-    if busy is not None and busy.value >= BUSY and stock.is_whole:
-        # On a node where somebody holds devices that are not told, it may be theirs.
-        on_node = [one for one in stock.allocations if one.node == whole.node and not one.devices and one.pod is None]
-        return "unknown" if on_node else "outside"
-    unplaced = [one for one in stock.allocations if one.node == whole.node and not one.devices and _untold(stock, one)]
-    return "unknown" if unplaced or not stock.is_whole else "free"
+    if whole.node in untold or not stock.is_whole:
+        return "unknown"
+    return "outside" if whole.busy is not None and whole.busy.value >= BUSY else "free"
 
 
-def _untold(stock: Stock, allocation: Allocation) -> bool:
-    """Whether no figure names an allocation: then it holds one of the devices that seem free."""
-    if allocation.pod is None:
-        return True
-    return not any(use.pod == allocation.pod and use.namespace == allocation.namespace for use in stock.uses)
+def _untold(stock: Stock) -> set[str | None]:
+    """Nodes with an allocation that no figure names: it holds one of the devices that seem to be nobody's."""
+    told = {(use.namespace, use.pod) for use in stock.uses}
+    return {
+        one.node
+        for one in stock.allocations
+        if not one.devices and (one.pod is None or (one.namespace, one.pod) not in told)
+    }
 
 
 def _held(found: Sequence[tuple[Use, int, str]]) -> Held:
@@ -236,7 +236,3 @@ def _false_zeros(groups: Mapping[str, Sequence[Use]]) -> list[str]:
         if len(sharers) > 1 and own and own[0].value > 0 and not any(one.value for one in sharers):
             found.append(uses[0].uuid)
     return found
-
-
-def _is_exporter(use: Use) -> bool:
-    return "dcgm-exporter" in (use.pod or "") or "metrics-exporter" in (use.pod or "")

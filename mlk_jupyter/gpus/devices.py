@@ -50,8 +50,6 @@ class Device:
     memory_total_bytes: int | None = None
     power_w: float | None = None
     """Of the whole board, also for a slice."""
-    energy_j: float | None = None
-    """Of the whole board since the driver was loaded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +72,7 @@ class Devices:
         nvml:    stands in for the `pynvml` module; None imports it.
         limit_s: how long one reading may take.
         clock:   monotonic seconds.
+        boards:  whether to ask for the boards' product and power, too.
     """
 
     def __init__(
@@ -83,7 +82,9 @@ class Devices:
         limit_s: float = _LIMIT_S,
         clock: Callable[[], float] = time.monotonic,
         pids_are_ours: bool | None = None,
+        boards: bool = False,
     ) -> None:
+        self._boards = boards
         self._given, self._limit_s, self._clock = nvml, limit_s, clock
         self._pids_are_ours = _sees_all_pids() if pids_are_ours is None else pids_are_ours
         self._nvml: Any = None
@@ -167,12 +168,13 @@ class Devices:
         return [replace(whole, **board)]
 
     def _board(self, handle: Any) -> dict[str, Any]:
-        """What is known of a board, whole or cut into slices."""
+        """What is known of a board, whole or cut into slices: where it is wanted, for some drivers take their time."""
         nvml = self._nvml
+        if not self._boards:
+            return {}
         return {
             "product": attempt(lambda: text(nvml.nvmlDeviceGetName(handle))),
             "power_w": attempt(lambda: nvml.nvmlDeviceGetPowerUsage(handle) / 1000),
-            "energy_j": attempt(lambda: nvml.nvmlDeviceGetTotalEnergyConsumption(handle) / 1000),
         }
 
     def _whole_busy(self, handle: Any, uuid: str) -> float | None:

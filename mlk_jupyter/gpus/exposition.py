@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..errors import MlkError
 from .families import BY_NAME, Figure, Labels
 from .readings import Reading, Scope, Source, Use
 
-LIMIT_BYTES = 8 * 1024 * 1024
+LIMIT_CHARACTERS = 8 * 1024 * 1024
 LIMIT_ROWS = 50_000
 _LONGEST_LABEL = 256
+_UNREADABLE = (ValueError, KeyError, IndexError, AttributeError, TypeError)  # as prometheus_client raises them
 # What DCGM prints for "no value", where it prints anything: for integers of 32 and 64 bits, and for floats.
 _BLANK_32 = range(2147483632, 2147483648)
 _BLANK_64 = 9223372036854775792
@@ -36,37 +37,49 @@ class Row:
     """Seconds since the epoch, where the source tells it."""
 
 
-def uses(text: str, *, at: float, source: Source = "exporter") -> list[Use]:
+def uses(text: str, *, at: float, node: str | None = None) -> list[Use]:
     """What the exposition of an exporter tells of GPUs.
 
-    Args:   at: seconds since the epoch at which it was read.
+    Args:
+        at:   seconds since the epoch at which it was read.
+        node: where the exporter runs, for rows that do not say it.
     Raises: BadExposition.
     """
-    if len(text) > LIMIT_BYTES:
-        raise BadExposition(
-            f"It is larger than {LIMIT_BYTES >> 20} MiB.", hint="Let the exporter leave out what is not about GPUs."
-        )
-    return from_rows(rows(text), at=at, source=source)
-
-
-def rows(text: str) -> list[Row]:
-    """The rows of an exposition that are about GPUs, at most 50,000. Raises: BadExposition."""
+    if len(text) > LIMIT_CHARACTERS:
+        limit = f"{LIMIT_CHARACTERS >> 20} million characters"
+        raise BadExposition(f"It is larger than {limit}.", hint="Let the exporter leave out what is not about GPUs.")
     # The whole of an exporter may be a megabyte: only the lines that count are parsed.
-    wanted = "\n".join(line for line in text.split("\n") if _name(line) in BY_NAME)
+    wanted = [line for line in text.split("\n") if _name(line) in BY_NAME][:LIMIT_ROWS]
+    try:
+        rows = _rows("\n".join(wanted))
+    except _UNREADABLE:
+        rows = _readable(wanted)
+    told = [replace(row, labels={"node": node, **row.labels}) for row in rows] if node is not None else rows
+    return from_rows(told, at=at, source="exporter")
+
+
+def _rows(text: str) -> list[Row]:
+    """Raises: one of _UNREADABLE."""
     from prometheus_client.parser import text_string_to_metric_families
 
+    families = text_string_to_metric_families(text + "\n")
+    return [Row(one.name, one.labels, float(one.value)) for family in families for one in family.samples]
+
+
+def _readable(lines: Iterable[str]) -> list[Row]:
+    """The lines that can be read. Raises: BadExposition when none can."""
     found: list[Row] = []
-    try:
-        for family in text_string_to_metric_families(wanted + "\n"):
-            for sample in family.samples:
-                if len(found) >= LIMIT_ROWS:
-                    return found
-                found.append(Row(sample.name, sample.labels, float(sample.value)))
-    except (ValueError, KeyError, IndexError, AttributeError, TypeError) as error:
+    failure: Exception | None = None
+    for line in lines:
+        try:
+            found += _rows(line)
+        except _UNREADABLE as error:
+            failure = error
+    if failure is not None and not found:
         raise BadExposition(
-            f"It is not in Prometheus' text format: {str(error)[:200]}.",
+            f"It is not in Prometheus' text format: {str(failure)[:200]}.",
             hint="Check that the address is the exporter's own /metrics.",
-        ) from error
+        ) from failure
     return found
 
 
@@ -91,7 +104,7 @@ def from_rows(found: Iterable[Row], *, at: float, source: Source) -> list[Use]:
         if before is None or rank < before[0] or (rank == before[0] and value * family.scale > before[1]):
             own = "pod_uid" in row.labels  # since 4.8.2 such rows are measured for the pod's own processes
             part.figures[family.figure] = (rank, value * family.scale, own, row.at or at)
-    return [_use(labels, part, source, parts) for labels, part in parts.items()]
+    return [_use(labels, part, source) for labels, part in parts.items()]
 
 
 @dataclass(slots=True)
@@ -100,7 +113,7 @@ class _Part:
     """By figure: the rank of its name, the value, whether it is the pod's own, and when."""
 
 
-def _use(labels: Labels, part: _Part, source: Source, every: Mapping[Labels, _Part]) -> Use:
+def _use(labels: Labels, part: _Part, source: Source) -> Use:
     shared = labels.replica is not None
 
     def reading(figure: Figure, of_board: bool = False) -> Reading | None:
@@ -133,7 +146,6 @@ def _use(labels: Labels, part: _Part, source: Source, every: Mapping[Labels, _Pa
         memory_bytes=used,
         memory_total_bytes=total,
         power_w=reading("power", of_board=True),
-        energy_j=reading("energy", of_board=True),
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-Figure = Literal["busy", "used", "free", "reserved", "total", "power", "energy"]
+Figure = Literal["busy", "used", "free", "reserved", "total", "power"]
 
 _MIB = 1024.0**2
 
@@ -18,7 +18,7 @@ class Family:
     name: str
     figure: Figure
     scale: float = 1.0
-    """Its unit in ours: a share of 1, bytes, watts, joules."""
+    """Its unit in ours: a share of 1, bytes, watts."""
     not_under_mig: bool = False
     """The driver says 0 of a GPU that is cut into slices, whatever runs there."""
 
@@ -33,12 +33,10 @@ FAMILIES: tuple[Family, ...] = (
     Family("DCGM_FI_DEV_FB_FREE", "free", _MIB),
     Family("DCGM_FI_DEV_FB_RESERVED", "reserved", _MIB),
     Family("DCGM_FI_DEV_POWER_USAGE", "power"),
-    Family("DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION", "energy", 0.001),
     Family("dcgm_gpu_utilization", "busy", 0.01, not_under_mig=True),
     Family("dcgm_fb_used", "used", _MIB),
     Family("dcgm_fb_free", "free", _MIB),
     Family("dcgm_power_usage", "power"),
-    Family("dcgm_total_energy_consumption", "energy", 0.001),
     Family("gpu_utilization", "busy", 0.01, not_under_mig=True),
     Family("gpu_memory_used", "used", _MIB),
     Family("gpu_memory_total", "total", _MIB),

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Source = Literal["prometheus", "exporter", "worker", "nvml", "metrics-server", "psutil"]
-"""In the order in which they are believed: the first that answers a figure gives it."""
+Source = Literal["prometheus", "exporter", "nvml"]
 Scope = Literal["pod", "shared", "device"]
-"""Whose it is: one pod's (or process group's) alone; of all that share the device; of the device, whoever uses it."""
+"""Whose it is: one pod's alone; an equal part of what all who share the device do; the device's, whoever uses it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,5 +46,3 @@ class Use:
     memory_total_bytes: Reading | None = None
     power_w: Reading | None = None
     """Of the whole board, also for a slice."""
-    energy_j: Reading | None = None
-    """Of the whole board since the driver was loaded."""

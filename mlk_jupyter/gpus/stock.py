@@ -16,7 +16,7 @@ class Resource:
     """One kind of accelerator on one node, as pods ask for it."""
 
     name: str
-    """E.g. `nvidia.com/gpu`, `nvidia.com/mig-1g.18gb`, `amd.com/gpu`; `gpu` on this machine."""
+    """E.g. `nvidia.com/gpu`, `nvidia.com/mig-1g.18gb`, `amd.com/gpu`; the product on this machine."""
     total: int
     """That pods may ask for; of a shared device each replica counts."""
     product: str | None = None
@@ -25,8 +25,6 @@ class Resource:
     sharing: Sharing = "none"
     profile: str | None = None
     """MIG profile."""
-    replicas: int = 1
-    """Shares of one device."""
     usable_bytes: int | None = None
     """Memory that one unit can use; None: not known."""
     weight: float = 1.0
@@ -39,10 +37,7 @@ class Node:
 
     name: str
     resources: Sequence[Resource] = ()
-    cores: float | None = None
-    memory_bytes: int | None = None
     instance_type: str | None = None
-    region: str | None = None
     is_spot: bool | None = None
     """None: nothing says so."""
     is_ready: bool = True
@@ -55,28 +50,25 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Allocation:
-    """Accelerators that one pod, job, kernel or process holds."""
+    """Accelerators of one resource and node that one pod, job, kernel or process holds."""
 
-    node: str | None
-    """None: promised and not placed yet."""
+    node: str
     resource: str
     count: int
+    holder: Literal["job", "kernel", "pod", "process"]
+    id: str
+    """Of the job or kernel; NAMESPACE/NAME of a pod or claim; the pid of a process."""
+    name: str
+    """For people."""
     namespace: str | None = None
     pod: str | None = None
-    pod_uid: str | None = None
-    holder: Literal["job", "kernel", "pod", "process"] = "pod"
-    name: str = ""
-    """Of the job, kernel, pod or process, for people."""
-    job: str | None = None
-    """Id of our job."""
-    worker: int | None = None
-    """Of our job."""
+    """By which figures name it; None: not a pod."""
     user: str | None = None
     """Whose it is, as far as labels tell."""
     since: float | None = None
     """Seconds since the epoch."""
     devices: Sequence[str] = ()
-    """UUIDs of the devices, `UUID/INSTANCE` of slices; empty where only the count is known."""
+    """As `attribution.device_id` names them; empty where only the count is known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ class Figure(TolerantModel):
     """A measured value."""
 
     value: float
-    source: Literal["prometheus", "exporter", "worker", "nvml", "metrics-server", "psutil"]
+    source: Literal["prometheus", "exporter", "nvml"]
     scope: Literal["pod", "shared", "device"]
     at: float
     """Seconds since the epoch, in steps of 30 s."""
@@ -79,6 +79,11 @@ class GpuResource(TolerantModel):
     usable_bytes: int | None = None
     price_per_hour: float | None = None
     """Of one unit."""
+    price_low: float | None = None
+    price_high: float | None = None
+    """Bounds: a spot price moves, and of some nodes it is not known whether they are spot nodes."""
+    price_words: str | None = None
+    """Who says so: "list price of p5.48xlarge, AWS, 2025-12"."""
 
 
 class GpuNode(TolerantModel):
@@ -100,7 +105,7 @@ class GpuProduct(TolerantModel):
     total: int
     held: int | None = None
     used: float | None = None
-    """GPUs' worth of work: the sum of `busy` of what is held; None where nothing measures it."""
+    """Units' worth of work: the sum of `busy` of what is held; None where that of a holder is not known."""
     free: int | None = None
 
 
@@ -131,9 +136,7 @@ class Advice(TolerantModel):
 
     id: str
     """Stable: the same advice about the same thing has the same id."""
-    kind: Literal[
-        "idle", "smaller_gpu", "mig", "sharing", "spot", "dead_quota", "limit_range", "labels", "false_zeros", "outside"
-    ]
+    kind: Literal["idle", "outside", "false_zeros", "labels"]
     title: str
     evidence: list[str]
     action: str
@@ -155,8 +158,8 @@ class Gpus(TolerantModel):
     """What is held and does nothing costs, of all holders that are seen; None where a price or use is unknown."""
     wasted_gpus: float | None = None
     advice: list[Advice] = Field(default_factory=list)
-    not_enough: list[str] = Field(default_factory=list)
-    """What cannot be advised yet, and why."""
+    notes: list[str] = Field(default_factory=list)
+    """What a person should know: a file of prices that cannot be used."""
     currency: str = "USD"
     now: float
     """Seconds since the epoch on the server."""

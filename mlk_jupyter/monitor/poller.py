@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..costs.prices import PriceBook
 from ..errors import MlkError
-from ..gpus.attribution import attribute
+from ..gpus.attribution import Attributed, attribute
 from ..gpus.stock import Stock
 from ..model.gpus import Gpus
 from ..threads import in_thread
@@ -71,8 +71,9 @@ class Monitor:
         return await asyncio.shield(self._asking)
 
     async def dismiss(self, advice: str, days: int) -> None:
-        """Takes an advice away for so many days."""
-        await in_thread(self._dismissals.add, advice, self._clock() + days * 86400.0, self._clock())
+        """Takes an advice away for so many days. Raises: OSError."""
+        now = self._clock()
+        await in_thread(self._dismissals.add, advice, now + days * 86400.0, now)
         if self._shown is not None:
             left = [one for one in self._shown.advice if one.id != advice]
             self._shown = self._shown.model_copy(update={"advice": left})
@@ -85,23 +86,27 @@ class Monitor:
 
     async def _look(self) -> Gpus:
         stocks, (book, why) = await asyncio.gather(self._stocks(), self._prices())
+        self.period_s = CLUSTER_S if any(stock.backend != "local" for stock in stocks) else HERE_S
+        # Of a thousand GPUs this takes longer than the event loop may be kept.
+        self._shown = await in_thread(self._view, stocks, book, [] if why is None else [why])
+        return self._shown
+
+    def _view(self, stocks: Sequence[Stock], book: PriceBook, notes: Sequence[str]) -> Gpus:
+        """Blocking, and never run twice at once."""
         now = self._clock()
-        dismissed = await in_thread(self._dismissals.read, now)
-        for stock in stocks:
-            self._remember(stock, now)
-        has_cluster = any(stock.backend != "local" for stock in stocks)
-        self.period_s = CLUSTER_S if has_cluster else HERE_S
-        shown = gpus(
-            stocks,
+        found = [(stock, attribute(stock)) for stock in stocks]
+        for stock, whose in found:
+            self._remember(stock, whose, now)
+        return gpus(
+            found,
             book.price,
             currency=book.currency,
             me=self._me,
             now=now,
             seen=lambda backend: self._seen(backend, now),
-            is_dismissed=lambda advice: advice in dismissed,
+            dismissed=self._dismissals.now(now),
+            notes=notes,
         )
-        self._shown = shown if why is None else shown.model_copy(update={"not_enough": [why, *shown.not_enough]})
-        return self._shown
 
     async def _prices(self) -> tuple[PriceBook, str | None]:
         """The prices, and what is wrong with a person's own. Read again every minute: they are a file to edit."""
@@ -115,9 +120,8 @@ class Monitor:
             self._book = (now, book, why)
         return self._book[1], self._book[2]
 
-    def _remember(self, stock: Stock, now: float) -> None:
+    def _remember(self, stock: Stock, found: Attributed, now: float) -> None:
         """Notes who does nothing since when, and how busy each device was this minute."""
-        found = attribute(stock)
         before = self._idle.get(stock.backend, {})
         idle = {}
         for name, does_nothing in idle_now(stock, found).items():

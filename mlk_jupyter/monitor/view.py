@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from ..costs.prices import Price
 from ..figures import duration
-from ..gpus.attribution import BUSY, Attributed, Device, attribute
+from ..gpus.attribution import BUSY, Attributed, Device
 from ..gpus.readings import Reading
 from ..gpus.stock import Allocation, Node, Resource, Stock
 from ..model.gpus import (
@@ -51,44 +51,43 @@ NOTHING_SEEN = Seen({}, {})
 
 
 def gpus(
-    stocks: Iterable[Stock],
+    found: Iterable[tuple[Stock, Attributed]],
     price: PriceOf,
     *,
     currency: str,
     me: Collection[str],
     now: float,
     seen: Callable[[str], Seen] = lambda backend: NOTHING_SEEN,
-    is_dismissed: Callable[[str], bool] = lambda advice: False,
+    dismissed: Collection[str] = (),
+    notes: Iterable[str] = (),
 ) -> Gpus:
     """Everything about accelerators.
 
     Args:
-        price:        of one unit of a resource on a node; None: not known. Prices in another currency do not count.
-        me:           names under which the person's own pods run.
-        now:          seconds since the epoch.
-        seen:         by the name of a backend.
-        is_dismissed: whether a person took an advice away.
+        found:     each place, and whose its figures are.
+        price:     of one unit of a resource on a node; None: not known. Prices in another currency do not count.
+        me:        names under which the person's own pods run.
+        now:       seconds since the epoch.
+        seen:      by the name of a backend.
+        dismissed: ids of advice that a person took away.
     """
-    places, holders, advice, sampled = [], [], [], []
-    for stock in stocks:
-        place = _Place(stock, price, currency, me, now, seen(stock.backend))
-        places.append(place.view())
-        holders += place.holders
-        advice += place.advice()
-        sampled += [stock.at // _STEP_S * _STEP_S] if stock.uses else []
-    mine = sorted((one for one in holders if one.is_mine), key=lambda one: (one.unused_since is None, one.since or 0.0))
+    places = [_Place(stock, whose, price, currency, me, now, seen(stock.backend)) for stock, whose in found]
+    holders = [holder for place in places for holder in place.holders]
     unused = [one for one in holders if one.unused_since is not None]
     costs = [one.cost_per_hour for one in unused]
     known = any(one.busy is not None for one in holders) or not holders
     return Gpus(
-        places=places,
-        mine=mine,
+        places=[place.view() for place in places],
+        mine=sorted(
+            (one for one in holders if one.is_mine), key=lambda one: (one.unused_since is None, one.since or 0.0)
+        ),
         wasted_per_hour=sum(cost for cost in costs if cost is not None) if known and None not in costs else None,
         wasted_gpus=sum(one.share for one in unused) if known else None,
-        advice=[one for one in advice if not is_dismissed(one.id)],
+        advice=[one for place in places for one in place.advice() if one.id not in dismissed],
+        notes=list(notes),
         currency=currency,
         now=now,
-        sampled_at=max(sampled, default=None),
+        sampled_at=max((place.sampled_at for place in places if place.sampled_at is not None), default=None),
     )
 
 
@@ -102,51 +101,49 @@ def title_of(product: str | None, profile: str | None = None, sharing: str = "no
     return f"{name} · {more}" if more else name
 
 
-def holder_id(allocation: Allocation) -> str:
-    """What a holder is called where it must be found again."""
-    if allocation.job is not None:
-        return allocation.job
-    if allocation.pod is not None:
-        return f"{allocation.namespace}/{allocation.pod}"
-    return allocation.pod_uid or allocation.name
-
-
-def idle_now(stock: Stock, found: Attributed | None = None) -> dict[str, bool | None]:
-    """Of each holder whether it does nothing just now; None: not known."""
-    found = found or attribute(stock)
+def idle_now(stock: Stock, found: Attributed) -> dict[str, bool | None]:
+    """Of each holder, by its id, whether it does nothing just now; None: not known."""
     idle: dict[str, bool | None] = {}
     for number, allocation in enumerate(stock.allocations):
-        held, name = found.held.get(number), holder_id(allocation)
-        busy = None if held is None or held.busy is None else held.busy.value
-        does_nothing = None if busy is None else busy < BUSY
-        before = idle.get(name, True)
+        held, before = found.held.get(number), idle.get(allocation.id, True)
+        now = None if held is None or held.busy is None else held.busy.value < BUSY
         # Of several things that one holds, one at work is enough; one unknown leaves all unknown.
-        idle[name] = (
-            False if before is False or does_nothing is False else None if None in (before, does_nothing) else True
-        )
+        idle[allocation.id] = False if False in (before, now) else None if None in (before, now) else True
     return idle
 
 
 class _Place:
     def __init__(
-        self, stock: Stock, price: PriceOf, currency: str, me: Collection[str], now: float, seen: Seen
+        self,
+        stock: Stock,
+        found: Attributed,
+        price: PriceOf,
+        currency: str,
+        me: Collection[str],
+        now: float,
+        seen: Seen,
     ) -> None:
-        self._stock, self._price, self._currency, self._me = stock, price, currency, me
+        self._stock, self._found, self._price, self._currency, self._me = stock, found, price, currency, me
         self._now, self._seen = now, seen
-        self._found = attribute(stock)
         self._units = {(node.name, one.name): (node, one) for node in stock.nodes for one in node.resources}
         self._by_node: dict[str, list[GpuHolder]] = {}
         for number, allocation in enumerate(stock.allocations):
-            self._by_node.setdefault(allocation.node or "", []).append(self._holder(number, allocation))
+            self._by_node.setdefault(allocation.node, []).append(self._holder(number, allocation))
         self.holders = [holder for holders in self._by_node.values() for holder in holders]
+
+    @property
+    def sampled_at(self) -> float | None:
+        """Seconds since the epoch; None where nothing is measured."""
+        return self._stock.at // _STEP_S * _STEP_S if self._stock.uses else None
 
     def view(self) -> GpuPlace:
         stock = self._stock
+        nodes = [self._node(node) for node in stock.nodes if node.resources or node.name in self._by_node]
         return GpuPlace(
             backend=stock.backend,
             title=stock.title,
-            products=self._products(),
-            nodes=[self._node(node) for node in stock.nodes if node.resources or node.name in self._by_node],
+            products=_products(nodes),
+            nodes=nodes,
             sources=[
                 GpuSource(name=one.name, answers=one.answers, why=one.why, hint=one.hint) for one in stock.sources
             ],
@@ -214,14 +211,14 @@ class _Place:
         )
 
     def _holder(self, number: int, allocation: Allocation) -> GpuHolder:
-        held, name = self._found.held.get(number), holder_id(allocation)
-        unit = self._units.get((allocation.node or "", allocation.resource))
-        cost = None if unit is None else self._cost(*unit, allocation.count)
+        held = self._found.held.get(number)
+        unit = self._units.get((allocation.node, allocation.resource))
+        price = None if unit is None else self._unit(*unit)
         is_local = self._stock.backend == "local"
         return GpuHolder(
             kind=allocation.holder,
-            id=name,
-            name=allocation.name or name,
+            id=allocation.id,
+            name=allocation.name,
             user=allocation.user,
             is_mine=allocation.user in self._me or (is_local and allocation.holder in ("job", "kernel")),
             resource=allocation.resource,
@@ -230,8 +227,8 @@ class _Place:
             since=allocation.since,
             busy=self._figure(held.busy if held else None),
             memory=self._figure(held.memory_bytes if held else None),
-            cost_per_hour=cost,
-            unused_since=self._seen.idle_since.get(name),
+            cost_per_hour=None if price is None else float(price.per_hour * allocation.count),
+            unused_since=self._seen.idle_since.get(allocation.id),
         )
 
     def _node(self, node: Node) -> GpuNode:
@@ -251,6 +248,7 @@ class _Place:
     def _resource(self, node: Node, resource: Resource, holders: Sequence[GpuHolder]) -> GpuResource:
         held = sum(one.count for one in holders if one.resource == resource.name)
         takes_pods = node.is_ready and not node.is_cordoned
+        price = self._unit(node, resource)
         return GpuResource(
             name=resource.name,
             title=title_of(resource.product, resource.profile, resource.sharing),
@@ -261,23 +259,16 @@ class _Place:
             held=held,
             free=(max(0, resource.total - held) if takes_pods else 0) if self._stock.is_whole else None,
             usable_bytes=resource.usable_bytes,
-            price_per_hour=self._cost(node, resource, 1),
+            price_per_hour=None if price is None else float(price.per_hour),
+            price_low=None if price is None else float(price.low),
+            price_high=None if price is None else float(price.high),
+            price_words=None if price is None else price.words,
         )
-
-    def _products(self) -> list[GpuProduct]:
-        found: dict[str, list[tuple[GpuResource, list[GpuHolder], float]]] = {}
-        for node in self._stock.nodes:
-            holders = self._by_node.get(node.name, [])
-            for one in node.resources:
-                of_it = [holder for holder in holders if holder.resource == one.name]
-                title = title_of(one.product, one.profile, one.sharing)
-                found.setdefault(title, []).append((self._resource(node, one, of_it), of_it, one.weight))
-        return [_product(title, rows) for title, rows in sorted(found.items())]
 
     def _device(self, device: Device) -> GpuDevice:
         use = device.use
         total = use.memory_total_bytes
-        names = [holder_id(self._stock.allocations[number]) for number in device.holders]
+        names = [self._stock.allocations[number].id for number in device.holders]
         return GpuDevice(
             id=device.id,
             product=use.product,
@@ -299,19 +290,18 @@ class _Place:
         for node in self._stock.nodes:
             for one in node.resources:
                 held = sum(holder.count for holder in self._by_node.get(node.name, ()) if holder.resource == one.name)
+                if one.total <= held:
+                    continue
                 price = self._unit(node, one)
-                if one.total > held and price is None:
+                if price is None:
                     return None
-                total += (price or Decimal(0)) * max(0, one.total - held)
+                total += price.per_hour * (one.total - held)
         return float(total)
 
-    def _unit(self, node: Node, resource: Resource) -> Decimal | None:
+    def _unit(self, node: Node, resource: Resource) -> Price | None:
+        """What one unit costs an hour, where that is known in the currency of the others."""
         price = self._price(node, resource)
-        return price.per_hour if price is not None and price.currency == self._currency else None
-
-    def _cost(self, node: Node, resource: Resource, count: int) -> float | None:
-        price = self._unit(node, resource)
-        return None if price is None else float(price * count)
+        return price if price is not None and price.currency == self._currency else None
 
     def _figure(self, reading: Reading | None) -> Figure | None:
         if reading is None:
@@ -321,17 +311,25 @@ class _Place:
         return Figure(value=reading.value, source=reading.source, scope=reading.scope, at=at, is_stale=is_stale)
 
 
-def _product(title: str, rows: Sequence[tuple[GpuResource, Sequence[GpuHolder], float]]) -> GpuProduct:
+def _products(nodes: Iterable[GpuNode]) -> list[GpuProduct]:
+    """The same of all nodes together, by title."""
+    found: dict[str, list[tuple[GpuResource, list[GpuHolder]]]] = {}
+    for node in nodes:
+        for one in node.resources:
+            holders = [holder for holder in node.holders if holder.resource == one.name]
+            found.setdefault(one.title, []).append((one, holders))
+    return [_product(title, rows) for title, rows in sorted(found.items())]
+
+
+def _product(title: str, rows: Sequence[tuple[GpuResource, Sequence[GpuHolder]]]) -> GpuProduct:
     work = [
-        None if holder.busy is None else holder.busy.value * holder.count
-        for _, holders, _ in rows
-        for holder in holders
+        None if holder.busy is None else holder.busy.value * holder.count for _, holders in rows for holder in holders
     ]
-    free = [row.free for row, _, _ in rows]
+    free = [row.free for row, _ in rows]
     return GpuProduct(
         product=title,
-        total=sum(row.total for row, _, _ in rows),
-        held=sum(row.held or 0 for row, _, _ in rows),
+        total=sum(row.total for row, _ in rows),
+        held=sum(row.held or 0 for row, _ in rows),
         used=None if None in work else sum(one for one in work if one is not None),
         free=None if None in free else sum(one for one in free if one is not None),
     )

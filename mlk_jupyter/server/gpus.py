@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tornado import web
@@ -47,7 +47,7 @@ class DismissHandler(Handler):
 class GpusFeed:
     """All accelerators, whole each time something about them changed. Windows that ask together cause one look."""
 
-    def __init__(self, services: Services, call: Callable[[], None]) -> None:
+    def __init__(self, services: Services) -> None:
         self._services = services
         self.due: float | None = None
         self._sent: Gpus | None = None
@@ -92,7 +92,7 @@ def _monitor(services: Services) -> Monitor:
 
 
 def _open(asked: Subscription) -> Feed:
-    return GpusFeed(asked.services, asked.call)
+    return GpusFeed(asked.services)
 
 
 def _routes() -> Sequence[Route]:

@@ -491,7 +491,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            readonly kind: "idle" | "smaller_gpu" | "mig" | "sharing" | "spot" | "dead_quota" | "limit_range" | "labels" | "false_zeros" | "outside";
+            readonly kind: "idle" | "outside" | "false_zeros" | "labels";
             /**
              * Saving Per Week
              * @default null
@@ -1091,7 +1091,7 @@ export interface components {
              * Source
              * @enum {string}
              */
-            readonly source: "prometheus" | "exporter" | "worker" | "nvml" | "metrics-server" | "psutil";
+            readonly source: "prometheus" | "exporter" | "nvml";
             /** Value */
             readonly value: number;
         };
@@ -1386,7 +1386,7 @@ export interface components {
             readonly total: number;
             /**
              * Used
-             * @description GPUs' worth of work: the sum of `busy` of what is held; None where nothing measures it.
+             * @description Units' worth of work: the sum of `busy` of what is held; None where that of a holder is not known.
              * @default null
              */
             readonly used: number | null;
@@ -1409,11 +1409,28 @@ export interface components {
             /** Name */
             readonly name: string;
             /**
+             * Price High
+             * @description Bounds: a spot price moves, and of some nodes it is not known whether they are spot nodes.
+             * @default null
+             */
+            readonly price_high: number | null;
+            /**
+             * Price Low
+             * @default null
+             */
+            readonly price_low: number | null;
+            /**
              * Price Per Hour
              * @description Of one unit.
              * @default null
              */
             readonly price_per_hour: number | null;
+            /**
+             * Price Words
+             * @description Who says so: "list price of p5.48xlarge, AWS, 2025-12".
+             * @default null
+             */
+            readonly price_words: string | null;
             /**
              * Product
              * @default null
@@ -1461,10 +1478,10 @@ export interface components {
              */
             readonly mine: readonly components["schemas"]["GpuHolder"][];
             /**
-             * Not Enough
-             * @description What cannot be advised yet, and why.
+             * Notes
+             * @description What a person should know: a file of prices that cannot be used.
              */
-            readonly not_enough: readonly string[];
+            readonly notes: readonly string[];
             /**
              * Now
              * @description Seconds since the epoch on the server.

@@ -9,7 +9,7 @@ export interface IAdviceListProps {
   /** Those that were just taken away and can be put back. */
   dismissed: ReadonlySet<string>;
   /** What cannot be advised yet, and why. */
-  notEnough: readonly string[];
+  notes: readonly string[];
   currency: string;
   actions: IGpuActions;
   trans: TranslationBundle;
@@ -17,8 +17,8 @@ export interface IAdviceListProps {
 
 /** What would save money, with what speaks for it; the most first. */
 export const AdviceList = (props: IAdviceListProps): JSX.Element | null => {
-  const { advice, dismissed, notEnough, currency, actions, trans } = props;
-  if (advice.length === 0 && notEnough.length === 0) {
+  const { advice, dismissed, notes, currency, actions, trans } = props;
+  if (advice.length === 0 && notes.length === 0) {
     return null;
   }
   return (
@@ -83,7 +83,7 @@ export const AdviceList = (props: IAdviceListProps): JSX.Element | null => {
           )
         )}
       </ul>
-      {notEnough.map(text => (
+      {notes.map(text => (
         <p key={text} className="mlk-Gpus-hint">
           {text}
         </p>

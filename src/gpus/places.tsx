@@ -139,7 +139,7 @@ const Node = memo((props: INodeProps): JSX.Element => {
         <strong>{node.name}</strong> <span className="mlk-Gpus-hint">{nodeText(node, trans)}</span>
       </div>
       {node.resources.map(resource => (
-        <div key={`${resource.name} ${resource.product} ${resource.profile}`}>
+        <div key={resource.name} title={resource.price_words ?? ''}>
           {resourceText(resource, currency, trans)}
         </div>
       ))}

@@ -68,7 +68,7 @@ export const GpusView = (props: IGpusViewProps): JSX.Element => {
           <AdviceList
             advice={gpus.advice}
             dismissed={props.dismissed}
-            notEnough={gpus.not_enough}
+            notes={gpus.notes}
             currency={gpus.currency}
             actions={actions}
             trans={trans}

@@ -78,9 +78,15 @@ def test_a_spot_node_costs_less_and_one_of_which_nothing_is_said_has_bounds(tmp_
 
 
 def test_the_price_of_this_machine_is_shared_by_its_gpus(tmp_path: Path) -> None:
-    resource = Resource("gpu", 4, "NVIDIA H100 80GB HBM3")
+    resource = Resource("NVIDIA H100 80GB HBM3", 4, "NVIDIA H100 80GB HBM3")
     found = price(book(tmp_path, MLK_PRICE_PER_HOUR="10", MLK_CURRENCY="EUR"), Node("me", (resource,)), resource)
     assert (found.per_hour, found.currency, found.source) == (Decimal("2.5"), "EUR", "server")
+
+
+@pytest.mark.parametrize("text", ["much", "-1", "nan", "1e99"])
+def test_a_price_of_this_machine_that_is_none_is_refused(text: str, tmp_path: Path) -> None:
+    with pytest.raises(BadPrices, match="MLK_PRICE_PER_HOUR"):
+        book(tmp_path, MLK_PRICE_PER_HOUR=text)
 
 
 def test_nodes_are_priced_by_their_labels(tmp_path: Path) -> None:

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from mlk_jupyter.backends.kubernetes.gpu_objects import allocations_of, kept_of_pod, nodes_of
 from mlk_jupyter.gpus.attribution import BUSY, Attributed, attribute, board_power_w, memory_bytes
-from mlk_jupyter.gpus.cluster import allocations_of, nodes_of
 from mlk_jupyter.gpus.exposition import uses
-from mlk_jupyter.gpus.stock import Stock
+from mlk_jupyter.gpus.stock import Allocation, Stock
 
 DATA = Path(__file__).parent / "data"
 MIB = 1024**2
@@ -108,12 +108,16 @@ PODS = [
 ]
 
 
+def allocations(pods: list[dict[str, Any]]) -> list[Allocation]:
+    return allocations_of([kept for one in pods if (kept := kept_of_pod(one)) is not None])
+
+
 def stock(suffix: str, generation: Callable[[str, str], str]) -> Stock:
     found = []
     for name in ("gpu-a", "gpu-b", "gpu-c"):
         text = (DATA / f"dcgm_{name}{suffix}.prom").read_text()
         found += uses(generation(text, name), at=100.0)
-    return Stock("k", "The cluster", 100.0, nodes_of(NODES), allocations_of(PODS), found)
+    return Stock("k", "The cluster", 100.0, nodes_of(NODES), allocations(PODS), found)
 
 
 def holder(there: Stock, found: Attributed, name: str) -> Any:
@@ -177,13 +181,13 @@ def test_the_use_of_a_slice_is_unknown_where_only_that_of_the_gpu_is_told() -> N
 def test_sharers_that_use_nothing_of_a_gpu_that_is_full_are_false_zeros() -> None:
     text = (DATA / "dcgm_gpu-c.prom").read_text()
     blind = re.sub(r"^(DCGM_FI_DEV_FB_USED\{.*pod_uid.*\}) \d+$", r"\1 0", text, flags=re.MULTILINE)
-    there = Stock("k", "", 0.0, nodes_of(NODES), allocations_of(PODS), uses(blind, at=0.0))
+    there = Stock("k", "", 0.0, nodes_of(NODES), allocations(PODS), uses(blind, at=0.0))
     assert len(attribute(there).false_zeros) == 1
 
 
 def test_a_busy_gpu_that_nobody_holds_is_used_past_the_scheduler() -> None:
     text = (DATA / "dcgm_gpu-a.prom").read_text()
-    there = Stock("k", "", 0.0, nodes_of(NODES), allocations_of(PODS[1:]), uses(text, at=0.0))
+    there = Stock("k", "", 0.0, nodes_of(NODES), allocations(PODS[1:]), uses(text, at=0.0))
     found = attribute(there)
     assert [one[:12] for one in found.outside] == ["GPU-a0000001"]
     assert found.strangers == ["ml-team/train-a-worker-0"]

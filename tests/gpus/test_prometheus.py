@@ -16,11 +16,11 @@ from typing import Any
 
 import httpx
 import pytest
-from test_golden import DATA, NODES, PODS, holder
+from test_golden import DATA, NODES, PODS, allocations, holder
 
+from mlk_jupyter.backends.kubernetes.gpu_objects import nodes_of
 from mlk_jupyter.errors import BadInput, MlkError
 from mlk_jupyter.gpus.attribution import BUSY, attribute, board_power_w, memory_bytes
-from mlk_jupyter.gpus.cluster import allocations_of, nodes_of
 from mlk_jupyter.gpus.prometheus import Prometheus, PrometheusAnswer, PrometheusUnreachable, prometheus_of
 from mlk_jupyter.gpus.stock import Stock
 
@@ -116,7 +116,7 @@ def test_a_real_prometheus_gives_the_same_figures_as_the_exporters(scraped: str)
 
     found, state = asyncio.run(asked())
     assert state.answers
-    there = Stock("k", "", 0.0, nodes_of(NODES), allocations_of(PODS), found)
+    there = Stock("k", "", 0.0, nodes_of(NODES), allocations(PODS), found)
     power = board_power_w(there.uses)
     assert power is not None and round(power) == 970
     assert memory_bytes(use for use in there.uses if use.node == "gpu-c") == 15_360 * 1024**2

@@ -14,7 +14,7 @@ from scripted import Scripted
 from mlk_jupyter.backends.kubernetes.accelerators import DECLARED, Accelerators, declared_nodes
 from mlk_jupyter.backends.kubernetes.api.api_errors import error_of
 from mlk_jupyter.backends.kubernetes.hardware import Inventory
-from mlk_jupyter.backends.kubernetes.resources import NODES, PODS
+from mlk_jupyter.backends.kubernetes.resources import NODES, PODS, RESOURCE_CLAIMS, RESOURCE_SLICES
 from mlk_jupyter.backends.kubernetes.rights.access import Access, Question
 from mlk_jupyter.backends.kubernetes.rights.discovery import Served
 from mlk_jupyter.errors import BadInput
@@ -51,7 +51,13 @@ def documents(**more: Any) -> dict[str, Any]:
 
 def access(*refused: tuple[str, str | None]) -> Access:
     """All rights but some of `nodes`, `pods` and `pods/proxy`, beyond the namespace."""
-    asked = (("list", NODES, None), ("list", PODS, None), ("get", PODS, "proxy"))
+    asked = (
+        ("list", NODES, None),
+        ("list", PODS, None),
+        ("get", PODS, "proxy"),
+        ("list", RESOURCE_SLICES, None),
+        ("list", RESOURCE_CLAIMS, None),
+    )
     answers = {
         Question(verb, resource.group, resource.plural, sub): (resource.plural, sub) not in refused
         for verb, resource, sub in asked
@@ -163,7 +169,8 @@ def test_devices_of_drivers_count_where_no_device_plugin_offers_them() -> None:
         },
     ]
     result = {"driver": "gpu.nvidia.com", "pool": "c", "device": "gpu-1"}
-    claims = [{"status": {"allocation": {"devices": {"results": [result]}}}}]
+    status = {"allocation": {"devices": {"results": [result]}}, "reservedFor": [{"resource": "pods", "name": "train"}]}
+    claims = [{"metadata": {"name": "train-gpu", "namespace": "team-a"}, "status": status}]
     connection = Scripted(
         documents(
             **{
@@ -173,11 +180,19 @@ def test_devices_of_drivers_count_where_no_device_plugin_offers_them() -> None:
             }
         )
     )
-    by_name = {one.name: one for one in stock(connection, served=Served(dra=True)).nodes}
-    assert [(one.name, one.total, one.product) for one in by_name["c"].resources] == [
-        ("gpu.nvidia.com", 2, "NVIDIA H200")
-    ]
+    there = stock(connection, served=Served(dra=True))
+    by_name = {one.name: one for one in there.nodes}
+    (offered,) = by_name["c"].resources
+    assert (offered.total, offered.product, offered.vendor) == (2, "NVIDIA H200", "nvidia")
     assert len(by_name["a"].resources) == 1
+    (held,) = (one for one in there.allocations if one.node == "c")
+    assert (held.resource, held.count, held.id, held.name) == (offered.name, 1, "team-a/train", "train")
+
+
+def test_devices_of_drivers_are_not_asked_for_without_the_rights() -> None:
+    connection = Scripted(documents())
+    stock(connection, access(("resourceslices", None)), Served(dra=True))
+    assert not any("resource.k8s.io" in path for _, path in connection.calls)
 
 
 def test_a_prometheus_that_is_configured_wrongly_is_one_source_less() -> None:

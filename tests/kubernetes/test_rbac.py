@@ -113,6 +113,8 @@ def test_who_holds_gpus_is_seen_through_rights_of_their_own() -> None:
         ("", "nodes", "list"),
         ("", "pods", "list"),
         ("", "pods/proxy", "get"),
+        ("resource.k8s.io", "resourceslices", "list"),
+        ("resource.k8s.io", "resourceclaims", "list"),
         ("scheduling.k8s.io", "priorityclasses", "get"),
         ("kueue.x-k8s.io", "workloadpriorityclasses", "get"),
     }

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlk_jupyter.costs.prices import Price
+from mlk_jupyter.gpus.attribution import attribute
 from mlk_jupyter.gpus.readings import Reading, Use
 from mlk_jupyter.gpus.stock import Allocation, Node, Resource, Stock
 from mlk_jupyter.model.gpus import Gpus
@@ -38,7 +39,7 @@ def node(total: int = 4, **more: Any) -> Node:
 
 
 def held(name: str, count: int = 1, **more: Any) -> Allocation:
-    return Allocation("n", GPU, count, "team", name, name=name, **more)
+    return Allocation("n", GPU, count, "pod", f"team/{name}", name, "team", name, **more)
 
 
 def use(pod: str | None, busy: float | None, at: float = 0.0, number: int = 0) -> Use:
@@ -53,7 +54,14 @@ def stock(
 
 
 def view(*stocks: Stock, per_hour: str | None = "2.00", **more: Any) -> Gpus:
-    return gpus(stocks, price(per_hour), currency="USD", me={"ada"}, now=more.pop("now", 0.0), **more)
+    return gpus(
+        [(one, attribute(one)) for one in stocks],
+        price(per_hour),
+        currency="USD",
+        me={"ada"},
+        now=more.pop("now", 0.0),
+        **more,
+    )
 
 
 class Watch:
@@ -103,7 +111,8 @@ def test_without_a_price_costs_are_unknown_never_nothing() -> None:
 
 
 def test_a_price_in_another_currency_is_not_added() -> None:
-    shown = gpus([stock(held("a"))], price("2"), currency="EUR", me=(), now=0.0)
+    there = stock(held("a"))
+    shown = gpus([(there, attribute(there))], price("2"), currency="EUR", me=(), now=0.0)
     assert shown.places[0].nodes[0].holders[0].cost_per_hour is None
 
 
@@ -194,7 +203,7 @@ def test_the_course_of_a_device_has_a_value_a_minute_and_gaps_where_nobody_looke
 def test_a_file_of_prices_that_cannot_be_used_is_told_and_the_rest_is_shown(tmp_path: Path) -> None:
     (tmp_path / "prices.yaml").write_text("gpus: [1]\n")
     shown = asyncio.run(Watch(tmp_path, stock()).after(0))
-    assert "prices.yaml" in shown.not_enough[0] and shown.places[0].products
+    assert "prices.yaml" in shown.notes[0] and shown.places[0].products
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"idle-1": "x"}'])
@@ -227,8 +236,29 @@ def test_held_and_free_and_their_costs_are_the_whole_node(pairs: list[tuple[int,
         Node(f"n{at}", (Resource(GPU, held + free, "H100"),)) for at, (held, free) in enumerate(pairs) if held + free
     ]
     there = [
-        Allocation(f"n{at}", GPU, held, "team", f"p{at}", name=f"p{at}") for at, (held, _) in enumerate(pairs) if held
+        Allocation(f"n{at}", GPU, held, "pod", f"team/p{at}", f"p{at}", "team", f"p{at}")
+        for at, (held, _) in enumerate(pairs)
+        if held
     ]
     shown = view(stock(*there, nodes=nodes)).places[0]
     costs = sum(holder.cost_per_hour or 0 for one in shown.nodes for holder in one.holders)
     assert costs + (shown.unallocated_per_hour or 0) == pytest.approx(2.0 * sum(held + free for held, free in pairs))
+
+
+def test_a_price_says_its_bounds_and_whose_it_is(tmp_path: Path) -> None:
+    shown = asyncio.run(Watch(tmp_path, stock()).after(0)).places[0].nodes[0].resources[0]
+    assert (shown.price_low, shown.price_per_hour, shown.price_high) == (1.28, 6.88, 6.88)
+    assert shown.price_words is not None and shown.price_words.startswith("list price of H100, AWS, 2025-12")
+
+
+def test_a_thousand_gpus_are_looked_at_and_each_is_somebodys(tmp_path: Path) -> None:
+    nodes = [Node(f"n{at}", (Resource(GPU, 8, "NVIDIA-H100-80GB-HBM3"),)) for at in range(125)]
+    names = [(f"n{at}", f"p{at}-{number}") for at in range(125) for number in range(8)]
+    there = [Allocation(node, GPU, 1, "pod", f"team/{pod}", pod, "team", pod) for node, pod in names]
+    uses = [
+        Use(f"GPU-{pod}", node=node, namespace="team", pod=pod, busy=Reading(0.5, "exporter", "pod", 0.0))
+        for node, pod in names
+    ]
+    shown = asyncio.run(Watch(tmp_path, stock(*there, uses=uses, nodes=nodes)).after(0)).places[0]
+    assert shown.products[0].used == pytest.approx(500.0)
+    assert {device.state for node in shown.nodes for device in node.devices} == {"held"}

@@ -17,7 +17,9 @@ HOSTILE = "<img src=x onerror=alert(1)>"
 
 def stock(gpus: int) -> Stock:
     node = Node("n", (Resource("nvidia.com/gpu", gpus, "NVIDIA-H100-80GB-HBM3", "nvidia"),) if gpus else ())
-    held = [Allocation("n", "nvidia.com/gpu", 1, "team", f"p{at}", name=HOSTILE) for at in range(gpus // 2)]
+    held = [
+        Allocation("n", "nvidia.com/gpu", 1, "pod", f"team/p{at}", HOSTILE, "team", f"p{at}") for at in range(gpus // 2)
+    ]
     uses = [Use(f"GPU-{at}", node="n", busy=Reading(0.5, "nvml", "device", 0.0)) for at in range(gpus)]
     return Stock("memory", "A test", 0.0, [node], held, uses)
 

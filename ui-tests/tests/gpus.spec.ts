@@ -46,7 +46,8 @@ function told(count: number): Gpus {
             profile: null,
             sharing: 'none'
           },
-          ...{ total: size, held: size, free: 0, usable_bytes: 2 ** 37, price_per_hour: 3.2 }
+          ...{ total: size, held: size, free: 0, usable_bytes: 2 ** 37, price_per_hour: 3.2 },
+          ...{ price_low: 3.2, price_high: 3.2, price_words: 'list price' }
         }
       ],
       devices: ids.map(id => device(id, [`bert-${id}`])),
@@ -88,7 +89,7 @@ function told(count: number): Gpus {
             }
           ]
         : [],
-    ...{ not_enough: [], currency: 'USD', now: NOW, sampled_at: NOW }
+    ...{ notes: [], currency: 'USD', now: NOW, sampled_at: NOW }
   };
 }
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import BadInput, MlkError
-from ...gpus.cluster import allocations_of, devices_of, kept_of_pod, nodes_of, vendor_of, with_devices
 from ...gpus.exposition import BadExposition, uses
 from ...gpus.readings import Use
 from ...gpus.stock import Allocation, Node, Resource, SourceState, Stock
@@ -21,6 +20,7 @@ from ...threads import in_thread
 from ...waiting import within
 from .api.api_errors import ApiError, Forbidden
 from .api.connection import Connection
+from .gpu_objects import allocations_of, kept_of_pod, nodes_of, vendor_of, with_devices
 from .hardware import Inventory
 from .resources import PODS, QUOTAS, RESOURCE_CLAIMS, RESOURCE_SLICES
 from .rights.access import Access
@@ -50,6 +50,7 @@ class _Exporter:
     namespace: str
     pod: str
     port: int
+    node: str | None
 
 
 class Accelerators:
@@ -73,11 +74,12 @@ class Accelerators:
 
         Raises: ApiError when the cluster does not answer.
         """
-        (nodes, why), (allocations, exporters, seen) = await asyncio.gather(
-            self._nodes(served, access), self._pods(access)
-        )
+        (nodes, why), (allocations, exporters, seen) = await asyncio.gather(self._nodes(access), self._pods(access))
         is_whole = why is None
-        if why is not None and not nodes:
+        if is_whole:
+            nodes, claimed = await self._claims(nodes, served, access)
+            allocations += claimed
+        elif not nodes:
             nodes, allocations = await self._quota(access, allocations)
         found, states = await self._figures(exporters, access, {node.name for node in nodes} if is_whole else None)
         hint = None if why is None and seen is None else _NO_RIGHT
@@ -94,21 +96,27 @@ class Accelerators:
             hint,
         )
 
-    async def _nodes(self, served: Served, access: Access) -> tuple[Sequence[Node], str | None]:
+    async def _nodes(self, access: Access) -> tuple[Sequence[Node], str | None]:
         """The nodes, and why not all is known of them."""
         there = await self._inventory.hardware(access, _NODES_FRESH_S)
         if there.nodes is None:
             declared = os.environ.get(DECLARED)
             return (await in_thread(declared_nodes, Path(declared)) if declared else ()), there.why
-        if not served.dra:
-            return there.nodes, None
+        return there.nodes, None
+
+    async def _claims(
+        self, nodes: Sequence[Node], served: Served, access: Access
+    ) -> tuple[Sequence[Node], list[Allocation]]:
+        """The nodes with what drivers offer there, and who claims it: few clusters have either."""
+        may = access.may("list", RESOURCE_SLICES), access.may_everywhere("list", RESOURCE_CLAIMS)
+        if not served.dra or False in may:
+            return nodes, []
         try:
-            slices, claims = await asyncio.gather(
-                self._connection.list(RESOURCE_SLICES.path()), self._connection.list(RESOURCE_CLAIMS.path())
-            )
-        except ApiError:  # devices of drivers are what few clusters have, and device plugins are known without
-            return there.nodes, None
-        return with_devices(there.nodes, devices_of(slices.items, claims.items)), None
+            slices = await self._connection.list(RESOURCE_SLICES.path())
+            claims = await self._connection.list(RESOURCE_CLAIMS.path()) if slices.items else slices
+        except ApiError:  # what device plugins offer is known without
+            return nodes, []
+        return with_devices(nodes, slices.items, claims.items)
 
     async def _pods(self, access: Access) -> tuple[list[Allocation], list[_Exporter], str | None]:
         """Who holds accelerators, who tells of them, and why not all are seen."""
@@ -122,12 +130,8 @@ class Accelerators:
                 continue
             exporters = [one["exporter"] for one in listing.items if "exporter" in one]
             allocations = allocations_of(one["pod"] for one in listing.items if "pod" in one)
-            seen = (
-                None
-                if namespace is None
-                else (f"Only pods of {self._namespace} may be listed, so what others hold is not known.")
-            )
-            return allocations, exporters, seen
+            only = f"Only pods of {self._namespace} may be listed, so what others hold is not known."
+            return allocations, exporters, None if namespace is None else only
         raise AssertionError("one namespace was asked at least")
 
     async def _quota(self, access: Access, allocations: list[Allocation]) -> tuple[list[Node], list[Allocation]]:
@@ -206,7 +210,7 @@ class Accelerators:
         async with gate:
             try:
                 text = await within(_LIMIT_S, self._connection.text(path))
-                return await in_thread(lambda: uses(text, at=time.time()))
+                return await in_thread(lambda: uses(text, at=time.time(), node=exporter.node))
             except asyncio.TimeoutError:
                 return f"no answer within {_LIMIT_S:.0f} s"
             except (ApiError, BadExposition) as error:
@@ -243,7 +247,8 @@ def _kept(pod: dict[str, Any]) -> dict[str, Any]:
     if any(labels.get(key) in values for key, values in _EXPORTERS):
         if (pod.get("status") or {}).get("phase") != "Running":
             return {}
-        return {"exporter": _Exporter(str(metadata.get("namespace")), str(metadata.get("name")), _port(pod))}
+        node = (pod.get("spec") or {}).get("nodeName")
+        return {"exporter": _Exporter(str(metadata.get("namespace")), str(metadata.get("name")), _port(pod), node)}
     kept = kept_of_pod(pod)
     return {} if kept is None else {"pod": kept}
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
-from ...gpus.cluster import kept_of_node, nodes_of
 from ...gpus.stock import Node
 from ...quantities import find
 from ...waiting import within
 from .api.api_errors import ApiError
 from .api.connection import Connection
+from .gpu_objects import kept_of_node, nodes_of
 from .manifests.placement import GPU_PRODUCT
 from .resources import NODES
 from .rights.access import Access

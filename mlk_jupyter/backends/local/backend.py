@@ -191,16 +191,10 @@ class LocalBackend:
 
     @cached_property
     def _devices(self) -> Devices:
-        return Devices()
+        return Devices(boards=True)
 
     def _stock(self) -> Stock:
-        return this_machine.stock(
-            self._devices.read(),
-            GpuQueue(self._data_dir).held(),
-            at=time.time(),
-            cores=machine.cores(),
-            memory=machine.memory()[0],
-        )
+        return this_machine.stock(self._devices.read(), GpuQueue(self._data_dir).held(), at=time.time())
 
     async def _examine(self, spec: JobSpec, bundle: Bundle) -> tuple[Preflight, Interpreter]:
         python = await interpreter(spec, bundle, self._kernels)

@@ -67,6 +67,9 @@ export const device = (id: string, fields: Partial<GpuDevice> = {}): GpuDevice =
 
 export const resource = (fields: Partial<GpuResource> = {}): GpuResource => ({
   title: 'H200',
+  price_low: 3.2,
+  price_high: 3.2,
+  price_words: 'list price of H200, AWS, 2025-12',
   name: 'nvidia.com/gpu',
   product: 'H200',
   profile: null,
@@ -123,7 +126,7 @@ export const told = (fields: Partial<Gpus> = {}): Gpus => ({
   wasted_per_hour: null,
   wasted_gpus: null,
   advice: [],
-  not_enough: [],
+  notes: [],
   currency: 'USD',
   now: NOW,
   sampled_at: NOW,

@@ -13,6 +13,7 @@ from ....model import JobSpec
 from ....model.api import Finding, Level, Preflight, Use
 from ....quantities import cores_in_words, size_in_words
 from ....text import counted, listed
+from ..amounts import of
 from ..resources import Manifest
 from .checks import (
     carried,
@@ -30,7 +31,7 @@ from .checks import (
 )
 from .checks import dry_run as dry_run_check
 from .checks.case import Case
-from .checks.pod import of, template
+from .checks.pod import template
 from .cluster_facts import ClusterFacts, DryRun
 
 _CHECKS = (

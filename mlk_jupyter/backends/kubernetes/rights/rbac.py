@@ -27,6 +27,8 @@ from ..resources import (
     PODS,
     PRIORITY_CLASSES,
     QUOTAS,
+    RESOURCE_CLAIMS,
+    RESOURCE_SLICES,
     SERVICE_ACCOUNTS,
     SERVICES,
     WORKLOAD_PRIORITIES,
@@ -85,6 +87,8 @@ _RULES = (
     Rule("nodes", NODES, ("list",), "counts GPUs and compares them with what a worker asks for"),
     Rule("gpus", PODS, ("list",), "tells who holds GPUs in all namespaces, and which are free", everywhere=True),
     Rule("gpus", PODS, ("get",), "reads what dcgm-exporter tells, without Prometheus", "proxy", everywhere=True),
+    Rule("gpus", RESOURCE_SLICES, ("list",), "counts the devices that drivers offer"),
+    Rule("gpus", RESOURCE_CLAIMS, ("list",), "tells who claims these", everywhere=True),
     Rule("priorities", PRIORITY_CLASSES, ("get",), "checks that a PriorityClass exists"),
     Rule("priorities", WORKLOAD_PRIORITIES, ("get",), "checks that a WorkloadPriorityClass exists"),
 )
@@ -161,7 +165,7 @@ def render(
     ]
     if account is not None:
         documents.insert(0, _manifest("v1", "ServiceAccount", account, namespace, automountServiceAccountToken=False))
-    given = [rule for rule in wide if (gpus if rule.everywhere else nodes or gpus)]
+    given = [rule for rule in wide if gpus or (nodes and rule.feature != "gpus")]
     if given:
         documents.append(_role("ClusterRole", _INVENTORY, None, given))
         documents.append(_binding("ClusterRoleBinding", _INVENTORY, f"{_INVENTORY}-{namespace}-{who}", None, subjects))

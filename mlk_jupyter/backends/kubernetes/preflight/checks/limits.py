@@ -8,9 +8,10 @@ from decimal import Decimal
 from .....model.api import Finding
 from .....quantities import cores_in_words, plain, size_in_words
 from .....text import listed
+from ...amounts import Amounts, amounts, containers_of, of
 from ...resources import Manifest
 from .case import Case, error, note, warning
-from .pod import Amounts, amounts, containers_of, limits_of, of
+from .pod import limits_of
 
 _FIELDS = {"cpu": "cluster.cpu", "memory": "cluster.memory"}
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from ...amounts import Amounts, add, amounts, total
 from ...resources import Manifest
-from .pod import Amounts, add, amounts, total
 
 AUTOSCALED = (
     "karpenter.sh/nodepool",

@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
-from typing import Literal, TypeAlias
 
 from .....model import JobSpec
-from .....quantities import find
 from ... import labels
+from ...amounts import Amounts, containers_of, of, total
 from ...kinds.registry import kind_of
 from ...manifests.pod import resources
 from ...resources import PODS, Manifest
 from ..cluster_facts import DryRun
-
-Amounts: TypeAlias = dict[str, Decimal]
-"""Resource → how much of it."""
-Part: TypeAlias = Literal["requests", "limits"]
 
 
 @dataclass(frozen=True)
@@ -69,43 +63,6 @@ def template(
     if tried is not None and tried.object is not None:
         return PodTemplate(spec.workers, tried.object["spec"], rendered, tried=True)
     return PodTemplate(spec.workers, _with_defaults(rendered, limit_ranges or ()), rendered, tried=tried is not None)
-
-
-def containers_of(spec: Manifest) -> list[Manifest]:
-    """A pod's init containers and containers, in the order in which they start."""
-    return [*(spec.get("initContainers") or []), *(spec.get("containers") or [])]
-
-
-def of(container: Manifest, part: Part) -> Amounts:
-    """What one container requests, or its limits."""
-    return amounts((container.get("resources") or {}).get(part))
-
-
-def total(spec: Manifest, part: Part) -> Amounts:
-    """What a pod counts for: containers and sidecars run side by side, init containers before them and one by one."""
-    first = spec.get("initContainers") or []
-    sidecars = [container for container in first if container.get("restartPolicy") == "Always"]
-    found: Amounts = {}
-    for container in [*(spec.get("containers") or []), *sidecars]:
-        add(found, of(container, part))
-    for container in first:
-        for name, amount in of(container, part).items():
-            found[name] = max(amount, found.get(name, Decimal(0)))
-    add(found, amounts(spec.get("overhead")))
-    return found
-
-
-def add(found: Amounts, more: Amounts) -> None:
-    for name, amount in more.items():
-        found[name] = found.get(name, Decimal(0)) + amount
-
-
-def amounts(resources: object) -> Amounts:
-    """A `requests`, `limits` or `hard` as numbers; what is no quantity is left out."""
-    if not isinstance(resources, Mapping):
-        return {}
-    found = {str(name): find(quantity) for name, quantity in resources.items()}
-    return {name: amount for name, amount in found.items() if amount is not None}
 
 
 def limits_of(limit_ranges: Iterable[Manifest], kind: str) -> list[tuple[str, Manifest]]:

@@ -13,10 +13,10 @@ from typing import Literal
 from .....model.api import Finding
 from .....quantities import cores_in_words, plain, size_in_words
 from .....text import counted
+from ...amounts import Amounts, amounts, containers_of, of
 from ...kinds.registry import resource_of
 from ...resources import Manifest, Resource
 from .case import Case, error, note, warning
-from .pod import Amounts, amounts, containers_of, of
 
 _COMPUTE = ("cpu", "memory")
 _FIELDS = {"cpu": "cluster.cpu", "memory": "cluster.memory", "pods": "workers"}

@@ -6,8 +6,8 @@ from decimal import Decimal
 
 from .....model.api import Finding
 from .....quantities import cores_in_words, parse, plain, size_in_words
+from ...amounts import of
 from .case import Case, error, note, warning
-from .pod import of
 
 _MIB = 1024**2
 _LEAST_BYTES = 16 * _MIB  # a Python that has imported nothing

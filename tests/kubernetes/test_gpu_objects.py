@@ -8,12 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlk_jupyter.backends.kubernetes.gpu_objects import allocations_of, is_spot, kept_of_pod, nodes_of, requests_of
 from mlk_jupyter.gpus import mig
-from mlk_jupyter.gpus.cluster import allocations_of, is_spot, nodes_of, requests_of
-from mlk_jupyter.gpus.stock import Resource
+from mlk_jupyter.gpus.stock import Allocation, Resource
 
 MIB = 1024**2
 GPU = "nvidia.com/gpu"
+
+
+def held_by(*pods: dict[str, Any]) -> list[Allocation]:
+    return allocations_of([kept for one in pods if (kept := kept_of_pod(one)) is not None])
 
 
 def resources(labels: dict[str, str], **allocatable: str) -> list[Resource]:
@@ -38,7 +42,7 @@ def resources(labels: dict[str, str], **allocatable: str) -> list[Resource]:
                 "nvidia.com/gpu.sharing-strategy": "time-slicing",
             },
             {GPU: "4"},
-            Resource(GPU, 4, "NVIDIA-L4", "nvidia", "time-slicing", None, 4, 23034 * MIB, 0.25),
+            Resource(GPU, 4, "NVIDIA-L4", "nvidia", "time-slicing", None, 23034 * MIB, 0.25),
         ),
         (
             {
@@ -48,17 +52,17 @@ def resources(labels: dict[str, str], **allocatable: str) -> list[Resource]:
                 "nvidia.com/gpu.sharing-strategy": "mps",
             },
             {"nvidia.com/gpu.shared": "2"},
-            Resource("nvidia.com/gpu.shared", 2, "NVIDIA-L4", "nvidia", "mps", None, 2, 11517 * MIB, 0.5),
+            Resource("nvidia.com/gpu.shared", 2, "NVIDIA-L4", "nvidia", "mps", None, 11517 * MIB, 0.5),
         ),
         (
             {"nvidia.com/gpu.product": "NVIDIA-H200", "nvidia.com/gpu.replicas": "1"},
             {"nvidia.com/mig-1g.18gb": "7"},
-            Resource("nvidia.com/mig-1g.18gb", 7, "NVIDIA-H200", "nvidia", "mig", "1g.18gb", 1, 16 * 1024 * MIB, 1 / 7),
+            Resource("nvidia.com/mig-1g.18gb", 7, "NVIDIA-H200", "nvidia", "mig", "1g.18gb", 16 * 1024 * MIB, 1 / 7),
         ),
         (
             {"nvidia.com/gpu.product": "NVIDIA-A100-SXM4-80GB-MIG-3g.40gb", "nvidia.com/gpu.memory": "40192"},
             {GPU: "2"},
-            Resource(GPU, 2, "NVIDIA-A100-SXM4-80GB", "nvidia", "mig", "3g.40gb", 1, 40192 * MIB, 0.5),
+            Resource(GPU, 2, "NVIDIA-A100-SXM4-80GB", "nvidia", "mig", "3g.40gb", 40192 * MIB, 0.5),
         ),
         (
             {
@@ -66,7 +70,7 @@ def resources(labels: dict[str, str], **allocatable: str) -> list[Resource]:
                 "cloud.google.com/gke-gpu-partition-size": "1g.10gb",
             },
             {GPU: "7"},
-            Resource(GPU, 7, "nvidia-h100-80gb", "nvidia", "mig", "1g.10gb", 1, int(9.75 * 1024) * MIB, 1 / 7),
+            Resource(GPU, 7, "nvidia-h100-80gb", "nvidia", "mig", "1g.10gb", int(9.75 * 1024) * MIB, 1 / 7),
         ),
         (
             {"amd.com/gpu.product-name": "AMD_Instinct_MI300X_OAM", "amd.com/gpu.vram": "192G"},
@@ -122,6 +126,8 @@ def test_a_pod_asks_for_what_runs_together_or_before() -> None:
     sidecar = container(1, restartPolicy="Always")
     assert requests_of({"containers": [container(1)], "initContainers": [sidecar]}) == {GPU: 2}
     assert requests_of({"containers": [container(1)], "initContainers": [sidecar, container(3)]}) == {GPU: 4}
+    # A sidecar that starts after an init container does not run beside it.
+    assert requests_of({"containers": [container(0)], "initContainers": [container(3), sidecar]}) == {GPU: 3}
     assert requests_of({"containers": [{"resources": {"requests": {GPU: "1"}, "limits": {GPU: "1"}}}]}) == {GPU: 1}
 
 
@@ -139,29 +145,26 @@ def pod(phase: str = "Running", node: str | None = "n", **metadata: Any) -> dict
     ids=["runs", "starts", "waits", "succeeded", "failed"],
 )
 def test_a_pod_holds_from_its_placement_to_its_end(found: dict[str, Any], held: int) -> None:
-    assert len(allocations_of([found])) == held
+    assert len(held_by(found)) == held
 
 
 def test_whose_a_pod_is() -> None:
     ours = {"app.kubernetes.io/managed-by": "mlk-jupyter", "mlk-jupyter.io/job": "digits-0123456789"}
     of_hub = {"component": "singleuser-server", "hub.jupyter.org/username": "ada"}
     owner = [{"name": "trainer", "kind": "PyTorchJob", "controller": True}]
-    found = allocations_of(
-        [
-            pod(
-                labels={**ours, "batch.kubernetes.io/job-completion-index": "3"},
-                annotations={"mlk-jupyter.io/created-by": "eve"},
-            ),
+    found = held_by(
+        *[
+            pod(labels=ours, annotations={"mlk-jupyter.io/created-by": "eve"}),
             pod(labels=of_hub),
             pod(ownerReferences=owner),
             pod(labels={"mlk-jupyter.io/job": "forged"}),
         ]
     )
-    assert [(one.holder, one.name, one.user, one.worker) for one in found] == [
-        ("job", "digits-0123456789", "eve", 3),
-        ("kernel", "p", "ada", None),
-        ("pod", "trainer", None, None),
-        ("pod", "p", None, None),
+    assert [(one.holder, one.id, one.name, one.user) for one in found] == [
+        ("job", "digits-0123456789", "digits-0123456789", "eve"),
+        ("kernel", "team/p", "p", "ada"),
+        ("pod", "team/p", "trainer", None),
+        ("pod", "team/p", "p", None),
     ]
 
 
@@ -227,4 +230,4 @@ anything = st.recursive(
 @given(st.dictionaries(st.sampled_from(["metadata", "spec", "status"]), anything))
 def test_no_object_however_it_is_made_keeps_the_others_from_being_seen(odd: dict[str, Any]) -> None:
     assert len(nodes_of([odd])) == 1
-    assert allocations_of([odd, pod()])[-1].count == 2
+    assert held_by(odd, pod())[-1].count == 2
