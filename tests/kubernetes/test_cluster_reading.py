@@ -317,3 +317,12 @@ def test_objects_of_whatever_shape_are_read_without_an_error(
     made = {"owners": [job_set(1)], "children": jobs} if set_too else {"owners": jobs}
     reading = read(Objects(ID, **made, **kept, workload=whole["workload"], now=NOW), spec(3))
     assert reading.transitions
+
+
+def test_a_pod_that_was_deleted_is_named_also_where_its_job_was_heard_of_first() -> None:
+    """Jobs and pods are told apart: that a Job has failed may be known before what became of its pod."""
+    failing = job(failed=1, conditions=[condition("FailureTarget", "BackoffLimitExceeded", when=55)])
+    first = read(objects(failing, pods=[running(0)]), spec())
+    assert first.phase is Phase.STOPPING and first.reason is not None and first.reason.code == "failed"
+    reading = read(objects(failed_job()), spec(), before=first)
+    assert reading.phase is Phase.FAILED and reading.reason is not None and reading.reason.code == "pod_deleted"

@@ -165,7 +165,8 @@ def _kept_reason(before: Reading, now: Reading) -> Reason | None:
     if known is None or now.reason is None or known.code in NO_FAILURES:
         return now.reason
     if now.reason.code in _VAGUE:  # also while it runs: a pod that was evicted is gone before its Job has failed
-        return known
+        # That a Job has failed may be heard before what became of its pod.
+        return now.reason if known.code == "failed" else known
     over = now.phase in (Phase.FAILED, Phase.STOPPING)
     return known if over and now.reason.code == known.code else now.reason
 
