@@ -47,14 +47,14 @@ export const Holders = (props: IHoldersProps): JSX.Element => {
             {isMine && isOurs ? (
               <button
                 type="button"
-                className="mlk-Holder-name"
+                className="mlk-RowName"
                 title={trans.__('Open %1', name)}
                 onClick={() => actions.open(holder)}
               >
                 {name}
               </button>
             ) : (
-              <span className="mlk-Holder-name">{name}</span>
+              <span className="mlk-RowName">{name}</span>
             )}{' '}
             <span className="mlk-Holder-kind">
               {kindWord(kind, trans)}

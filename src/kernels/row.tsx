@@ -52,14 +52,17 @@ export const KernelRow = memo((props: IKernelRowProps): JSX.Element => {
       {path ? (
         <button
           type="button"
-          className="mlk-KernelRow-name"
+          className="mlk-RowName mlk-KernelRow-name"
           title={trans.__('Open %1', path)}
           onClick={() => actions.open(path)}
         >
           {name}
         </button>
       ) : (
-        <span className="mlk-KernelRow-name" title={trans.__('Of no notebook that is open')}>
+        <span
+          className="mlk-RowName mlk-KernelRow-name"
+          title={trans.__('Of no notebook that is open')}
+        >
           {name}
         </span>
       )}

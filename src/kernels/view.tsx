@@ -147,14 +147,14 @@ const StoppedList = ({ stopped, now, actions, trans }: IStoppedListProps): JSX.E
             {each.path ? (
               <button
                 type="button"
-                className="mlk-KernelRow-name"
+                className="mlk-RowName mlk-KernelRow-name"
                 title={trans.__('Open %1', each.path)}
                 onClick={() => actions.open(each.path ?? '')}
               >
                 {nameOf(each)}
               </button>
             ) : (
-              <span className="mlk-KernelRow-name">{nameOf(each)}</span>
+              <span className="mlk-RowName mlk-KernelRow-name">{nameOf(each)}</span>
             )}
             <div>
               {each.words} · <RelativeTime at={each.at} now={now} trans={trans} />
