@@ -15,7 +15,7 @@ from ..monitor.person import names
 from ..monitor.poller import Monitor
 from ..record.places import data_dir
 from .arguments import chosen
-from .printing import give, give_json
+from .printing import give, give_json, say
 
 
 def gpus(options: argparse.Namespace) -> int:
@@ -25,7 +25,9 @@ def gpus(options: argparse.Namespace) -> int:
         give_json(shown.model_dump_json())
         return 0
     for place in shown.places:
-        give(*_lines(place, shown))
+        give(*lines_of(place, shown))
+    for note in shown.notes:
+        say(note)
     return 0
 
 
@@ -39,7 +41,8 @@ async def _look(options: argparse.Namespace) -> Gpus:
         await backends.close()
 
 
-def _lines(place: GpuPlace, shown: Gpus) -> list[str]:
+def lines_of(place: GpuPlace, shown: Gpus) -> list[str]:
+    """A place as lines to read."""
     lines = [f"{place.title}:"]
     if place.why:
         lines.append(text.sentences(place.why, place.hint))
@@ -48,7 +51,7 @@ def _lines(place: GpuPlace, shown: Gpus) -> list[str]:
         lines += ["", *text.table([("NODE", "GPU", "TOTAL", "HELD", "FREE", "MEMORY", "PRICE", ""), *units])]
     said = {one.price_words: None for node in place.nodes for one in node.resources if one.price_words}
     if said:
-        lines += ["", f"Prices are estimates: {'; '.join(said)}."]
+        lines += ["", f"Prices: {'; '.join(said)}."]
     held = [row for node in place.nodes for row in _holders(node, shown)]
     if held:
         lines += ["", *text.table([("HELD BY", "GPUS", "NODE", "SINCE", "BUSY", "MEMORY", "COST"), *held])]
