@@ -33,6 +33,7 @@ KINDS = frozenset({
     "selfsubjectaccessreviews.authorization.k8s.io", "selfsubjectrulesreviews.authorization.k8s.io",
     "roles.rbac.authorization.k8s.io", "rolebindings.rbac.authorization.k8s.io",
     "clusterroles.rbac.authorization.k8s.io", "clusterrolebindings.rbac.authorization.k8s.io",
+    "resourceslices.resource.k8s.io", "resourceclaims.resource.k8s.io",
 })  # fmt: skip
 """What the tests' API server serves by itself."""
 CUSTOM = frozenset({
